@@ -1,0 +1,37 @@
+"""Google Cloud Storage, without credentials: public buckets, and machines that have no Google account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from google.api_core.exceptions import GoogleAPIError, NotFound
+from google.cloud import storage as google_storage
+from requests import RequestException
+
+from storage.base import NotFoundError, ObjectInfo, StorageError
+
+
+class GoogleStorage:
+    """Objects below ``gs://bucket/prefix``. The client retries and checks checksums; STORAGE_EMULATOR_HOST counts."""
+
+    def __init__(self, uri: str) -> None:
+        parts = urlsplit(uri)
+        self.uri = uri
+        self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
+        self._bucket = google_storage.Client.create_anonymous_client().bucket(parts.netloc)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        try:
+            for blob in self._bucket.list_blobs(prefix=self._prefix + prefix):
+                yield ObjectInfo(blob.name.removeprefix(self._prefix), blob.size, blob.updated)
+        except (GoogleAPIError, RequestException) as error:
+            raise StorageError(f"{self.uri} cannot be listed: check the bucket's name and access.") from error
+
+    def read(self, name: str) -> bytes:
+        try:
+            return bytes(self._bucket.blob(self._prefix + name).download_as_bytes())
+        except NotFound as error:
+            raise NotFoundError(f"{name} is not in {self.uri}.") from error
+        except (GoogleAPIError, RequestException) as error:
+            raise StorageError(f"{name} could not be read from {self.uri}: try again later.") from error

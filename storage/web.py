@@ -1,0 +1,39 @@
+"""Files below an https address. A web server offers no listing, so names must be known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from storage.base import NotFoundError, ObjectInfo, StorageError
+
+_TIMEOUT_S = (5.0, 60.0)  # connect, read
+_RETRY = Retry(total=4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
+
+
+class WebStorage:
+    """Reads ``uri`` + name; transient failures are retried, honouring Retry-After."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri.rstrip("/")
+        self._session = requests.Session()
+        self._session.mount("https://", HTTPAdapter(max_retries=_RETRY))
+        self._session.mount("http://", HTTPAdapter(max_retries=_RETRY))
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        raise StorageError(f"{self.uri} cannot be listed: a web server offers none. Use gs://, s3:// or a folder.")
+
+    def read(self, name: str) -> bytes:
+        try:
+            answer = self._session.get(f"{self.uri}/{quote(name)}", timeout=_TIMEOUT_S)
+        except requests.RequestException as error:
+            raise StorageError(f"{name} could not be read from {self.uri}: try again later.") from error
+        if answer.status_code == requests.codes.not_found:
+            raise NotFoundError(f"{name} is not at {self.uri}.")
+        if not answer.ok:
+            raise StorageError(f"{self.uri} answered {answer.status_code} for {name}.")
+        return answer.content
