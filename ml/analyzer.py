@@ -1,0 +1,146 @@
+"""One case through every part: photos in, one Analysis out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ml import modality as kinds
+from ml.deadline import Deadline
+from ml.faces import Face
+from ml.loading import Models
+from ml.skin.face import face_zones
+from ml.skin.measure import measure_skin
+from ml.skin.quality import assess
+from ml.values import (
+    Analysis,
+    Condition,
+    Decision,
+    IndexInfo,
+    Lesion,
+    Patient,
+    Photo,
+    Quality,
+    Retrieval,
+    Searcher,
+    Skin,
+    Zone,
+)
+
+
+@dataclass(frozen=True)
+class CaseRequest:
+    """One case: one to three views of the same skin, and what is known of the person.
+
+    ``modality`` is what the client says the photos are (ml.modality.MODALITIES) or None; ``k`` is how many similar
+    cases to return.
+    """
+
+    photos: tuple[Photo, ...]
+    patient: Patient = field(default_factory=Patient)
+    modality: str | None = None
+    k: int = 5
+
+
+class Analyzer:
+    """The pipeline. Safe to use from several threads."""
+
+    def __init__(self, models: Models, searcher: Searcher, *, measurements: bool = True) -> None:
+        self._models = models
+        self._searcher = searcher
+        self._measurements = measurements
+
+    def analyze(self, request: CaseRequest, deadline: Deadline) -> Analysis:
+        """Raises DeadlineExceededError, naming the stage that could not start, and BackendError.
+
+        The measurements are taken on the first photo; similar cases and lesion classes use all of them.
+        """
+        clock = _StageClock(deadline)
+        first = request.photos[0]
+        with clock.stage("measure"):
+            quality = assess(first.rgb, first.width, first.height)
+        with clock.stage("faces"):
+            faces = None if self._models.faces is None else self._models.faces.detect(first.rgb)
+        modality = kinds.determine(request.modality, faces)
+        with clock.stage("encode"):
+            vectors = self._models.encoder.embed([photo.rgb for photo in request.photos])
+        with clock.stage("search"):
+            found = self._searcher.search(vectors, request.k)
+        no_lesion = kinds.why_no_lesion(modality)
+        conflict = kinds.conflicts(modality, faces)
+        with clock.stage("classify"):
+            lesion = None if no_lesion or conflict else self._classify(request)
+        with clock.stage("measure"):
+            skin = self._measure(first, faces)
+        return Analysis(
+            photos=request.photos,
+            quality=quality,
+            modality=modality,
+            skin=skin,
+            conditions=_conditions(found, self._searcher.info, quality),
+            lesion=lesion,
+            decision=_decide(self._searcher.info, quality, conflict),
+            similar_cases=found.cases,
+            index=self._searcher.info,
+            models=self._models.cards,
+            timings_ms=clock.milliseconds,
+            notes=() if no_lesion is None else (no_lesion,),
+        )
+
+    def _classify(self, request: CaseRequest) -> Lesion:
+        return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient)
+
+    def _measure(self, photo: Photo, faces: list[Face] | None) -> Skin:
+        zones = None if faces is None else self._zones(photo, faces)
+        if not self._measurements:
+            return Skin(tone=None, zones=zones)
+        return measure_skin(photo.rgb, zones)
+
+    def _zones(self, photo: Photo, faces: list[Face]) -> tuple[Zone, ...]:
+        """Zones of the most certain face whose landmarks can be placed."""
+        detector = self._models.faces
+        if detector is None:
+            return ()
+        height, width = photo.rgb.shape[:2]
+        for face in faces:
+            landmarks = detector.landmarks(photo.rgb, face)
+            if landmarks is not None:
+                return face_zones(landmarks, width, height)
+        return ()
+
+
+def _conditions(found: Retrieval, index: IndexInfo, quality: Quality) -> tuple[Condition, ...]:
+    """No disease is named from generated skin, nor from a photo on which nothing can be seen."""
+    return () if index.synthetic or not quality.usable else found.conditions
+
+
+def _decide(index: IndexInfo, quality: Quality, conflict: bool) -> Decision:
+    """Every answer abstains, with its reasons, as long as no calibration has been measured for the index."""
+    reasons = [
+        name
+        for name, holds in (
+            ("synthetic_index", index.synthetic),
+            ("unusable_photo", not quality.usable),
+            (kinds.CONFLICT, conflict),
+            ("not_calibrated", not index.synthetic),
+        )
+        if holds
+    ]
+    return Decision(kind="abstain", reasons=tuple(reasons))
+
+
+class _StageClock:
+    """Milliseconds of each stage; a stage that comes twice adds up. No stage starts after the deadline."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self.milliseconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self._deadline.check(name)
+        started = time.perf_counter()
+        yield
+        self.milliseconds[name] = self.milliseconds.get(name, 0.0) + (time.perf_counter() - started) * 1e3

@@ -1,0 +1,47 @@
+"""Runs ``torch.export`` programs."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ml.errors import ArtifactError, BackendError
+
+log = logging.getLogger(__name__)
+
+
+def gpu_visible() -> bool:
+    """Whether this process can use a CUDA device."""
+    return torch.cuda.is_available()
+
+
+class TorchExportBackend:
+    """A ``.pt2`` program with one image input and one vector output a row.
+
+    ``threads`` sizes torch's intra-op pool, which the whole process shares.
+    """
+
+    framework = "pytorch"
+    version = str(torch.__version__)
+
+    def __init__(self, path: Path, *, threads: int, gpu: bool = False) -> None:
+        torch.set_num_threads(threads)
+        self._device = torch.device("cuda" if gpu else "cpu")
+        try:
+            program = torch.export.load(path)
+            self._module = program.module().to(self._device)
+        except Exception as error:
+            raise ArtifactError(f"{path} cannot be loaded by PyTorch {self.version}. Fetch it again.") from error
+
+    def run(self, *inputs: NDArray[np.generic]) -> NDArray[np.float32]:
+        (images,) = inputs
+        try:
+            with torch.inference_mode():
+                output = self._module(torch.from_numpy(images).to(self._device))
+                return np.asarray(output.float().cpu().numpy(), dtype=np.float32)
+        except RuntimeError as error:
+            raise BackendError("The PyTorch model failed on this photo.") from error

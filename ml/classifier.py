@@ -1,0 +1,72 @@
+"""Dermatoscopic photos → the seven lesion classes of HAM10000."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.backends.base import Backend, run_padded
+from ml.patient import metadata_vector
+from ml.preprocess import to_batch
+from ml.registry import LESION_CODES
+from ml.spec import ModelSpec
+from ml.values import RGB, Lesion, Patient, Prediction
+
+#: code → (name, ICD-10); names as the HAM10000 paper gives them
+CLASSES = {
+    "akiec": ("Actinic keratosis / intraepithelial carcinoma", "L57.0"),
+    "bcc": ("Basal cell carcinoma", "C44.91"),
+    "bkl": ("Benign keratosis-like lesion", "L82.1"),
+    "df": ("Dermatofibroma", "D23.9"),
+    "mel": ("Melanoma", "C43.9"),
+    "nv": ("Melanocytic nevus", "D22.9"),
+    "vasc": ("Vascular lesion", "D18.01"),
+}
+MALIGNANT = ("akiec", "bcc", "mel")
+DEFINITION = "malignant = " + " + ".join(MALIGNANT) + " (akiec includes precancerous actinic keratosis)"
+CAVEAT = (
+    "Made for dermatoscopic close-ups of one lesion; it was not trained to say 'none of these'. It is over-confident: "
+    "a low malignant probability is no all-clear. Have a changing or worrying lesion seen by a doctor."
+)
+
+
+class LesionClassifier:
+    """The seven-class lesion model, fed with a photo and what is known of the person."""
+
+    def __init__(self, spec: ModelSpec, backend: Backend) -> None:
+        self.spec = spec
+        self.backend = backend
+
+    def probabilities(self, photos: Sequence[RGB], patient: Patient) -> NDArray[np.float32]:
+        """(n, 7) softmax outputs in LESION_CODES' order, one row a photo. Raises BackendError."""
+        metadata = np.repeat(metadata_vector(patient)[None], len(photos), axis=0)
+        return run_padded(self.backend, [to_batch(photos, self.spec.preprocess), metadata])
+
+    def classify(self, photos: Sequence[RGB], patient: Patient) -> Lesion:
+        """One answer for all views of one lesion: their mean log-probability, renormalised. A single view's
+        probabilities are the model's own, untouched."""
+        return to_lesion(self.spec.name, combine_views(self.probabilities(photos, patient)))
+
+
+def combine_views(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, classes) → (classes,): the normalised geometric mean."""
+    if len(probabilities) == 1:
+        return np.asarray(probabilities[0])
+    mean = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)).mean(axis=0)
+    combined = np.exp(mean - mean.max())
+    return np.asarray(combined / combined.sum(), dtype=np.float32)
+
+
+def to_lesion(model: str, probabilities: NDArray[np.float32]) -> Lesion:
+    """``probabilities``: (7,) in LESION_CODES' order."""
+    by_code = {code: float(p) for code, p in zip(LESION_CODES, probabilities, strict=True)}
+    ranked = sorted(by_code, key=lambda code: -by_code[code])
+    return Lesion(
+        model=model,
+        predictions=tuple(Prediction(code, *CLASSES[code], by_code[code]) for code in ranked),
+        malignant_probability=sum(by_code[code] for code in MALIGNANT),
+        definition=DEFINITION,
+        caveat=CAVEAT,
+    )

@@ -1,0 +1,167 @@
+"""Faces in a photo: boxes, six keypoints and 468 landmarks, by MediaPipe's full-range and face-mesh models.
+
+Finds faces; recognises nobody, and returns no feature of a person that could be compared with another.
+Geometry follows MediaPipe's published graphs: Bazarevsky et al., BlazeFace (2019); Kartynnik et al.,
+Real-time Facial Surface Geometry (2019).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.backends.litert_backend import LiteRTModel
+from ml.values import RGB
+
+KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth", "right_ear", "left_ear")  # the person's own sides
+LANDMARKS = 468
+
+_INPUT = 192  # both models, pixels
+_CELLS = 48  # the full-range model's grid: one anchor at the centre of each 4-pixel cell
+_MESH_MARGIN = 1.5  # the mesh was trained on squares this much larger than the detected box
+_PRESENCE = 0.5
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A found face, in pixels of the photo it was found in, origin at the top left.
+
+    ``box`` is (left, top, right, bottom); it reaches outside the photo where the frame cuts the face.
+    ``keypoints`` is (6, 2), rows as in ``KEYPOINTS``. ``score`` is the detector's, 0–1.
+    """
+
+    box: tuple[float, float, float, float]
+    keypoints: Floats
+    score: float
+
+
+class FaceDetector:
+    """Finds faces and their landmarks; safe to share between threads."""
+
+    def __init__(
+        self,
+        detector: Path | str,
+        mesh: Path | str,
+        threshold: float = 0.5,
+        overlap: float = 0.3,
+        threads: int = 1,
+    ) -> None:
+        """``detector``: face_detection_full_range.tflite; ``mesh``: face_landmark.tflite.
+
+        ``threshold``: least score, 0–1. ``overlap``: intersection over union above which two boxes are one face.
+        Raises ArtifactError where a file is missing or is no model.
+        """
+        self._detector = LiteRTModel(detector, threads)
+        self._mesh = LiteRTModel(mesh, threads)
+        self._threshold = threshold
+        self._overlap = overlap
+
+    def detect(self, rgb: RGB) -> list[Face]:
+        """Faces in ``rgb`` (H, W, 3), best score first; an empty list where there is none."""
+        canvas, scale, corner = _letterbox(rgb)
+        regressors, logits = self._detector.run(canvas)
+        scores = _sigmoid(logits.astype(np.float32).reshape(-1))
+        kept = scores >= self._threshold
+        points = (_decode(regressors.astype(np.float32)[0])[kept] * _INPUT - corner) / scale
+        return [_face(row, score) for row, score in _merge(points, scores[kept], self._overlap)]
+
+    def landmarks(self, rgb: RGB, face: Face) -> Floats | None:
+        """The 468 canonical landmarks (468, 3) of a face found in ``rgb``, or None where the mesh sees no face.
+
+        x and y in pixels of ``rgb`` (outside it where the frame cuts the face); z, depth relative to the
+        head's centre, in the same scale, negative towards the camera.
+        """
+        to_crop, size = _mesh_region(face)
+        crop = _warp(rgb, to_crop, size)
+        mesh, presence = self._mesh.run((crop.astype(np.float32) / 255)[None])
+        if _sigmoid(presence.astype(np.float32).reshape(-1))[0] < _PRESENCE:
+            return None
+        points = mesh.astype(np.float32).reshape(LANDMARKS, 3)
+        back = cv2.invertAffineTransform(to_crop)
+        points[:, :2] = points[:, :2] @ back[:, :2].T + back[:, 2]
+        points[:, 2] *= size / _INPUT
+        return points
+
+
+def _letterbox(rgb: RGB) -> tuple[Floats, float, Floats]:
+    """The photo at the detector's scale amid a black square, −1 to 1; that scale; and its (x, y) in the square."""
+    height, width = rgb.shape[:2]
+    scale = _INPUT / max(height, width)
+    wide, high = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (_INPUT - wide) // 2, (_INPUT - high) // 2
+    canvas = np.zeros((1, _INPUT, _INPUT, 3), np.float32)
+    canvas[0, top : top + high, left : left + wide] = cv2.resize(
+        rgb, (wide, high), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
+    return canvas / np.float32(127.5) - 1, scale, np.array([left, top], np.float32)
+
+
+def _decode(regressors: Floats) -> Floats:
+    """Regressors (2304, 16) to (2304, 8, 2): box corners, then six keypoints, as fractions of the square."""
+    centres = (np.arange(_CELLS, dtype=np.float32) + 0.5) / _CELLS
+    anchors = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 1, 2)
+    values = regressors.reshape(-1, 8, 2) / _INPUT
+    centre, half = values[:, :1] + anchors, values[:, 1:2] / 2
+    return np.concatenate([centre - half, centre + half, values[:, 2:] + anchors], axis=1)
+
+
+def _merge(points: Floats, scores: Floats, overlap: float) -> list[tuple[Floats, float]]:
+    """Non-maximum suppression that averages what it suppresses, weighted by score: steadier than the best alone."""
+    merged = []
+    order = np.argsort(-scores)
+    while len(order):
+        best = order[0]
+        same = _iou(points[best], points[order]) > overlap
+        same[0] = True
+        group, order = order[same], order[~same]
+        weights = (scores[group] / scores[group].sum())[:, None, None]
+        merged.append(((points[group] * weights).sum(axis=0), float(scores[best])))
+    return merged
+
+
+def _iou(one: Floats, many: Floats) -> Floats:
+    """Intersection over union of the box ``one`` (8, 2) with each of ``many`` (n, 8, 2)."""
+    sides = np.minimum(one[1], many[:, 1]) - np.maximum(one[0], many[:, 0])
+    shared = np.prod(np.maximum(sides, 0), axis=1)
+    areas = np.prod(np.maximum(many[:, 1] - many[:, 0], 0), axis=1)
+    union = np.prod(np.maximum(one[1] - one[0], 0)) + areas - shared
+    return np.asarray(shared / np.maximum(union, 1e-6), np.float32)
+
+
+def _face(points: Floats, score: float) -> Face:
+    (left, top), (right, bottom) = points[:2].tolist()
+    return Face((left, top, right, bottom), points[2:], score)
+
+
+def _mesh_region(face: Face) -> tuple[NDArray[np.float64], float]:
+    """The affine map (2, 3) from the photo to the upright mesh input, and the region's side in photo pixels."""
+    left, top, right, bottom = face.box
+    size = max(right - left, bottom - top) * _MESH_MARGIN
+    across = face.keypoints[1] - face.keypoints[0]
+    degrees = float(np.degrees(np.arctan2(across[1], across[0])))
+    centre = ((left + right) / 2, (top + bottom) / 2)
+    matrix = cv2.getRotationMatrix2D(centre, degrees, _INPUT / size)
+    to_middle = np.array([[0, 0, _INPUT / 2 - centre[0]], [0, 0, _INPUT / 2 - centre[1]]])
+    return np.asarray(matrix + to_middle, np.float64), size
+
+
+def _warp(rgb: RGB, to_crop: NDArray[np.float64], size: float) -> RGB:
+    """The mesh input (192, 192, 3). A large face is first shrunk by area: bilinear sampling alone would alias."""
+    shrink = min(1.0, 2 * _INPUT / size)
+    if shrink < 1:
+        height, width = rgb.shape[:2]
+        target = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+        rgb = np.asarray(cv2.resize(rgb, target, interpolation=cv2.INTER_AREA), np.uint8)
+        stretch = np.array([width / target[0], height / target[1], 1.0])
+        to_crop = np.asarray(to_crop * stretch, np.float64)
+    return np.asarray(cv2.warpAffine(rgb, to_crop, (_INPUT, _INPUT), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def _sigmoid(logits: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -80, 80))), np.float32)

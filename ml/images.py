@@ -1,0 +1,156 @@
+"""Bytes → checked RGB. The only decoder of the project.
+
+The photo that comes out is complete (every byte was decoded), upright (EXIF orientation applied), in sRGB (an
+embedded profile is honoured) and without metadata. Size is checked on the header, before any pixel is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageFile, ImageOps
+
+from ml.colour_profile import to_srgb
+from ml.errors import (
+    BrokenImageError,
+    EmptyImageError,
+    ImageTooLargeError,
+    ImageTooSmallError,
+    UnsupportedImageError,
+)
+from ml.pixel_formats import to_rgb
+from ml.values import Photo
+
+#: what Pillow may open; every other decoder stays shut, whatever the bytes say (its JPEG reader opens MPO too)
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
+MAX_PIXELS = 40_000_000
+MIN_SIDE = 32
+#: the longest side that analysis works on: three times what the largest measurement uses, and 12 MB of RGB
+WORKING_SIDE = 2048
+
+#: leading bytes of the allowed formats: such a file that will not open is damaged, any other is not supported
+_SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+_NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF, MPO, HEIF or AVIF"
+
+Image.init()  # registers AVIF too, which Pillow otherwise looks for only after the common formats failed
+pillow_heif.register_heif_opener()
+# Pillow only warns between one and two times its limit: here every excess is an error.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+# Odd metadata is no one's business: the pixels are what is judged.
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE) -> Photo:
+    """Decode one upload.
+
+    Returns a Photo whose ``rgb`` is at most WORKING_SIDE pixels on its longest side. The first frame of an
+    animation, and the primary image of a multi-picture file, is used.
+
+    Raises:
+        EmptyImageError: no bytes.
+        UnsupportedImageError: not one of FORMATS.
+        ImageTooLargeError: more than ``max_pixels`` (at most MAX_PIXELS) by the header.
+        ImageTooSmallError: a side under ``min_side`` pixels.
+        BrokenImageError: truncated or damaged data.
+    """
+    if not data:
+        raise EmptyImageError("The image is empty. Send the photo's bytes.")
+    with _open(data) as image:
+        width, height = image.size
+        _check_size(width, height, max_pixels, min_side)
+        upright, swapped = _load(image)
+    if swapped:
+        width, height = height, width
+    return Photo(rgb=upright, width=width, height=height, format=str(image.format))
+
+
+def _open(data: bytes) -> ImageFile.ImageFile:
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except _BOMB as error:
+        raise _too_large(MAX_PIXELS) from error
+    except Exception as error:
+        if data.startswith(_SIGNATURES):
+            raise BrokenImageError("The image is damaged and cannot be opened. Send the original file.") from error
+        raise UnsupportedImageError(f"This is not an image of a supported type. Send {_NAMES}.") from error
+
+
+def _check_size(width: int, height: int, max_pixels: int, min_side: int) -> None:
+    if width * height > max_pixels:
+        raise _too_large(max_pixels)
+    if min(width, height) < min_side:
+        raise ImageTooSmallError(
+            f"The image is {width} × {height} pixels; each side must have at least {min_side}. Send a larger photo.",
+            width=width,
+            height=height,
+            min_side=min_side,
+        )
+
+
+def _too_large(max_pixels: int) -> ImageTooLargeError:
+    return ImageTooLargeError(
+        f"The image has more than {max_pixels / 1e6:g} million pixels. Send a smaller copy.",
+        max_pixels=max_pixels,
+    )
+
+
+def _load(image: ImageFile.ImageFile) -> tuple[np.ndarray, bool]:
+    """Decode all of ``image``; returns upright RGB and whether width and height changed places."""
+    try:
+        # JPEG decodes straight to 1/2, 1/4 or 1/8: a 36-megapixel photo then needs a sixteenth of the memory.
+        image.draft(None, (WORKING_SIDE, WORKING_SIDE))
+        image.load()
+        orientation = _orientation(image)
+        small = image if image.mode.startswith("I;") else _shrink(image)
+        upright = _apply_orientation(to_rgb(to_srgb(small), _bits(image)), orientation)
+        return np.ascontiguousarray(np.asarray(_shrink(upright))), orientation >= 5
+    except _BOMB as error:
+        raise _too_large(MAX_PIXELS) from error
+    except Exception as error:
+        raise BrokenImageError(
+            "The image is damaged or cut short and cannot be decoded completely. Send the original file."
+        ) from error
+
+
+def _shrink(image: Image.Image) -> Image.Image:
+    """``image`` reduced by a whole factor (a box filter) so that it still covers WORKING_SIDE, then resized."""
+    longest = max(image.size)
+    if longest <= WORKING_SIDE or image.mode in ("P", "1"):
+        return image
+    factor = longest // WORKING_SIDE
+    reduced = image.reduce(factor) if factor > 1 else image
+    reduced.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    reduced.info = dict(image.info)
+    return reduced
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1–8; 1 where there is none or the metadata cannot be read."""
+    try:
+        value = image.getexif().get(0x0112, 1)
+    except Exception:  # noqa: BLE001 - broken EXIF raises almost anything, and the photo is fine without it
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
+    if orientation == 1:
+        return image
+    bare = Image.new(image.mode, image.size)
+    bare.paste(image)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    bare.info["exif"] = exif.tobytes()
+    return ImageOps.exif_transpose(bare)
+
+
+def _bits(image: Image.Image) -> int:
+    """Bits per sample of a greyscale image deeper than eight bits (12-bit TIFFs exist); 16 if not stated."""
+    tags = getattr(image, "tag_v2", None)
+    stated = tags.get(258) if tags is not None else None
+    return int(stated[0]) if stated else 16

@@ -1,0 +1,45 @@
+"""RGB photos → the batch a model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.spec import PreprocessSpec
+from ml.values import RGB
+
+_FLAGS = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
+
+
+def to_batch(photos: Sequence[RGB], spec: PreprocessSpec) -> NDArray[np.float32]:
+    """``photos`` as (n, h, w, 3) or (n, 3, h, w) float32, resized, cropped and scaled as ``spec`` says."""
+    mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+    batch = np.stack([(_fit(photo, spec) - mean) / std for photo in photos])
+    return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) if spec.layout == "NCHW" else batch
+
+
+def _fit(photo: RGB, spec: PreprocessSpec) -> NDArray[np.float32]:
+    height, width = spec.size
+    if spec.fit == "stretch":
+        return resize(photo, height, width, spec.interpolation)
+    scale = max(height / photo.shape[0], width / photo.shape[1])
+    covering = resize(photo, round(photo.shape[0] * scale), round(photo.shape[1] * scale), spec.interpolation)
+    top, left = (covering.shape[0] - height) // 2, (covering.shape[1] - width) // 2
+    return covering[top : top + height, left : left + width]
+
+
+def resize(photo: RGB, height: int, width: int, interpolation: str) -> NDArray[np.float32]:
+    """Resize in float32, so that no rounding stands between the photo and the model.
+
+    "bilinear" samples at half-pixel centres without smoothing, as ``tf.image.resize`` does; "area" averages when it
+    shrinks; "bicubic" is smoothed by an area pass down to twice the target first.
+    """
+    image: NDArray[np.float32] = photo.astype(np.float32)
+    if interpolation == "bicubic" and min(photo.shape[0] / height, photo.shape[1] / width) > 2:
+        image = np.asarray(cv2.resize(image, (2 * width, 2 * height), interpolation=cv2.INTER_AREA), np.float32)
+    growing = photo.shape[0] < height or photo.shape[1] < width
+    flag = cv2.INTER_LINEAR if interpolation == "area" and growing else _FLAGS[interpolation]
+    return np.asarray(cv2.resize(image, (width, height), interpolation=flag), dtype=np.float32)

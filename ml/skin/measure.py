@@ -1,0 +1,54 @@
+"""Everything measured on one photo, in one pass over its working copy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ml.skin.colour import linear_to_lab, rgb_to_lab, white_balance, working_copy
+from ml.skin.face import SkinMaps, colour_means, measure_zone, zones_mask
+from ml.skin.lesion import lesion_mask, surroundings
+from ml.skin.pigment import lesion_contrast, pigment_maps, skin_pigment
+from ml.skin.regions import Region
+from ml.skin.segmentation import coverage, skin_mask
+from ml.skin.texture import measure_texture
+from ml.skin.tone import METHOD, MIN_COVERAGE, ita_measurement, tone_of, typology_angle
+from ml.values import RGB, Mask, Measurement, Skin, Zone
+
+
+def measure_skin(rgb: RGB, zones: Sequence[Zone] | None = None) -> Skin:
+    """Tone and measurements of the skin in ``rgb`` (H, W, 3), taken on a copy of at most 512 px.
+
+    ``zones`` are one face's, as fractions of the photo (``ml.skin.face.face_zones``): None where faces were not
+    looked for, empty where none was found. Each comes back measured, and the tone and the measurements are then
+    those of the zones' skin, region "face": what else is skin-coloured in a portrait may be its background.
+
+    What cannot be measured has the value None; so has everything where skin is under 5% of a photo without a
+    face. ``score`` is None throughout: a percentile needs a population, which the caller may know.
+    """
+    copy = working_copy(rgb)
+    face = zones_mask(zones, *copy.shape[:2]) if zones else None
+    skin = skin_mask(copy, seed=face)
+    region = Region("skin", skin, MIN_COVERAGE) if face is None else Region("face", skin & face)
+    lab = rgb_to_lab(copy)
+    pigment = pigment_maps(copy)
+    # As photographed, and after white balance: how far the two differ tells how sure either is.
+    angle, balanced = typology_angle(lab, region), typology_angle(linear_to_lab(white_balance(copy)), region)
+    # Lips, eyes and nostrils are darker than the skin around them too: on a face, only its zones are searched.
+    lesion = lesion_mask(copy, region.mask) if region.usable else None
+    around = None if lesion is None else surroundings(lesion, skin)
+    measurements = (
+        _coverage(skin),
+        ita_measurement("ita", angle, region),
+        ita_measurement("ita_white_balanced", balanced, region, f"{METHOD}, after shades of grey (p = 6)"),
+        *colour_means(lab, region),
+        *skin_pigment(pigment, region),
+        *measure_texture(lab[..., 0], region),
+        *lesion_contrast(pigment, lesion, around),
+    )
+    maps = SkinMaps(lab, pigment.erythema, skin)
+    measured = None if zones is None else tuple(measure_zone(zone, maps) for zone in zones)
+    return Skin(tone_of(angle, region), measurements, measured)
+
+
+def _coverage(skin: Mask) -> Measurement:
+    return Measurement("skin_coverage", coverage(skin), "share of the photo", "chromaticity segmentation", "photo")

@@ -1,0 +1,130 @@
+"""Skin tone from the photo's colours: the individual typology angle (ITA) and what is estimated from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ml.skin.colour import rgb_to_lab
+from ml.skin.regions import Region, standard_error
+from ml.values import RGB, Mask, Measurement, Tone
+
+Floats = NDArray[np.float32]
+
+MIN_COVERAGE = 0.05  # of the photo: less skin than this is as likely something else
+METHOD = "atan2(L* − 50, b*) of skin within ±1 SD of the median L* and b*"
+
+# Least angle in degrees of each category but the last. Chardon et al. (1991), extended by Del Bino et al. (2006).
+CATEGORIES = (
+    (55.0, "very light"),
+    (41.0, "light"),
+    (28.0, "intermediate"),
+    (10.0, "tan"),
+    (-30.0, "brown"),
+)
+DARKEST = "dark"
+
+# Least angle of Fitzpatrick types 1 to 5: the cut-offs of Kinyanjui et al. (2020), as used by Groh et al. (2021).
+FITZPATRICK = (55.0, 41.0, 28.0, 19.0, 10.0)
+
+# The ten Monk swatches cannot be told apart by the nearest colour: 1 to 3 almost coincide, 5 and 7 lie 61° of ITA
+# apart, and the light swatches are far lighter than skin ever photographs, so that everyone would land at 5 or
+# above. The estimate therefore only orders: the categories above, which were set on measured skin, give the range
+# (very light 1–3, light 4, intermediate 5, tan 6, brown 7, dark 8–10). Among the very light, cuts lie half-way
+# between the swatches 2|3 and 3|4. Among the dark, the angle nears −90° whatever the tone, as b* vanishes with
+# L*; there L* orders, cut half-way between the swatches 8|9 and 9|10. Every swatch comes out within one step of
+# its own number.
+_MONK_BY_ANGLE = (76.0, 68.0, 55.0, 41.0, 28.0, 10.0, -30.0)
+_MONK_BY_LIGHTNESS = (25.9, 17.9)
+
+CAVEAT = (
+    "Estimated from this photo's colours, which its light, exposure and camera shift; not a clinical typing. "
+    "Fitzpatrick type by the ITA cut-offs of Kinyanjui and Groh, which on labelled photos come within one type "
+    "of a person's answer only about half of the time. Monk tone by the order of ITA and lightness."
+)
+TOO_LITTLE = "Too little skin was found in the photo to estimate its tone."
+NOT_YELLOW = "No yellow shows in the skin in this light, where the typology angle has no meaning. Use neutral light."
+
+
+@dataclass(frozen=True)
+class TypologyAngle:
+    """ITA in ``degrees``, the mean ``lightness`` (L*) of the skin it was taken on, and its standard error from
+    image blocks, None with too few of them."""
+
+    degrees: float
+    lightness: float
+    uncertainty: float | None
+
+
+def estimate(rgb: RGB, mask: Mask) -> Tone:
+    """The tone of the skin that ``mask`` (H, W) marks in ``rgb``; see ``ml.values.Tone``.
+
+    Every estimate is None, and the caveat says why, where the mask covers under 5% of the photo, or where the
+    skin's b* is not positive: the angle is defined for yellowish colours only.
+    """
+    skin = Region("skin", mask, MIN_COVERAGE)
+    return tone_of(typology_angle(rgb_to_lab(rgb), skin), skin)
+
+
+def tone_of(angle: TypologyAngle | None, skin: Region) -> Tone:
+    """The tone that follows from the angle of ``skin``."""
+    if angle is None:
+        return Tone(None, None, None, None, NOT_YELLOW if skin.usable else TOO_LITTLE)
+    ita = angle.degrees
+    return Tone(round(ita, 2), category(ita), fitzpatrick(ita), monk(ita, angle.lightness), CAVEAT)
+
+
+def typology_angle(lab: Floats, skin: Region) -> TypologyAngle | None:
+    """ITA of ``skin`` in CIELAB ``lab`` (H, W, 3), on its pixels within one standard deviation of the median L*
+    and b*; None where the region is not usable, or where their mean b* is not positive."""
+    if not skin.usable:
+        return None
+    typical = Region(skin.name, typical_skin(lab, skin.mask))
+    lightness, b = lab[..., 0][typical.mask], lab[..., 2][typical.mask]
+    mean, mean_b = float(lightness.mean(dtype=np.float64)), float(b.mean(dtype=np.float64))
+    if mean_b <= 0:
+        return None
+    angles = _ita(typical.block_means(lightness), typical.block_means(b))
+    return TypologyAngle(float(_ita(mean, mean_b)), mean, standard_error(angles))
+
+
+def ita_measurement(name: str, angle: TypologyAngle | None, skin: Region, method: str = METHOD) -> Measurement:
+    """The angle of ``skin`` as a measurement in degrees."""
+    if angle is None:
+        return Measurement(name, None, "°", method, skin.name)
+    return Measurement(name, angle.degrees, "°", method, skin.name, angle.uncertainty)
+
+
+def typical_skin(lab: Floats, mask: Mask) -> Mask:
+    """The skin within one standard deviation of the median in L* and in b*; all of it where none is."""
+    lightness, b = lab[..., 0][mask], lab[..., 2][mask]
+    typical = np.zeros_like(mask)
+    typical[mask] = _near_median(lightness) & _near_median(b)
+    return typical if typical.any() else mask
+
+
+def _near_median(values: Floats) -> Mask:
+    return np.asarray(np.abs(values - np.median(values)) <= values.std())
+
+
+def _ita(lightness: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
+    """ITA in degrees, −180 to 180, from L* and b*."""
+    return np.asarray(np.degrees(np.arctan2(np.asarray(lightness) - 50, b)))
+
+
+def category(ita: float) -> str:
+    """Chardon's and Del Bino's name for an angle in degrees."""
+    return next((name for least, name in CATEGORIES if ita > least), DARKEST)
+
+
+def fitzpatrick(ita: float) -> int:
+    """Fitzpatrick type 1–6 for an angle in degrees."""
+    return 1 + sum(ita <= least for least in FITZPATRICK)
+
+
+def monk(ita: float, lightness: float) -> int:
+    """Monk tone 1–10 for an angle in degrees and L*."""
+    step = 1 + sum(ita <= least for least in _MONK_BY_ANGLE)
+    return step + sum(lightness <= least for least in _MONK_BY_LIGHTNESS) if step == 8 else step

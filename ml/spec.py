@@ -1,0 +1,104 @@
+"""What a model is, as frozen facts: where it comes from, its digests, its licence, what goes in and what comes out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
+
+TASKS = ("encoder", "classifier", "faces")
+RUNTIMES = ("torch-export", "saved-model", "saved-model-example", "litert")
+FITS = ("stretch", "center_crop")
+INTERPOLATIONS = ("area", "bilinear", "bicubic")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the files of a model come from: ``uri`` for storage.open_storage, and file → sha256 below it."""
+
+    uri: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PreprocessSpec:
+    """RGB uint8 → the model's input.
+
+    ``size`` is (height, width); ``fit`` says whether the whole photo is stretched to it or its centre is cropped;
+    values become (x − mean) / std per channel; ``layout`` is NHWC or NCHW.
+    """
+
+    size: tuple[int, int]
+    fit: str = "stretch"
+    interpolation: str = "area"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    layout: str = "NHWC"
+
+    def __post_init__(self) -> None:
+        _require(self.fit in FITS, f"fit must be one of {FITS}, not {self.fit!r}")
+        _require(self.interpolation in INTERPOLATIONS, f"unknown interpolation {self.interpolation!r}")
+        _require(self.layout in ("NHWC", "NCHW"), f"layout must be NHWC or NCHW, not {self.layout!r}")
+        _require(all(s > 0 for s in self.std), "std must be positive")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model. ``output_dim`` counts embedding dimensions or classes; ``served`` names what the runtime loads.
+
+    ``source`` is None for a model whose licence forbids us to name a copy: its user names one when fetching.
+    ``recipe`` names the step that turns source files into the served one (None: they are served as they are).
+    """
+
+    name: str
+    version: str
+    task: str
+    framework: str
+    runtime: str
+    licence: str
+    card: str
+    input: str
+    output: str
+    output_dim: int
+    served: str
+    preprocess: PreprocessSpec
+    source: Source | None = None
+    needed: tuple[str, ...] = ()
+    recipe: str | None = None
+    labels: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        _require(self.task in TASKS, f"task must be one of {TASKS}, not {self.task!r}")
+        _require(self.runtime in RUNTIMES, f"runtime must be one of {RUNTIMES}, not {self.runtime!r}")
+        _require(self.output_dim > 0, "output_dim must be positive")
+        _require(self.task != "classifier" or len(self.labels) == self.output_dim, "one label per class")
+
+    def fingerprint(self, digests: Mapping[str, str]) -> str:
+        """Digest of everything that decides what the model answers; ``digests`` are its source files' sha256.
+
+        An index records its encoder's, so that vectors of different encoders are never compared.
+        """
+        facts = {
+            "name": self.name,
+            "version": self.version,
+            "recipe": self.recipe,
+            "files": sorted(digests.values()),
+            "preprocess": asdict(self.preprocess),
+            "output_dim": self.output_dim,
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def place(self, source_name: str) -> str:
+        """Where a source file lies in the model's folder: recipes keep their raw material apart."""
+        if self.recipe is not None:
+            return f"source/{PurePosixPath(source_name).name}"
+        if self.runtime.startswith("saved-model"):
+            return f"{self.served}/{source_name}"
+        return PurePosixPath(source_name).name
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)

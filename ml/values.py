@@ -1,0 +1,234 @@
+"""Frozen results that cross from room to room. Arrays are numpy; a framework's tensor never appears here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+RGB = NDArray[np.uint8]  #: (height, width, 3), sRGB, row-major, upright
+Vector = NDArray[np.float32]  #: (dimension,), L2-normalised
+Vectors = NDArray[np.float32]  #: (n, dimension)
+Mask = NDArray[np.bool_]  #: (height, width)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded upload. ``width`` and ``height`` are the upright original's, in pixels; ``rgb`` may be smaller."""
+
+    rgb: RGB
+    width: int
+    height: int
+    format: str
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What the request says of the person; None where it says nothing. ``age`` in years, 0–120."""
+
+    age: float | None = None
+    sex: str | None = None  # "female" | "male"
+    body_site: str | None = None  # one of ml.sites.BODY_SITES
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One class of the lesion classifier. ``probability`` 0–1, the softmax's own."""
+
+    code: str
+    name: str
+    icd_10: str | None
+    probability: float
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """The dermatoscopic classifier's answer for one case. ``probability`` fields are 0–1."""
+
+    model: str
+    predictions: tuple[Prediction, ...]  # most probable first
+    malignant_probability: float
+    definition: str
+    caveat: str
+    calibrated: tuple[Prediction, ...] | None = None
+    sensitivity: float | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measured number. ``value`` in ``unit``, None where it could not be measured; ``uncertainty`` is one
+    standard deviation in the same unit; ``score`` is a percentile 0–100 in the index's population, or None."""
+
+    name: str
+    value: float | None
+    unit: str
+    method: str
+    region: str
+    uncertainty: float | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A reason why the photo is worse than it could be, and what to do about it."""
+
+    code: str
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """``score`` 0–100 (100 is best); ``usable`` is False only where nothing can be measured."""
+
+    usable: bool
+    score: float
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tone:
+    """Skin tone estimates; every field is None where there is too little skin to tell.
+
+    ``ita_deg`` is the individual typology angle in degrees, ``fitzpatrick_estimate`` 1–6, ``monk_estimate`` 1–10.
+    """
+
+    ita_deg: float | None
+    ita_category: str | None
+    fitzpatrick_estimate: int | None
+    monk_estimate: int | None
+    caveat: str
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A region of a face. ``polygon`` holds (x, y) pairs as fractions of the photo's width and height."""
+
+    name: str
+    polygon: tuple[tuple[float, float], ...]
+    measurements: tuple[Measurement, ...] = ()
+
+
+@dataclass(frozen=True)
+class Skin:
+    """Everything measured on the photo itself."""
+
+    tone: Tone | None
+    measurements: tuple[Measurement, ...] = ()
+    zones: tuple[Zone, ...] | None = None  # None: not looked for; (): no face found
+
+
+@dataclass(frozen=True)
+class Modality:
+    """What kind of photo this is. ``label`` and ``confidence`` (0–1) are None where it was not determined."""
+
+    label: str | None
+    confidence: float | None
+    stated: str | None
+
+
+@dataclass(frozen=True)
+class SimilarCase:
+    """A labelled case of the index. ``similarity`` is a cosine, −1 to 1; ``differential`` weights sum to 1."""
+
+    case_id: str
+    similarity: float
+    thumbnails: tuple[str, ...]  # paths below the service's root, one a photo
+    differential: Mapping[str, float]
+    dermatologists: Mapping[str, object]
+    fitzpatrick: Mapping[str, object]
+    monk: Mapping[str, object]
+    body_parts: tuple[str, ...]
+    age_group: str | None
+    sex: str | None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A named condition. ``probability`` is its share of the similarity-weighted vote, 0–1."""
+
+    name: str
+    icd_10: str | None
+    probability: float
+    band: str  # "high" ≥ .33, "possible" ≥ .10, else "unlikely"
+    evidence: tuple[str, ...]  # case ids, most similar first
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the analysis commits to. ``kind`` is answer, set or abstain; ``coverage`` 0–1 or None if unmeasured."""
+
+    kind: str
+    set: tuple[str, ...] = ()
+    coverage: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class IndexInfo:
+    """What the answers were looked up in. ``built_at`` is an ISO 8601 time: the newest source's."""
+
+    name: str
+    dataset: str
+    synthetic: bool
+    cases: int
+    images: int
+    dimension: int
+    built_at: str
+    attribution: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """A searcher's answer: the nearest distinct cases, and the vote over their differentials."""
+
+    cases: tuple[SimilarCase, ...]
+    conditions: tuple[Condition, ...]
+
+
+class Searcher(Protocol):
+    """Finds labelled cases near the views of one case. Implemented by scin; handed to the analyzer."""
+
+    @property
+    def version(self) -> str:
+        """Version of the search library."""
+        ...
+
+    @property
+    def info(self) -> IndexInfo: ...
+
+    def search(self, views: Vectors, k: int) -> Retrieval:
+        """``views``: (n, dimension), L2-normalised. Returns at most ``k`` distinct cases, most similar first."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the answer says of a model that took part."""
+
+    name: str
+    version: str
+    framework: str
+    engine: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The whole answer for one case, before it takes its wire form. Times are in milliseconds."""
+
+    photos: tuple[Photo, ...]
+    quality: Quality
+    modality: Modality
+    skin: Skin
+    conditions: tuple[Condition, ...]
+    lesion: Lesion | None
+    decision: Decision
+    similar_cases: tuple[SimilarCase, ...]
+    index: IndexInfo | None
+    models: tuple[ModelCard, ...]
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
