@@ -1,0 +1,151 @@
+"""``python -m scin sample | build | verify | info | search``: similarity indexes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ml.errors import MLError
+from ml.registry import find
+from ml.store import ModelStore
+from scin.manifest import read_manifest, verify_files
+from scin.progress import ProgressLine
+from scin.sample import DEFAULT_CASES, DEFAULT_SEED, NAME, build_sample, is_current
+from storage import StorageError, open_storage
+
+if TYPE_CHECKING:
+    from ml.encoder import Encoder
+    from scin.manifest import Manifest
+    from settings import Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0, or 1 with one line on stderr."""
+    from scin.build import BuildError
+    from settings import Settings
+
+    settings = Settings.load()
+    options = _parser(settings).parse_args(arguments)
+    try:
+        options.run(settings, options)
+    except (MLError, StorageError, BuildError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _sample(settings: Settings, options: argparse.Namespace) -> None:
+    spec = find(settings.encoder, "encoder")
+    manifest = ModelStore(settings.models_dir).manifest(spec)
+    wanted = options.cases == DEFAULT_CASES and options.seed == DEFAULT_SEED
+    if wanted and not options.force and is_current(options.out, manifest.fingerprint, spec.output_dim):
+        print(f"{options.out}: already here")
+        return
+    built = build_sample(
+        options.dataset,
+        options.out,
+        _encoder(settings),
+        cases=options.cases,
+        seed=options.seed,
+        progress=ProgressLine(),
+    )
+    _tell(options.out, built)
+
+
+def _build(settings: Settings, options: argparse.Namespace) -> None:
+    from scin.build import build
+
+    show = ProgressLine()
+    manifest = build(
+        open_storage(options.source),
+        options.out,
+        _encoder(settings),
+        name=options.name or options.out.name,
+        limit=options.limit,
+        progress=lambda done, total: show("index", done, total),
+    )
+    _tell(options.out, manifest)
+
+
+def _verify(_: Settings, options: argparse.Namespace) -> None:
+    manifest = read_manifest(options.index)
+    verify_files(options.index, manifest)
+    print(f"{options.index}: {len(manifest.files)} files match their sha256")
+
+
+def _info(_: Settings, options: argparse.Namespace) -> None:
+    print(json.dumps(asdict(read_manifest(options.index)), indent=1, ensure_ascii=False))
+
+
+def _search(settings: Settings, options: argparse.Namespace) -> None:
+    from ml.images import decode
+    from scin.index import load_index
+
+    encoder = _encoder(settings)
+    index = load_index(options.index, encoder_fingerprint=encoder.fingerprint, dimension=encoder.dimension)
+    found = index.search(encoder.embed([decode(path.read_bytes()).rgb for path in options.images]), options.k)
+    if index.info.synthetic:
+        print("This index is synthetic: its names show the format and have no medical meaning.", file=sys.stderr)
+    for case in found.cases:
+        labels = ", ".join(f"{name} {weight:.2f}" for name, weight in case.differential.items())
+        print(f"{case.similarity:6.3f}  {case.case_id:>20}  {labels}")
+
+
+def _encoder(settings: Settings) -> Encoder:
+    from ml.loading import load_encoder
+
+    return load_encoder(settings.models_dir, settings.encoder, threads=1)
+
+
+def _tell(folder: Path, manifest: Manifest) -> None:
+    kind = "synthetic cases" if manifest.synthetic else "cases"
+    print(f"{folder}: {manifest.cases} {kind}, {manifest.images} photos, {manifest.vectors} vectors")
+    for reason, count in manifest.skipped.items():
+        print(f"  skipped: {count} × {reason}")
+
+
+def _parser(settings: Settings) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scin", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    sample = commands.add_parser("sample", help="generate the embedded sample and index it")
+    sample.add_argument("--cases", type=_positive, default=DEFAULT_CASES)
+    sample.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    sample.add_argument("--dataset", type=Path, default=settings.var / NAME, help="where the photos go")
+    sample.add_argument("--out", type=Path, default=settings.var / "index" / NAME, help="where the index goes")
+    sample.add_argument("--force", action="store_true", help="build again even if it is here")
+    sample.set_defaults(run=_sample)
+
+    build = commands.add_parser("build", help="index a dataset in SCIN's layout")
+    build.add_argument("--source", default=settings.scin_bucket_path, help="folder, gs:// or s3:// address")
+    build.add_argument("--out", type=Path, required=True)
+    build.add_argument("--name", help="default: the folder's name")
+    build.add_argument("--limit", type=_positive, help="only the first N labelled cases")
+    build.set_defaults(run=_build)
+
+    for name, run, text in (("verify", _verify, "check every file's digest"), ("info", _info, "print the manifest")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--index", type=Path, default=settings.var / "index" / NAME)
+        command.set_defaults(run=run)
+
+    search = commands.add_parser("search", help="find similar cases for the photos of one case")
+    search.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    search.add_argument("--index", type=Path, default=settings.var / "index" / NAME)
+    search.add_argument("-k", type=_positive, default=5)
+    search.set_defaults(run=_search)
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

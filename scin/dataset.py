@@ -1,0 +1,145 @@
+"""SCIN's two CSV files → typed cases.
+
+Flags are "YES" or empty; lists and dicts are Python literals, read with ``ast.literal_eval`` and nothing stronger.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from scin.records import Case, ImageRef, Label
+from storage import Storage
+
+CASES_FILE, LABELS_FILE = "scin_cases.csv", "scin_labels.csv"
+SYNTHETIC = "SYNTHETIC"
+_BODY_PART = "body_parts_"
+#: image paths name the bucket's folder, which is the root of the store
+_PATH_ROOT = "dataset/"
+_UNKNOWN = {"", "AGE_UNKNOWN", "OTHER_OR_UNSPECIFIED", "NONE_IDENTIFIED"}
+
+_T = TypeVar("_T")
+
+csv.field_size_limit(1 << 20)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """``skipped`` counts rows that could not become a case, by reason; ``modified_at`` is the newer file's ISO time
+    ("unknown" where the store does not tell)."""
+
+    cases: tuple[Case, ...]
+    skipped: Mapping[str, int]
+    modified_at: str
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any case was generated rather than photographed."""
+        return any(case.source == SYNTHETIC for case in self.cases)
+
+
+def read_dataset(store: Storage) -> Dataset:
+    """Read and join both files, in the order of the first. Raises StorageError if one is missing."""
+    labels = {row["case_id"]: row for row in _rows(store.read(LABELS_FILE))}
+    cases: list[Case] = []
+    skipped: Counter[str] = Counter()
+    for row in _rows(store.read(CASES_FILE)):
+        try:
+            cases.append(_case(row, labels.get(row["case_id"])))
+        except _BadRowError as error:
+            skipped[str(error)] += 1
+    return Dataset(tuple(cases), dict(skipped), _modified_at(store))
+
+
+def _modified_at(store: Storage) -> str:
+    infos = [info for info in store.list("scin_") if info.name in (CASES_FILE, LABELS_FILE)]
+    times = [info.modified for info in infos if info.modified is not None]
+    return max(times).isoformat(timespec="seconds") if times else "unknown"
+
+
+class _BadRowError(Exception):
+    """A row that cannot be a case; the message is the reason that is counted."""
+
+
+def _rows(data: bytes) -> Iterator[dict[str, str]]:
+    return csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+
+
+def _case(row: Mapping[str, str], label: Mapping[str, str] | None) -> Case:
+    if label is None:
+        raise _BadRowError("no row in the labels file")
+    case_id = row["case_id"].strip()
+    if not case_id.lstrip("-").isdigit():
+        raise _BadRowError("case_id is not a number")
+    images = tuple(
+        ImageRef(path.removeprefix(_PATH_ROOT), _known(row.get(f"image_{n}_shot_type")))
+        for n in (1, 2, 3)
+        if (path := (row.get(f"image_{n}_path") or "").strip())
+    )
+    if not images:
+        raise _BadRowError("no image")
+    return Case(
+        case_id=case_id,
+        source=row.get("source", ""),
+        release=row.get("release", ""),
+        year=row.get("year", ""),
+        age_group=_known(row.get("age_group")),
+        sex=_known(row.get("sex_at_birth")),
+        body_parts=tuple(k.removeprefix(_BODY_PART) for k, v in row.items() if k.startswith(_BODY_PART) and v == "YES"),
+        images=images,
+        label=_label(label),
+        fitzpatrick_self=_known(row.get("fitzpatrick_skin_type")),
+        fitzpatrick_labels=tuple(_present(label, "dermatologist_fitzpatrick_skin_type_label")),
+        monk_india=_monk(label.get("monk_skin_tone_label_india")),
+        monk_us=_monk(label.get("monk_skin_tone_label_us")),
+    )
+
+
+def _label(row: Mapping[str, str]) -> Label:
+    conditions = _literal(row.get("dermatologist_skin_condition_on_label_name"), list)
+    confidences = _literal(row.get("dermatologist_skin_condition_confidence"), list)
+    weights = _literal(row.get("weighted_skin_condition_label"), dict)
+    try:
+        return Label(
+            conditions=tuple(str(name) for name in conditions),
+            confidences=tuple(int(value) for value in confidences),
+            weights={str(name): float(weight) for name, weight in weights.items()},
+            dermatologists=sum(
+                grade.startswith("DEFAULT_YES") for grade in _present(row, "dermatologist_gradable_for_skin_condition")
+            ),
+        )
+    except (TypeError, ValueError) as error:
+        raise _BadRowError("label values are not numbers") from error
+
+
+def _literal(text: str | None, kind: type[_T]) -> _T:
+    if not text:
+        return kind()
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise _BadRowError("label is not a Python literal") from error
+    if not isinstance(value, kind):
+        raise _BadRowError(f"label is not a {kind.__name__}")
+    return value
+
+
+def _present(row: Mapping[str, str], stem: str) -> list[str]:
+    return [value for n in (1, 2, 3) if (value := (row.get(f"{stem}_{n}") or "").strip())]
+
+
+def _known(value: str | None) -> str | None:
+    return None if value is None or value.strip() in _UNKNOWN else value.strip()
+
+
+def _monk(value: str | None) -> int | None:
+    try:
+        tone = int(float(value or ""))
+    except ValueError:
+        return None
+    return tone if 1 <= tone <= 10 else None

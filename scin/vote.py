@@ -1,0 +1,41 @@
+"""Neighbours → conditions: a vote over the differentials of similar cases, weighted by similarity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ml.values import Condition, SimilarCase
+from scin.icd10 import icd_10
+from scin.manifest import Vote
+
+_BANDS = ((0.33, "high"), (0.10, "possible"))
+
+
+def vote(neighbours: Sequence[SimilarCase], parameters: Vote) -> tuple[Condition, ...]:
+    """Conditions by their share of the vote, largest first; the shares sum to 1.
+
+    Case i weighs softmax(similarity / temperature)_i; it splits its weight as its differential does. The cases that
+    hold a condition are its evidence, most similar first.
+    """
+    voters = [case for case in neighbours[: parameters.neighbours] if case.differential]
+    if not voters:
+        return ()
+    similarities = np.array([case.similarity for case in voters]) / parameters.temperature
+    weights = np.exp(similarities - similarities.max())
+    weights /= weights.sum()
+    shares: dict[str, float] = {}
+    evidence: dict[str, list[str]] = {}
+    for case, weight in zip(voters, weights, strict=True):
+        total = sum(case.differential.values())
+        for name, part in case.differential.items():
+            shares[name] = shares.get(name, 0.0) + float(weight) * part / total
+            evidence.setdefault(name, []).append(case.case_id)
+    ranked = sorted(shares, key=lambda name: (-shares[name], name))
+    return tuple(Condition(n, icd_10(n), shares[n], band(shares[n]), tuple(evidence[n])) for n in ranked)
+
+
+def band(probability: float) -> str:
+    """ "high" from .33, "possible" from .10, else "unlikely": the bands that consumer services must show."""
+    return next((name for least, name in _BANDS if probability >= least), "unlikely")
