@@ -1,0 +1,71 @@
+"""gunicorn's configuration, and the life of the instance: boot checks, workers that load after the fork, stop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from settings import load_or_exit
+from web.access_log import GunicornLogger
+from web.announce import announce
+from web.boot import BootError, check_boot
+from web.logs import configure_logging
+from web.readiness import forget
+from web.threads import thread_environment
+
+_settings = load_or_exit()
+_run_dir: Path | None = _settings.run_dir
+configure_logging(_settings.log_level)
+os.environ.update(thread_environment(_settings))  # before any framework is imported, in this process's children
+
+bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
+worker_class = "gthread"
+workers = _settings.gunicorn_workers
+threads = _settings.gunicorn_threads
+timeout = _settings.gunicorn_timeout_s
+graceful_timeout = _settings.gunicorn_timeout_s
+# Longer than the proxy keeps an idle connection (nginx: 60 s), so that it is never we who close one it is about to use.
+keepalive = 75
+max_requests = _settings.max_requests
+max_requests_jitter = _settings.max_requests // 10
+# torch, faiss and TensorFlow hang in a child that was forked after they had run.
+preload_app = False
+control_socket_disable = True
+accesslog = "-"
+loglevel = _settings.log_level.lower()
+logger_class = GunicornLogger
+# The heartbeat file of a worker is written every second: in memory, where there is such a place.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+
+def on_starting(server):
+    """Check everything that can be checked without a framework, then make the folder that workers share."""
+    global _run_dir  # noqa: PLW0603 - gunicorn's hooks have no other memory
+    try:
+        check_boot(_settings)
+    except BootError as error:
+        sys.exit(f"dermserve: {error}")
+    _run_dir = Path(tempfile.mkdtemp(prefix="dermserve-"))
+    os.environ["DERMSERVE_RUN_DIR"] = str(_run_dir)
+
+
+def post_worker_init(worker):
+    """Load in the background: threads, sockets and frameworks start after the fork."""
+    host, port = worker.sockets[0].getsockname()[:2]
+    worker.wsgi.extensions["dermserve"].start(partial(announce, _settings, host, port))
+
+
+def child_exit(server, worker):
+    """A dead worker is not ready."""
+    if _run_dir is not None:
+        forget(_run_dir, worker.pid)
+
+
+def on_exit(server):
+    """Leave nothing behind."""
+    if _run_dir is not None:
+        shutil.rmtree(_run_dir, ignore_errors=True)

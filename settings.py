@@ -1,0 +1,300 @@
+"""Every setting of the service, typed and checked. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+from annotated_types import Ge, Le
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+#: our own answer must leave before gunicorn and the proxy give up on the request
+DEADLINE_MARGIN_S = 15
+#: threads that stay free of analyses, for health checks and refusals
+SPARE_THREADS = 2
+
+_ORIGIN = re.compile(r"https?://[^\s/,*?#@]+")
+
+
+class SettingsError(ValueError):
+    """One line for each setting that cannot be used."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def _of(name: str, default: Any, meaning: str, allowed: str = "", within: tuple[int, int] | None = None) -> Any:
+    limits: dict[str, Any] = {"ge": within[0], "le": within[1]} if within else {}
+    if allowed:
+        limits["json_schema_extra"] = {"allowed": allowed}
+    return Field(default, validation_alias=name, description=meaning, **limits)
+
+
+class Settings(BaseSettings):
+    """The service's settings, from the environment. Units are in the field names; frozen once made."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        env_ignore_empty=True,
+        case_sensitive=True,
+        str_strip_whitespace=True,
+    )
+
+    flask_env: Literal["production", "development", "testing"] = _of(
+        "FLASK_ENV", "production", "What the service runs for. Mock answers are refused in production."
+    )
+    python_unbuffered: bool = _of(
+        "PYTHONUNBUFFERED", True, "Python's own switch: output is not held back. Log lines never are."
+    )
+    use_mock_services: bool = _of(
+        "USE_MOCK_SERVICES",
+        False,
+        'Canned answers for front-end work, each marked `"mock": true`; no model is loaded.',
+    )
+    ml_available: bool = _of(
+        "ML_AVAILABLE",
+        True,
+        "False: the service stays up, says so in /health, and answers 503 to an analysis.",
+    )
+    faces: bool = _of("OPERATION_APPLE_ENABLED", True, "Face isolation and face zones.")
+    measurements: bool = _of("ADVANCED_ANALYSIS_ENABLED", True, "The measurements beside conditions and similar cases.")
+    max_workers: int = _of(
+        "MAX_WORKERS",
+        4,
+        "Analyses at once on one instance, divided among the gunicorn workers; at least GUNICORN_WORKERS.",
+        within=(1, 256),
+    )
+    analysis_timeout_s: float = _of(
+        "ANALYSIS_TIMEOUT",
+        300.0,
+        f"Seconds that an analysis may take; never more than GUNICORN_TIMEOUT − {DEADLINE_MARGIN_S}.",
+        allowed="seconds, above 0 and at most 3600",
+    )
+    faiss_dimension: int = _of(
+        "FAISS_DIMENSION",
+        512,
+        "Dimensions of an embedding. The boot stops if the encoder or the index has another.",
+        within=(1, 65_536),
+    )
+    scin_bucket_path: str = _of(
+        "SCIN_BUCKET_PATH",
+        "gs://dx-scin-public-data/dataset/",
+        "Where the SCIN dataset is read from when an index is built.",
+        allowed="a folder, or a gs://, s3:// or https:// address",
+    )
+    preload_faiss: bool = _of(
+        "PRELOAD_FAISS", True, "Load the index when a worker starts; when false, at the first request."
+    )
+    enable_gpu: bool = _of("ENABLE_GPU", False, "Run the models on a GPU. The boot stops if no device is visible.")
+    gunicorn_timeout_s: int = _of(
+        "GUNICORN_TIMEOUT",
+        300,
+        "Seconds until gunicorn replaces a hung worker; also how long a stop waits for requests.",
+        within=(DEADLINE_MARGIN_S + 1, 3600),
+    )
+    gunicorn_workers: int = _of("GUNICORN_WORKERS", 2, "Worker processes.", within=(1, 64))
+    gunicorn_threads: int = _of(
+        "GUNICORN_THREADS",
+        8,
+        f"Threads a worker; {SPARE_THREADS} of them stay free for health checks and refusals.",
+        within=(SPARE_THREADS + 1, 256),
+    )
+    host: str = _of("HOST", "127.0.0.1", "Address to listen on.", allowed="a host name or an address")
+    port: int = _of("PORT", 8000, "Port to listen on; 0 takes a free one.", within=(0, 65_535))
+
+    var: Path = _of("DERMSERVE_VAR", Path("var"), "Folder of models and indexes.", allowed="a folder")
+    index: str = _of(
+        "DERMSERVE_INDEX",
+        "sample",
+        "The index of labelled cases: `sample` (synthetic), `scin`, or where another one lies.",
+        allowed="sample, scin, a folder, or a gs://, s3:// or https:// address",
+    )
+    encoder: str = _of(
+        "DERMSERVE_ENCODER",
+        "efficientnet-lite0",
+        "The model that embeds photos; the index must be built with it.",
+        allowed="the name of a fetched encoder",
+    )
+    classifier: str = _of(
+        "DERMSERVE_CLASSIFIER",
+        "sklesion",
+        "The model that classifies dermatoscopic photos.",
+        allowed="the name of a fetched classifier",
+    )
+    engine: Literal["native"] = _of(
+        "DERMSERVE_ENGINE", "native", "What runs the models. `native`: the framework each was published for."
+    )
+    cosmetic_mode: bool = _of(
+        "DERMSERVE_COSMETIC_MODE",
+        False,
+        "Name no disease: no lesion part, conditions, differentials or ICD codes in any answer.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = _of(
+        "DERMSERVE_CORS_ORIGINS",
+        (),
+        "Web origins whose pages may call the API.",
+        allowed="a comma-separated list of origins such as https://app.example.org",
+    )
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = _of(
+        "DERMSERVE_API_KEYS",
+        (),
+        "When set, an analysis needs one of these keys as `Authorization: Bearer …` or `X-API-Key`.",
+        allowed="a comma-separated list of keys of at least 16 characters",
+    )
+    max_pixels: int = _of(
+        "DERMSERVE_MAX_PIXELS",
+        40_000_000,
+        "Pixels of the largest photo (by its header).",
+        within=(1024, 40_000_000),
+    )
+    max_upload_mb: int = _of("DERMSERVE_MAX_UPLOAD_MB", 100, "Size of the largest request, in MiB.", within=(1, 1024))
+    intra_op_threads: int = _of(
+        "DERMSERVE_INTRA_OP_THREADS",
+        0,
+        "Threads that compute one analysis; 0: physical cores over MAX_WORKERS.",
+        within=(0, 256),
+    )
+    max_requests: int = _of(
+        "DERMSERVE_MAX_REQUESTS",
+        0,
+        "Requests until a worker is replaced, give or take a tenth; 0: never.",
+        within=(0, 10_000_000),
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _of(
+        "DERMSERVE_LOG_LEVEL", "INFO", "The least severe log line that is written."
+    )
+    run_dir: Path | None = _of(
+        "DERMSERVE_RUN_DIR",
+        None,
+        "Internal: the folder that the workers of one instance share; gunicorn's start makes it.",
+        allowed="not to be set by hand",
+    )
+
+    @field_validator("analysis_timeout_s")
+    @classmethod
+    def _check_timeout(cls, seconds: float) -> float:
+        if not 0 < seconds <= 3600:
+            raise ValueError("out of range")
+        return seconds
+
+    @field_validator("cors_origins", "api_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("not an origin")
+        return origins
+
+    @field_validator("api_keys")
+    @classmethod
+    def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < 16 for key in keys):
+            raise ValueError("too short")
+        return keys
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        lines = []
+        if self.use_mock_services and self.flask_env == "production":
+            lines.append(
+                "USE_MOCK_SERVICES=true is refused with FLASK_ENV=production: canned answers must not reach "
+                "people. Set USE_MOCK_SERVICES=false, or FLASK_ENV=development."
+            )
+        if self.max_workers < self.gunicorn_workers:
+            lines.append(
+                f"MAX_WORKERS={self.max_workers} is less than GUNICORN_WORKERS={self.gunicorn_workers}: "
+                "each worker process must be allowed one analysis. Raise the one or lower the other."
+            )
+        if lines:
+            raise ValueError("\n".join(lines))
+        return self
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings of this process. Raises SettingsError: a line for each bad variable."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingsError(_lines(error)) from None
+
+    @classmethod
+    def environment_names(cls) -> tuple[str, ...]:
+        """The environment variables that are read, in the table's order."""
+        return tuple(str(field.validation_alias) for field in cls.model_fields.values())
+
+    @property
+    def models_dir(self) -> Path:
+        """Where ``python -m ml fetch`` keeps the models."""
+        return self.var / "models"
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds from a request's arrival to our own 504."""
+        return min(self.analysis_timeout_s, float(self.gunicorn_timeout_s - DEADLINE_MARGIN_S))
+
+    @property
+    def running_per_worker(self) -> int:
+        """Analyses that one worker process computes at once."""
+        return max(1, self.max_workers // self.gunicorn_workers)
+
+    @property
+    def admitted_per_worker(self) -> int:
+        """Analyses that one worker process holds at once, running or waiting."""
+        return self.gunicorn_threads - SPARE_THREADS
+
+    @property
+    def max_upload_bytes(self) -> int:
+        return self.max_upload_mb * 2**20
+
+
+def load_or_exit() -> Settings:
+    """The settings of this process; a bad one is named on stderr and ends the process with status 2."""
+    try:
+        return Settings.load()
+    except SettingsError as error:
+        for line in error.lines:
+            sys.stderr.write(f"dermserve: {line}\n")
+        sys.exit(2)
+
+
+def _lines(error: ValidationError) -> list[str]:
+    fields = {str(field.validation_alias): field for field in Settings.model_fields.values()}
+    fields |= dict(Settings.model_fields)
+    lines = []
+    for problem in error.errors():
+        if not problem["loc"]:
+            lines += str(problem["ctx"]["error"]).splitlines()
+            continue
+        field = fields[str(problem["loc"][0])]
+        value = "(not shown)" if field.validation_alias == "DERMSERVE_API_KEYS" else problem["input"]
+        lines.append(f"{field.validation_alias}={value}: allowed is {allowed_values(field)}.")
+    return lines
+
+
+def allowed_values(field: FieldInfo) -> str:
+    """What a setting may be, in words."""
+    if isinstance(field.json_schema_extra, dict):
+        return str(field.json_schema_extra["allowed"])
+    if get_origin(field.annotation) is Literal:
+        return " or ".join(str(choice) for choice in get_args(field.annotation))
+    if field.annotation is bool:
+        return "true or false"
+    low = next(limit.ge for limit in field.metadata if isinstance(limit, Ge))
+    high = next(limit.le for limit in field.metadata if isinstance(limit, Le))
+    return f"a whole number from {low} to {high}"

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+
+from ml import values
+from web.schemas import CapabilityPart
+
+ANALYZE = "/api/analyze/skin"
+CAPABILITY = {"test": "ml_capability"}
+
+MakeClient = Callable[..., FlaskClient]
+
+ANSWER_KEYS = [
+    "success",
+    "analysis_id",
+    "timestamp",
+    "version",
+    "mock",
+    "image",
+    "quality",
+    "modality",
+    "skin",
+    "conditions",
+    "lesion",
+    "decision",
+    "accuracy",
+    "similar_cases",
+    "attribution",
+    "models",
+    "index",
+    "notes",
+    "timings_ms",
+    "disclaimer",
+]
+
+
+def events(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
+    return [record.fields for record in caplog.records if record.getMessage() == event]
+
+
+def test_a_photo_gets_the_whole_answer(client: FlaskClient, jpeg: bytes) -> None:
+    response = client.post(ANALYZE, data={"image": (io.BytesIO(jpeg), "skin.jpg"), "k": "2"})
+    answer = response.get_json()
+    assert response.status_code == 200
+    assert list(answer) == ANSWER_KEYS
+    assert UUID(answer["analysis_id"]).version == 4
+    assert datetime.fromisoformat(answer["timestamp"]).utcoffset().total_seconds() == 0
+    assert answer["image"] == {
+        "width": 96,
+        "height": 64,
+        "format": "JPEG",
+        "views": [{"width": 96, "height": 64, "format": "JPEG"}],
+    }
+    assert len(answer["similar_cases"]) == 2
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize("form", ["multipart", "json", "data_url", "raw", "multipart_as_json", "junk"])
+def test_each_request_form_reaches_the_analyzer_as_the_same_case(
+    form: str, make_client: MakeClient, fake_loader: Any, jpeg: bytes
+) -> None:
+    seen = []
+    canned = fake_loader().analyze
+    client = make_client(fake_loader(analyze=lambda case, deadline: seen.append(case) or canned(case, deadline)))
+    text = base64.b64encode(jpeg).decode()
+    boundary = b"--x\r\nContent-Disposition: form-data; name=image; filename=a\r\n\r\n"
+    requests = {
+        "multipart": {"data": {"image": (io.BytesIO(jpeg), "a.jpg")}},
+        "json": {"json": {"image": text}},
+        "data_url": {"json": {"image_data": f"data:image/jpeg;base64,{text}"}},
+        "raw": {"data": jpeg, "content_type": "image/jpeg"},
+        "multipart_as_json": {"data": boundary + jpeg + b"\r\n--x--\r\n", "content_type": "application/json"},
+        "junk": {"data": b"u" * 15 + jpeg, "content_type": "image/jpeg"},
+    }
+    response = client.post(f"{ANALYZE}?age=50&body_site=back&sex=m&modality=clinical", **requests[form])
+    assert response.status_code == 200, response.text
+    (case,) = seen
+    assert (case.patient, case.modality, case.k) == (values.Patient(50, "male", "trunk"), "close_up", 5)
+    assert [photo.rgb.shape for photo in case.photos] == [(64, 96, 3)]
+
+
+def test_three_views_make_one_case(client: FlaskClient, jpeg: bytes) -> None:
+    response = client.post(ANALYZE, data={"image": [(io.BytesIO(jpeg), f"{n}.jpg") for n in range(3)]})
+    assert len(response.get_json()["image"]["views"]) == 3
+
+
+@pytest.mark.parametrize("given", ["abc-1", "0af7651916cd43dd8448eb211c80319c", "a:b.c_d"])
+def test_a_sane_request_id_is_kept(client: FlaskClient, given: str) -> None:
+    assert client.get("/health", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 129, "<script>", "ü"])
+def test_any_other_is_replaced(client: FlaskClient, given: str) -> None:
+    found = client.get("/health", headers={"X-Request-ID": given}).headers["X-Request-ID"]
+    assert found != given
+    assert found.isalnum()
+
+
+def test_the_capability_test_reports_each_part(make_client: MakeClient, fake_loader: Any) -> None:
+    part = CapabilityPart(name="pytorch", ok=True, version="2", model="m 1", ms=12.345, reason=None)
+    response = make_client(fake_loader(parts=(part,))).post(ANALYZE, json=CAPABILITY)
+    assert response.status_code == 200
+    assert response.get_json() == {"success": True, "parts": [part.model_dump() | {"ms": 12.3}]}
+
+
+def test_a_failed_part_fails_the_capability_test(make_client: MakeClient, fake_loader: Any) -> None:
+    bad = CapabilityPart(name="faiss", ok=False, version=None, model=None, ms=None, reason="no index")
+    response = make_client(fake_loader(parts=(bad,))).post(ANALYZE, json=CAPABILITY)
+    assert response.status_code == 503
+    assert response.get_json() == {"success": False, "parts": [bad.model_dump()]}
+
+
+def test_thumbnails_are_served_and_may_be_kept(client: FlaskClient) -> None:
+    response = client.get("/api/cases/mock-1/0")
+    assert (response.status_code, response.mimetype) == (200, "image/webp")
+    assert Image.open(io.BytesIO(response.data)).format == "WEBP"
+    assert response.headers["Cache-Control"] == "private, max-age=3600"
+
+
+def test_mock_answers_are_marked(make_client: MakeClient, jpeg: bytes) -> None:
+    client = make_client(use_mock_services=True, flask_env="development")
+    answer = client.post(ANALYZE, data=jpeg, content_type="image/jpeg").get_json()
+    assert answer["mock"] is True
+    assert client.get("/health").get_json()["mock"] is True
+
+
+def test_health_answers_before_and_while_loading(make_client: MakeClient, fake_loader: Any) -> None:
+    go = threading.Event()
+    client = make_client(fake_loader(wait=lambda: go.wait(30)), load=False)
+    live = client.get("/health")
+    assert live.status_code == 200
+    assert live.get_json()["ml"] == {"available": True, "state": "starting", "reason": None}
+    assert client.get("/health/ready").status_code == 503
+    refused = client.post(ANALYZE, json=CAPABILITY)
+    assert (refused.status_code, refused.get_json()["error"]["code"]) == (503, "not_ready")
+    assert int(refused.headers["Retry-After"]) > 0
+    go.set()
+
+
+def test_readiness_counts_workers(client: FlaskClient) -> None:
+    response = client.get("/health/ready")
+    assert response.status_code == 200
+    assert response.get_json() == {"status": "ready", "workers": {"ready": 1, "expected": 1}}
+
+
+def test_a_switched_off_service_says_so(make_client: MakeClient) -> None:
+    client = make_client(load=False, ml_available=False)
+    assert client.get("/health").get_json()["ml"] == {
+        "available": False,
+        "state": "disabled",
+        "reason": "ML_AVAILABLE is false",
+    }
+    response = client.post(ANALYZE, json=CAPABILITY)
+    assert (response.status_code, response.get_json()["error"]["code"]) == (503, "unavailable")
+    assert "Retry-After" not in response.headers
+
+
+def test_a_key_is_asked_for_when_keys_are_set(make_client: MakeClient, jpeg: bytes) -> None:
+    key = "0123456789abcdef"
+    client = make_client(api_keys=f"{key},another-key-of-length")
+    wrong = [{}, {"Authorization": "Bearer nonsense"}, {"X-API-Key": key[:-1]}, {"Authorization": f"Basic {key}"}]
+    for headers in wrong:
+        response = client.post(ANALYZE, data=jpeg, content_type="image/jpeg", headers=headers)
+        assert (response.status_code, response.get_json()["error"]["code"]) == (401, "key_required")
+    for headers in ({"Authorization": f"Bearer {key}"}, {"X-API-Key": key}):
+        assert client.post(ANALYZE, data=jpeg, content_type="image/jpeg", headers=headers).status_code == 200
+    assert client.get("/health").status_code == 200
+
+
+def test_without_keys_any_authorization_is_a_guest(client: FlaskClient, jpeg: bytes) -> None:
+    headers = {"Authorization": "Bearer junk"}
+    assert client.post(ANALYZE, data=jpeg, content_type="image/jpeg", headers=headers).status_code == 200
+
+
+def test_preflight(make_client: MakeClient) -> None:
+    client = make_client(cors_origins="https://a.example")
+    response = client.options(ANALYZE, headers={"Origin": "https://a.example"})
+    assert (response.status_code, response.data) == (204, b"")
+    assert response.headers.getlist("Access-Control-Allow-Origin") == ["https://a.example"]
+    assert "POST" in response.headers["Access-Control-Allow-Methods"]
+    assert "Content-Type" in response.headers["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/nothing", ANALYZE])
+def test_only_a_listed_origin_is_allowed_on_errors_too(path: str, make_client: MakeClient) -> None:
+    client = make_client(cors_origins="https://a.example,https://b.example")
+    listed = client.get(path, headers={"Origin": "https://b.example"})
+    assert listed.headers.getlist("Access-Control-Allow-Origin") == ["https://b.example"]
+    assert "Origin" in listed.headers["Vary"]
+    other = client.get(path, headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in other.headers
+    assert "Access-Control-Allow-Origin" not in client.get(path).headers
+
+
+def test_no_origin_is_allowed_unless_set(client: FlaskClient) -> None:
+    response = client.options(ANALYZE, headers={"Origin": "https://a.example"})
+    assert response.status_code == 204
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+def test_one_log_line_an_analysis_without_anything_of_the_photo(
+    client: FlaskClient, jpeg: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        client.post(
+            f"{ANALYZE}?secret=1",
+            data={"image": (io.BytesIO(jpeg), "my-face.jpg"), "age": "77"},
+            headers={"X-Request-ID": "r1"},
+        )
+    (line,) = events(caplog, "analysis")
+    assert line["status"] == 200
+    assert line["models"] == {"mock": "0"}
+    assert line["index"]["name"] == "mock"
+    assert {"queue", "decode", "analysis", "total"} <= set(line["timings_ms"])
+    text = json.dumps([record.__dict__ for record in caplog.records], default=str)
+    assert all(word not in text for word in ("my-face", "secret", "77.0", base64.b64encode(jpeg).decode()[:40]))
+
+
+def test_a_refused_photo_is_logged_with_its_code(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        client.post(ANALYZE, data=b"hello", content_type="image/jpeg")
+    (line,) = events(caplog, "analysis")
+    assert (line["status"], line["code"]) == (415, "unsupported_image")
+
+
+def test_a_full_service_sheds_at_once(
+    make_client: MakeClient, fake_loader: Any, jpeg: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    inside, go = threading.Event(), threading.Event()
+    canned = fake_loader().analyze
+
+    def slow(case: Any, deadline: Any) -> values.Analysis:
+        inside.set()
+        go.wait(30)
+        return canned(case, deadline)
+
+    client = make_client(fake_loader(analyze=slow), gunicorn_threads=3)
+    answers = []
+
+    def post() -> None:
+        answers.append(client.application.test_client().post(ANALYZE, data=jpeg, content_type="image/jpeg").status_code)
+
+    first = threading.Thread(target=post)
+    first.start()
+    assert inside.wait(30)
+    with caplog.at_level(logging.INFO):
+        shed = client.post(ANALYZE, data=jpeg, content_type="image/jpeg")
+    assert client.get("/health").status_code == 200
+    go.set()
+    first.join(30)
+    assert answers == [200]
+    assert (shed.status_code, shed.get_json()["error"]["code"]) == (503, "busy")
+    assert int(shed.headers["Retry-After"]) >= 1
+    assert [line["status"] for line in events(caplog, "shed")] == [503]
+
+
+def test_a_second_capability_test_is_shed(make_client: MakeClient) -> None:
+    client = make_client()
+    with client.application.extensions["dermserve"].capability_lane.enter():
+        response = client.post(ANALYZE, json=CAPABILITY)
+    assert (response.status_code, response.get_json()["error"]["code"]) == (503, "busy")
+
+
+def test_a_trailing_slash_does_not_lose_a_photo(client: FlaskClient, jpeg: bytes) -> None:
+    assert client.post(f"{ANALYZE}/", data=jpeg, content_type="image/jpeg").status_code == 200
+
+
+def test_the_page_is_self_contained_under_a_strict_policy(client: FlaskClient) -> None:
+    response = client.get("/")
+    policy = response.headers["Content-Security-Policy"]
+    assert response.status_code == 200
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert "http" not in response.text.split("</head>")[0]
+    assert "not a medical device" in response.text
+    for name in ("page.css", "page.js"):
+        asset = client.get(f"/assets/{name}")
+        assert asset.status_code == 200
+        asset.close()

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from web.readiness import Instance, Readiness, State, forget
+
+
+@pytest.fixture
+def pid(monkeypatch: pytest.MonkeyPatch):
+    """Speak as the worker with this process id."""
+    return lambda number: monkeypatch.setattr(os, "getpid", lambda: number)
+
+
+def test_a_single_process_stands_for_itself() -> None:
+    alone = Readiness(None, expected=8)
+    assert alone.instance() == Instance(False, 0, 1)
+    assert alone.publish(State.READY)
+    assert alone.instance() == Instance(True, 1, 1)
+    assert alone.was_ready()
+
+
+def test_the_instance_is_ready_when_the_last_worker_is(tmp_path: Path, pid) -> None:
+    workers = Readiness(tmp_path, expected=2)
+    pid(1)
+    assert not workers.publish(State.STARTING)
+    assert not workers.publish(State.READY)
+    assert workers.instance() == Instance(False, 1, 2)
+    assert not workers.was_ready()
+    pid(2)
+    assert workers.publish(State.READY)
+    assert workers.instance() == Instance(True, 2, 2)
+
+
+def test_an_instance_that_was_ready_stays_so_while_one_worker_is(tmp_path: Path, pid) -> None:
+    workers = Readiness(tmp_path, expected=2)
+    for number in (1, 2):
+        pid(number)
+        workers.publish(State.READY)
+    forget(tmp_path, 1)
+    assert workers.instance() == Instance(True, 1, 2)
+    pid(3)
+    workers.publish(State.STARTING)
+    assert workers.instance().ready
+    assert not workers.publish(State.READY), "only the first time is announced"
+    for number in (2, 3):
+        forget(tmp_path, number)
+    assert workers.instance() == Instance(False, 0, 2)
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.DISABLED, State.STARTING])
+def test_no_other_state_counts(state: State, tmp_path: Path) -> None:
+    worker = Readiness(tmp_path, expected=1)
+    worker.publish(state)
+    assert not worker.instance().ready
+
+
+def test_forgetting_an_unknown_worker_is_no_error(tmp_path: Path) -> None:
+    forget(tmp_path, 12345)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ml import values
+from ml.deadline import Deadline
+from web.mock import MockAnalyzer
+from web.rendering import render_analysis
+
+ICD, DISEASE = "L30.9", "Eczema"
+
+
+class Case:
+    photos = (values.Photo(np.zeros((4, 6, 3), np.uint8), 6, 4, "PNG"),)
+    modality = None
+    k = 2
+
+
+@pytest.fixture
+def analysis() -> values.Analysis:
+    canned = MockAnalyzer().analyze(Case(), Deadline(1))
+    return replace(
+        canned,
+        conditions=(values.Condition(DISEASE, ICD, 0.7, "high", ("1",)),),
+        decision=values.Decision("answer", (DISEASE,), 0.9),
+        similar_cases=tuple(replace(case, differential={DISEASE: 1.0}) for case in canned.similar_cases),
+        lesion=replace(canned.lesion, predictions=(values.Prediction("mel", "Melanoma", "C43.9", 1.0),)),
+        index=replace(canned.index, attribution={"dataset": "somebody"}),
+        notes=(),
+    )
+
+
+def wire(analysis: values.Analysis, **options: bool) -> dict:
+    return json.loads(render_analysis(analysis, {"total": 1.26}, **{"cosmetic": False, **options}).model_dump_json())
+
+
+def test_the_answer_says_what_the_analysis_says(analysis: values.Analysis) -> None:
+    answer = wire(analysis)
+    assert answer["success"] is True
+    assert answer["conditions"] == [
+        {"name": DISEASE, "icd_10": ICD, "probability": 0.7, "band": "high", "evidence": ["1"]}
+    ]
+    assert answer["decision"] == {"kind": "answer", "set": [DISEASE], "coverage": 0.9, "reasons": []}
+    assert answer["lesion"]["predictions"][0]["code"] == "mel"
+    assert answer["similar_cases"][0]["thumbnail"] == "/api/cases/mock-1/0"
+    assert answer["attribution"] == {"dataset": "somebody"}
+    assert answer["accuracy"] is None
+    assert answer["timings_ms"] == {"total": 1.3}
+
+
+def test_cosmetic_mode_names_no_disease(analysis: values.Analysis) -> None:
+    answer = wire(analysis, cosmetic=True)
+    assert (answer["lesion"], answer["conditions"]) == (None, [])
+    assert answer["decision"] == {"kind": "abstain", "set": [], "coverage": None, "reasons": ["cosmetic_mode"]}
+    assert [case["differential"] for case in answer["similar_cases"]] == [{}, {}]
+    text = json.dumps(answer)
+    assert all(word not in text for word in (DISEASE, ICD, "Melanoma", "C43.9"))
+
+
+def test_a_synthetic_index_stays_an_abstention_and_is_labelled(analysis: values.Analysis) -> None:
+    synthetic = replace(
+        analysis,
+        conditions=(),
+        decision=values.Decision("abstain", reasons=("synthetic_index",)),
+        index=replace(analysis.index, synthetic=True),
+    )
+    for cosmetic in (False, True):
+        answer = wire(synthetic, cosmetic=cosmetic)
+        assert answer["conditions"] == []
+        assert answer["decision"]["kind"] == "abstain"
+        assert "synthetic_index" in answer["decision"]["reasons"]
+        assert all(case["demonstration"] for case in answer["similar_cases"])
+        assert answer["index"]["synthetic"] is True
+        assert any("generated" in note for note in answer["notes"])
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), np.float32("nan"), None])
+def test_what_is_no_number_is_null(number: float | None, analysis: values.Analysis) -> None:
+    measurement = values.Measurement("m", number, "u", "how", "where", uncertainty=number, score=number)
+    answer = wire(replace(analysis, skin=values.Skin(None, (measurement,), None)))
+    assert answer["skin"] == {
+        "tone": None,
+        "measurements": [
+            {
+                "name": "m",
+                "value": None,
+                "unit": "u",
+                "score": None,
+                "method": "how",
+                "region": "where",
+                "uncertainty": None,
+            }
+        ],
+        "zones": None,
+    }
+
+
+def test_numpy_numbers_become_plain_ones(analysis: values.Analysis) -> None:
+    measurement = values.Measurement("m", np.float32(0.5), "u", "how", "where")
+    answer = wire(replace(analysis, skin=values.Skin(None, (measurement,), ())))
+    assert answer["skin"]["measurements"][0]["value"] == 0.5
+    assert answer["skin"]["zones"] == []
+
+
+def test_without_an_index_there_is_nothing_similar(analysis: values.Analysis) -> None:
+    answer = wire(replace(analysis, index=None, similar_cases=(), lesion=None))
+    assert (answer["index"], answer["attribution"], answer["similar_cases"], answer["lesion"]) == (None, {}, [], None)

@@ -1,0 +1,37 @@
+"""gunicorn's log lines in the form of all others."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from gunicorn.glogging import Logger as GunicornDefault  # type: ignore[import-untyped]
+
+from web.logs import log_event
+
+_ACCESS = logging.getLogger("dermserve.access")
+
+
+class GunicornLogger(GunicornDefault):  # type: ignore[misc]
+    """Lines go to the root logger. The access line leaves out queries, headers and the client's address."""
+
+    def setup(self, cfg: Any) -> None:
+        """Hand gunicorn's loggers over to the process's."""
+        super().setup(cfg)
+        for logger in (self.error_log, self.access_log):
+            logger.handlers.clear()
+            logger.propagate = True
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
+        """One line a request."""
+        log_event(
+            _ACCESS,
+            "access",
+            method=environ.get("REQUEST_METHOD"),
+            path=environ.get("PATH_INFO"),
+            status=int(str(resp.status).split(maxsplit=1)[0]),
+            bytes=resp.sent,
+            ms=round(request_time.total_seconds() * 1e3, 1),
+            request_id=next((value for name, value in resp.headers if name == "X-Request-ID"), None),
+        )

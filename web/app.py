@@ -1,0 +1,38 @@
+"""The composition root."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask.json.provider import DefaultJSONProvider
+
+from settings import Settings
+from web import http
+from web.health import health
+from web.loader import Loader, ProductionLoader
+from web.mock import MockLoader
+from web.pages import pages
+from web.readiness import Readiness
+from web.routes import api
+from web.services import Services
+
+
+def create_app(settings: Settings, services: Services | None = None) -> Flask:
+    """The WSGI application. Nothing is loaded yet: ``Services.start`` or the first request begins that."""
+    # not /static: Elastic Beanstalk's proxy serves that path from a folder of its own
+    app = Flask("web", static_url_path="/assets")
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    if isinstance(app.json, DefaultJSONProvider):
+        app.json.sort_keys = False
+    services = services or make_services(settings)
+    app.extensions["dermserve"] = services
+    http.install(app, services)
+    for part in (api, health, pages):
+        app.register_blueprint(part)
+    return app
+
+
+def make_services(settings: Settings) -> Services:
+    """The services that ``settings`` ask for."""
+    loader: Loader = MockLoader() if settings.use_mock_services else ProductionLoader(settings)
+    return Services(settings, loader, Readiness(settings.run_dir, settings.gunicorn_workers))

@@ -1,0 +1,170 @@
+"""The words beside the photos: checked, and turned into what the analysis works with."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+
+from ml.sites import CANONICAL_SITES, canonical
+from ml.values import Patient
+from web.errors import BadFieldError, ImpossibleValueError
+
+DEFAULT_K = 5
+MAX_K = 50
+MAX_AGE = 120
+_MAX_WORDS = 50
+
+_SEXES = {
+    "female": "female",
+    "f": "female",
+    "woman": "female",
+    "male": "male",
+    "m": "male",
+    "man": "male",
+    "unknown": None,
+    "other": None,
+    "unspecified": None,
+    "other_or_unspecified": None,
+}
+_MODALITIES = {
+    "dermatoscopic": "dermatoscopic",
+    "dermoscopic": "dermatoscopic",
+    "dermatoscopy": "dermatoscopic",
+    "dermoscopy": "dermatoscopic",
+    "close_up": "close_up",
+    "close-up": "close_up",
+    "clinical": "close_up",
+    "face": "face",
+    "selfie": "face",
+}
+#: objects that clients put the person's data into; what stands beside them wins
+_NESTED = ("user_parameters", "user_demographics", "demographics")
+
+
+def flatten(fields: Mapping[str, object]) -> dict[str, object]:
+    """``fields`` and, below them, what their demographics hold (an object, or JSON text of one).
+
+    Raises BadFieldError if that text is not a JSON object.
+    """
+    nested: dict[str, object] = {}
+    for name in _NESTED:
+        nested |= _object(name, fields.get(name))
+    return nested | {name: value for name, value in fields.items() if not _missing(value)}
+
+
+def read_patient(fields: Mapping[str, object]) -> Patient:
+    """Age in years (0–120), sex and body site. Raises ImpossibleValueError, which names the field."""
+    return Patient(
+        age=_age(fields.get("age")),
+        sex=_sex(_either(fields, "sex", "gender")),
+        body_site=_site(fields.get("body_site")),
+    )
+
+
+def read_k(fields: Mapping[str, object]) -> int:
+    """How many similar cases are wanted, 1–50. Raises BadFieldError."""
+    value = fields.get("k")
+    if _missing(value):
+        return DEFAULT_K
+    number = _number(value)
+    if number is None or not number.is_integer() or not 1 <= number <= MAX_K:
+        raise BadFieldError(f"k must be a whole number from 1 to {MAX_K}.", field="k")
+    return int(number)
+
+
+def read_modality(fields: Mapping[str, object]) -> str | None:
+    """What kind of photo the client says it is. Raises BadFieldError for a kind that is not known."""
+    value = fields.get("modality")
+    if _missing(value):
+        return None
+    known = _MODALITIES.get(value.strip().lower().replace(" ", "_")) if isinstance(value, str) else None
+    if known is None:
+        allowed = sorted(set(_MODALITIES.values()))
+        raise BadFieldError(f"modality must be one of {', '.join(allowed)}.", field="modality", allowed=allowed)
+    return known
+
+
+def read_words(fields: Mapping[str, object], name: str) -> tuple[str, ...]:
+    """A list given as a JSON array, as JSON text of one, or with commas. Raises BadFieldError."""
+    value = fields.get(name)
+    if _missing(value):
+        return ()
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = _json(name, value)
+    words = value.split(",") if isinstance(value, str) else value
+    if not isinstance(words, list) or not all(isinstance(word, str | int) for word in words):
+        raise BadFieldError(f"{name} must be a list of words.", field=name)
+    if len(words) > _MAX_WORDS:
+        raise BadFieldError(f"{name} may have at most {_MAX_WORDS} entries.", field=name)
+    return tuple(stripped for word in words if (stripped := str(word).strip()))
+
+
+def _age(value: object) -> float | None:
+    if _missing(value):
+        return None
+    age = _number(value)
+    if age is None or not 0 <= age <= MAX_AGE:
+        raise ImpossibleValueError(f"age must be a number of years from 0 to {MAX_AGE}.", field="age")
+    return age
+
+
+def _sex(value: object) -> str | None:
+    if _missing(value):
+        return None
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in _SEXES:
+        raise ImpossibleValueError(
+            "sex must be female, male or unknown.", field="sex", allowed=["female", "male", "unknown"]
+        )
+    return _SEXES[word]
+
+
+def _site(value: object) -> str | None:
+    if _missing(value):
+        return None
+    site = canonical(value) if isinstance(value, str) else None
+    if site is None:
+        raise ImpossibleValueError(
+            f"body_site is not known. Use one of {', '.join(CANONICAL_SITES)}, or a usual word for a part of the body.",
+            field="body_site",
+            allowed=list(CANONICAL_SITES),
+        )
+    return site
+
+
+def _number(value: object) -> float | None:
+    """A finite number, from a number or its text; None for anything else (true and false are no numbers)."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _either(fields: Mapping[str, object], name: str, alias: str) -> object:
+    value = fields.get(name)
+    return fields.get(alias) if _missing(value) else value
+
+
+def _object(name: str, value: object) -> Mapping[str, object]:
+    if _missing(value):
+        return {}
+    if isinstance(value, str):
+        value = _json(name, value)
+    if not isinstance(value, dict):
+        raise BadFieldError(f"{name} must be a JSON object.", field=name)
+    return value
+
+
+def _json(name: str, text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadFieldError(f"{name} is not valid JSON.", field=name) from error
+
+
+def _missing(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())

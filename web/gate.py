@@ -1,0 +1,90 @@
+"""How many analyses one process holds. Who is over the limit is told so at once, before its photo is read."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ml.deadline import Deadline
+from web.errors import BusyError
+
+#: weight of the newest measurement in the mean service time
+_SMOOTHING = 0.2
+_FIRST_GUESS_S = 1.0
+_LONGEST_RETRY_S = 120
+
+
+class Gate:
+    """At most ``admitted`` requests are inside, at most ``running`` of them compute, the rest wait for their turn."""
+
+    def __init__(self, *, admitted: int, running: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._admitted = admitted
+        self._running = running
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(running)
+        self._inside = 0
+        self._service_s = _FIRST_GUESS_S
+
+    @property
+    def inside(self) -> int:
+        """Requests that run or wait."""
+        return self._inside
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Hold a place. Raises BusyError, with the time to wait before asking again, if none is free."""
+        with self._lock:
+            if self._inside >= self._admitted:
+                raise BusyError(
+                    "The service is busy. Send the photo again after the time in the Retry-After header.",
+                    self._retry_after_s(),
+                )
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+
+    @contextmanager
+    def run(self, deadline: Deadline) -> Iterator[None]:
+        """Compute. Waits for a turn; raises DeadlineExceededError if the request's time ends first."""
+        if not self._slots.acquire(timeout=deadline.remaining()):
+            deadline.check("queue")
+            raise BusyError("The service is busy. Send the photo again.", self._retry_after_s())
+        started = self._clock()
+        try:
+            yield
+        finally:
+            self._slots.release()
+            self._measure(self._clock() - started)
+
+    def _measure(self, seconds: float) -> None:
+        with self._lock:
+            self._service_s += _SMOOTHING * (seconds - self._service_s)
+
+    def _retry_after_s(self) -> int:
+        """Whole seconds until the requests inside should be done, at the mean service time."""
+        rounds = math.ceil(self._inside / self._running)
+        return min(_LONGEST_RETRY_S, max(1, math.ceil(rounds * self._service_s)))
+
+
+class Lane:
+    """A lane of one for costly extras: whoever comes while it is taken is told to come back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Raises BusyError if the lane is taken."""
+        if not self._lock.acquire(blocking=False):
+            raise BusyError("A capability test is already running. Ask again shortly.", retry_after_s=5)
+        try:
+            yield
+        finally:
+            self._lock.release()

@@ -1,0 +1,117 @@
+"""Canned answers for front-end work, where no model is wanted. Each is marked as such; none names a real disease."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from ml import values
+from ml.deadline import Deadline
+from web.loader import Part, Pipeline
+from web.schemas import CapabilityPart
+
+if TYPE_CHECKING:
+    from ml.analyzer import CaseRequest
+
+_CASE_IDS = ("mock-1", "mock-2", "mock-3")
+_THUMBNAIL_SIDE = 160
+_SKIN_COLOUR = (214, 170, 142)
+
+
+class MockLoader:
+    """Loads nothing. The photos of a request are decoded and checked all the same."""
+
+    def load_models(self) -> None:
+        """Nothing to load."""
+
+    def load_pipeline(self) -> Pipeline:
+        return Pipeline(MockAnalyzer(), MockIndex(), _capability)
+
+
+class MockAnalyzer:
+    """Gives every case the same analysis."""
+
+    def analyze(self, request: CaseRequest, deadline: Deadline) -> values.Analysis:
+        """Only the photos' sizes, the stated modality and k are the request's own."""
+        return values.Analysis(
+            photos=request.photos,
+            quality=values.Quality(
+                usable=True,
+                score=72.0,
+                problems=(values.Problem("example", "An example of a problem.", "An example of advice."),),
+            ),
+            modality=values.Modality(label="close_up", confidence=0.9, stated=request.modality),
+            skin=_skin(),
+            conditions=_conditions(),
+            lesion=_lesion(),
+            decision=values.Decision("set", ("Example condition A", "Example condition B"), 0.9),
+            similar_cases=tuple(map(_case, _CASE_IDS[: request.k])),
+            index=values.IndexInfo("mock", "none", False, 3, 3, 512, "2026-01-01T00:00:00+00:00", {}),
+            models=(values.ModelCard("mock", "0", "none", "none", "none"),),
+            timings_ms={"mock": 0.0},
+            notes=("This is a canned answer: nothing in it was measured on the photo.",),
+        )
+
+
+class MockIndex:
+    """One flat picture for each canned case."""
+
+    def thumbnail(self, case_id: str, n: int) -> bytes | None:
+        if case_id not in _CASE_IDS or n != 0:
+            return None
+        data = io.BytesIO()
+        Image.new("RGB", (_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), _SKIN_COLOUR).save(data, "WEBP")
+        return data.getvalue()
+
+
+def _capability() -> Sequence[Part]:
+    reason = "mock services: no part was tried"
+    return [CapabilityPart(name="mock", ok=True, version=None, model=None, ms=None, reason=reason)]
+
+
+def _skin() -> values.Skin:
+    measurement = values.Measurement("example", 1.5, "a.u.", "canned", "whole skin", uncertainty=0.1, score=50.0)
+    corners = ((0.2, 0.2), (0.8, 0.2), (0.8, 0.4), (0.2, 0.4))
+    return values.Skin(
+        tone=values.Tone(42.0, "light", 2, 3, "A canned answer."),
+        measurements=(measurement,),
+        zones=(values.Zone("forehead", corners, (measurement,)),),
+    )
+
+
+def _conditions() -> tuple[values.Condition, ...]:
+    return (
+        values.Condition("Example condition A", None, 0.6, "high", _CASE_IDS[:2]),
+        values.Condition("Example condition B", None, 0.3, "possible", _CASE_IDS[2:]),
+    )
+
+
+def _lesion() -> values.Lesion:
+    return values.Lesion(
+        model="mock",
+        predictions=(
+            values.Prediction("a", "Example lesion A", None, 0.7),
+            values.Prediction("b", "Example lesion B", None, 0.3),
+        ),
+        malignant_probability=0.3,
+        definition="canned",
+        caveat="A canned answer.",
+    )
+
+
+def _case(case_id: str) -> values.SimilarCase:
+    return values.SimilarCase(
+        case_id=case_id,
+        similarity=0.8,
+        thumbnails=(f"/api/cases/{case_id}/0",),
+        differential={"Example condition A": 0.7, "Example condition B": 0.3},
+        dermatologists={"count": 2, "agreement": 0.5},
+        fitzpatrick={"self_reported": None, "dermatologists": []},
+        monk={"india": None, "us": None},
+        body_parts=("ARM",),
+        age_group=None,
+        sex=None,
+    )

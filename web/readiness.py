@@ -1,0 +1,91 @@
+"""Whether the whole instance can analyse. Workers tell each other through small files in a folder they share."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+_MARKER = "has-been-ready"
+_PREFIX = "worker-"
+
+
+class State(StrEnum):
+    """Where one worker stands."""
+
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """All workers together."""
+
+    ready: bool
+    workers_ready: int
+    workers_expected: int
+
+
+class Readiness:
+    """This worker's place among its siblings. Without a shared folder it stands for itself."""
+
+    def __init__(self, run_dir: Path | None, expected: int) -> None:
+        self._run_dir = run_dir
+        self._expected = expected if run_dir is not None else 1
+        self._own = State.STARTING
+        self._was_ready = False
+
+    def publish(self, state: State) -> bool:
+        """Make this worker's state known. True if this made the instance ready for the first time."""
+        self._own = state
+        if self._run_dir is not None:
+            target = _file_of(self._run_dir, os.getpid())
+            temporary = target.with_suffix(".new")
+            temporary.write_text(json.dumps({"state": state}))
+            temporary.replace(target)
+        return self._count() >= self._expected and self._mark()
+
+    def was_ready(self) -> bool:
+        """Whether the instance has been ready: a worker that loads again then holds its requests."""
+        return self._was_ready if self._run_dir is None else (self._run_dir / _MARKER).exists()
+
+    def instance(self) -> Instance:
+        """Ready when every expected worker is; later on, while at least one is."""
+        count = self._count()
+        needed = 1 if self.was_ready() else self._expected
+        return Instance(count >= needed, count, self._expected)
+
+    def _count(self) -> int:
+        if self._run_dir is None:
+            return int(self._own is State.READY)
+        return sum(_state_in(path) == State.READY for path in self._run_dir.glob(f"{_PREFIX}*.json"))
+
+    def _mark(self) -> bool:
+        if self._run_dir is None:
+            first, self._was_ready = not self._was_ready, True
+            return first
+        try:
+            (self._run_dir / _MARKER).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+
+def forget(run_dir: Path, pid: int) -> None:
+    """Remove a dead worker's state."""
+    _file_of(run_dir, pid).unlink(missing_ok=True)
+
+
+def _file_of(run_dir: Path, pid: int) -> Path:
+    return run_dir / f"{_PREFIX}{pid}.json"
+
+
+def _state_in(path: Path) -> str | None:
+    try:
+        return str(json.loads(path.read_text())["state"])
+    except FileNotFoundError:  # its worker has just died
+        return None

@@ -1,0 +1,137 @@
+"""Thin views: parse → call → render."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flask import Blueprint, Response, current_app, g, request
+from pydantic import BaseModel
+
+from ml.analyzer import CaseRequest
+from ml.deadline import Deadline
+from ml.images import decode
+from ml.values import Analysis, Photo
+from web.body import RequestBody
+from web.errors import KeyRequiredError, NoSuchThumbnailError
+from web.loader import Pipeline
+from web.parsing import AnalyzeRequest, parse
+from web.rendering import render_analysis, render_capability
+from web.services import Services
+
+api = Blueprint("api", __name__)
+
+#: the parts of an analysis that a model computes
+_INFERENCE_STAGES = ("encode", "classify", "faces")
+
+
+def services() -> Services:
+    """The services of this application."""
+    found = current_app.extensions["dermserve"]
+    if not isinstance(found, Services):
+        raise TypeError("create_app has not run")
+    return found
+
+
+@api.post("/api/analyze/skin", provide_automatic_options=False)
+def analyze_skin() -> Response:
+    """One case in, one analysis out; or the self-test."""
+    own = services()
+    deadline: Deadline = g.deadline
+    _check_key(own)
+    own.refuse_if_unable()
+    with own.gate.admit():
+        body = RequestBody(request.environ, limit=own.settings.max_upload_bytes, deadline=deadline)
+        wanted = parse(body, request.content_type or "", request.args)
+        pipeline = own.pipeline(deadline)
+        return _capability(own, pipeline) if wanted.is_capability else _analysis(own, pipeline, wanted, deadline)
+
+
+@api.get("/api/cases/<case_id>/<int:number>")
+def thumbnail(case_id: str, number: int) -> Response:
+    """A small picture of a case in the index."""
+    own = services()
+    own.refuse_if_unable()
+    picture = own.pipeline(g.deadline).index.thumbnail(case_id, number)
+    if picture is None:
+        raise NoSuchThumbnailError("The index has no such case or photo.")
+    response = Response(picture, mimetype="image/webp")
+    response.cache_control.private = True
+    response.cache_control.max_age = 3600
+    return response
+
+
+def json_response(answer: BaseModel, status: int = 200) -> Response:
+    """``answer`` as JSON; null for what is not a number."""
+    return Response(answer.model_dump_json(), status, mimetype="application/json")
+
+
+def _check_key(own: Services) -> None:
+    if not own.settings.api_keys:
+        return
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    given = bearer if scheme.lower() == "bearer" else request.headers.get("X-API-Key", "")
+    known = [key.get_secret_value().encode() for key in own.settings.api_keys]
+    # Every key is compared, each in constant time: the time taken says nothing about any of them.
+    if not sum(hmac.compare_digest(given.strip().encode(), key) for key in known):
+        raise KeyRequiredError("This service needs a key: send it as 'Authorization: Bearer …' or 'X-API-Key'.")
+
+
+def _capability(own: Services, pipeline: Pipeline) -> Response:
+    with own.capability_lane.enter():
+        answer = render_capability(pipeline.capability())
+    g.event, g.facts = "capability", {"failed": [part.name for part in answer.parts if not part.ok]}
+    return json_response(answer, 200 if answer.success else 503)
+
+
+def _analysis(own: Services, pipeline: Pipeline, wanted: AnalyzeRequest, deadline: Deadline) -> Response:
+    watch = _Stopwatch(deadline)
+    with own.gate.run(deadline):
+        watch.lap("queue")
+        deadline.check("decode")
+        photos = _decode(wanted, own.settings.max_pixels)
+        watch.lap("decode")
+        deadline.check("analysis")
+        case = CaseRequest(photos=photos, patient=wanted.patient, modality=wanted.modality, k=wanted.k)
+        analysis = pipeline.analyzer.analyze(case, deadline)
+        watch.lap("analysis")
+    timings = {**watch.laps_ms, **analysis.timings_ms, "total": watch.total_ms()}
+    g.facts = _facts(analysis, timings)
+    settings = own.settings
+    answer = render_analysis(analysis, timings, cosmetic=settings.cosmetic_mode, mock=settings.use_mock_services)
+    return json_response(answer)
+
+
+def _decode(wanted: AnalyzeRequest, max_pixels: int) -> tuple[Photo, ...]:
+    return tuple(decode(data, max_pixels=max_pixels) for data in wanted.images)
+
+
+def _facts(analysis: Analysis, timings: Mapping[str, float]) -> dict[str, object]:
+    """What the log line of an answered analysis says beside its status. Nothing of the photo or the person."""
+    inference = [timings[stage] for stage in _INFERENCE_STAGES if stage in timings]
+    return {
+        "photos": len(analysis.photos),
+        "inference_ms": round(sum(inference), 1) if inference else None,
+        "timings_ms": {stage: round(ms, 1) for stage, ms in timings.items()},
+        "index": analysis.index and {"name": analysis.index.name, "built_at": analysis.index.built_at},
+        "models": {card.name: card.version for card in analysis.models},
+    }
+
+
+@dataclass
+class _Stopwatch:
+    """Milliseconds of each stage, and since the request's arrival."""
+
+    deadline: Deadline
+    laps_ms: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps_ms[stage] = (now - self._last) * 1e3
+        self._last = now
+
+    def total_ms(self) -> float:
+        return (self.deadline.seconds - self.deadline.remaining()) * 1e3
