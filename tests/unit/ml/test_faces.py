@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from ml.errors import ArtifactError
+from ml.faces import KEYPOINTS, Face, FaceDetector
+from ml.skin.face import RINGS, face_zones
+from ml.skin.measure import measure_skin
+from ml.values import RGB
+
+MODELS = Path(__file__).parents[3] / "var" / "models" / "mediapipe-face" / "0.6.0"
+
+# Landmarks of the midline, and mirrored pairs of them: outer and inner eye corners, mouth, cheeks, brows.
+MIDLINE = (10, 9, 168, 4, 0, 17, 152)
+PAIRS = ((33, 263), (133, 362), (61, 291), (234, 454), (105, 334), (50, 280), (98, 327))
+
+
+@pytest.fixture(scope="module")
+def face_model_files() -> tuple[Path, Path]:
+    files = (MODELS / "face_detection_full_range.tflite", MODELS / "face_landmark.tflite")
+    if not all(file.is_file() for file in files):
+        pytest.skip("run: python -m ml fetch")
+    return files
+
+
+@pytest.fixture(scope="module")
+def detector(face_model_files: tuple[Path, Path]) -> FaceDetector:
+    return FaceDetector(*face_model_files)
+
+
+def portrait() -> RGB:
+    return np.asarray(data.astronaut(), np.uint8)
+
+
+def only(faces: list[Face]) -> Face:
+    assert len(faces) == 1
+    return faces[0]
+
+
+def mesh(detector: FaceDetector, photo: RGB) -> np.ndarray:
+    landmarks = detector.landmarks(photo, only(detector.detect(photo)))
+    assert landmarks is not None
+    assert landmarks.shape == (468, 3)
+    return landmarks
+
+
+def test_a_missing_model_stops_the_load(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError):
+        FaceDetector(tmp_path / "a.tflite", tmp_path / "b.tflite")
+
+
+@pytest.mark.models
+def test_a_face_is_found_where_it_is(detector: FaceDetector) -> None:
+    face = only(detector.detect(portrait()))
+    left, top, right, bottom = face.box
+    assert 0.5 <= face.score <= 1
+    assert (left, right) == pytest.approx((174, 279), abs=12)
+    assert (top, bottom) == pytest.approx((70, 175), abs=12)
+    points = dict(zip(KEYPOINTS, face.keypoints, strict=True))
+    assert points["right_eye"][0] < points["nose_tip"][0] < points["left_eye"][0]
+    assert points["right_eye"][1] < points["nose_tip"][1] < points["mouth"][1]
+
+
+@pytest.mark.models
+def test_a_mirrored_face_has_mirrored_landmarks(detector: FaceDetector) -> None:
+    photo = portrait()
+    straight, mirrored = mesh(detector, photo), mesh(detector, np.ascontiguousarray(photo[:, ::-1]))
+    mirrored[:, 0] = photo.shape[1] - 1 - mirrored[:, 0]
+    width = np.linalg.norm(straight[234, :2] - straight[454, :2])
+    pairs = [*PAIRS, *((b, a) for a, b in PAIRS), *((point, point) for point in MIDLINE)]
+    apart = [np.linalg.norm(straight[a, :2] - mirrored[b, :2]) for a, b in pairs]
+    assert np.mean(apart) < 0.03 * width
+    assert max(apart) < 0.05 * width
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("scale", [0.5, 3.0])
+def test_landmarks_do_not_depend_on_the_photos_size(detector: FaceDetector, scale: float) -> None:
+    photo = portrait()
+    resized = np.asarray(cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    straight, other = mesh(detector, photo), mesh(detector, resized) / scale
+    width = np.linalg.norm(straight[234, :2] - straight[454, :2])
+    assert np.linalg.norm(straight - other, axis=1).mean() < 0.04 * width
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("degrees", [-30, 30])
+def test_a_tilted_face_has_tilted_landmarks(detector: FaceDetector, degrees: float) -> None:
+    turn = cv2.getRotationMatrix2D((226.0, 122.0), degrees, 1.0)
+    photo = portrait()
+    tilted = np.asarray(cv2.warpAffine(photo, turn, (512, 512)), np.uint8)
+    straight, found = mesh(detector, photo), mesh(detector, tilted)
+    expected = straight[:, :2] @ turn[:, :2].T + turn[:, 2]
+    width = np.linalg.norm(straight[234, :2] - straight[454, :2])
+    assert np.linalg.norm(expected - found[:, :2], axis=1).mean() < 0.06 * width
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("picture", [data.coffee, data.cat, data.text, data.coins, data.moon, data.rocket])
+def test_no_face_in_other_pictures(detector: FaceDetector, picture: Callable[[], np.ndarray]) -> None:
+    photo = picture()
+    rgb = photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=2)
+    assert detector.detect(np.ascontiguousarray(rgb)) == []
+
+
+@pytest.mark.models
+def test_two_faces_are_two_whatever_the_shape_of_the_photo(detector: FaceDetector) -> None:
+    two = np.ascontiguousarray(np.concatenate([portrait(), portrait()[:, ::-1]], axis=1)[:300])
+    faces = detector.detect(two)
+    assert len(faces) == 2
+    assert sorted(face.box[0] > 512 for face in faces) == [False, True]
+    assert faces[0].score >= faces[1].score
+
+
+@pytest.mark.models
+def test_a_face_cut_by_the_frame_is_found_with_fewer_zones(detector: FaceDetector) -> None:
+    cut = np.ascontiguousarray(portrait()[:, :245])
+    face = only(detector.detect(cut))
+    assert face.box[2] > 245
+    landmarks = detector.landmarks(cut, face)
+    assert landmarks is not None
+    zones = face_zones(landmarks, 245, 512)
+    assert "right_cheek" in {zone.name for zone in zones}
+    assert "left_cheek" not in {zone.name for zone in zones}
+
+
+@pytest.mark.models
+def test_no_landmarks_where_there_is_no_face(detector: FaceDetector) -> None:
+    face = only(detector.detect(portrait()))
+    assert detector.landmarks(np.ascontiguousarray(data.coffee()), face) is None
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (40, 3000)])
+def test_odd_sizes_hold_no_face(detector: FaceDetector, size: tuple[int, int]) -> None:
+    assert detector.detect(np.full((*size, 3), 120, np.uint8)) == []
+
+
+@pytest.mark.models
+def test_every_zone_of_a_face_is_shown_and_measured(detector: FaceDetector) -> None:
+    photo = portrait()
+    zones = measure_skin(photo, face_zones(mesh(detector, photo), 512, 512)).zones
+    assert zones is not None
+    assert {zone.name for zone in zones} == set(RINGS)
+    for zone in zones:
+        measured = {m.name: m.value for m in zone.measurements}
+        assert measured["lightness"] is not None
+        assert 20 < measured["lightness"] < 95
+        assert measured["redness"] is not None
+        assert measured["redness"] > 0

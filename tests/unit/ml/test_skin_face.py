@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ml.skin.colour import rgb_to_lab
+from ml.skin.face import RINGS, SkinMaps, face_zones, measure_zone, zone_mask, zones_mask
+from ml.skin.pigment import pigment_maps
+from ml.values import Zone
+from tests.unit.ml.skin_images import MONK, skin_patch
+
+HALF = Zone("half", ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)))
+
+
+def rings_as_circles(width: int, height: int, shift: float = 0.0) -> np.ndarray:
+    """Landmarks that put each zone's points on one clockwise circle, zones side by side."""
+    landmarks = np.zeros((468, 3), np.float32)
+    for place, ring in enumerate(RINGS.values()):
+        middle = (width * ((place + 0.5) / len(RINGS) + shift), height / 2)
+        unique = list(dict.fromkeys(ring))
+        turn = 2 * np.pi * np.arange(len(unique)) / len(unique)
+        landmarks[unique, 0] = middle[0] + 20 * np.cos(turn)
+        landmarks[unique, 1] = middle[1] + 20 * np.sin(turn)
+    return landmarks
+
+
+def test_rings_name_landmarks_of_the_canonical_mesh() -> None:
+    for ring in RINGS.values():
+        assert all(0 <= index < 468 for index in ring)
+        assert len(ring) >= 8
+
+
+def test_zone_polygons_are_fractions_of_the_photo() -> None:
+    for zone in face_zones(rings_as_circles(700, 100), 700, 100):
+        assert all(0 <= x <= 1 and 0 <= y <= 1 for x, y in zone.polygon)
+
+
+def test_a_zone_turned_away_is_left_out() -> None:
+    landmarks = rings_as_circles(700, 100)
+    turned = landmarks[list(RINGS["chin"])]
+    landmarks[list(RINGS["chin"]), 0] = 2 * turned[:, 0].mean() - turned[:, 0]
+    names = {zone.name for zone in face_zones(landmarks, 700, 100)}
+    assert "chin" not in names
+    assert "forehead" in names
+
+
+def test_a_zone_mostly_outside_the_frame_is_left_out() -> None:
+    first = next(iter(RINGS))
+    assert first in {zone.name for zone in face_zones(rings_as_circles(700, 100, -0.05), 700, 100)}
+    assert first not in {zone.name for zone in face_zones(rings_as_circles(700, 100, -0.09), 700, 100)}
+
+
+def test_a_zone_mask_covers_its_polygon_at_any_scale() -> None:
+    assert np.array_equal(np.flatnonzero(zone_mask(HALF, 10, 40).all(axis=0)), np.arange(20))
+    assert zone_mask(HALF, 100, 200).mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_union_of_zones_holds_them_all() -> None:
+    other = Zone("other", ((0.5, 0.0), (1.0, 0.0), (1.0, 0.5), (0.5, 0.5)))
+    assert zones_mask((HALF, other), 40, 40).mean() == pytest.approx(0.75, abs=0.02)
+    assert not zones_mask((), 40, 40).any()
+
+
+def test_a_zone_is_measured_on_its_own_skin() -> None:
+    photo = np.concatenate([skin_patch(MONK[2], 96, 96), skin_patch(MONK[7], 96, 96)], axis=1)
+    lab = rgb_to_lab(photo)
+    maps = SkinMaps(lab, pigment_maps(photo).erythema, np.ones(photo.shape[:2], np.bool_))
+    zone = measure_zone(HALF, maps)
+    found = {m.name: m for m in zone.measurements}
+    assert set(found) == {"lightness", "redness", "evenness", "erythema_index"}
+    assert found["lightness"].value == pytest.approx(float(lab[:, :96, 0].mean()), abs=0.1)
+    assert {m.region for m in zone.measurements} == {"half"}
+    assert zone.polygon == HALF.polygon
+
+
+def test_a_zone_without_skin_is_not_measured() -> None:
+    photo = skin_patch(MONK[2], 96, 96)
+    maps = SkinMaps(rgb_to_lab(photo), pigment_maps(photo).erythema, np.zeros((96, 96), np.bool_))
+    assert {m.value for m in measure_zone(HALF, maps).measurements} == {None}

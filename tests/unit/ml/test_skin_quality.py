@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from ml.skin.colour import linear_to_srgb, srgb_to_linear
+from ml.skin.quality import assess
+from ml.values import RGB, Quality
+from tests.unit.ml.skin_images import MONK, disc, flat, skin_on, skin_patch, with_lesion
+
+
+def judge(photo: RGB, width: int = 1600, height: int = 1200) -> Quality:
+    return assess(photo, width, height)
+
+
+def codes(quality: Quality) -> set[str]:
+    return {problem.code for problem in quality.problems}
+
+
+def lit(photo: RGB, *gains: float) -> RGB:
+    return linear_to_srgb(srgb_to_linear(photo) * np.array(gains, np.float32))
+
+
+GOOD = with_lesion(skin_patch(MONK[4]), disc(radius=45))
+
+
+@pytest.mark.parametrize("swatch", MONK)
+def test_a_good_photo_has_no_problem_in_any_tone(swatch: str) -> None:
+    quality = judge(skin_patch(swatch))
+    assert quality.usable
+    assert quality.problems == ()
+    assert 80 <= quality.score <= 100
+
+
+@pytest.mark.parametrize(
+    ("code", "photo"),
+    [
+        ("too_blurry", cv2.GaussianBlur(GOOD, (0, 0), 3)),
+        ("too_dark", lit(GOOD, 0.01, 0.01, 0.01)),
+        ("too_bright", lit(GOOD, 2.2, 2.8, 4.5)),
+        ("clipped", lit(GOOD, 1.9, 1.5, 1.5)),
+        ("colour_cast", lit(GOOD, 0.25, 0.5, 1.6)),
+        ("colour_cast", lit(GOOD, 0.6, 1.4, 0.8)),
+        ("little_skin", skin_on((118, 118, 118), MONK[4], disc(radius=40))),
+    ],
+    ids=["blurred", "dark", "bright", "clipped", "blue", "green", "distant"],
+)
+def test_each_fault_is_named_and_costs_points(code: str, photo: RGB) -> None:
+    quality = judge(photo)
+    assert code in codes(quality)
+    assert quality.usable
+    assert quality.score < judge(GOOD).score
+
+
+def test_few_pixels_in_the_original_are_named_whatever_was_decoded() -> None:
+    assert codes(judge(GOOD, 320, 240)) == {"low_resolution"}
+    assert codes(judge(GOOD, 640, 480)) == set()
+
+
+def test_every_problem_says_what_it_is_and_what_to_do() -> None:
+    for problem in judge(lit(cv2.GaussianBlur(GOOD, (0, 0), 5), 0.01, 0.01, 0.012), 100, 90).problems:
+        assert problem.message
+        assert problem.advice
+
+
+@pytest.mark.parametrize("photo", [flat(MONK[2]), np.zeros((64, 64, 3), np.uint8)], ids=["skin", "black"])
+def test_only_an_even_area_is_unusable(photo: RGB) -> None:
+    quality = judge(photo)
+    assert not quality.usable
+    assert quality.score == 0
+    assert "no_contrast" in codes(quality)
+
+
+def test_more_blur_never_scores_higher() -> None:
+    scores = [judge(cv2.GaussianBlur(GOOD, (0, 0), sigma)).score for sigma in (0.5, 1, 2, 4, 8)]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_known_mask_gives_the_same_answer() -> None:
+    assert assess(GOOD, 800, 600, np.ones(GOOD.shape[:2], np.bool_)) == assess(GOOD, 800, 600)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ml.skin.segmentation import coverage, skin_mask
+from tests.unit.ml.skin_images import MONK, NEUTRAL, disc, skin_on, skin_patch
+
+DISC = disc()
+
+
+@pytest.mark.parametrize("swatch", MONK)
+def test_a_photo_full_of_skin_is_all_skin_in_every_tone(swatch: str) -> None:
+    assert coverage(skin_mask(skin_patch(swatch))) > 0.99
+
+
+@pytest.mark.parametrize("background", NEUTRAL)
+def test_the_worst_tone_is_covered_within_five_points_of_the_best(background: str) -> None:
+    found = [skin_mask(skin_on(NEUTRAL[background], swatch, DISC))[DISC].mean() for swatch in MONK]
+    assert max(found) - min(found) <= 0.05
+    assert min(found) > 0.94
+
+
+@pytest.mark.parametrize("background", NEUTRAL)
+@pytest.mark.parametrize("swatch", MONK)
+def test_background_is_not_skin(background: str, swatch: str) -> None:
+    assert skin_mask(skin_on(NEUTRAL[background], swatch, DISC))[~DISC].mean() < 0.03
+
+
+@pytest.mark.parametrize("swatch", MONK)
+def test_strong_sensor_noise_does_not_hide_a_tone(swatch: str) -> None:
+    photo = skin_patch(swatch).astype(np.float32)
+    photo += np.random.default_rng(5).normal(0, 5, photo.shape)
+    assert coverage(skin_mask(np.clip(photo, 0, 255).astype(np.uint8))) > 0.95
+
+
+def test_a_lesion_and_a_highlight_inside_skin_belong_to_it() -> None:
+    photo = skin_patch(MONK[4])
+    photo[100:140, 100:150] = (30, 20, 60)  # blue-black
+    photo[200:230, 300:330] = 255
+    assert skin_mask(photo).all()
+
+
+@pytest.mark.parametrize("code", [(128, 128, 128), (0, 0, 0), (255, 255, 255), (60, 140, 60), (70, 110, 200)])
+def test_no_skin_in_other_colours(code: tuple[int, int, int]) -> None:
+    photo = np.full((60, 80, 3), code, np.uint8)
+    assert not skin_mask(photo).any()
+
+
+def test_a_seed_decides_between_two_candidate_colours() -> None:
+    photo = np.zeros((200, 400, 3), np.uint8)
+    photo[:, :200] = (205, 150, 125)  # skin
+    photo[:, 200:] = (170, 80, 40)  # deep orange, as likely a curtain
+    right = np.zeros((200, 400), np.bool_)
+    right[50:150, 250:350] = True
+    assert skin_mask(photo, seed=right)[:, 220:].all()
+    assert not skin_mask(photo, seed=right)[:, :180].any()
+    left = right[:, ::-1]
+    assert skin_mask(photo, seed=left)[:, :180].all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (2, 3000), (3, 3), (700, 33)])
+def test_the_mask_has_the_photos_size_however_odd(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    assert skin_mask(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).shape == size

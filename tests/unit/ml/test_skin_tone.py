@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.color import rgb2lab
+
+from ml.skin.regions import Region
+from ml.skin.tone import category, estimate, fitzpatrick, monk, typology_angle
+from ml.values import Mask
+from tests.unit.ml.skin_images import MONK, flat
+
+WHOLE = np.ones((64, 64), np.bool_)
+
+
+@pytest.mark.parametrize("swatch", MONK)
+def test_the_angle_of_a_flat_patch_is_the_closed_formula(swatch: str) -> None:
+    patch = flat(swatch)
+    lightness, _, b = rgb2lab(patch[:1, :1])[0, 0]
+    expected = np.degrees(np.arctan2(lightness - 50, b))
+    assert estimate(patch, WHOLE).ita_deg == pytest.approx(expected, abs=0.05)
+
+
+def test_the_monk_swatches_estimate_in_order_and_within_one_step() -> None:
+    found = [estimate(flat(swatch), WHOLE).monk_estimate for swatch in MONK]
+    steps = [tone for tone in found if tone is not None]
+    assert steps == sorted(steps)
+    assert all(abs(step - tone) <= 1 for tone, step in enumerate(steps, start=1))
+    assert len(steps) == 10
+
+
+@pytest.mark.parametrize(
+    ("ita", "name", "fitzpatrick_type"),
+    [
+        (60.0, "very light", 1),
+        (55.0, "light", 2),
+        (45.0, "light", 2),
+        (41.0, "intermediate", 3),
+        (28.0, "tan", 4),
+        (15.0, "tan", 5),
+        (10.0, "brown", 6),
+        (-29.9, "brown", 6),
+        (-30.0, "dark", 6),
+    ],
+)
+def test_categories_and_types_at_their_cuts(ita: float, name: str, fitzpatrick_type: int) -> None:
+    assert category(ita) == name
+    assert fitzpatrick(ita) == fitzpatrick_type
+
+
+@given(st.floats(-90, 90), st.floats(-90, 90), st.floats(0, 100))
+def test_a_darker_angle_never_estimates_lighter(one: float, other: float, lightness: float) -> None:
+    light, dark = max(one, other), min(one, other)
+    assert fitzpatrick(light) <= fitzpatrick(dark)
+    assert 1 <= monk(light, lightness) <= monk(dark, lightness) <= 10
+
+
+def test_outliers_do_not_move_the_angle() -> None:
+    patch = flat(MONK[4])
+    spotted = patch.copy()
+    spotted[:10, :10] = 255
+    spotted[-10:, -10:] = (40, 20, 20)
+    clean, found = estimate(patch, WHOLE).ita_deg, estimate(spotted, WHOLE).ita_deg
+    assert clean == found
+
+
+@pytest.mark.parametrize("mask", [np.zeros((64, 64), np.bool_), np.eye(64, dtype=np.bool_)])
+def test_too_little_skin_gives_no_estimate_and_says_so(mask: Mask) -> None:
+    tone = estimate(flat(MONK[4]), mask)
+    assert (tone.ita_deg, tone.ita_category, tone.fitzpatrick_estimate, tone.monk_estimate) == (None,) * 4
+    assert "little skin" in tone.caveat
+
+
+def test_skin_without_yellow_gives_no_estimate_and_says_so() -> None:
+    tone = estimate(np.full((64, 64, 3), (200, 160, 190), np.uint8), WHOLE)
+    assert tone.ita_deg is None
+    assert tone.monk_estimate is None
+    assert "neutral light" in tone.caveat
+
+
+def test_the_caveat_names_the_light_and_the_cut_offs() -> None:
+    caveat = estimate(flat(MONK[4]), WHOLE).caveat
+    assert "light" in caveat
+    assert "Kinyanjui and Groh" in caveat
+
+
+def test_an_uneven_patch_has_an_uncertain_angle() -> None:
+    ramp = np.linspace(60, 70, 64, dtype=np.float32)
+    lab = np.zeros((64, 64, 3), np.float32)
+    lab[..., 0], lab[..., 2] = ramp, 15
+    angle = typology_angle(lab, Region("skin", WHOLE))
+    assert angle is not None
+    assert angle.uncertainty is not None
+    assert 0 < angle.uncertainty < 5
