@@ -1,0 +1,56 @@
+# make serve: set everything up and run.    make test: set everything up and run all tests.    make help: the rest.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The first interpreter that runs and is of a supported version; PYTHON=… chooses another.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(SUPPORTED)' 2>/dev/null && { echo $$python; break; }; done)
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev artifacts serve test lint format clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or set PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The deployment's own hook prefers CPU builds of torch where their index answers, and changes nothing where it does not.
+$(VENV)/.installed: requirements.txt | $(BIN)/python
+	PIP_CONF=$(VENV)/pip.conf .platform/hooks/prebuild/10_cpu_torch.sh
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	@touch $@
+
+install: $(VENV)/.installed ## make the virtual environment
+install-dev: $(VENV)/.installed-dev ## … with what tests and lint need
+
+artifacts: $(VENV)/.installed ## fetch and verify the models, build the sample index
+	$(BIN)/python -m ml fetch
+	$(BIN)/python -m scin sample
+
+serve: artifacts ## run the service on HOST:PORT (127.0.0.1:8000)
+	exec $(BIN)/gunicorn --config gunicorn.conf.py application:application
+
+test: $(VENV)/.installed-dev artifacts ## run the whole suite (ARGS="-k …" for a part)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+
+lint: $(VENV)/.installed-dev ## style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev ## rewrite the code in its style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove the environment, models and indexes
+	rm -rf $(VENV) var
