@@ -1,0 +1,132 @@
+"""A real nginx with the platform's stock files and ours over them, before a small upstream. Loopback only."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.proxy import stage_proxy
+
+ROOT = Path(__file__).resolve().parents[2]
+STARTUP_S = 20
+
+
+def nginx_or_skip() -> str:
+    """Path of nginx. Without one the tests are skipped, visibly; in CI that is a failure."""
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail("nginx is not installed; CI must test the proxy's configuration")
+        pytest.skip("nginx is not installed: the proxy's configuration is not tested")
+    return found
+
+
+class _Upstream(BaseHTTPRequestHandler):
+    """What a test needs of an application: it counts bodies, answers any status, and can hold a request."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        if self.path == "/hold":
+            self.server.release.wait(STARTUP_S)  # type: ignore[attr-defined]
+        status = int(self.path.removeprefix("/status/")) if self.path.startswith("/status/") else 200
+        self._answer(status, {"from": "application", "headers": {k.lower(): v for k, v in self.headers.items()}})
+
+    def do_POST(self) -> None:
+        left = expected = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+        self._answer(200, {"from": "application", "bytes": expected})
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("X-Request-ID", self.headers.get("X-Request-ID", "none"))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+@dataclass
+class Proxy:
+    """A running nginx, its port, and the switch that lets a held request go."""
+
+    port: int
+    binary: str
+    conf: Path
+    release: threading.Event = field(default_factory=threading.Event)
+
+    def effective(self) -> str:
+        """The configuration as nginx reads it (nginx -T)."""
+        command = [self.binary, "-T", "-q", "-c", str(self.conf), "-p", str(self.conf.parent)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=STARTUP_S)
+
+
+@contextmanager
+def running_proxy(
+    folder: Path, *, upstream_up: bool = True, rewrite: Mapping[str, str] | None = None
+) -> Iterator[Proxy]:
+    """nginx before the upstream; ``upstream_up`` False leaves nothing at the upstream's port."""
+    binary = nginx_or_skip()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Upstream)
+    server.daemon_threads = True
+    upstream_port = server.server_address[1]
+    if upstream_up:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    else:
+        server.server_close()
+    listen = free_port()
+    conf = stage_proxy(folder, ROOT, listen=listen, upstream=upstream_port, rewrite=rewrite)
+    proxy = Proxy(listen, binary, conf)
+    server.release = proxy.release  # type: ignore[attr-defined]
+    command = [binary, "-c", str(conf), "-p", str(conf.parent), "-g", "daemon off;"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        _wait_until_listening(process, listen)
+        yield proxy
+    finally:
+        proxy.release.set()
+        process.terminate()
+        process.communicate(timeout=STARTUP_S)
+        if upstream_up:
+            server.shutdown()
+            server.server_close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_listening(process: subprocess.Popen[str], port: int) -> None:
+    pause = threading.Event()
+    for _ in range(STARTUP_S * 20):
+        if process.poll() is not None:
+            _, said = process.communicate()
+            raise AssertionError(f"nginx did not start: {said}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            pause.wait(0.05)
+        else:
+            return
+    raise AssertionError(f"nginx does not listen on {port} after {STARTUP_S} s")

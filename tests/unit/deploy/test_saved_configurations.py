@@ -1,0 +1,77 @@
+"""The saved configurations: where the EB CLI finds them, allowed options only, and settings that fit together."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.allowlist import ENVIRONMENT, ENVIRONMENT_LIMIT, objection
+from deploy.ebextensions import all_settings, load
+from settings import Settings
+
+ROOT = Path(__file__).resolve().parents[3]
+#: `eb config put NAME` and `eb create --cfg NAME` look here
+FOLDER = ROOT / ".elasticbeanstalk"
+NAMES = ["basic-ml", "cost", "full-scin", "gpu"]
+HOOK = ROOT / ".platform/hooks/predeploy/20_models_and_index.sh"
+
+
+def options(name: str) -> dict[str, dict[str, str]]:
+    saved = load(FOLDER / f"{name}.cfg.yml")["OptionSettings"]
+    assert isinstance(saved, dict)
+    return saved
+
+
+def hook_settings() -> set[str]:
+    """What the predeploy hook reads beside the application's own settings, from its head."""
+    return set(re.findall(r"^#   (DERMSERVE_\w+) ", HOOK.read_text(), re.MULTILINE))
+
+
+def test_these_are_the_specifications_options() -> None:
+    assert sorted(path.name for path in FOLDER.glob("*.cfg.yml")) == [f"{name}.cfg.yml" for name in NAMES]
+    types = {name: options(name)["aws:ec2:instances"]["InstanceTypes"] for name in NAMES}
+    assert types == {"basic-ml": "m5.2xlarge", "cost": "c5.2xlarge", "full-scin": "r5.2xlarge", "gpu": "g4dn.xlarge"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_git_keeps_them(name: str) -> None:
+    ignored = subprocess.run(["git", "check-ignore", "-q", f".elasticbeanstalk/{name}.cfg.yml"], cwd=ROOT, check=False)
+    assert ignored.returncode == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_option_is_allowed(name: str) -> None:
+    saved = load(FOLDER / f"{name}.cfg.yml")
+    assert set(saved) == {
+        "EnvironmentConfigurationMetadata",
+        "AWSConfigurationTemplateVersion",
+        "EnvironmentTier",
+        "OptionSettings",
+    }
+    settings = [(namespace, option, v) for namespace, group in options(name).items() for option, v in group.items()]
+    assert [line for setting in settings if (line := objection(*setting))] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_with_the_common_environment_the_application_accepts_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    common = {option: str(v) for (namespace, option), v in all_settings(ROOT).items() if namespace == ENVIRONMENT}
+    variables = common | options(name)[ENVIRONMENT]
+    assert sorted(set(variables) - set(Settings.environment_names()) - hook_settings()) == []
+    assert sum(len(f"{key}={text}".encode()) for key, text in variables.items()) <= ENVIRONMENT_LIMIT
+    for known in Settings.environment_names():
+        monkeypatch.delenv(known, raising=False)
+    for key, text in variables.items():
+        monkeypatch.setenv(key, text)
+    settings = Settings.load()
+    # Places for all analyses, and threads left for health checks and refusals.
+    assert settings.running_per_worker * settings.gunicorn_workers == settings.max_workers
+    assert settings.running_per_worker <= settings.admitted_per_worker
+
+
+def test_only_the_gpu_option_asks_for_a_gpu_and_says_that_it_is_untried() -> None:
+    asking = [name for name in NAMES if options(name)[ENVIRONMENT].get("ENABLE_GPU") == "true"]
+    assert asking == ["gpu"]
+    assert "UNTRIED" in load(FOLDER / "gpu.cfg.yml")["EnvironmentConfigurationMetadata"]["Description"]
