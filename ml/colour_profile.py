@@ -8,13 +8,18 @@ import logging
 from PIL import Image, ImageCms
 
 log = logging.getLogger(__name__)
-_MODES = ("RGB", "CMYK", "L")
+#: mode that a profile can be applied to → mode of the result
+_MODES = {"RGB": "RGB", "CMYK": "RGB", "L": "RGB", "RGBA": "RGBA"}
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
     """``image`` converted by its embedded ICC profile; unchanged if there is none or it cannot be used."""
     profile = image.info.get("icc_profile")
-    if not profile or image.mode not in _MODES:
+    if not profile:
+        return image
+    if image.mode in ("P", "PA"):  # a palette's colours are of the profile's space
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode not in _MODES:
         return image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -23,7 +28,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
             source,
             ImageCms.createProfile("sRGB"),
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
+            outputMode=_MODES[image.mode],
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         log.info("an embedded colour profile could not be used and was ignored")

@@ -32,7 +32,9 @@ MIN_SIDE = 32
 WORKING_SIDE = 2048
 
 #: leading bytes of the allowed formats: such a file that will not open is damaged, any other is not supported
-_SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+_SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+#: the container of HEIF and AVIF holds videos too: its brand tells
+_FTYP_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
 _NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF, MPO, HEIF or AVIF"
 
 Image.init()  # registers AVIF too, which Pillow otherwise looks for only after the common formats failed
@@ -75,9 +77,18 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     except _BOMB as error:
         raise _too_large(MAX_PIXELS) from error
     except Exception as error:
-        if data.startswith(_SIGNATURES):
+        if _claims_to_be_allowed(data):
             raise BrokenImageError("The image is damaged and cannot be opened. Send the original file.") from error
         raise UnsupportedImageError(f"This is not an image of a supported type. Send {_NAMES}.") from error
+
+
+def _claims_to_be_allowed(data: bytes) -> bool:
+    container, kind = data[:8], data[8:12]
+    if container.startswith(b"RIFF"):
+        return kind == b"WEBP"
+    if container.endswith(b"ftyp"):
+        return kind in _FTYP_BRANDS
+    return data.startswith(_SIGNATURES)
 
 
 def _check_size(width: int, height: int, max_pixels: int, min_side: int) -> None:
@@ -120,7 +131,7 @@ def _load(image: ImageFile.ImageFile) -> tuple[np.ndarray, bool]:
 def _shrink(image: Image.Image) -> Image.Image:
     """``image`` reduced by a whole factor (a box filter) so that it still covers WORKING_SIDE, then resized."""
     longest = max(image.size)
-    if longest <= WORKING_SIDE or image.mode in ("P", "1"):
+    if longest <= WORKING_SIDE or image.mode in ("P", "PA", "1"):
         return image
     factor = longest // WORKING_SIDE
     reduced = image.reduce(factor) if factor > 1 else image

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from ml import registry
@@ -58,6 +59,7 @@ def load_models(
     Raises ArtifactError if a file, a signature or an answer to the golden image is not what it should be.
     """
     store = ModelStore(models_dir)
+    cv2.setNumThreads(threads)
     _configure_tensorflow(threads, callers, gpu)
     loaded_encoder = load_encoder(models_dir, encoder, threads=threads, gpu=gpu)
     loaded_classifier = _load_classifier(store, registry.find(classifier, "classifier"))

@@ -11,7 +11,7 @@ _BACKGROUND = (255, 255, 255, 255)
 
 def to_rgb(image: Image.Image, bits: int = 16) -> Image.Image:
     """``image`` as mode RGB: alpha over white, palettes looked up, deep greys scaled down from ``bits``."""
-    if image.mode == "RGB":
+    if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode == "F" or image.mode.startswith("I"):
         return _from_deep(image, bits).convert("RGB")

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ml.spec import PreprocessSpec
 from ml.values import RGB
 
+#: photos longer than this many times the target's shape are cut before they are resized
+_CROP_ASPECT = 4
 _FLAGS = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 
@@ -25,10 +27,19 @@ def _fit(photo: RGB, spec: PreprocessSpec) -> NDArray[np.float32]:
     height, width = spec.size
     if spec.fit == "stretch":
         return resize(photo, height, width, spec.interpolation)
+    photo = _without_far_ends(photo, height, width)
     scale = max(height / photo.shape[0], width / photo.shape[1])
     covering = resize(photo, round(photo.shape[0] * scale), round(photo.shape[1] * scale), spec.interpolation)
     top, left = (covering.shape[0] - height) // 2, (covering.shape[1] - width) // 2
     return covering[top : top + height, left : left + width]
+
+
+def _without_far_ends(photo: RGB, height: int, width: int) -> RGB:
+    """A strip's centre. The centre crop shows no more of it, and enlarging all of it could take gigabytes."""
+    rows = min(photo.shape[0], -(-_CROP_ASPECT * photo.shape[1] * height // width))
+    columns = min(photo.shape[1], -(-_CROP_ASPECT * photo.shape[0] * width // height))
+    top, left = (photo.shape[0] - rows) // 2, (photo.shape[1] - columns) // 2
+    return photo[top : top + rows, left : left + columns]
 
 
 def resize(photo: RGB, height: int, width: int, interpolation: str) -> NDArray[np.float32]:

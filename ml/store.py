@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ml.errors import ArtifactError
 from ml.golden import golden_image
 from ml.recipes import RECIPES
@@ -93,8 +96,7 @@ class ModelStore:
             work = Path(temporary, "model")
             work.mkdir()
             _download(spec, origin, work)
-            recipe = RECIPES[spec.recipe] if spec.recipe else None
-            golden = recipe(spec, work, golden_image()) if recipe else None
+            golden = _convert(spec, work) if spec.recipe else None
             _write_manifest(spec, origin, work, None if golden is None else [float(value) for value in golden])
             shutil.rmtree(self.folder(spec), ignore_errors=True)
             work.rename(self.folder(spec))
@@ -129,6 +131,16 @@ def _download(spec: ModelSpec, origin: Source, work: Path) -> None:
             download(store, name, work / spec.place(name), digest)
     except StorageError as error:
         raise ArtifactError(f"{spec.name} could not be fetched: {error}") from error
+
+
+def _convert(spec: ModelSpec, work: Path) -> NDArray[np.float32]:
+    try:
+        return RECIPES[str(spec.recipe)](spec, work, golden_image())
+    except Exception as error:
+        raise ArtifactError(
+            f"The files of {spec.name} arrived but are not what it is made from: {type(error).__name__}. "
+            "Check that the source holds this model."
+        ) from error
 
 
 def _write_manifest(spec: ModelSpec, origin: Source, work: Path, golden: list[float] | None) -> None:

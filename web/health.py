@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify
 
 from web import __version__
 from web.errors import NotReadyError
+from web.index_source import index_manifest
 from web.readiness import State
 from web.routes import services
 
@@ -40,4 +41,6 @@ def ready() -> Response:
         raise NotReadyError(
             "This instance cannot analyse yet.", 5, workers=workers, state=own.state.value, reason=own.reason
         )
-    return jsonify({"status": "ready", "workers": workers})
+    manifest = index_manifest(own.settings)
+    index = manifest and {"name": manifest.name, "synthetic": manifest.synthetic, "built_at": manifest.built_at}
+    return jsonify({"status": "ready", "workers": workers, "index": index})

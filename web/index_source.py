@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from ml.errors import ArtifactError
+from scin.manifest import Manifest, read_manifest
 from settings import Settings
 from storage import StorageError, open_storage
 from storage.base import download
@@ -25,6 +26,14 @@ def index_folder(settings: Settings) -> Path:
         name = hashlib.sha256(settings.index.encode()).hexdigest()[:16]
         return settings.var / "index" / name
     return Path(settings.index)
+
+
+def index_manifest(settings: Settings) -> Manifest | None:
+    """What the chosen index was made of, or None where there is none: mock services, or not built yet."""
+    try:
+        return None if settings.use_mock_services else read_manifest(index_folder(settings))
+    except ArtifactError:
+        return None
 
 
 def fetch_index(settings: Settings) -> Path:
@@ -49,8 +58,6 @@ def fetch_index(settings: Settings) -> Path:
 
 
 def _download(uri: str, work: Path) -> None:
-    from scin.manifest import read_manifest
-
     store = open_storage(uri)
     download(store, _MANIFEST, work / _MANIFEST)
     for name, digest in read_manifest(work).files.items():

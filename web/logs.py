@@ -42,6 +42,7 @@ def configure_logging(level: str) -> None:
     root.addHandler(handler)
     root.setLevel(level)
     logging.getLogger("PIL").setLevel("WARNING")  # its debug lines quote metadata
+    logging.getLogger("faiss").setLevel("WARNING")  # it tells of each instruction set that it tries
 
 
 def log_event(

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, render_template
 
-from ml.errors import ArtifactError
-from scin.manifest import read_manifest
-from settings import Settings
 from web import __version__
-from web.index_source import index_folder
+from web.index_source import index_manifest
 from web.rendering import DISCLAIMER
 from web.routes import services
 
@@ -24,19 +21,13 @@ _POLICY = (
 def front() -> Response:
     """What the service is and is not, and a form to try it."""
     settings = services().settings
+    manifest = index_manifest(settings)
     page = render_template(
         "index.html",
         version=__version__,
         disclaimer=DISCLAIMER,
-        synthetic=_is_synthetic(settings),
+        synthetic=manifest is not None and manifest.synthetic,
         mock=settings.use_mock_services,
         cosmetic=settings.cosmetic_mode,
     )
     return Response(page, headers={"Content-Security-Policy": _POLICY})
-
-
-def _is_synthetic(settings: Settings) -> bool:
-    try:
-        return not settings.use_mock_services and read_manifest(index_folder(settings)).synthetic
-    except ArtifactError:  # there is no index yet: nothing to be said about it
-        return False
