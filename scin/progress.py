@@ -15,15 +15,13 @@ class ProgressLine:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
-        self._stage, self._started, self._tenth = "", 0.0, -1
+        self._stage, self._started, self._first, self._tenth = "", 0.0, 0, -1
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage != self._stage:
-            self._stage, self._started, self._tenth = stage, time.monotonic(), -1
-        elapsed = max(1e-6, time.monotonic() - self._started)
-        rate = done / elapsed
-        left = (total - done) / rate if rate else 0.0
-        text = f"{stage}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left"
+            # What was done when the stage was first heard of took an unknown time: it does not count.
+            self._stage, self._started, self._first, self._tenth = stage, time.monotonic(), done, -1
+        text = f"{stage}: {done}/{total}{self._pace(done, total)}"
         if self._terminal:
             filled = _BAR * done // max(1, total)
             end = "\n" if done >= total else ""
@@ -32,3 +30,9 @@ class ProgressLine:
             self._tenth = tenth
             self._stream.write(text + "\n")
         self._stream.flush()
+
+    def _pace(self, done: int, total: int) -> str:
+        if done <= self._first:
+            return ""
+        rate = (done - self._first) / max(1e-6, time.monotonic() - self._started)
+        return f", {rate:.1f}/s, {(total - done) / rate:.0f} s left"
