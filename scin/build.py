@@ -22,7 +22,7 @@ from ml.values import RGB, Vector
 from scin.attribution import attribution
 from scin.dataset import Dataset, read_dataset
 from scin.index import INDEX_FILE, METRIC, TRANSFORMS, write_index
-from scin.manifest import FORMAT, Manifest, Vote, write_manifest
+from scin.manifest import FORMAT, MANIFEST_FILE, Manifest, Vote, write_manifest
 from scin.records import Case
 from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
 from scin.thumbnails import thumbnail
@@ -71,8 +71,10 @@ def build(
     """Index the labelled cases of a dataset in SCIN's layout (the first ``limit`` of them).
 
     The folder ``out`` appears, or is replaced, as a whole. ``progress`` hears (photos done, photos in all).
-    Raises BuildError if nothing can be indexed, StorageError if the CSV files cannot be read.
+    Raises BuildError if nothing can be indexed or ``out`` holds something else, StorageError if the CSV files cannot
+    be read.
     """
+    check_replaceable(out, MANIFEST_FILE)
     dataset = read_dataset(store)
     cases = [case for case in dataset.cases if case.label.weights][:limit]
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -91,6 +93,14 @@ def build(
         shutil.rmtree(out, ignore_errors=True)
         work.rename(out)
     return manifest
+
+
+def check_replaceable(folder: Path, sign: str) -> None:
+    """Raises BuildError if ``folder`` holds anything but what a build left there, which the file ``sign`` tells."""
+    if folder.is_dir() and (not any(folder.iterdir()) or (folder / sign).is_file()):
+        return
+    if folder.exists():
+        raise BuildError(f"{folder} exists and was not made by this command: remove it or name another folder.")
 
 
 def _embed(store: Storage, cases: list[Case], encoder: Encoder, packed: BinaryIO, progress: Progress) -> _Written:

@@ -8,19 +8,22 @@ from __future__ import annotations
 import ast
 import csv
 import io
+import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from scin.records import Case, ImageRef, Label
-from storage import Storage
+from storage import Storage, StorageError
 
 CASES_FILE, LABELS_FILE = "scin_cases.csv", "scin_labels.csv"
 SYNTHETIC = "SYNTHETIC"
 _BODY_PART = "body_parts_"
 #: image paths name the bucket's folder, which is the root of the store
 _PATH_ROOT = "dataset/"
+_CASE_ID = re.compile(r"-?[0-9]{1,19}")
 _UNKNOWN = {"", "AGE_UNKNOWN", "OTHER_OR_UNSPECIFIED", "NONE_IDENTIFIED"}
 
 _T = TypeVar("_T")
@@ -44,20 +47,25 @@ class Dataset:
 
 
 def read_dataset(store: Storage) -> Dataset:
-    """Read and join both files, in the order of the first. Raises StorageError if one is missing."""
-    labels = {row["case_id"]: row for row in _rows(store.read(LABELS_FILE))}
-    cases: list[Case] = []
+    """Read and join both files, in the order of the first. Raises StorageError if one is missing or another file."""
+    labels = {row["case_id"]: row for row in _rows(store, LABELS_FILE)}
+    cases: dict[str, Case] = {}
     skipped: Counter[str] = Counter()
-    for row in _rows(store.read(CASES_FILE)):
+    for row in _rows(store, CASES_FILE):
         try:
-            cases.append(_case(row, labels.get(row["case_id"])))
+            case = _case(row, labels.get(row["case_id"]))
+            if cases.setdefault(case.case_id, case) is not case:
+                raise _BadRowError("case_id occurs twice")
         except _BadRowError as error:
             skipped[str(error)] += 1
-    return Dataset(tuple(cases), dict(skipped), _modified_at(store))
+    return Dataset(tuple(cases.values()), dict(skipped), _modified_at(store))
 
 
 def _modified_at(store: Storage) -> str:
-    infos = [info for info in store.list("scin_") if info.name in (CASES_FILE, LABELS_FILE)]
+    try:
+        infos = [info for info in store.list("scin_") if info.name in (CASES_FILE, LABELS_FILE)]
+    except StorageError:  # a web server has no listing
+        return "unknown"
     times = [info.modified for info in infos if info.modified is not None]
     return max(times).isoformat(timespec="seconds") if times else "unknown"
 
@@ -66,15 +74,23 @@ class _BadRowError(Exception):
     """A row that cannot be a case; the message is the reason that is counted."""
 
 
-def _rows(data: bytes) -> Iterator[dict[str, str]]:
-    return csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+def _rows(store: Storage, name: str) -> Iterator[dict[str, str]]:
+    try:
+        rows = csv.DictReader(io.StringIO(store.read(name).decode("utf-8-sig"), newline=""))
+        if "case_id" not in (rows.fieldnames or ()):
+            raise StorageError(f"{name} in {store.uri} has no column case_id: it is not SCIN's table.")
+        yield from rows
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise StorageError(f"{name} in {store.uri} is not a CSV file in UTF-8: {error}.") from error
 
 
 def _case(row: Mapping[str, str], label: Mapping[str, str] | None) -> Case:
     if label is None:
         raise _BadRowError("no row in the labels file")
+    if not _is_whole(row) or not _is_whole(label):
+        raise _BadRowError("wrong number of columns")
     case_id = row["case_id"].strip()
-    if not case_id.lstrip("-").isdigit():
+    if not _CASE_ID.fullmatch(case_id):
         raise _BadRowError("case_id is not a number")
     images = tuple(
         ImageRef(path.removeprefix(_PATH_ROOT), _known(row.get(f"image_{n}_shot_type")))
@@ -100,6 +116,11 @@ def _case(row: Mapping[str, str], label: Mapping[str, str] | None) -> Case:
     )
 
 
+def _is_whole(row: Mapping[str, str]) -> bool:
+    """csv keeps what is too much under the key None, and fills what is missing with None."""
+    return None not in row and None not in row.values()
+
+
 def _label(row: Mapping[str, str]) -> Label:
     conditions = _literal(row.get("dermatologist_skin_condition_on_label_name"), list)
     confidences = _literal(row.get("dermatologist_skin_condition_confidence"), list)
@@ -108,13 +129,20 @@ def _label(row: Mapping[str, str]) -> Label:
         return Label(
             conditions=tuple(str(name) for name in conditions),
             confidences=tuple(int(value) for value in confidences),
-            weights={str(name): float(weight) for name, weight in weights.items()},
+            weights={str(name): _weight(value) for name, value in weights.items()},
             dermatologists=sum(
                 grade.startswith("DEFAULT_YES") for grade in _present(row, "dermatologist_gradable_for_skin_condition")
             ),
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _BadRowError("label values are not numbers") from error
+
+
+def _weight(value: object) -> float:
+    weight = float(str(value))
+    if not 0 < weight < math.inf:
+        raise ValueError(f"{value} is no weight")
+    return weight
 
 
 def _literal(text: str | None, kind: type[_T]) -> _T:
@@ -140,6 +168,6 @@ def _known(value: str | None) -> str | None:
 def _monk(value: str | None) -> int | None:
     try:
         tone = int(float(value or ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return tone if 1 <= tone <= 10 else None

@@ -59,16 +59,19 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST_FILE
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
+        _check_format(path, facts["format"])
         facts["vote"] = Vote(**facts["vote"])
         facts["transforms"] = tuple(facts["transforms"])
-        manifest = Manifest(**facts)
-    except FileNotFoundError as error:
+        return Manifest(**facts)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtifactError(f"There is no index in {folder}. Build one: python -m scin sample") from error
     except (ValueError, TypeError, KeyError) as error:
         raise ArtifactError(f"{path} is damaged. Build the index again.") from error
-    if manifest.format != FORMAT:
-        raise ArtifactError(f"{path} has format {manifest.format}, this version reads {FORMAT}. Build the index again.")
-    return manifest
+
+
+def _check_format(path: Path, found: object) -> None:
+    if found != FORMAT:
+        raise ArtifactError(f"{path} has format {found}, this version reads {FORMAT}. Build the index again.")
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:

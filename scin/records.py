@@ -29,8 +29,8 @@ class Label:
 
     @property
     def top(self) -> str | None:
-        """The condition with the largest weight (the first by name among equals), or None."""
-        return min(self.weights, key=lambda name: (-self.weights[name], name), default=None)
+        """The condition with the largest weight (among equals the first that the dataset lists), or None."""
+        return max(self.weights, key=lambda name: self.weights[name], default=None)
 
     @property
     def agreement(self) -> float | None:

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from ml.encoder import Encoder
 from ml.errors import ArtifactError
-from scin.build import build
+from scin.build import build, check_replaceable
 from scin.dataset import CASES_FILE, LABELS_FILE
 from scin.index import load_index
-from scin.manifest import Manifest, read_manifest
+from scin.manifest import MANIFEST_FILE, Manifest, read_manifest
 from scin.synthetic import RELEASE, generate_dataset
 from storage import open_storage
 
 NAME = "sample"
+#: a file that only the generator writes
+_GENERATED = "dataset/synthetic_truth.csv"
 DEFAULT_CASES, DEFAULT_SEED = 320, 20240601
 #: generated files carry one fixed time, so that an index of them is the same bytes on every machine
 _EPOCH = 1_717_200_000
@@ -37,7 +39,12 @@ def is_current(folder: Path, encoder_fingerprint: str, dimension: int) -> bool:
 def build_sample(
     dataset: Path, out: Path, encoder: Encoder, *, cases: int, seed: int, progress: Progress | None = None
 ) -> Manifest:
-    """Generate ``cases`` cases below ``dataset`` and index them in ``out``. ``progress`` hears (stage, done, total)."""
+    """Generate ``cases`` cases below ``dataset`` and index them in ``out``; what an earlier run made is replaced.
+
+    ``progress`` hears (stage, done, total). Raises BuildError if a folder holds anything else.
+    """
+    check_replaceable(dataset, _GENERATED)
+    check_replaceable(out, MANIFEST_FILE)
     say = progress or (lambda stage, done, total: None)
     shutil.rmtree(dataset, ignore_errors=True)
     generate_dataset(dataset, cases, seed, progress=lambda done, total: say("generate", done, total))

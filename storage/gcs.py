@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.cloud import storage as google_storage
+from google.cloud.storage.exceptions import DataCorruption
 from requests import RequestException
 
-from storage.base import NotFoundError, ObjectInfo, StorageError
+from storage.base import ChecksumError, NotFoundError, ObjectInfo, StorageError
 
 
 class GoogleStorage:
@@ -33,5 +34,7 @@ class GoogleStorage:
             return bytes(self._bucket.blob(self._prefix + name).download_as_bytes())
         except NotFound as error:
             raise NotFoundError(f"{name} is not in {self.uri}.") from error
+        except DataCorruption as error:
+            raise ChecksumError(f"{name} arrived damaged from {self.uri}: try again.") from error
         except (GoogleAPIError, RequestException) as error:
             raise StorageError(f"{name} could not be read from {self.uri}: try again later.") from error

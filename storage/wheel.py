@@ -18,7 +18,9 @@ from pathlib import Path
 
 from storage.base import NotFoundError, ObjectInfo, StorageError
 
-_URI = re.compile(r"wheel:(?P<name>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9._+!-]+)#sha256=(?P<sha256>[0-9a-f]{64})")
+_URI = re.compile(
+    r"wheel:(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9._+!-]+)#sha256=(?P<sha256>[0-9a-f]{64})"
+)
 
 
 class WheelStorage:

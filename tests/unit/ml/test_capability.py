@@ -1,0 +1,81 @@
+"""The self-test of all parts: each says how it is, and one that fails stops no other."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ml import capability
+from ml.classifier import LesionClassifier
+from ml.encoder import Encoder
+from ml.loading import Models
+from ml.registry import SKLESION
+from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
+from tests.unit.ml.tiny_models import RecordingBackend, tiny_encoder
+
+INFO = IndexInfo("sample", "made by a test", True, 2, 3, 16, "2026-01-01", {})
+SOFTMAX = np.full(7, 1 / 7, np.float32)
+
+
+class Searcher:
+    version = "1.2.3"
+
+    def __init__(self, similarities: tuple[float, ...] = (0.9, 0.5), info: IndexInfo = INFO) -> None:
+        self.info = info
+        self._similarities = similarities
+
+    def search(self, views: Vectors, k: int) -> Retrieval:
+        assert views.shape == (1, 16)
+        cases = [SimilarCase(str(n), s, (), {}, {}, {}, {}, (), None, None) for n, s in enumerate(self._similarities)]
+        return Retrieval(tuple(cases[:k]), ())
+
+
+def models(encoder: Encoder | None = None, softmax: np.ndarray = SOFTMAX) -> Models:
+    backend = RecordingBackend(lambda images, _: np.tile(softmax, (len(images), 1)))
+    return Models(encoder or tiny_encoder(), LesionClassifier(SKLESION, backend), None, ())
+
+
+def failing_encoder() -> Encoder:
+    def fail(_: np.ndarray) -> np.ndarray:
+        raise RuntimeError("out of memory at 0x1234")
+
+    return Encoder(tiny_encoder().spec, RecordingBackend(fail), "")
+
+
+def test_every_part_answers() -> None:
+    parts = {part.name: part for part in capability.run(models(), Searcher())}
+    assert list(parts) == ["pytorch", "tensorflow", "faiss", "scin_index", "image_processing"]
+    assert all(part.ok and part.version and part.ms is not None and part.ms >= 0 for part in parts.values())
+    assert parts["pytorch"].model == "tiny 0.1.0"
+    assert parts["tensorflow"].model == "sklesion 0.2.2"
+    assert (parts["faiss"].version, parts["faiss"].model) == ("1.2.3", "3 photos × 16")
+    assert parts["scin_index"].reason == "2 synthetic demonstration cases of made by a test"
+    assert "opencv" in str(parts["image_processing"].version)
+
+
+def test_one_failing_part_stops_no_other_and_its_cause_goes_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        parts = {part.name: part for part in capability.run(models(failing_encoder()), Searcher())}
+    assert {name for name, part in parts.items() if not part.ok} == {"pytorch", "faiss"}
+    assert parts["pytorch"].reason == "it raised an error; the log has the cause"
+    assert parts["faiss"].reason == "not tried: there is no embedding to search with"
+    assert "out of memory" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("softmax", "searcher", "name", "reason"),
+    [
+        (SOFTMAX / 2, Searcher(), "tensorflow", "the probabilities do not sum to 1"),
+        (SOFTMAX, Searcher(()), "faiss", "the search found nothing"),
+        (SOFTMAX, Searcher((0.1, 0.2)), "faiss", "the cases are not in order of similarity"),
+        (SOFTMAX, Searcher(info=replace(INFO, cases=0)), "scin_index", "the index is empty"),
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_a_failure(
+    softmax: np.ndarray, searcher: Searcher, name: str, reason: str
+) -> None:
+    failed = [part for part in capability.run(models(softmax=softmax), searcher) if not part.ok]
+    assert [(part.name, part.reason) for part in failed] == [(name, reason)]

@@ -1,0 +1,74 @@
+"""The lesion classifier around its model: metadata in, views combined, classes named and ranked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ml.classifier import CLASSES, MALIGNANT, LesionClassifier, combine_views, to_lesion
+from ml.patient import metadata_vector
+from ml.registry import LESION_CODES, SKLESION
+from ml.values import Patient
+from tests.unit.ml.photo_files import noise
+from tests.unit.ml.tiny_models import RecordingBackend
+
+SOFTMAX = np.array([0.02, 0.08, 0.1, 0.05, 0.3, 0.4, 0.05], np.float32)
+
+
+def test_a_single_views_probabilities_are_the_models_own() -> None:
+    classifier = LesionClassifier(SKLESION, RecordingBackend(lambda images, _: np.tile(SOFTMAX, (len(images), 1))))
+    lesion = classifier.classify([noise(40, 40)], Patient())
+    assert {p.code: np.float32(p.probability) for p in lesion.predictions} == dict(zip(LESION_CODES, SOFTMAX, strict=True))
+    assert lesion.calibrated is None
+    assert lesion.model == "sklesion"
+
+
+def test_the_model_sees_the_photo_in_its_scale_and_what_is_known_of_the_person() -> None:
+    seen = []
+    backend = RecordingBackend(lambda images, rest: (seen.append((images, rest)), np.tile(SOFTMAX, (len(images), 1)))[1])
+    patient = Patient(age=40, sex="male", body_site="trunk")
+    LesionClassifier(SKLESION, backend).probabilities([np.full((90, 60, 3), 200, np.uint8)] * 2, patient)
+    images, metadata = seen[0]
+    assert images.shape == (2, 254, 254, 3)
+    assert images.dtype == np.float32
+    assert (images == 200).all()
+    assert np.array_equal(metadata, np.tile(metadata_vector(patient), (2, 1)))
+
+
+def test_views_are_combined_by_their_mean_log_probability() -> None:
+    first, second = SOFTMAX, SOFTMAX[::-1].copy()
+    expected = np.sqrt(first * second) / np.sqrt(first * second).sum()
+    assert combine_views(np.stack([first, second])) == pytest.approx(expected, abs=1e-6)
+
+
+def test_equal_views_change_nothing_and_order_does_not_matter() -> None:
+    other = np.roll(SOFTMAX, 3)
+    assert combine_views(np.stack([SOFTMAX] * 3)) == pytest.approx(SOFTMAX, abs=1e-6)
+    assert combine_views(np.stack([SOFTMAX, other])) == pytest.approx(combine_views(np.stack([other, SOFTMAX])))
+
+
+def test_a_class_that_one_view_excludes_does_not_break_the_sum() -> None:
+    sure = np.array([0, 0, 0, 0, 1, 0, 0], np.float32)
+    combined = combine_views(np.stack([sure, SOFTMAX]))
+    assert np.isfinite(combined).all()
+    assert combined.sum() == pytest.approx(1)
+    assert combined.argmax() == 4
+
+
+def test_predictions_are_ranked_and_the_malignant_share_is_their_sum() -> None:
+    lesion = to_lesion("m", SOFTMAX)
+    assert [p.probability for p in lesion.predictions] == sorted((float(p) for p in SOFTMAX), reverse=True)
+    assert lesion.predictions[0].code == "nv"
+    assert lesion.malignant_probability == pytest.approx(0.02 + 0.08 + 0.3)
+    assert all(code in lesion.definition for code in MALIGNANT)
+    assert "no all-clear" in lesion.caveat
+
+
+def test_every_class_has_a_name_and_a_code() -> None:
+    assert tuple(CLASSES) == LESION_CODES == SKLESION.labels
+    assert all(name and icd_10 for name, icd_10 in CLASSES.values())
+
+
+def test_six_probabilities_for_seven_classes_are_an_error() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        to_lesion("m", SOFTMAX[:6])

@@ -1,0 +1,17 @@
+"""Importing a room costs no framework: gunicorn's parent, the boot check and the command lines stay light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "tensorflow", "keras", "faiss", "boto3", "google.cloud.storage", "ai_edge_litert")
+
+
+@pytest.mark.parametrize("module", ["ml.loading", "ml.analyzer", "ml.store", "ml.__main__", "scin.manifest", "storage"])
+def test_importing_it_loads_no_framework(module: str) -> None:
+    program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
