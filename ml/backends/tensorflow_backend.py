@@ -6,9 +6,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from ml.backends.tensorflow_import import tf
 from ml.errors import ArtifactError, BackendError
 
 _SIGNATURE = "serving_default"

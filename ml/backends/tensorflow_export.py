@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from ml.backends.tensorflow_import import tf
 from ml.patient import metadata_vector
 from ml.spec import ModelSpec
 from ml.values import RGB, Patient
@@ -22,7 +21,7 @@ def export_keras(spec: ModelSpec, folder: Path, image: RGB) -> NDArray[np.float3
     Returns the Keras model's own probabilities for ``image``, resized by ``tf.image.resize`` as its authors do.
     """
     (path,) = (folder / "source").glob("*.keras")
-    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    model = tf.keras.saving.load_model(path, compile=False, safe_mode=True)
     height, width = spec.preprocess.size
     metadata = metadata_vector(Patient())[None]
     resized = tf.image.resize(tf.constant(image)[None], (height, width))

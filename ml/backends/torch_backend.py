@@ -43,5 +43,5 @@ class TorchExportBackend:
             with torch.inference_mode():
                 output = self._module(torch.from_numpy(images).to(self._device))
                 return np.asarray(output.float().cpu().numpy(), dtype=np.float32)
-        except RuntimeError as error:
+        except (RuntimeError, AssertionError) as error:  # an input that the program was not exported for
             raise BackendError("The PyTorch model failed on this photo.") from error

@@ -15,11 +15,10 @@ from tests.e2e.server import Server, skin_photo
 @pytest.fixture(scope="module")
 def reference(var_folder: Path):
     """The Keras model as its authors run it: ``tf.image.resize``, no metadata known."""
-    import keras
-    import tensorflow as tf
+    from ml.backends.tensorflow_import import tf
 
     (path,) = (var_folder / "models" / "sklesion").glob("*/source/model.keras")
-    model = keras.saving.load_model(path, compile=False)
+    model = tf.keras.saving.load_model(path, compile=False)
     unknown = tf.constant([[0, 0, 1, 0, 0, 0, 0, 1, 51.906 / 90, 1]], tf.float32)
 
     def probabilities(photo: bytes) -> dict[str, float]:
