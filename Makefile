@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev artifacts serve test lint format clean
+.PHONY: help install install-dev artifacts serve test lint format rehearse sizing clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -51,6 +51,12 @@ lint: $(VENV)/.installed-dev ## style, types and import contracts
 format: $(VENV)/.installed-dev ## rewrite the code in its style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+rehearse: $(VENV)/.installed-dev artifacts ## rehearse `eb deploy` with the real EB CLI and nginx, without an account (ARGS=--short)
+	$(BIN)/python -m deploy.rehearsal $(ARGS)
+
+sizing: $(VENV)/.installed-dev artifacts ## measure what each part costs here, and recommend an instance
+	$(BIN)/python -m deploy.sizing $(ARGS)
 
 clean: ## remove the environment, models and indexes
 	rm -rf $(VENV) var
