@@ -7,14 +7,15 @@ import shutil
 import sys
 import tempfile
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from settings import load_or_exit
+from web import metrics, readiness
 from web.access_log import GunicornLogger
 from web.announce import announce
 from web.boot import BootError, check_boot
 from web.logs import configure_logging
-from web.readiness import forget
 from web.threads import thread_environment
 
 _settings = load_or_exit()
@@ -28,7 +29,9 @@ workers = _settings.gunicorn_workers
 threads = _settings.gunicorn_threads
 timeout = _settings.gunicorn_timeout_s
 graceful_timeout = _settings.gunicorn_timeout_s
-# Longer than the proxy keeps an idle connection (nginx: 60 s), so that it is never we who close one it is about to use.
+# For those who talk to this port themselves. Our nginx does not: it has no pool of connections to this port
+# (`Connection: ""` and no upstream with `keepalive`), each request comes by a new one that nginx closes; the idle
+# connections that it keeps, for 345 s, are its clients'. A proxy with a pool must drop idle ones sooner than this.
 keepalive = 75
 max_requests = _settings.max_requests
 max_requests_jitter = _settings.max_requests // 10
@@ -53,6 +56,17 @@ def on_starting(server):
     os.environ["DERMSERVE_RUN_DIR"] = str(_run_dir)
 
 
+def pre_fork(server, worker):
+    """Number the worker: the lowest number that is free, so that it goes on with the counts of a dead one."""
+    taken = {sibling.number for sibling in server.WORKERS.values()}
+    worker.number = next(number for number in count() if number not in taken)
+
+
+def post_fork(server, worker):
+    """Tell the application its worker's number."""
+    os.environ["DERMSERVE_WORKER"] = str(worker.number)
+
+
 def post_worker_init(worker):
     """Load in the background: threads, sockets and frameworks start after the fork."""
     host, port = worker.sockets[0].getsockname()[:2]
@@ -60,9 +74,10 @@ def post_worker_init(worker):
 
 
 def child_exit(server, worker):
-    """A dead worker is not ready."""
+    """A dead worker is not ready, and holds no request."""
     if _run_dir is not None:
-        forget(_run_dir, worker.pid)
+        readiness.forget(_run_dir, worker.pid)
+        metrics.forget(_run_dir, worker.number)
 
 
 def on_exit(server):

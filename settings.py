@@ -54,14 +54,10 @@ class Settings(BaseSettings):
         "PYTHONUNBUFFERED", True, "Python's own switch: output is not held back. Log lines never are."
     )
     use_mock_services: bool = _of(
-        "USE_MOCK_SERVICES",
-        False,
-        'Canned answers for front-end work, each marked `"mock": true`; no model is loaded.',
+        "USE_MOCK_SERVICES", False, 'Canned answers for front-end work, each marked `"mock": true`; no model is loaded.'
     )
     ml_available: bool = _of(
-        "ML_AVAILABLE",
-        True,
-        "False: the service stays up, says so in /health, and answers 503 to an analysis.",
+        "ML_AVAILABLE", True, "False: the service stays up, says so in /health, and answers 503 to an analysis."
     )
     faces: bool = _of("OPERATION_APPLE_ENABLED", True, "Face isolation and face zones.")
     measurements: bool = _of("ADVANCED_ANALYSIS_ENABLED", True, "The measurements beside conditions and similar cases.")
@@ -149,10 +145,7 @@ class Settings(BaseSettings):
         allowed="a comma-separated list of keys of at least 16 characters",
     )
     max_pixels: int = _of(
-        "DERMSERVE_MAX_PIXELS",
-        40_000_000,
-        "Pixels of the largest photo (by its header).",
-        within=(1024, 40_000_000),
+        "DERMSERVE_MAX_PIXELS", 40_000_000, "Pixels of the largest photo (by its header).", within=(1024, 40_000_000)
     )
     max_upload_mb: int = _of("DERMSERVE_MAX_UPLOAD_MB", 100, "Size of the largest request, in MiB.", within=(1, 1024))
     intra_op_threads: int = _of(
@@ -170,11 +163,17 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _of(
         "DERMSERVE_LOG_LEVEL", "INFO", "The least severe log line that is written."
     )
+    metrics: Literal["local", "public"] = _of(
+        "DERMSERVE_METRICS", "local", "Who may read /metrics. `local`: the machine itself, not through a proxy."
+    )
     run_dir: Path | None = _of(
         "DERMSERVE_RUN_DIR",
         None,
         "Internal: the folder that the workers of one instance share; gunicorn's start makes it.",
         allowed="not to be set by hand",
+    )
+    worker: int = _of(
+        "DERMSERVE_WORKER", 0, "Internal: a worker's number, from gunicorn's hook.", allowed="not to be set by hand"
     )
 
     @field_validator("analysis_timeout_s")

@@ -9,10 +9,12 @@ from settings import Settings
 from web import http
 from web.health import health
 from web.loader import Loader, ProductionLoader
+from web.metrics import Metrics
 from web.mock import MockLoader
 from web.pages import pages
 from web.readiness import Readiness
 from web.routes import api
+from web.scrape import scrape
 from web.services import Services
 
 
@@ -27,7 +29,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     services = services or make_services(settings)
     app.extensions["dermserve"] = services
     http.install(app, services)
-    for part in (api, health, pages):
+    for part in (api, health, pages, scrape):
         app.register_blueprint(part)
     return app
 
@@ -35,4 +37,5 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
 def make_services(settings: Settings) -> Services:
     """The services that ``settings`` ask for."""
     loader: Loader = MockLoader() if settings.use_mock_services else ProductionLoader(settings)
-    return Services(settings, loader, Readiness(settings.run_dir, settings.gunicorn_workers))
+    readiness = Readiness(settings.run_dir, settings.gunicorn_workers)
+    return Services(settings, loader, readiness, Metrics(settings.run_dir, settings.worker))

@@ -81,6 +81,10 @@ class BusyError(UnavailableError):
     """Shed: as many analyses are held as can be answered in time."""
 
 
+class ClientGoneError(RequestError):
+    """The connection was closed before the answer: there is no one to work for, and no one reads this."""
+
+
 class NotReadyError(UnavailableError):
     """The models are still being loaded."""
 
@@ -99,6 +103,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     BodyTooLargeError: (413, "body_too_large"),
     UnsupportedBodyError: (415, "unsupported_media_type"),
     ImpossibleValueError: (422, "impossible_value"),
+    ClientGoneError: (499, "client_gone"),  # as nginx logs it; HTTP has no status for it
     BusyError: (503, "busy"),
     NotReadyError: (503, "not_ready"),
     UnavailableError: (503, "unavailable"),

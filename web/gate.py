@@ -20,13 +20,23 @@ _LONGEST_RETRY_S = 120
 class Gate:
     """At most ``admitted`` requests are inside, at most ``running`` of them compute, the rest wait for their turn."""
 
-    def __init__(self, *, admitted: int, running: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        admitted: int,
+        running: int,
+        on_change: Callable[[int, int], None] = lambda waiting, running: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``on_change`` is told, at each change, how many wait and how many compute; it must not raise."""
         self._admitted = admitted
         self._running = running
+        self._on_change = on_change
         self._clock = clock
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(running)
         self._inside = 0
+        self._computing = 0
         self._service_s = _FIRST_GUESS_S
 
     @property
@@ -43,12 +53,12 @@ class Gate:
                     "The service is busy. Send the photo again after the time in the Retry-After header.",
                     self._retry_after_s(),
                 )
-            self._inside += 1
+            self._change(inside=1)
         try:
             yield
         finally:
             with self._lock:
-                self._inside -= 1
+                self._change(inside=-1)
 
     @contextmanager
     def run(self, deadline: Deadline) -> Iterator[None]:
@@ -57,15 +67,21 @@ class Gate:
             deadline.check("queue")
             raise BusyError("The service is busy. Send the photo again.", self._retry_after_s())
         started = self._clock()
+        with self._lock:
+            self._change(computing=1)
         try:
             yield
         finally:
+            with self._lock:
+                self._change(computing=-1)
+                self._service_s += _SMOOTHING * (self._clock() - started - self._service_s)
             self._slots.release()
-            self._measure(self._clock() - started)
 
-    def _measure(self, seconds: float) -> None:
-        with self._lock:
-            self._service_s += _SMOOTHING * (seconds - self._service_s)
+    def _change(self, *, inside: int = 0, computing: int = 0) -> None:
+        """Called with the lock, so that changes are told in their order."""
+        self._inside += inside
+        self._computing += computing
+        self._on_change(self._inside - self._computing, self._computing)
 
     def _retry_after_s(self) -> int:
         """Whole seconds until the requests inside should be done, at the mean service time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import uuid
 
@@ -11,16 +12,18 @@ from werkzeug.exceptions import HTTPException
 
 from ml.deadline import Deadline
 from web.body import drain
-from web.errors import BusyError, Failure, error_body, failure_of, http_failure
-from web.logs import log_event, request_id
+from web.errors import BadFieldError, BusyError, ClientGoneError, Failure, error_body, failure_of, http_failure
+from web.logs import log_event, request_id, trace_id
 from web.services import Services
 
 _LOG = logging.getLogger("dermserve.analysis")
 _SANE_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_TIMEOUT = "X-Request-Timeout"
 _ANALYSIS = "/api/analyze/skin"
 _CORS_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-API-Key, X-Request-ID",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-API-Key, X-Request-ID, X-Request-Timeout",
     "Access-Control-Max-Age": "600",
 }
 _SECURITY_HEADERS = {
@@ -34,9 +37,9 @@ def install(app: Flask, services: Services) -> None:
     """Put the hooks and error handlers on ``app``."""
     origins = frozenset(services.settings.cors_origins)
     app.before_request(lambda: _begin(services))
-    app.after_request(lambda response: _finish(response, origins))
+    app.after_request(lambda response: _finish(response, services, origins))
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _error)
+    app.register_error_handler(Exception, lambda error: _error(error, services))
     app.add_url_rule(_ANALYSIS, "preflight", _preflight, methods=["OPTIONS"], provide_automatic_options=False)
 
 
@@ -45,10 +48,24 @@ def _begin(services: Services) -> None:
     g.request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
     g.deadline = Deadline(services.settings.deadline_s)
     request_id.set(g.request_id)
+    trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    trace_id.set(trace and trace[1])
     services.start()  # already done under gunicorn; any other server starts loading here
+    if request.blueprint == "api" and _TIMEOUT in request.headers:
+        g.deadline = Deadline(min(_wished_seconds(request.headers[_TIMEOUT]), services.settings.deadline_s))
 
 
-def _finish(response: Response, origins: frozenset[str]) -> Response:
+def _wished_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise BadFieldError(f"{_TIMEOUT} must be a number of seconds above 0, such as 2.5.", field=_TIMEOUT)
+    return seconds
+
+
+def _finish(response: Response, services: Services, origins: frozenset[str]) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     response.headers.setdefault("Cache-Control", "no-store")
     for name, value in _SECURITY_HEADERS.items():
@@ -58,7 +75,9 @@ def _finish(response: Response, origins: frozenset[str]) -> Response:
         drain(request.environ)
     if request.path == _ANALYSIS and request.method == "POST":
         _log_analysis(response)
+    services.metrics.request(request.url_rule.rule if request.url_rule else "none", response.status_code)
     request_id.set(None)
+    trace_id.set(None)
     return response
 
 
@@ -87,6 +106,7 @@ def _log_analysis(response: Response) -> None:
         g.get("event", "analysis"),
         status=response.status_code,
         code=failure.code if failure else None,
+        stage=failure.details.get("stage") if failure else None,
         total_ms=round((deadline.seconds - deadline.remaining()) * 1e3, 1),
         **g.get("facts", {}),
     )
@@ -100,9 +120,13 @@ def _http_error(error: HTTPException) -> Response:
     return response
 
 
-def _error(error: Exception) -> Response:
+def _error(error: Exception, services: Services) -> Response:
     if isinstance(error, BusyError):
         g.event = "shed"
+        services.metrics.shed()
+    elif isinstance(error, ClientGoneError):
+        g.event = "client_gone"
+        services.metrics.client_gone()
     return _refuse(failure_of(error))
 
 

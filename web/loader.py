@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ml.deadline import Deadline
-from ml.values import Analysis
+from ml.values import Analysis, IndexInfo, ModelCard
 from settings import Settings
 from web.index_source import index_folder
 from web.threads import intra_op_threads
@@ -55,6 +55,8 @@ class Pipeline:
     analyzer: CaseAnalyzer
     index: ThumbnailSource
     capability: Callable[[], Sequence[Part]]
+    models: tuple[ModelCard, ...]
+    index_info: IndexInfo | None
 
 
 class Loader(Protocol):
@@ -104,4 +106,4 @@ class ProductionLoader:
             dimension=self._settings.faiss_dimension,
         )
         analyzer = Analyzer(models, index, measurements=self._settings.measurements)
-        return Pipeline(analyzer, index, lambda: run(models, index))
+        return Pipeline(analyzer, index, lambda: run(models, index), tuple(models.cards), index.info)

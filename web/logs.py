@@ -11,6 +11,8 @@ from typing import Any
 
 #: the request that the current thread works for
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+#: the trace that the caller counts this request to (the traceparent header of W3C Trace Context)
+trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 
 
 class JsonFormatter(logging.Formatter):
@@ -23,8 +25,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        if (current := request_id.get()) is not None:
-            line["request_id"] = current
+        for name, current in (("request_id", request_id.get()), ("trace_id", trace_id.get())):
+            if current is not None:
+                line[name] = current
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _CASE_IDS = ("mock-1", "mock-2", "mock-3")
 _THUMBNAIL_SIDE = 160
 _SKIN_COLOUR = (214, 170, 142)
+_INDEX = values.IndexInfo("mock", "none", False, 3, 3, 512, "2026-01-01T00:00:00+00:00", {})
+_MODELS = (values.ModelCard("mock", "0", "none", "none", "none"),)
 
 
 class MockLoader:
@@ -28,7 +30,7 @@ class MockLoader:
         """Nothing to load."""
 
     def load_pipeline(self) -> Pipeline:
-        return Pipeline(MockAnalyzer(), MockIndex(), _capability)
+        return Pipeline(MockAnalyzer(), MockIndex(), _capability, _MODELS, _INDEX)
 
 
 class MockAnalyzer:
@@ -49,8 +51,8 @@ class MockAnalyzer:
             lesion=_lesion(),
             decision=values.Decision("set", ("Example condition A", "Example condition B"), 0.9),
             similar_cases=tuple(map(_case, _CASE_IDS[: request.k])),
-            index=values.IndexInfo("mock", "none", False, 3, 3, 512, "2026-01-01T00:00:00+00:00", {}),
-            models=(values.ModelCard("mock", "0", "none", "none", "none"),),
+            index=_INDEX,
+            models=_MODELS,
             timings_ms={"mock": 0.0},
             notes=("This is a canned answer: nothing in it was measured on the photo.",),
         )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from web.logs import log_event
+
+_LOG = logging.getLogger("dermserve.readiness")
 _MARKER = "has-been-ready"
 _PREFIX = "worker-"
 
@@ -40,14 +44,24 @@ class Readiness:
         self._was_ready = False
 
     def publish(self, state: State) -> bool:
-        """Make this worker's state known. True if this made the instance ready for the first time."""
+        """Make this worker's state known. True if this made the instance ready for the first time.
+
+        On a full disk the worker does not count as ready, but answers all the same.
+        """
         self._own = state
-        if self._run_dir is not None:
-            target = _file_of(self._run_dir, os.getpid())
-            temporary = target.with_suffix(".new")
-            temporary.write_text(json.dumps({"state": state}))
-            temporary.replace(target)
-        return self._count() >= self._expected and self._mark()
+        try:
+            if self._run_dir is not None:
+                self._write(self._run_dir, state)
+            return self._count() >= self._expected and self._mark()
+        except OSError as error:
+            log_event(_LOG, "state_not_published", level=logging.ERROR, state=state, exc_info=error)
+            return False
+
+    def _write(self, run_dir: Path, state: State) -> None:
+        target = _file_of(run_dir, os.getpid())
+        temporary = target.with_suffix(".new")
+        temporary.write_text(json.dumps({"state": state}))
+        temporary.replace(target)
 
     def was_ready(self) -> bool:
         """Whether the instance has been ready: a worker that loads again then holds its requests."""
@@ -58,6 +72,12 @@ class Readiness:
         count = self._count()
         needed = 1 if self.was_ready() else self._expected
         return Instance(count >= needed, count, self._expected)
+
+    def pids(self) -> list[int]:
+        """The process ids of this instance's workers."""
+        if self._run_dir is None:
+            return [os.getpid()]
+        return sorted(int(path.stem.removeprefix(_PREFIX)) for path in self._run_dir.glob(f"{_PREFIX}*.json"))
 
     def _count(self) -> int:
         if self._run_dir is None:

@@ -15,6 +15,7 @@ from ml.deadline import Deadline
 from ml.images import decode
 from ml.values import Analysis, Photo
 from web.body import RequestBody
+from web.client import AttendedDeadline, Client
 from web.errors import KeyRequiredError, NoSuchThumbnailError
 from web.loader import Pipeline
 from web.parsing import AnalyzeRequest, parse
@@ -45,8 +46,9 @@ def analyze_skin() -> Response:
     with own.gate.admit():
         body = RequestBody(request.environ, limit=own.settings.max_upload_bytes, deadline=deadline)
         wanted = parse(body, request.content_type or "", request.args)
-        pipeline = own.pipeline(deadline)
-        return _capability(own, pipeline) if wanted.is_capability else _analysis(own, pipeline, wanted, deadline)
+        attended = AttendedDeadline(deadline, Client.of(request.environ))
+        pipeline = own.pipeline(attended)
+        return _capability(own, pipeline) if wanted.is_capability else _analysis(own, pipeline, wanted, attended)
 
 
 @api.get("/api/cases/<case_id>/<int:number>")
@@ -98,6 +100,7 @@ def _analysis(own: Services, pipeline: Pipeline, wanted: AnalyzeRequest, deadlin
         analysis = pipeline.analyzer.analyze(case, deadline)
         watch.lap("analysis")
     timings = {**watch.laps_ms, **analysis.timings_ms, "total": watch.total_ms()}
+    own.metrics.stages(timings)
     g.facts = _facts(analysis, timings)
     settings = own.settings
     answer = render_analysis(analysis, timings, cosmetic=settings.cosmetic_mode, mock=settings.use_mock_services)

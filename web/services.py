@@ -14,6 +14,7 @@ from web.errors import NotReadyError, UnavailableError
 from web.gate import Gate, Lane
 from web.loader import Loader, Pipeline
 from web.logs import log_event
+from web.metrics import Metrics
 from web.readiness import Readiness, State
 
 _LOG = logging.getLogger("dermserve.services")
@@ -23,10 +24,13 @@ _RETRY_WHILE_LOADING_S = 5
 class Services:
     """Models, index and gate of one process. Loads in the background, once ``start`` is called after the fork."""
 
-    def __init__(self, settings: Settings, loader: Loader, readiness: Readiness) -> None:
+    def __init__(self, settings: Settings, loader: Loader, readiness: Readiness, metrics: Metrics) -> None:
         self.settings = settings
         self.readiness = readiness
-        self.gate = Gate(admitted=settings.admitted_per_worker, running=settings.running_per_worker)
+        self.metrics = metrics
+        self.gate = Gate(
+            admitted=settings.admitted_per_worker, running=settings.running_per_worker, on_change=metrics.load
+        )
         self.capability_lane = Lane()
         self.state = State.STARTING if settings.ml_available else State.DISABLED
         self.reason: str | None = None if settings.ml_available else "ML_AVAILABLE is false"
@@ -96,6 +100,7 @@ class Services:
             self._pipeline = self._loader.load_pipeline()
         except MLError as error:
             raise UnavailableError("The index of labelled cases could not be loaded on this service.") from error
+        self.metrics.loaded(self._pipeline.models, self._pipeline.index_info)
         return self._pipeline
 
     def _fail(self, error: Exception) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 STEPS = {
     "torch": "import ml.backends.torch_backend, torch._dynamo, torch; torch.ones(64, 64) @ torch.ones(64, 64)",
-    "tensorflow": "from ml.backends.tensorflow_import import tf; tf.linalg.matmul(tf.ones((64, 64)), tf.ones((64, 64)))",
+    "tensorflow": "from ml.backends.tensorflow_import import tf; tf.linalg.matmul(tf.ones((8, 8)), tf.ones((8, 8)))",
     "faiss": "import scin.index, faiss; faiss.IndexFlatIP(8)",
 }
 

@@ -12,12 +12,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
+from prometheus_client import values
 
-from ml import values
 from ml.deadline import Deadline
+from ml.values import Analysis
 from settings import Settings
 from web.app import create_app
 from web.loader import Pipeline
+from web.metrics import Metrics
 from web.mock import MockAnalyzer, MockIndex
 from web.readiness import Readiness
 from web.schemas import CapabilityPart
@@ -30,7 +32,7 @@ ANALYZE = "/api/analyze/skin"
 class FakeLoader:
     """Loads in no time; ``fail`` is raised instead, ``wait`` is called first."""
 
-    analyze: Callable[[Any, Deadline], values.Analysis] = field(default=MockAnalyzer().analyze)
+    analyze: Callable[[Any, Deadline], Analysis] = field(default=MockAnalyzer().analyze)
     parts: tuple[CapabilityPart, ...] = ()
     fail_models: Exception | None = None
     fail_index: Exception | None = None
@@ -47,13 +49,16 @@ class FakeLoader:
         if self.fail_index:
             raise self.fail_index
         self.loaded.append("index")
-        return Pipeline(self, MockIndex(), lambda: self.parts)
+        return Pipeline(self, MockIndex(), lambda: self.parts, (), None)
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.environment_names():
         monkeypatch.delenv(name, raising=False)
+    # Metrics sets both, for the whole process: put back after each test.
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    monkeypatch.setattr(values, "ValueClass", values.MutexValue)
 
 
 @pytest.fixture
@@ -62,7 +67,8 @@ def make_services(tmp_path: Path) -> Callable[..., Services]:
 
     def make(loader: FakeLoader | None = None, run_dir: Path | None = None, **settings: Any) -> Services:
         chosen = Settings(**{"var": tmp_path, **settings})
-        return Services(chosen, loader or FakeLoader(), Readiness(run_dir, chosen.gunicorn_workers))
+        readiness = Readiness(run_dir, chosen.gunicorn_workers)
+        return Services(chosen, loader or FakeLoader(), readiness, Metrics(run_dir, chosen.worker))
 
     return make
 

@@ -84,3 +84,11 @@ def test_a_lane_holds_one() -> None:
         pass
     with lane.enter():
         pass
+
+
+def test_each_change_is_told() -> None:
+    told: list[tuple[int, int]] = []
+    gate = Gate(admitted=2, running=1, on_change=lambda waiting, running: told.append((waiting, running)))
+    with gate.admit(), gate.admit(), gate.run(Deadline(5)):
+        pass
+    assert told == [(1, 0), (2, 0), (1, 1), (2, 0), (1, 0), (0, 0)]

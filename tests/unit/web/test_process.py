@@ -103,6 +103,27 @@ def test_gunicorn_follows_the_settings() -> None:
     assert (found["max_requests"], found["max_requests_jitter"], found["omp"]) == (1000, 100, "2")
 
 
+NUMBERS = """
+import os, runpy
+from types import SimpleNamespace
+found = runpy.run_path("gunicorn.conf.py")
+server = SimpleNamespace(WORKERS={})
+def fork(pid):
+    worker = SimpleNamespace()
+    found["pre_fork"](server, worker)
+    found["post_fork"](server, worker)
+    server.WORKERS[pid] = worker
+    return os.environ["DERMSERVE_WORKER"]
+numbers = [fork(10), fork(11), fork(12)]
+del server.WORKERS[11]
+print(numbers, fork(13), fork(14))
+"""
+
+
+def test_a_new_worker_takes_the_number_of_a_dead_one() -> None:
+    assert python(NUMBERS).stdout.strip().splitlines()[-1] == "['0', '1', '2'] 1 3"
+
+
 def test_the_procfile_starts_what_is_here() -> None:
     assert (ROOT / "Procfile").read_text() == "web: gunicorn --config gunicorn.conf.py application:application\n"
 

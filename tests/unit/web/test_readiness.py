@@ -57,5 +57,21 @@ def test_no_other_state_counts(state: State, tmp_path: Path) -> None:
     assert not worker.instance().ready
 
 
+def test_a_worker_that_cannot_write_its_state_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    worker = Readiness(tmp_path / "gone", expected=1)
+    assert not worker.publish(State.READY)
+    assert not worker.instance().ready
+    assert "state_not_published" in caplog.messages
+
+
+def test_the_workers_processes_are_known(tmp_path: Path, pid) -> None:
+    workers = Readiness(tmp_path, expected=2)
+    for number in (20, 3):
+        pid(number)
+        workers.publish(State.STARTING)
+    assert workers.pids() == [3, 20]
+    assert Readiness(None, expected=2).pids() == [3]
+
+
 def test_forgetting_an_unknown_worker_is_no_error(tmp_path: Path) -> None:
     forget(tmp_path, 12345)

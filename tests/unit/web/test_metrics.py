@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import os
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from ml.values import IndexInfo, ModelCard
+from web.errors import STATUS, UnavailableError
+from web.memory import memory_of
+from web.metrics import STAGES, Metrics, forget
+
+ROOT = Path(__file__).resolve().parents[3]
+ANALYZE = "/api/analyze/skin"
+INDEX = IndexInfo("sample", "synthetic", True, 3, 3, 512, "2026-01-01", {})
+CARD = ModelCard("encoder", "1", "torch", "native", "MIT")
+
+Samples = Mapping[tuple[str, tuple[str, ...]], float]
+MakeClient = Callable[..., FlaskClient]
+
+
+def samples(page: bytes | str) -> Samples:
+    """(name, label values in the order of the labels' names) → value."""
+    text = page if isinstance(page, str) else page.decode()
+    return {
+        (sample.name, tuple(sample.labels[label] for label in sorted(sample.labels))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def make_worker(tmp_path: Path) -> Callable[[int], Metrics]:
+    """Metrics of the worker with this number, in the folder that all of them share."""
+    return lambda number: Metrics(tmp_path, number)
+
+
+def seen_by(worker: Metrics) -> Samples:
+    return samples(worker.page([])[0])
+
+
+def test_any_worker_tells_what_all_have_counted(make_worker: Callable[[int], Metrics]) -> None:
+    first = make_worker(0)
+    first.request(ANALYZE, 200)
+    first.shed()
+    first.stages({"decode": 4.0, "total": 300.0, "mock": 1.0})
+    first.load(2, 1)
+    second = make_worker(1)
+    second.request(ANALYZE, 200)
+    second.request(ANALYZE, 503)
+    second.client_gone()
+    second.stages({"decode": 6.0})
+    second.load(1, 1)
+    found = seen_by(first)
+    assert found == seen_by(second)
+    assert found["dermserve_requests_total", (ANALYZE, "200")] == 2
+    assert found["dermserve_requests_total", (ANALYZE, "503")] == 1
+    assert found["dermserve_shed_total", ()] == found["dermserve_client_gone_total", ()] == 1
+    assert (found["dermserve_waiting", ()], found["dermserve_running", ()]) == (3, 2)
+    assert found["dermserve_stage_seconds_count", ("decode",)] == 2
+    assert found["dermserve_stage_seconds_sum", ("decode",)] == pytest.approx(0.010)
+    assert found["dermserve_stage_seconds_bucket", ("0.005", "decode")] == 1
+    assert found["dermserve_stage_seconds_bucket", ("0.25", "total")] == 0
+    assert found["dermserve_stage_seconds_bucket", ("0.5", "total")] == 1
+    assert {labels[-1] for name, labels in found if name == "dermserve_stage_seconds_sum"} <= set(STAGES)
+
+
+def test_a_dead_worker_s_counts_stay_and_what_it_held_does_not(
+    make_worker: Callable[[int], Metrics], tmp_path: Path
+) -> None:
+    dead = make_worker(0)
+    dead.request(ANALYZE, 200)
+    dead.load(3, 1)
+    dead.loaded([CARD], INDEX)
+    forget(tmp_path, 0)
+    other = make_worker(1)
+    found = seen_by(other)
+    assert found["dermserve_requests_total", (ANALYZE, "200")] == 1
+    assert (found["dermserve_waiting", ()], found["dermserve_running", ()]) == (0, 0)
+    assert not [name for name, _ in found if name.endswith("_info")]
+
+
+def test_the_next_worker_of_that_number_goes_on_counting_in_the_same_files(
+    make_worker: Callable[[int], Metrics], tmp_path: Path
+) -> None:
+    for _ in range(3):
+        worker = make_worker(0)
+        worker.request(ANALYZE, 200)
+        worker.stages({"total": 1.0})
+        files = sorted(tmp_path.rglob("*.db"))
+        forget(tmp_path, 0)
+    found = seen_by(make_worker(0))
+    assert found["dermserve_requests_total", (ANALYZE, "200")] == 3
+    assert found["dermserve_stage_seconds_count", ("total",)] == 3
+    assert sorted(tmp_path.rglob("*.db")) == files
+
+
+def test_what_is_loaded_is_told(make_worker: Callable[[int], Metrics]) -> None:
+    for number in (0, 1):
+        make_worker(number).loaded([CARD], INDEX)
+    found = seen_by(make_worker(2))
+    assert found["dermserve_model_info", ("native", "torch", "encoder", "1")] == 1
+    assert found["dermserve_index_info", ("2026-01-01", "synthetic", "sample", "true")] == 1
+
+
+def test_all_room_on_the_disk_is_taken_beforehand(
+    make_worker: Callable[[int], Metrics], tmp_path: Path, client: FlaskClient
+) -> None:
+    worker = make_worker(0)
+    before = {path: path.stat().st_size for path in tmp_path.rglob("*.db")}
+    assert all(path.stat().st_blocks * 512 >= size for path, size in before.items())
+    for rule in [*client.application.url_map.iter_rules(), "none"]:
+        for status in {row[0] for row in STATUS.values()} | {200, 204, 301, 304, 308, 404, 405, 408, 431}:
+            worker.request(str(rule), status)
+    worker.stages(dict.fromkeys(STAGES, 1.0))
+    worker.load(1, 1)
+    for number in range(20):
+        worker.loaded([ModelCard(f"a-model-of-name-{number}", "1.2.3-" + 64 * "f", "pytorch", "native", "MIT")], INDEX)
+    assert worker.kept
+    assert {path: path.stat().st_size for path in tmp_path.rglob("*.db")} == before
+
+
+def count_everything(metrics: Metrics) -> None:
+    metrics.request(ANALYZE, 200)
+    metrics.stages({"total": 1.0})
+    metrics.shed()
+    metrics.client_gone()
+    metrics.load(1, 1)
+    metrics.loaded([CARD], INDEX)
+
+
+def test_without_room_nothing_is_counted_and_nothing_fails(
+    make_worker: Callable[[int], Metrics], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "metrics").write_text("a file where the folder should be")
+    metrics = make_worker(0)
+    count_everything(metrics)
+    assert caplog.messages == ["metrics_off"]
+    with pytest.raises(UnavailableError):
+        metrics.page([])
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+from web.metrics import Metrics
+metrics = Metrics(Path(sys.argv[1]), 1)
+metrics.request("/", 200)
+print(metrics.kept)
+"""
+
+
+def test_a_worker_without_room_for_its_files_lives_and_spoils_the_page(
+    make_worker: Callable[[int], Metrics], tmp_path: Path
+) -> None:
+    sibling = make_worker(0)
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "False"
+    with pytest.raises(UnavailableError):  # it would tell of the sibling alone
+        sibling.page([])
+
+
+def test_a_folder_that_vanishes_fails_the_page_alone(make_worker: Callable[[int], Metrics], tmp_path: Path) -> None:
+    metrics = make_worker(0)
+    for path in (tmp_path / "metrics").iterdir():
+        path.unlink()
+    (tmp_path / "metrics").rmdir()
+    count_everything(metrics)
+    with pytest.raises(UnavailableError):
+        metrics.page([])
+
+
+def test_a_process_s_memory_is_the_kernel_s() -> None:
+    own = memory_of(os.getpid())
+    assert own is not None
+    assert own.proportional is not None
+    assert 2**20 < own.proportional <= own.resident * 1.1
+    assert memory_of(2**22 + 1) is None  # above the kernel's largest process id
+
+
+def post(client: FlaskClient, jpeg: bytes) -> int:
+    return client.post(ANALYZE, data=jpeg, content_type="image/jpeg").status_code
+
+
+def test_a_service_by_itself_counts_too(make_client: MakeClient, jpeg: bytes) -> None:
+    client = make_client(use_mock_services=True, flask_env="development")
+    for _ in range(3):
+        assert post(client, jpeg) == 200
+    assert post(client, b"no image") == 415
+    for path in ("/api/cases/mock-1/0", "/api/cases/mock-2/0", "/no/such/page", "/other"):
+        client.get(path)
+    response = client.get("/metrics")
+    assert response.content_type.startswith("text/plain")
+    found = samples(response.text)
+    assert found["dermserve_requests_total", (ANALYZE, "200")] == 3
+    assert found["dermserve_requests_total", (ANALYZE, "415")] == 1
+    assert found["dermserve_requests_total", ("/api/cases/<case_id>/<int:number>", "200")] == 2
+    assert found["dermserve_requests_total", ("none", "404")] == 2
+    assert (found["dermserve_waiting", ()], found["dermserve_running", ()]) == (0, 0)
+    for stage in ("queue", "decode", "total"):
+        assert found["dermserve_stage_seconds_count", (stage,)] == 3
+    assert found["dermserve_worker_resident_bytes", (str(os.getpid()),)] > 2**20
+
+
+def test_what_the_gate_holds_is_told(make_client: MakeClient, fake_loader: Any, jpeg: bytes) -> None:
+    seen: list[Samples] = []
+    canned = fake_loader().analyze
+
+    def analyze(case: Any, deadline: Any) -> Any:
+        seen.append(samples(client.application.test_client().get("/metrics").text))
+        return canned(case, deadline)
+
+    client = make_client(fake_loader(analyze=analyze))
+    with client.application.extensions["dermserve"].gate.admit():
+        assert post(client, jpeg) == 200
+    assert (seen[0]["dermserve_waiting", ()], seen[0]["dermserve_running", ()]) == (1, 1)
+
+
+def test_a_shed_request_is_counted(make_client: MakeClient, jpeg: bytes) -> None:
+    client = make_client(gunicorn_threads=3)
+    with client.application.extensions["dermserve"].gate.admit():
+        assert post(client, jpeg) == 503
+    assert samples(client.get("/metrics").text)["dermserve_shed_total", ()] == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"X-Forwarded-For": ""},
+        {"X-Forwarded-Proto": "https"},
+        {"X-Real-IP": "127.0.0.1"},
+        {"Forwarded": "for=127.0.0.1"},
+        {"Via": "1.1 proxy"},
+    ],
+)
+def test_what_came_through_a_proxy_finds_no_page(client: FlaskClient, headers: dict[str, str]) -> None:
+    response = client.get("/metrics", headers=headers)
+    assert (response.status_code, response.get_json()["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("peer", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("127.8.9.1", 200),
+        ("::1", 200),
+        ("::ffff:127.0.0.1", 200),
+        ("::ffff:10.0.0.1", 404),
+        ("10.0.0.1", 404),
+        ("fe80::1%eth0", 404),
+        ("", 404),
+        ("unix:", 404),
+    ],
+)
+def test_the_page_is_for_the_machine_itself(client: FlaskClient, peer: str, status: int) -> None:
+    assert client.get("/metrics", environ_overrides={"REMOTE_ADDR": peer}).status_code == status
+
+
+def test_unless_it_is_set_public(make_client: MakeClient) -> None:
+    client = make_client(metrics="public")
+    response = client.get(
+        "/metrics", headers={"X-Forwarded-For": "192.0.2.1"}, environ_overrides={"REMOTE_ADDR": "10.0.0.1"}
+    )
+    assert response.status_code == 200
+
+
+def test_requests_are_answered_where_metrics_cannot_be_kept(
+    make_client: MakeClient, jpeg: bytes, tmp_path: Path
+) -> None:
+    client = make_client(run_dir=tmp_path / "no" / "such" / "folder")
+    assert post(client, jpeg) == 200
+    assert client.get("/health").status_code == 200
+    response = client.get("/metrics")
+    assert (response.status_code, response.get_json()["error"]["code"]) == (503, "unavailable")
+
+
+def test_every_metric_is_named_and_explained(client: FlaskClient) -> None:
+    text = client.get("/metrics").text
+    names = re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE)
+    assert all(name.startswith("dermserve_") for name in names)
+    assert re.findall(r"^# HELP (\w+) \S", text, re.MULTILINE) == names

@@ -1,0 +1,59 @@
+"""Whether the client of a request still waits for its answer."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from typing import Any, Self
+
+from ml.deadline import Deadline
+from web.errors import ClientGoneError
+
+
+class Client:
+    """The other end of a request's connection. Without a socket, as with servers that give none, it never leaves."""
+
+    def __init__(self, sock: socket.socket | None) -> None:
+        self._socket = sock
+
+    @classmethod
+    def of(cls, environ: Mapping[str, Any]) -> Self:
+        """The client of a WSGI request."""
+        return cls(environ.get("gunicorn.socket"))
+
+    def is_gone(self) -> bool:
+        """Whether the connection is closed; nothing is taken from it.
+
+        To be asked once the body has been read. Bytes that are there already are the next request of a client that
+        does not wait for one answer before it sends another. One that has shut down its sending half counts as
+        gone, as it does with nginx.
+        """
+        if self._socket is None:
+            return False
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:  # reset
+            return True
+        except ValueError:  # TLS allows no such look
+            return False
+
+    def check(self, stage: str) -> None:
+        """Raise ClientGoneError, naming the ``stage`` that is not started, if there is no one to answer."""
+        if self.is_gone():
+            raise ClientGoneError("The client closed the connection before the answer.", stage=stage)
+
+
+class AttendedDeadline(Deadline):
+    """The rest of a request's time, for as long as its client waits: each stage looks for both before it starts."""
+
+    def __init__(self, deadline: Deadline, client: Client) -> None:
+        super().__init__(deadline.remaining())
+        self.seconds = deadline.seconds  # what messages speak of is the whole time
+        self._client = client
+
+    def check(self, stage: str) -> None:
+        """Raises DeadlineExceededError or ClientGoneError, each naming ``stage``."""
+        super().check(stage)
+        self._client.check(stage)
