@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for name in options.names or _default_names(options.command, store):
             _COMMANDS[options.command](store, name, options)
-    except ArtifactError as error:
+    except (ArtifactError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

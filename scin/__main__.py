@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser(settings).parse_args(arguments)
     try:
         options.run(settings, options)
-    except (MLError, StorageError, BuildError) as error:
+    except (MLError, StorageError, BuildError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

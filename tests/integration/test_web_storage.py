@@ -89,7 +89,7 @@ def test_names_are_quoted(address: str, server: ThreadingHTTPServer) -> None:
 
 
 def test_a_missing_file_is_asked_for_once(address: str, server: ThreadingHTTPServer) -> None:
-    with pytest.raises(NotFoundError, match="missing.bin is not at"):
+    with pytest.raises(NotFoundError, match=r"missing\.bin is not at"):
         open_storage(address).read("missing.bin")
     assert seen(server, "missing.bin") == 1
 
@@ -100,7 +100,7 @@ def test_a_busy_server_is_asked_again(address: str, server: ThreadingHTTPServer)
 
 
 def test_a_server_that_stays_busy_is_given_up_on(address: str, server: ThreadingHTTPServer) -> None:
-    with pytest.raises(StorageError, match="answered 503 for failing.bin"):
+    with pytest.raises(StorageError, match=r"answered 503 for failing\.bin"):
         open_storage(address).read("failing.bin")
     assert seen(server, "failing.bin") == 5
 

@@ -14,7 +14,12 @@ from PIL import Image
 from ml.values import RGB
 
 #: the four corners of the picture, all different, so that no turn or mirroring goes unseen
-CORNERS = {"top left": (200, 60, 50), "top right": (60, 180, 70), "bottom left": (60, 80, 190), "bottom right": (230, 200, 90)}
+CORNERS = {
+    "top left": (200, 60, 50),
+    "top right": (60, 180, 70),
+    "bottom left": (60, 80, 190),
+    "bottom right": (230, 200, 90),
+}
 
 #: EXIF orientation → the visual sides that the stored picture's first row and first column are (EXIF 2.32, tag 274)
 FIRST_ROW = {1: "top", 2: "top", 3: "bottom", 4: "bottom", 5: "left", 6: "right", 7: "right", 8: "left"}
@@ -37,7 +42,7 @@ def corners(rgb: RGB) -> dict[str, tuple[int, ...]]:
     for name in CORNERS:
         rows = slice(height // 8, 3 * height // 8) if "top" in name else slice(5 * height // 8, 7 * height // 8)
         columns = slice(width // 8, 3 * width // 8) if "left" in name else slice(5 * width // 8, 7 * width // 8)
-        found[name] = tuple(int(round(v)) for v in rgb[rows, columns].reshape(-1, 3).mean(axis=0))
+        found[name] = tuple(round(float(v)) for v in rgb[rows, columns].reshape(-1, 3).mean(axis=0))
     return found
 
 

@@ -18,14 +18,18 @@ SOFTMAX = np.array([0.02, 0.08, 0.1, 0.05, 0.3, 0.4, 0.05], np.float32)
 def test_a_single_views_probabilities_are_the_models_own() -> None:
     classifier = LesionClassifier(SKLESION, RecordingBackend(lambda images, _: np.tile(SOFTMAX, (len(images), 1))))
     lesion = classifier.classify([noise(40, 40)], Patient())
-    assert {p.code: np.float32(p.probability) for p in lesion.predictions} == dict(zip(LESION_CODES, SOFTMAX, strict=True))
+    assert {p.code: np.float32(p.probability) for p in lesion.predictions} == dict(
+        zip(LESION_CODES, SOFTMAX, strict=True)
+    )
     assert lesion.calibrated is None
     assert lesion.model == "sklesion"
 
 
 def test_the_model_sees_the_photo_in_its_scale_and_what_is_known_of_the_person() -> None:
     seen = []
-    backend = RecordingBackend(lambda images, rest: (seen.append((images, rest)), np.tile(SOFTMAX, (len(images), 1)))[1])
+    backend = RecordingBackend(
+        lambda images, rest: (seen.append((images, rest)), np.tile(SOFTMAX, (len(images), 1)))[1]
+    )
     patient = Patient(age=40, sex="male", body_site="trunk")
     LesionClassifier(SKLESION, backend).probabilities([np.full((90, 60, 3), 200, np.uint8)] * 2, patient)
     images, metadata = seen[0]

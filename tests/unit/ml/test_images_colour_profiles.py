@@ -71,7 +71,9 @@ def test_srgbs_own_primaries_change_nothing_but_the_curve() -> None:
     assert one_colour(data) == pytest.approx(SKIN, abs=2)
 
 
-@pytest.mark.parametrize("profile", [b"junk", P3[:100], P3[:300], P3[:128] + bytes(200), P3.replace(b"RGB ", b"CMYK", 1)])
+@pytest.mark.parametrize(
+    "profile", [b"junk", P3[:100], P3[:300], P3[:128] + bytes(200), P3.replace(b"RGB ", b"CMYK", 1)]
+)
 def test_a_profile_that_cannot_be_used_is_ignored(profile: bytes) -> None:
     data = save(Image.new("RGB", (40, 40), SKIN), "PNG", icc_profile=profile)
     assert one_colour(data) == list(SKIN)

@@ -96,7 +96,9 @@ def test_a_beginning_alone_is_called_damaged_rather_than_not_supported(kind: str
         decode(whole_file(kind)[:kept])
 
 
-@pytest.mark.parametrize("data", [b"RIFF\x24\0\0\0WAVEfmt ", b"RIFF\x24\0\0\0AVI LIST", b"\0\0\0\x20ftypisom\0\0\2\0mp41"])
+@pytest.mark.parametrize(
+    "data", [b"RIFF\x24\0\0\0WAVEfmt ", b"RIFF\x24\0\0\0AVI LIST", b"\0\0\0\x20ftypisom\0\0\2\0mp41"]
+)
 def test_sound_and_video_in_the_same_containers_are_not_supported(data: bytes) -> None:
     with pytest.raises(UnsupportedImageError):
         decode(data + bytes(200))

@@ -23,7 +23,13 @@ def jpeg_header(width: int, height: int) -> bytes:
 
 
 def gif_header(width: int, height: int) -> bytes:
-    return b"GIF89a" + struct.pack("<HH", width, height) + b"\0\0\0,\0\0\0\0" + struct.pack("<HH", width, height) + b"\0\2\0"
+    return (
+        b"GIF89a"
+        + struct.pack("<HH", width, height)
+        + b"\0\0\0,\0\0\0\0"
+        + struct.pack("<HH", width, height)
+        + b"\0\2\0"
+    )
 
 
 def bmp_header(width: int, height: int) -> bytes:

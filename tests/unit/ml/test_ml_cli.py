@@ -87,11 +87,20 @@ def test_what_cannot_be_fetched_is_told_in_one_line(run: Run, arguments: tuple[s
     assert told in err
 
 
-@pytest.mark.parametrize("arguments", [(), ("forget",), ("fetch", "--source", "x"), ("fetch", "a", "b", "--source", "x")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("forget",), ("fetch", "--source", "x"), ("fetch", "a", "b", "--source", "x")]
+)
 def test_a_wrong_command_line_shows_the_usage(run: Run, arguments: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as caught:
         run(*arguments)
     assert caught.value.code == 2
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(run: Run, mine: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    status, _, err = run("fetch", "derm-foundation", "--source", mine, "--models", str(tmp_path / "file"))
+    assert (status, err.count("\n")) == (1, 1)
+    assert "Not a directory" in err
 
 
 def test_models_may_be_kept_elsewhere(run: Run, mine: str, tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ def test_rgb_is_left_as_it_is() -> None:
     assert to_rgb(image) is image
 
 
-@pytest.mark.parametrize(("bits", "value", "expected"), [(16, 65535, 255), (16, 257, 1), (12, 4095, 255), (10, 1023, 255)])
+@pytest.mark.parametrize(
+    ("bits", "value", "expected"), [(16, 65535, 255), (16, 257, 1), (12, 4095, 255), (10, 1023, 255)]
+)
 def test_deep_greys_are_scaled_by_their_bits(bits: int, value: int, expected: int) -> None:
     image = Image.fromarray(np.full((2, 2), value, np.uint16))
     assert to_rgb(image, bits).getpixel((0, 0)) == (expected,) * 3

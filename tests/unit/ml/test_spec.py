@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from ml.errors import ArtifactError
-from ml.registry import DEFAULT_MODELS, DERM_FOUNDATION, DERMLIP, EFFICIENTNET_LITE0, MEDIAPIPE_FACE, SKLESION, SPECS, find
+from ml.registry import (
+    DEFAULT_MODELS,
+    DERM_FOUNDATION,
+    DERMLIP,
+    EFFICIENTNET_LITE0,
+    MEDIAPIPE_FACE,
+    SKLESION,
+    SPECS,
+    find,
+)
 from ml.spec import PreprocessSpec
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -20,7 +29,7 @@ DIGESTS = {"weights": "a" * 64}
     "wrong", [{"fit": "pad"}, {"interpolation": "nearest"}, {"layout": "CHWN"}, {"std": (1.0, 0.0, 1.0)}]
 )
 def test_preprocessing_that_does_not_exist_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must be|unknown"):
+    with pytest.raises(ValueError, match=r"must be|unknown"):
         PreprocessSpec(size=(8, 8), **wrong)
 
 
@@ -28,7 +37,7 @@ def test_preprocessing_that_does_not_exist_is_refused(wrong: dict[str, Any]) -> 
     "wrong", [{"task": "segmenter"}, {"runtime": "onnx"}, {"output_dim": 0}, {"task": "classifier"}]
 )
 def test_a_model_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must be|one label per class"):
+    with pytest.raises(ValueError, match=r"must be|one label per class"):
         replace(EFFICIENTNET_LITE0, **wrong)
 
 

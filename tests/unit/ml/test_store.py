@@ -124,7 +124,9 @@ def test_files_that_cannot_be_converted_are_refused_in_one_line(
     assert entries(store.root) == ["tiny"]
 
 
-def test_a_mirror_holds_the_bare_files_and_the_pins_still_hold(store: ModelStore, spec: ModelSpec, tmp_path: Path) -> None:
+def test_a_mirror_holds_the_bare_files_and_the_pins_still_hold(
+    store: ModelStore, spec: ModelSpec, tmp_path: Path
+) -> None:
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     (mirror / "weights.bin").write_bytes(WEIGHTS)
@@ -136,7 +138,7 @@ def test_a_mirror_holds_the_bare_files_and_the_pins_still_hold(store: ModelStore
 
 
 def test_a_source_that_is_not_there(store: ModelStore, spec: ModelSpec, tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="tiny could not be fetched: The folder .*nowhere does not exist"):
+    with pytest.raises(ArtifactError, match=r"tiny could not be fetched: The folder .*nowhere does not exist"):
         store.fetch(spec, str(tmp_path / "nowhere"))
 
 
@@ -166,7 +168,7 @@ def test_what_was_only_converted_from_may_be_gone_when_serving(store: ModelStore
 
 
 def test_a_model_that_was_not_fetched(store: ModelStore, spec: ModelSpec) -> None:
-    with pytest.raises(ArtifactError, match="is not in .*Fetch it: python -m ml fetch tiny"):
+    with pytest.raises(ArtifactError, match=r"is not in .*Fetch it: python -m ml fetch tiny"):
         store.verify(spec)
 
 

@@ -1,0 +1,122 @@
+"""``python -m scin``: what a person at a terminal sees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scin import __main__ as command
+from tests.unit.ml.tiny_models import tiny_encoder
+from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("DERMSERVE_VAR", str(tmp_path / "var"))
+    monkeypatch.setattr(command, "_encoder", lambda _: tiny_encoder())
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        status = command.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    cases = [case("1", "a.png", "b.png"), case("-2", "c.png"), case("3", "gone.png")]
+    labels = [label("1", {"Eczema": 0.6, "Acne": 0.4}), label("-2", {"Urticaria": 1.0}), label("3", {"Acne": 1.0})]
+    folder = write_tables(tmp_path / "dataset", cases, labels)
+    for seed, name in enumerate("abc"):
+        write_photo(folder, f"{name}.png", seed)
+    return folder
+
+
+@pytest.fixture
+def index(run: Run, dataset: Path, tmp_path: Path) -> Path:
+    assert run("build", "--source", dataset, "--out", tmp_path / "index")[0] == 0
+    return tmp_path / "index"
+
+
+@pytest.fixture
+def places(tmp_path: Path, dataset: Path, index: Path) -> dict[str, Path]:
+    return {"tmp": tmp_path, "dataset": dataset, "index": index}
+
+
+def test_build_tells_what_was_indexed_and_what_was_not(run: Run, dataset: Path, tmp_path: Path) -> None:
+    status, out, err = run("build", "--source", dataset, "--out", tmp_path / "mine")
+    assert status == 0
+    assert out == f"{tmp_path / 'mine'}: 2 cases, 3 photos, 3 vectors\n  skipped: 1 × image missing\n"
+    assert "index: 4/4" in err
+
+
+def test_build_names_the_index_and_takes_the_first_cases(run: Run, dataset: Path, tmp_path: Path) -> None:
+    run("build", "--source", dataset, "--out", tmp_path / "mine", "--limit", 1, "--name", "clinic")
+    facts = json.loads(run("info", "--index", tmp_path / "mine")[1])
+    assert (facts["name"], facts["cases"]) == ("clinic", 1)
+
+
+def test_info_prints_the_manifest(run: Run, index: Path) -> None:
+    status, out, _ = run("info", "--index", index)
+    assert status == 0
+    facts = json.loads(out)
+    assert facts == json.loads((index / "manifest.json").read_text())
+    assert facts["name"] == "index"
+
+
+def test_verify(run: Run, index: Path) -> None:
+    assert run("verify", "--index", index) == (0, f"{index}: 3 files match their sha256\n", "")
+    (index / "cases.parquet").write_bytes(b"damaged")
+    status, out, err = run("verify", "--index", index)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"error: {index / 'cases.parquet'} does not match its sha256")
+
+
+def test_search_prints_the_similar_cases(run: Run, index: Path, dataset: Path) -> None:
+    status, out, err = run(
+        "search", dataset / "images" / "b.png", dataset / "images" / "a.png", "--index", index, "-k", 1
+    )
+    assert (status, err) == (0, "")
+    similarity, case_id, labels = out.split(maxsplit=2)
+    assert (float(similarity), case_id) == (1.0, "1")
+    assert labels.strip() == "Eczema 0.60, Acne 0.40"
+
+
+def test_a_photo_that_cannot_be_read_is_told_in_one_line(run: Run, index: Path) -> None:
+    status, out, err = run("search", index / "manifest.json", "--index", index)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "not an image of a supported type" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("build", "--source", "/no/such/folder", "--out", "{tmp}/x"), "does not exist"),
+        (("build", "--source", "{tmp}", "--out", "{tmp}/x"), "scin_labels.csv is not in"),
+        (("build", "--source", "{dataset}", "--out", "{dataset}"), "was not made by this command"),
+        (("build", "--source", "ftp://host/x", "--out", "{tmp}/x"), "not a known kind of source"),
+        (("verify",), "Build one: python -m scin sample"),
+        (("info",), "Build one: python -m scin sample"),
+        (("search", "{tmp}/none.jpg", "--index", "{index}"), "none.jpg"),
+        (("sample",), "Fetch it: python -m ml fetch efficientnet-lite0"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(
+    run: Run, places: dict[str, Path], arguments: tuple[str, ...], told: str
+) -> None:
+    status, out, err = run(*(part.format(**places) for part in arguments))
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert told in err
+
+
+@pytest.mark.parametrize("arguments", [(), ("forget",), ("build",), ("search",), ("sample", "--cases", "0")])
+def test_a_wrong_command_line_shows_the_usage(run: Run, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2

@@ -1,0 +1,78 @@
+"""The table of cases beside an index: what is written is read again, in the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scin.records import Case, ImageRef, Label
+from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, Thumbnails, read_cases, write_cases
+from scin.thumbnails import thumbnail
+from tests.unit.scin.index_folder import stored
+
+CASE = Case(
+    case_id="-1000600354148496558",
+    source="SCIN",
+    release="1.0.0",
+    year="2023",
+    age_group="AGE_30_TO_39",
+    sex="FEMALE",
+    body_parts=("arm", "leg"),
+    images=(ImageRef("images/a.png", "CLOSE_UP"),),
+    label=Label(("Eczema",), (4,), {"Psoriasis": 0.4, "Eczema": 0.6}, 1),
+    fitzpatrick_self="FST2",
+    fitzpatrick_labels=("FST2", "FST3"),
+    monk_india=2,
+    monk_us=None,
+)
+
+
+def test_cases_come_back_as_they_were(tmp_path: Path) -> None:
+    bare = replace(
+        stored("5", (0,)), agreement=None, fitzpatrick_self=None, fitzpatrick_labels=(), body_parts=(), monk_india=None
+    )
+    cases = (StoredCase.of(CASE, [StoredPhoto(3, 2**40, 17, "CLOSE_UP"), StoredPhoto(4, 0, 1, None)]), bare)
+    write_cases(tmp_path, cases)
+    assert read_cases(tmp_path) == cases
+
+
+def test_the_order_of_a_differential_is_kept(tmp_path: Path) -> None:
+    write_cases(tmp_path, [StoredCase.of(CASE, [])])
+    (case,) = read_cases(tmp_path)
+    assert list(case.differential) == ["Psoriasis", "Eczema"]
+    assert case.agreement == 1.0
+
+
+def test_the_same_cases_are_the_same_bytes(tmp_path: Path) -> None:
+    written = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_cases(tmp_path / name, [StoredCase.of(CASE, []), stored("5", (0, 1))])
+        written.append((tmp_path / name / CASES_TABLE).read_bytes())
+    assert written[0] == written[1]
+
+
+def test_thumbnails_are_read_by_place_and_length(tmp_path: Path) -> None:
+    (tmp_path / THUMBNAILS).write_bytes(b"onetwothree")
+    packed = Thumbnails(tmp_path / THUMBNAILS)
+    assert packed.read(StoredPhoto(0, 3, 3, None)) == b"two"
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((400, 300), (160, 120)), ((300, 400), (120, 160)), ((2048, 1), (160, 1)), ((90, 70), (90, 70))],
+)
+def test_a_thumbnail_is_a_small_webp_in_the_photos_proportions(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    data = thumbnail(np.full((size[1], size[0], 3), (200, 150, 120), np.uint8))
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.size) == ("WEBP", expected)
+        assert not image.getexif()
+        assert image.convert("RGB").getpixel((0, 0)) == pytest.approx((200, 150, 120), abs=4)
+    assert len(data) < 8000

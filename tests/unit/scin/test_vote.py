@@ -1,0 +1,78 @@
+"""Neighbours → conditions: shares that sum to one, their bands, and the cases that are their evidence."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.values import SimilarCase
+from scin.manifest import Vote
+from scin.vote import band, vote
+
+
+def neighbour(case_id: str, similarity: float, **differential: float) -> SimilarCase:
+    return SimilarCase(case_id, similarity, (), differential, {}, {}, {}, (), None, None)
+
+
+def test_equally_similar_cases_count_equally() -> None:
+    found = vote([neighbour("1", 0.5, Eczema=1.0), neighbour("2", 0.5, Acne=0.5, Eczema=0.5)], Vote())
+    assert [(c.name, c.probability, c.band, c.evidence) for c in found] == [
+        ("Eczema", pytest.approx(0.75), "high", ("1", "2")),
+        ("Acne", pytest.approx(0.25), "possible", ("2",)),
+    ]
+
+
+def test_a_nearer_case_counts_more_by_the_softmax_of_similarity() -> None:
+    found = vote([neighbour("1", 0.9, A=1.0), neighbour("2", 0.7, B=1.0)], Vote(temperature=0.1))
+    assert {c.name: c.probability for c in found} == {
+        "A": pytest.approx(1 / (1 + math.exp(-2))),
+        "B": pytest.approx(1 / (1 + math.exp(2))),
+    }
+
+
+def test_weights_that_do_not_quite_sum_to_one_still_give_a_case_one_vote() -> None:
+    found = vote([neighbour("1", 0.5, A=0.67, B=0.34), neighbour("2", 0.5, B=1.0)], Vote())
+    assert sum(c.probability for c in found) == pytest.approx(1)
+    assert {c.name: c.probability for c in found}["A"] == pytest.approx(0.5 * 0.67 / 1.01)
+
+
+def test_only_the_nearest_vote() -> None:
+    cases = [neighbour(str(n), 0.9 - n / 100, **{f"C{n}": 1.0}) for n in range(20)]
+    assert {c.name for c in vote(cases, Vote(neighbours=3))} == {"C0", "C1", "C2"}
+
+
+def test_cases_without_a_label_do_not_vote() -> None:
+    assert vote([], Vote()) == ()
+    assert vote([neighbour("1", 0.9)], Vote()) == ()
+    assert [c.probability for c in vote([neighbour("1", 0.9), neighbour("2", 0.1, A=1.0)], Vote())] == [1.0]
+
+
+def test_conditions_carry_their_code_where_it_is_unambiguous() -> None:
+    found = {c.name: c.icd_10 for c in vote([neighbour("1", 0.9, Eczema=0.5, Unheard=0.5)], Vote())}
+    assert found == {"Eczema": "L30.9", "Unheard": None}
+
+
+@pytest.mark.parametrize(
+    ("probability", "name"),
+    [(1.0, "high"), (0.33, "high"), (0.329, "possible"), (0.1, "possible"), (0.099, "unlikely"), (0.0, "unlikely")],
+)
+def test_bands(probability: float, name: str) -> None:
+    assert band(probability) == name
+
+
+differentials = st.dictionaries(st.sampled_from("ABCDEF"), st.floats(0.01, 1), max_size=4)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(-1, 1), differentials), max_size=15))
+def test_shares_sum_to_one_in_falling_order_and_evidence_is_sound(rows: list[tuple[float, dict[str, float]]]) -> None:
+    cases = [neighbour(str(n), s, **d) for n, (s, d) in enumerate(sorted(rows, key=lambda row: -row[0]))]
+    found = vote(cases, Vote(neighbours=15))
+    if found:
+        assert sum(c.probability for c in found) == pytest.approx(1)
+    assert [c.probability for c in found] == sorted((c.probability for c in found), reverse=True)
+    for condition in found:
+        assert condition.evidence == tuple(case.case_id for case in cases if condition.name in case.differential)
