@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.rehearsal_fixture import rehearsal  # noqa: F401 - a fixture of this folder
 from tests.e2e.server import REPOSITORY, Server, running_server
 
 

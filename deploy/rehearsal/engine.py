@@ -1,0 +1,153 @@
+"""The platform's deployment engine on one instance, step by step in its order."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.proxy import stage_proxy
+from deploy.rehearsal import packages
+from deploy.rehearsal.errors import DeployError
+from deploy.rehearsal.hooks import Hooks
+from deploy.rehearsal.instance import Instance
+from deploy.rehearsal.narrator import Narrator
+from deploy.rehearsal.processes import Finished, Processes
+from deploy.rehearsal.properties import Options, read_options, section
+
+BUNDLE_LIMIT = 500 * 2**20
+
+
+@dataclass
+class Engine:
+    """Runs one deployment. ``seed_packages`` is an environment whose packages are borrowed."""
+
+    instance: Instance
+    bundle: Path
+    aws: dict[str, str]
+    nginx: str
+    pip_cache: Path
+    seed_packages: Path | None
+    processes: Processes
+    narrator: Narrator
+
+    def run(self) -> Options:
+        """All steps. Raises DeployError at the first that fails, with the reason."""
+        self._step("StageApplication", self._stage)
+        options = read_options(self.instance.staging)
+        self._hooks = Hooks(self.instance, self._properties(options), self.aws, self.processes, self._install_env)
+        self._step("WriteFiles", self._write_files)
+        self._step("CreateVirtualEnvironment", self._make_venv)
+        self._step("RunAppDeployPreBuildHooks", lambda: self._hooks.run("prebuild", self.instance.staging))
+        self._step("InstallDependency", self._install)
+        self._step("StageProxy", self._stage_proxy)
+        self._step("RunContainerCommands", self._container_commands)
+        self._step("RunAppDeployPreDeployHooks", lambda: self._hooks.run("predeploy", self.instance.staging))
+        self._step("FlipApplication", self._flip)
+        self._step("StartApplication", self._start_web)
+        self._step("StartProxy", self._start_proxy)
+        self._step("RunAppDeployPostDeployHooks", lambda: self._hooks.run("postdeploy", self.instance.current))
+        return options
+
+    def _step(self, name: str, action: Callable[[], None]) -> None:
+        with self.instance.engine_log.open("a") as log:
+            log.write(f"[INFO] Executing instruction: {name}\n")
+        with self.narrator.step(f"  {self.instance.name} {name}"):
+            action()
+
+    def _properties(self, options: Options) -> dict[str, str]:
+        return dict(options.properties) | {"PORT": str(self.instance.app_port)}
+
+    def _stage(self) -> None:
+        size = self.bundle.stat().st_size
+        if size > BUNDLE_LIMIT:
+            raise DeployError(f"The bundle has {size / 2**20:.0f} MB; at most 500 are allowed. See .gitattributes.")
+        with zipfile.ZipFile(self.bundle) as archive:
+            archive.extractall(self.instance.staging)
+            for entry in archive.infolist():
+                mode = entry.external_attr >> 16 & 0o777
+                if mode and not entry.is_dir():
+                    (self.instance.staging / entry.filename).chmod(mode)
+        if (
+            not (self.instance.staging / "Procfile").is_file()
+            and not (self.instance.staging / "application.py").is_file()
+        ):
+            raise DeployError(
+                "Neither Procfile nor application.py is at the root of the bundle: is it zipped with its folder?"
+            )
+
+    def _write_files(self) -> None:
+        for name, content in section(self.instance.staging, "files").items():
+            target = self.instance.files / name.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content.get("content", ""), encoding="utf-8")
+
+    def _make_venv(self) -> None:
+        made = self._run(sys.executable, "-m", "venv", str(self.instance.venv))
+        if made.status:
+            raise DeployError(f"The virtual environment cannot be made: {made.last_line}")
+        if self.seed_packages is not None:
+            packages.seed(self.instance.venv, self.seed_packages)
+
+    def _install_env(self) -> dict[str, str]:
+        return packages.pip_environment(self.pip_cache, self.instance.root / "pip.conf")
+
+    def _install(self) -> None:
+        pip = str(self.instance.venv / "bin" / "pip")
+        done = self._run(pip, "install", "-r", "requirements.txt", cwd=self.instance.staging, pip=True)
+        if done.status:
+            reasons = [line for line in done.output.splitlines() if line.startswith("ERROR:")]
+            reason = (reasons or [done.last_line])[-1].removeprefix("ERROR: ").rstrip(".")
+            raise DeployError(
+                f"pip cannot install requirements.txt: {reason}. Correct requirements.txt and deploy again."
+            )
+
+    def _stage_proxy(self) -> None:
+        self._nginx_conf = stage_proxy(
+            self.instance.root / "proxy",
+            self.instance.staging,
+            listen=self.instance.web_port,
+            upstream=self.instance.app_port,
+        )
+
+    def _container_commands(self) -> None:
+        for name, entry in section(self.instance.staging, "container_commands").items():
+            done = self._run("/bin/bash", "-c", entry["command"], cwd=self.instance.staging)
+            if done.status and not entry.get("ignoreErrors"):
+                raise DeployError(f"container_command {name} failed: {done.last_line}")
+
+    def _flip(self) -> None:
+        shutil.move(self.instance.staging, self.instance.current)
+
+    def _start_web(self) -> None:
+        line = next(
+            (text for text in (self.instance.current / "Procfile").read_text().splitlines() if text.startswith("web:")),
+            "",
+        )
+        if not line:
+            raise DeployError("The Procfile has no web: line.")
+        command = ["/bin/bash", "-c", f"exec {line.removeprefix('web:').strip()}"]
+        env = self._hooks.application_environment()
+        self.instance.web = self.processes.start(command, cwd=self.instance.current, env=env, log=self.instance.web_log)
+
+    def _start_proxy(self) -> None:
+        conf, prefix = self._nginx_conf, self._nginx_conf.parent
+        log = self.instance.log / "nginx.log"
+        command = [self.nginx, "-c", str(conf), "-p", str(prefix), "-e", str(log)]
+        tested = self._run(*command, "-t", "-q")
+        if tested.status:
+            reason = next((text for text in tested.output.splitlines() if "[emerg]" in text), tested.last_line)
+            reason = reason.partition("[emerg]")[2].strip() or reason
+            raise DeployError(f"nginx refuses its configuration: {reason}. Correct .platform/nginx and deploy again.")
+        self.instance.nginx = self.processes.start(
+            [*command, "-g", "daemon off;"], cwd=prefix, env={"PATH": os.defpath}, log=log
+        )
+
+    def _run(self, *command: str, cwd: Path | None = None, pip: bool = False) -> Finished:
+        env = {"PATH": f"{self.instance.venv}/bin:{os.defpath}:/usr/sbin", "HOME": str(self.instance.home)}
+        env |= {"TMPDIR": str(self.instance.tmp), "LANG": "C.UTF-8"} | (self._install_env() if pip else {})
+        return self.processes.run(command, cwd=cwd or self.instance.root, env=env, log=self.instance.engine_log)

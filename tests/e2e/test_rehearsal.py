@@ -1,0 +1,95 @@
+"""`eb deploy` rehearsed: what is really sent, and what answers afterwards."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from deploy.rehearsal.checks import short_checks
+from deploy.rehearsal.engine import BUNDLE_LIMIT
+from deploy.rehearsal.rehearsal import REPOSITORY, Rehearsal
+from tests.unit.deploy.process_ends import still_alive
+
+pytestmark = [pytest.mark.e2e, pytest.mark.rehearsal, pytest.mark.models]
+
+#: what has no place on an instance, as the first part of a path
+UNWANTED = {".git", "tests", "benchmarks", ".ci", "var", ".venv", "venv", "env", "node_modules"}
+#: models, indexes, datasets and secrets, as the end of a name
+UNWANTED_ENDS = (
+    ".pt2",
+    ".pth",
+    ".keras",
+    ".pb",
+    ".tflite",
+    ".faiss",
+    ".parquet",
+    ".safetensors",
+    ".pem",
+    ".key",
+    ".env",
+)
+
+
+def test_what_is_deployed_answers(rehearsal: Rehearsal) -> None:
+    short_checks(rehearsal)
+
+
+@pytest.fixture(scope="module")
+def bundle(rehearsal: Rehearsal) -> Iterator[zipfile.ZipFile]:
+    """The zip that `eb deploy` uploaded."""
+    sent = rehearsal.environment.bundle(rehearsal.environment.records.deployed)
+    assert sent.stat().st_size < BUNDLE_LIMIT
+    with zipfile.ZipFile(sent) as archive:
+        yield archive
+
+
+def test_the_bundle_holds_what_the_platform_looks_for(bundle: zipfile.ZipFile) -> None:
+    names = set(bundle.namelist())
+    assert names >= {"Procfile", "application.py", "requirements.txt", "gunicorn.conf.py", "settings.py"}
+    for folder in (".ebextensions/", ".platform/hooks/", ".platform/nginx/", "ml/", "scin/", "web/", "storage/"):
+        assert any(name.startswith(folder) for name in names), folder
+
+
+def test_the_bundle_holds_nothing_else(bundle: zipfile.ZipFile) -> None:
+    names = [entry.filename for entry in bundle.infolist() if not entry.is_dir()]
+    assert [name for name in names if name.split("/")[0] in UNWANTED] == []
+    assert [name for name in names if name.endswith(UNWANTED_ENDS)] == []
+    assert [name for name in names if "__pycache__" in name] == []
+
+
+def test_the_bundle_is_small(bundle: zipfile.ZipFile) -> None:
+    """Far below the platform's 500 MB: no single file that looks like data has slipped in."""
+    largest = max(bundle.infolist(), key=lambda entry: entry.file_size)
+    assert largest.file_size < 5 * 2**20, largest.filename
+
+
+def test_hooks_can_be_executed_after_unpacking(bundle: zipfile.ZipFile) -> None:
+    hooks = [e for e in bundle.infolist() if e.filename.startswith((".platform/hooks/", ".platform/confighooks/"))]
+    scripts = [entry for entry in hooks if not entry.is_dir()]
+    assert scripts
+    assert [entry.filename for entry in scripts if not entry.external_attr >> 16 & 0o111] == []
+
+
+def test_an_interrupt_leaves_nothing_behind(rehearsal: Rehearsal) -> None:
+    """Ctrl-C in the middle of a deployment: every process is ended and the run's folder is gone."""
+    runs = rehearsal.environment.folder.parent
+    before = set(runs.glob("run-*"))
+    command = [sys.executable, "-m", "deploy.rehearsal", "--short", "--working-tree"]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as interrupted:
+        assert interrupted.stdout is not None
+        for line in interrupted.stdout:
+            if "StartProxy" in line:
+                break
+        started = psutil.Process(interrupted.pid).children(recursive=True)
+        interrupted.send_signal(signal.SIGINT)
+        said = interrupted.stdout.read()
+        assert interrupted.wait() == 130, said
+    assert len(started) >= 5  # S3, front and instance nginx, gunicorn, the EB CLI
+    assert still_alive(started) == []
+    assert set(runs.glob("run-*")) == before
