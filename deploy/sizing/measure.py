@@ -1,0 +1,175 @@
+"""Runs the probes, one process each, and gathers what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from deploy.sizing.probe import MIB
+from settings import load_or_exit
+from web.threads import thread_environment, usable_cores
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_MARK = "measured "
+#: vectors that are measured; the cost is linear in them
+INDEX_VECTORS = 10_000
+
+IMPORTS = ("web", "opencv", "scikit-image", "pillow", "faiss", "pytorch", "tensorflow")
+MODELS = ("encoder", "classifier", "faces")
+
+
+class SizingError(Exception):
+    """A probe failed. One line that says which, and why."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one part costs: MiB of memory of its own, and seconds until it is there."""
+
+    name: str
+    mb: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class WorkerCost:
+    """One worker beside another: MiB that only it uses, MiB that the two share; a request of one photo at its peak."""
+
+    private_mb: float
+    shared_mb: float
+    pss_mb: float
+    load_s: float
+    request_peak_mb: float
+    request_s: float
+    request_cpu_s: float
+    photo_mb: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything, with what it was measured on."""
+
+    python_mb: float
+    imports: tuple[Part, ...]
+    models: tuple[Part, ...]
+    index: Part
+    worker: WorkerCost
+    host: dict[str, str] = field(default_factory=dict)
+
+
+def measure(tell: Callable[[str], None]) -> Measured:
+    """All probes, one after the other. Raises SizingError, for instance if no models are there."""
+    tell("imports")
+    imports = tuple(measure_import(name) for name in IMPORTS)
+    tell("models")
+    models = tuple(Part(name, **_run("model", name)) for name in MODELS)
+    tell("index")
+    index = measure_index(INDEX_VECTORS)
+    tell("two workers")
+    return Measured(_bare_python_mb(), imports, models, index, _workers(), _host())
+
+
+def measure_import(name: str) -> Part:
+    """One framework in a bare Python (numpy included, which most of them need)."""
+    return Part(name, **_run("import", name))
+
+
+def measure_index(vectors: int) -> Part:
+    """The search index alone, all of it read once."""
+    cost = _run("index", str(vectors))
+    return Part(f"index of {vectors:,} vectors", cost["mb"], cost["seconds"])
+
+
+def _bare_python_mb() -> float:
+    with _start(code="import sys; print('measured {}', flush=True); sys.stdin.read()") as bare:
+        _read(bare, "python")
+        return float(psutil.Process(bare.pid).memory_info().rss) / MIB
+
+
+def _workers() -> WorkerCost:
+    """Two at once, as an instance runs them: only then can be seen what they share."""
+    with ExitStack() as both:
+        workers = [both.enter_context(_start("worker")) for _ in range(2)]
+        loaded = [_read(worker, "worker") for worker in workers]
+        held = [psutil.Process(worker.pid).memory_full_info() for worker in workers]
+        requests = _ask(workers[0])
+    private = sum(memory.uss for memory in held) / len(held) / MIB
+    resident = sum(memory.rss for memory in held) / len(held) / MIB
+    return WorkerCost(
+        private_mb=private,
+        shared_mb=resident - private,
+        pss_mb=sum(memory.pss for memory in held) / len(held) / MIB,
+        load_s=max(cost["seconds"] for cost in loaded),
+        request_peak_mb=requests["peak_mb"],
+        request_s=requests["wall_s"],
+        request_cpu_s=requests["cpu_s"],
+        photo_mb=requests["photo_mb"],
+    )
+
+
+def _run(*arguments: str) -> dict[str, float]:
+    with _start(*arguments) as probe:
+        return _read(probe, " ".join(arguments))
+
+
+def _ask(worker: subprocess.Popen[str]) -> dict[str, float]:
+    assert worker.stdin is not None
+    worker.stdin.write("\n")
+    worker.stdin.flush()
+    return _read(worker, "worker")
+
+
+def _read(probe: subprocess.Popen[str], name: str) -> dict[str, float]:
+    assert probe.stdout is not None
+    last = ""
+    for line in probe.stdout:
+        if line.startswith(_MARK):
+            return {key: float(value) for key, value in json.loads(line.removeprefix(_MARK)).items()}
+        last = line.strip() or last
+    raise SizingError(f"the probe '{name}' failed: {last or 'it said nothing'}")
+
+
+@contextmanager
+def _start(*arguments: str, code: str | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A probe; it is ended with the block."""
+    what = ["-c", code] if code else ["-m", "deploy.sizing.probe", *arguments]
+    probe = subprocess.Popen(
+        [sys.executable, *what],
+        cwd=_REPOSITORY,
+        env=os.environ | dict(thread_environment(load_or_exit())),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with probe:
+        try:
+            yield probe
+        finally:
+            probe.kill()
+
+
+def _host() -> dict[str, str]:
+    names = ("torch", "tensorflow-cpu", "faiss-cpu", "opencv-python-headless", "scikit-image")
+    return {
+        "machine": f"{platform.system()} {platform.machine()}, {usable_cores()} cores",
+        "python": platform.python_version(),
+        **{name: _version(name) for name in names},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,196 @@
+"""Runs in a process of its own: does one thing and prints, as JSON, what it cost. ``python -m deploy.sizing.probe``.
+
+A part's cost is the growth of the process's resident memory. Pages of libraries count in full, whoever else on this
+host has mapped them: on an instance nobody else has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+MIB = 2**20
+_REQUESTS = 5
+_LOADED_WITHIN_S = 600.0
+_FRAMEWORKS = {
+    "pytorch": ("numpy", "torch"),
+    "tensorflow": ("numpy", "tensorflow"),
+    "faiss": ("numpy", "faiss"),
+    "opencv": ("numpy", "cv2"),
+    "scikit-image": ("numpy", "skimage.feature.texture", "skimage.draw.draw", "skimage.filters.thresholding"),
+    "pillow": ("PIL.Image", "pillow_heif"),
+    "web": ("web.app",),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """``import NAME``, ``model NAME``, ``index VECTORS`` or ``worker``; prints one JSON object (``worker``: two)."""
+    kind, *rest = arguments
+    if kind == "import":
+        _say(_cost(lambda: [importlib.import_module(name) for name in _FRAMEWORKS[rest[0]]]))
+    elif kind == "model":
+        _say(_MODELS[rest[0]]())
+    elif kind == "index":
+        _say(_index(int(rest[0])))
+    elif kind == "worker":
+        _worker()
+    return 0
+
+
+def _cost(action: Callable[[], object]) -> dict[str, float]:
+    before, began = _resident_mb(), time.perf_counter()
+    kept = action()  # in use while it is measured
+    cost = {"mb": _resident_mb() - before, "seconds": time.perf_counter() - began}
+    del kept
+    return cost
+
+
+def _encoder() -> dict[str, float]:
+    from ml.backends import torch_backend  # noqa: F401 - the framework is a part of its own
+    from ml.loading import load_encoder
+    from settings import Settings
+
+    settings = Settings.load()
+    return _cost(lambda: load_encoder(settings.models_dir, settings.encoder, threads=1))
+
+
+def _classifier() -> dict[str, float]:
+    from ml.backends.tensorflow_backend import SavedModelBackend, configure
+    from ml.classifier import LesionClassifier
+    from ml.golden import golden_image
+    from ml.registry import find
+    from ml.store import ModelStore
+    from ml.values import Patient
+    from settings import Settings
+
+    settings = Settings.load()
+    spec = find(settings.classifier, "classifier")
+    configure(1, 2, False)
+
+    def load() -> object:
+        backend = SavedModelBackend(
+            ModelStore(settings.models_dir).served(spec), inputs=("image", "metadata"), output="probabilities"
+        )
+        classifier = LesionClassifier(spec, backend)
+        classifier.probabilities([golden_image()], Patient())
+        return classifier
+
+    return _cost(load)
+
+
+def _faces() -> dict[str, float]:
+    from ml.faces import FaceDetector
+    from ml.golden import golden_image
+    from ml.loading import LANDMARK_FILE
+    from ml.registry import MEDIAPIPE_FACE
+    from ml.store import ModelStore
+    from settings import Settings
+
+    store = ModelStore(Settings.load().models_dir)
+
+    def load() -> object:
+        detector = FaceDetector(store.served(MEDIAPIPE_FACE), store.folder(MEDIAPIPE_FACE) / LANDMARK_FILE)
+        detector.detect(golden_image())
+        return detector
+
+    return _cost(load)
+
+
+_MODELS: dict[str, Callable[[], dict[str, float]]] = {
+    "encoder": _encoder,
+    "classifier": _classifier,
+    "faces": _faces,
+}
+
+
+def _index(vectors: int) -> dict[str, float]:
+    """An index of so many random vectors, mapped and searched once, so that all of it is in memory."""
+    import faiss
+    import numpy as np
+
+    from scin.index import INDEX_FILE, write_index
+    from settings import Settings
+
+    dimension = Settings.load().faiss_dimension
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory(prefix="dermserve-sizing-") as folder:
+        write_index(Path(folder), rng.standard_normal((vectors, dimension), dtype=np.float32))
+        query = rng.standard_normal((1, dimension), dtype=np.float32)
+
+        def load() -> object:
+            index = faiss.read_index(str(Path(folder, INDEX_FILE)), faiss.IO_FLAG_MMAP_IFC)
+            index.search(query, 10)
+            return index
+
+        return _cost(load)
+
+
+def _worker() -> None:
+    """What one worker of the server holds; after a line on stdin, what requests take."""
+    from deploy.rehearsal.photos import photo_of
+    from ml.deadline import Deadline
+    from settings import Settings
+    from web.app import create_app, make_services
+
+    settings = Settings.load()
+    services = make_services(settings)
+    application = create_app(settings, services)
+    began, photo = time.perf_counter(), photo_of(2)
+    services.start()
+    services.pipeline(Deadline(_LOADED_WITHIN_S))
+    seconds = time.perf_counter() - began
+    with application.test_client() as client:
+        _analyse(client, photo)
+        _say({"seconds": seconds})
+        if not sys.stdin.readline():
+            return
+        settled = _resident_mb()
+        _forget_peak()
+        wall, cpu = time.perf_counter(), time.process_time()
+        for _ in range(_REQUESTS):
+            _analyse(client, photo)
+        _say(
+            {
+                "peak_mb": max(0.0, _resident_mb(peak=True) - settled),
+                "wall_s": (time.perf_counter() - wall) / _REQUESTS,
+                "cpu_s": (time.process_time() - cpu) / _REQUESTS,
+                "photo_mb": len(photo) / MIB,
+            }
+        )
+
+
+def _analyse(client: FlaskClient, photo: bytes) -> None:
+    answer = client.post("/api/analyze/skin", data=photo, content_type="image/jpeg")
+    if answer.status_code != 200:
+        raise SystemExit(f"the analysis failed: {answer.get_data(as_text=True)}")
+
+
+def _forget_peak() -> None:
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _resident_mb(*, peak: bool = False) -> float:
+    wanted = "VmHWM:" if peak else "VmRSS:"
+    line = next(text for text in Path("/proc/self/status").read_text().splitlines() if text.startswith(wanted))
+    return int(line.split()[1]) / 1024
+
+
+def _say(cost: dict[str, float]) -> None:
+    # Libraries write to stdout as well; the measurement is the line that begins with this.
+    os.write(1, f"\nmeasured {json.dumps(cost)}\n".encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

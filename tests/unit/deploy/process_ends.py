@@ -1,0 +1,31 @@
+"""Whether processes have ended, for those that are nobody's child any more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+import psutil
+
+_PATIENCE_S = 10
+_EVERY_S = 0.05
+
+
+def still_alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended some seconds later; a kill takes a moment to arrive."""
+    left = list(processes)
+    pause = threading.Event()
+    for _ in range(round(_PATIENCE_S / _EVERY_S)):
+        left = [process for process in left if _alive(process)]
+        if not left:
+            break
+        pause.wait(_EVERY_S)
+    return left
+
+
+def _alive(process: psutil.Process) -> bool:
+    """A zombie has ended; it waits for whoever adopted it."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
