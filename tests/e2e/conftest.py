@@ -12,6 +12,7 @@ from tests.e2e.rehearsal_fixture import rehearsal  # noqa: F401 - a fixture of t
 from tests.e2e.server import REPOSITORY, Server, running_server
 
 
+@pytest.hookimpl(tryfirst=True)  # before the runner reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep these tests on one worker of the runner: they share one server."""
     here = Path(__file__).parent

@@ -110,7 +110,7 @@ prepare_index() {
         ;;
     scin) prepare_scin ;;
     esac
-    run "The new version would not start" "The old version goes on answering." -c "$CHECK_BOOT"
+    run "The new version would not start" "Correct the setting, or publish the index again or name another in DERMSERVE_INDEX." -c "$CHECK_BOOT"
 }
 
 hand_over() {
