@@ -76,3 +76,9 @@ def test_shares_sum_to_one_in_falling_order_and_evidence_is_sound(rows: list[tup
     assert [c.probability for c in found] == sorted((c.probability for c in found), reverse=True)
     for condition in found:
         assert condition.evidence == tuple(case.case_id for case in cases if condition.name in case.differential)
+
+
+def test_a_remark_of_the_graders_is_no_condition() -> None:
+    remark = {"Remove from labeling tool": 0.5, "Eczema": 0.5}
+    found = vote([neighbour("1", 0.9, **remark), neighbour("2", 0.9, **{"Remove from labeling tool": 1.0})], Vote())
+    assert [(c.name, c.probability) for c in found] == [("Eczema", 1.0)]
