@@ -21,7 +21,7 @@ def export_keras(spec: ModelSpec, folder: Path, image: RGB) -> NDArray[np.float3
     Returns the Keras model's own probabilities for ``image``, resized by ``tf.image.resize`` as its authors do.
     """
     (path,) = (folder / "source").glob("*.keras")
-    model = tf.keras.saving.load_model(path, compile=False, safe_mode=True)
+    model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
     height, width = spec.preprocess.size
     metadata = metadata_vector(Patient())[None]
     resized = tf.image.resize(tf.constant(image)[None], (height, width))

@@ -18,7 +18,7 @@ def reference(var_folder: Path):
     from ml.backends.tensorflow_import import tf
 
     (path,) = (var_folder / "models" / "sklesion").glob("*/source/model.keras")
-    model = tf.keras.saving.load_model(path, compile=False)
+    model = tf.keras.models.load_model(path, compile=False)
     unknown = tf.constant([[0, 0, 1, 0, 0, 0, 0, 1, 51.906 / 90, 1]], tf.float32)
 
     def probabilities(photo: bytes) -> dict[str, float]:

@@ -1,0 +1,50 @@
+"""``python -m benchmarks.reference URL FOLDER``: a running service's lesion probabilities against the published ones.
+
+FOLDER holds JPEG photos of at most 2,048 pixels. The reference is the Keras file itself on the same pixels, resized by
+``tf.image.resize``, with nothing known of the person. Prints the largest difference of any probability.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import requests
+
+from ml.backends.tensorflow_import import tf
+from ml.images import decode
+from ml.patient import metadata_vector
+from ml.registry import LESION_CODES, SKLESION
+from ml.store import ModelStore
+from ml.values import Patient
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--models", type=Path, default=Path("var/models"))
+    options = parser.parse_args(arguments)
+    keras_file = ModelStore(options.models).folder(SKLESION) / "source" / "model.keras"
+    model = tf.keras.models.load_model(keras_file, compile=False)
+    metadata = tf.constant(metadata_vector(Patient())[None])
+    differences = []
+    for path in sorted(options.folder.glob("*.jpg")):
+        photo = path.read_bytes()
+        resized = tf.image.resize(tf.constant(decode(photo).rgb)[None], SKLESION.preprocess.size)
+        expected = model([resized, metadata], training=False).numpy()[0]
+        differences.append(float(np.abs(_served(options.url, photo) - expected).max()))
+    print(f"{len(differences)} photos, largest difference of a probability: {max(differences):.2g}")
+    return 0
+
+
+def _served(url: str, photo: bytes) -> np.ndarray:
+    answer = requests.post(f"{url}/api/analyze/skin", files={"image": photo}, timeout=60).json()
+    by_code = {one["code"]: one["probability"] for one in answer["lesion"]["predictions"]}
+    return np.array([by_code[code] for code in LESION_CODES])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
