@@ -69,7 +69,8 @@ def load_models(
         _card(loaded_classifier.spec, loaded_classifier.backend),
     ]
     if detector is not None:
-        cards.append(ModelCard("mediapipe-face", "0.6.0", "litert", "litert", registry.MEDIAPIPE_FACE.licence))
+        spec = registry.MEDIAPIPE_FACE
+        cards.append(ModelCard(spec.name, spec.version, spec.framework, spec.runtime, spec.licence))
     return Models(loaded_encoder, loaded_classifier, detector, tuple(cards))
 
 

@@ -8,14 +8,12 @@ import tempfile
 from pathlib import Path
 
 from ml.errors import ArtifactError
-from scin.manifest import Manifest, read_manifest
+from scin.manifest import MANIFEST_FILE, Manifest, read_manifest
 from settings import Settings
 from storage import StorageError, open_storage
 from storage.base import download
 
 _REMOTE = ("gs://", "s3://", "https://", "http://")
-#: names every other file, with its digest
-_MANIFEST = "manifest.json"
 
 
 def index_folder(settings: Settings) -> Path:
@@ -42,7 +40,7 @@ def fetch_index(settings: Settings) -> Path:
     Raises ArtifactError if it cannot be brought.
     """
     folder = index_folder(settings)
-    if not settings.index.startswith(_REMOTE) or (folder / _MANIFEST).is_file():
+    if not settings.index.startswith(_REMOTE) or (folder / MANIFEST_FILE).is_file():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".fetching-"))
@@ -59,6 +57,6 @@ def fetch_index(settings: Settings) -> Path:
 
 def _download(uri: str, work: Path) -> None:
     store = open_storage(uri)
-    download(store, _MANIFEST, work / _MANIFEST)
+    download(store, MANIFEST_FILE, work / MANIFEST_FILE)
     for name, digest in read_manifest(work).files.items():
         download(store, name, work / name, digest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,6 @@ import torch
 from numpy.typing import NDArray
 
 from ml.errors import ArtifactError, BackendError
-
-log = logging.getLogger(__name__)
-
-
-def gpu_visible() -> bool:
-    """Whether this process can use a CUDA device."""
-    return torch.cuda.is_available()
 
 
 class TorchExportBackend:
