@@ -124,8 +124,16 @@ class Settings(BaseSettings):
         "The model that classifies dermatoscopic photos.",
         allowed="the name of a fetched classifier",
     )
-    engine: Literal["native"] = _of(
-        "DERMSERVE_ENGINE", "native", "What runs the models. `native`: the framework each was published for."
+    engine: Literal["auto", "native", "onnxruntime", "openvino"] = _of(
+        "DERMSERVE_ENGINE",
+        "auto",
+        "What runs the models. `auto`: for each what `python -m ml prepare` found to be best here; `native`: the "
+        "framework it was published for; an engine by name: that one, or the boot stops.",
+    )
+    mmap: bool = _of(
+        "DERMSERVE_MMAP",
+        True,
+        "Workers share the memory of compiled weights and of the index; when false each has a copy of its own.",
     )
     cosmetic_mode: bool = _of(
         "DERMSERVE_COSMETIC_MODE",
@@ -151,14 +159,26 @@ class Settings(BaseSettings):
     intra_op_threads: int = _of(
         "DERMSERVE_INTRA_OP_THREADS",
         0,
-        "Threads that compute one analysis; 0: physical cores over MAX_WORKERS.",
+        "Threads that compute one analysis; 0: the physical cores divided by the analyses at once.",
         within=(0, 256),
+    )
+    max_batch: Literal["auto", "1", "2", "4", "8"] = _of(
+        "DERMSERVE_MAX_BATCH",
+        "auto",
+        "Most photos that a model computes at once when analyses wait for it. `auto`: what was measured to gain.",
     )
     max_requests: int = _of(
         "DERMSERVE_MAX_REQUESTS",
         0,
         "Requests until a worker is replaced, give or take a tenth; 0: never.",
         within=(0, 10_000_000),
+    )
+    stop_delay_s: int = _of(
+        "DERMSERVE_STOP_DELAY_S",
+        5,
+        "Seconds that the service goes on accepting after SIGTERM, while /health/ready says 503, so that whoever "
+        "balances load can send its requests elsewhere. 0 where that has been done before.",
+        within=(0, 600),
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _of(
         "DERMSERVE_LOG_LEVEL", "INFO", "The least severe log line that is written."
@@ -251,6 +271,11 @@ class Settings(BaseSettings):
     def running_per_worker(self) -> int:
         """Analyses that one worker process computes at once."""
         return max(1, self.max_workers // self.gunicorn_workers)
+
+    @property
+    def largest_batch(self) -> int | None:
+        """Most photos in a batch; None: whatever gains."""
+        return None if self.max_batch == "auto" else int(self.max_batch)
 
     @property
     def admitted_per_worker(self) -> int:

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import cv2
 import numpy as np
-from skimage import data
+from numpy.typing import NDArray
 
-from ml.images import decode
+from ml.classifier import LesionClassifier
+from ml.encoder import Encoder
+from ml.engines.record import ENGINES
+from ml.golden import probabilities_agree, vectors_agree
 from ml.loading import Models
+from ml.native_check import NativeRun
+from ml.portrait import portrait
 from ml.skin.measure import measure_skin
 from ml.skin.quality import assess
-from ml.values import RGB, Patient, Searcher, Vectors
+from ml.spec import ModelSpec
+from ml.values import RGB, Patient, Searcher
 
 log = logging.getLogger(__name__)
+
+#: names of models → how each ran natively
+NativeRuns = Callable[[Sequence[str]], Mapping[str, NativeRun]]
 
 
 @dataclass(frozen=True)
@@ -37,27 +46,38 @@ class PartError(Exception):
     """A part answered, but not sensibly; the message says how."""
 
 
-def run(models: Models, searcher: Searcher) -> tuple[CapabilityPart, ...]:
-    """Test every part on scikit-image's public-domain portrait. One part's failure stops no other."""
-    photo = _portrait()
+def run(models: Models, searcher: Searcher, native: NativeRuns = lambda names: {}) -> tuple[CapabilityPart, ...]:
+    """Test every part on scikit-image's public-domain portrait. One part's failure stops no other.
+
+    ``native`` runs the models that are served by a compiled engine in the framework that they were published for.
+    """
+    photo = portrait()
     index = searcher.info
-    vectors: list[Vectors] = []
+    outputs: dict[str, NDArray[np.float32]] = {}
     encoder, classifier, faces = models.encoder, models.classifier, models.faces
 
-    def embed() -> str | None:
-        vectors.append(encoder.embed([photo]))
-        return None
+    def embed() -> None:
+        outputs["vector"] = encoder.embed([photo])
 
-    parts = [
-        _test("pytorch", encoder.backend.version, f"{encoder.spec.name} {encoder.spec.version}", embed),
-        _test(
-            "tensorflow",
-            classifier.backend.version,
-            f"{classifier.spec.name} {classifier.spec.version}",
-            lambda: _classify(models, photo),
+    def classify() -> None:
+        outputs["probabilities"] = classifier.probabilities([photo], Patient())
+        _require(abs(float(outputs["probabilities"].sum()) - 1.0) < 1e-3, "the probabilities do not sum to 1")
+
+    in_frameworks = [
+        _Served(
+            _test("pytorch", encoder.backend.version, _name(encoder.spec), embed), encoder, "vector", vectors_agree
         ),
+        _Served(
+            _test("tensorflow", classifier.backend.version, _name(classifier.spec), classify),
+            classifier,
+            "probabilities",
+            probabilities_agree,
+        ),
+    ]
+    parts = [
+        *_with_native(in_frameworks, outputs, native),
         _test(
-            "faiss", searcher.version, f"{index.images} photos × {index.dimension}", lambda: _search(searcher, vectors)
+            "faiss", searcher.version, f"{index.images} photos × {index.dimension}", lambda: _search(searcher, outputs)
         ),
         _test("scin_index", index.built_at, index.name, lambda: _describe(searcher)),
         _test(
@@ -73,6 +93,39 @@ def run(models: Models, searcher: Searcher) -> tuple[CapabilityPart, ...]:
     return tuple(parts)
 
 
+@dataclass(frozen=True)
+class _Served:
+    """A framework's part, as the model that is served in its stead or by it answered; ``output`` names its answer."""
+
+    part: CapabilityPart
+    model: Encoder | LesionClassifier
+    output: str
+    agree: Callable[[NDArray[np.float32], NDArray[np.float32]], bool]
+
+
+def _with_native(
+    served: list[_Served], outputs: dict[str, NDArray[np.float32]], native: NativeRuns
+) -> list[CapabilityPart]:
+    """The parts, with what the frameworks themselves say where a compiled engine serves their models."""
+    runs = native([one.model.spec.name for one in served if one.model.backend.framework in ENGINES])
+    return [_judge(one, outputs, runs.get(one.model.spec.name)) for one in served]
+
+
+def _judge(served: _Served, outputs: dict[str, NDArray[np.float32]], run: NativeRun | None) -> CapabilityPart:
+    part, backend, framework = served.part, served.model.backend, served.model.spec.framework
+    if run is None:
+        return part
+    by = f"served by {backend.framework} {backend.version}"
+    if not part.ok:
+        return replace(part, version=run.version, reason=f"{by}: {part.reason}")
+    if run.problem is not None:
+        return replace(part, ok=False, version=None, reason=f"{by}; {framework} could not run it: {run.problem}")
+    if not served.agree(outputs[served.output][0], run.answer):
+        return replace(part, ok=False, version=run.version, reason=f"{by}; {framework} gives another answer")
+    reason = f"{by}; {framework} loaded and ran it in a process of its own ({run.seconds:.1f} s) and agrees"
+    return replace(part, version=run.version, reason=reason)
+
+
 def _test(name: str, part_version: str, model: str | None, part: Callable[[], str | None]) -> CapabilityPart:
     started = time.perf_counter()
     try:
@@ -85,21 +138,13 @@ def _test(name: str, part_version: str, model: str | None, part: Callable[[], st
     return CapabilityPart(name, ok, part_version, model, (time.perf_counter() - started) * 1e3, reason)
 
 
-def _portrait() -> RGB:
-    """The portrait, by way of a JPEG: the decoder is a part too."""
-    bgr = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
-    return decode(cv2.imencode(".jpg", bgr)[1].tobytes()).rgb
+def _name(spec: ModelSpec) -> str:
+    return f"{spec.name} {spec.version}"
 
 
-def _classify(models: Models, photo: RGB) -> str | None:
-    probabilities = models.classifier.probabilities([photo], Patient())[0]
-    _require(abs(float(probabilities.sum()) - 1.0) < 1e-3, "the probabilities do not sum to 1")
-    return None
-
-
-def _search(searcher: Searcher, vectors: list[Vectors]) -> str | None:
-    _require(bool(vectors), "not tried: there is no embedding to search with")
-    cases = searcher.search(vectors[0], 5).cases
+def _search(searcher: Searcher, outputs: dict[str, NDArray[np.float32]]) -> str | None:
+    _require("vector" in outputs, "not tried: there is no embedding to search with")
+    cases = searcher.search(outputs["vector"], 5).cases
     _require(len(cases) > 0, "the search found nothing")
     found = [case.similarity for case in cases]
     _require(found == sorted(found, reverse=True), "the cases are not in order of similarity")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
@@ -14,14 +15,20 @@ from ml import registry
 from ml.backends.base import Backend
 from ml.classifier import LesionClassifier
 from ml.encoder import Encoder
-from ml.errors import ArtifactError
+from ml.engines.choice import AUTO, Choice, choose
+from ml.engines.opening import Execution, configure_framework, open_backend
+from ml.engines.record import NATIVE
+from ml.errors import ArtifactError, MLError
 from ml.golden import golden_image, probabilities_agree, vectors_agree
+from ml.runner import MEASURED, Batching
 from ml.spec import ModelSpec
 from ml.store import ModelManifest, ModelStore
 from ml.values import ModelCard, Patient
 
 if TYPE_CHECKING:
     from ml.faces import FaceDetector
+
+_LOG = logging.getLogger(__name__)
 
 #: a second file that the face part needs beside the served one
 LANDMARK_FILE = "face_landmark.tflite"
@@ -37,10 +44,15 @@ class Models:
     cards: tuple[ModelCard, ...]
 
 
-def check_models(models_dir: Path, names: Iterable[str]) -> None:
-    """Verify the served files of each named model. No framework is imported. Raises ArtifactError."""
+def check_models(models_dir: Path, names: Iterable[str], *, engine: str = NATIVE, gpu: bool = False) -> None:
+    """Verify the served files of each named model, and that an engine that was asked for by name can run it. No
+    framework is imported. Raises ArtifactError."""
+    store = ModelStore(models_dir)
     for name in names:
-        ModelStore(models_dir).verify(registry.find(name), sources=False)
+        spec = registry.find(name)
+        store.verify(spec, sources=False)
+        if engine != AUTO:
+            choose(store, spec, engine, gpu=gpu)
 
 
 def load_models(
@@ -52,17 +64,22 @@ def load_models(
     threads: int,
     callers: int = 2,
     gpu: bool = False,
+    engine: str = NATIVE,
+    mmap: bool = True,
+    batching: Batching = MEASURED,
 ) -> Models:
     """Load, warm and check the models.
 
-    ``threads`` is the number of intra-op threads of each framework; ``callers`` how many analyses may run at once.
-    Raises ArtifactError if a file, a signature or an answer to the golden image is not what it should be.
+    ``threads`` is the number of intra-op threads of each framework; ``callers`` how many analyses may run at once;
+    ``engine`` as ml.engines.choose takes it. A framework that runs no model is not imported. ``mmap``: compiled weights
+    are shared between processes. Raises ArtifactError if a file, a signature or an answer to the golden image is not
+    what it should be.
     """
     store = ModelStore(models_dir)
     cv2.setNumThreads(threads)
-    _configure_tensorflow(threads, callers, gpu)
-    loaded_encoder = load_encoder(models_dir, encoder, threads=threads, gpu=gpu)
-    loaded_classifier = _load_classifier(store, registry.find(classifier, "classifier"))
+    loader = _Loader(store, engine, Execution(threads, callers, gpu, mmap), batching, configures=True)
+    loaded_encoder = loader.encoder(registry.find(encoder, "encoder"))
+    loaded_classifier = loader.classifier(registry.find(classifier, "classifier"))
     detector = _load_faces(store) if faces else None
     cards = [
         _card(loaded_encoder.spec, loaded_encoder.backend),
@@ -74,43 +91,87 @@ def load_models(
     return Models(loaded_encoder, loaded_classifier, detector, tuple(cards))
 
 
-def load_encoder(models_dir: Path, name: str, *, threads: int, gpu: bool = False) -> Encoder:
+def load_encoder(
+    models_dir: Path,
+    name: str,
+    *,
+    threads: int,
+    gpu: bool = False,
+    engine: str = NATIVE,
+    batching: Batching = MEASURED,
+) -> Encoder:
     """The encoder alone, as the index builder needs it. Raises ArtifactError."""
-    store, spec = ModelStore(models_dir), registry.find(name, "encoder")
-    manifest = store.verify(spec, sources=False)
-    encoder = Encoder(spec, _encoder_backend(spec, store.served(spec), threads, gpu), manifest.fingerprint)
-    vector = encoder.embed([golden_image()])[0]
-    if manifest.golden is not None and not vectors_agree(vector, np.array(manifest.golden, np.float32)):
-        raise _not_golden(spec)
-    return encoder
+    execution = Execution(threads, callers=1, gpu=gpu)
+    return _Loader(ModelStore(models_dir), engine, execution, batching).encoder(registry.find(name, "encoder"))
 
 
-def _encoder_backend(spec: ModelSpec, path: Path, threads: int, gpu: bool) -> Backend:
-    if spec.runtime == "torch-export":
-        from ml.backends.torch_backend import TorchExportBackend
-
-        return TorchExportBackend(path, threads=threads, gpu=gpu)
-    from ml.backends.tensorflow_backend import ExampleModelBackend
-
-    return ExampleModelBackend(path, inputs=("inputs",), output="embedding")
+def load_classifier(
+    models_dir: Path, name: str, *, threads: int, engine: str = NATIVE, batching: Batching = MEASURED
+) -> LesionClassifier:
+    """The classifier alone. Raises ArtifactError."""
+    loader = _Loader(ModelStore(models_dir), engine, Execution(threads, callers=1), batching)
+    return loader.classifier(registry.find(name, "classifier"))
 
 
-def _configure_tensorflow(threads: int, callers: int, gpu: bool) -> None:
-    from ml.backends.tensorflow_backend import configure
-
-    configure(threads, callers, gpu)
+_Model = TypeVar("_Model")
 
 
-def _load_classifier(store: ModelStore, spec: ModelSpec) -> LesionClassifier:
-    from ml.backends.tensorflow_backend import SavedModelBackend
+@dataclass(frozen=True)
+class _Loader:
+    """Loads models by the engine that is chosen for each. ``configures``: this process's frameworks are its to size."""
 
-    manifest: ModelManifest = store.verify(spec, sources=False)
-    backend = SavedModelBackend(store.served(spec), inputs=("image", "metadata"), output="probabilities")
-    classifier = LesionClassifier(spec, backend)
-    found = classifier.probabilities([golden_image()], Patient())[0]
-    if manifest.golden is not None and not probabilities_agree(found, np.array(manifest.golden, np.float32)):
-        raise _not_golden(spec)
-    return classifier
+    store: ModelStore
+    wanted: str
+    execution: Execution
+    batching: Batching
+    configures: bool = False
+
+    def encoder(self, spec: ModelSpec) -> Encoder:
+        return self._load(spec, self._encoder)
+
+    def classifier(self, spec: ModelSpec) -> LesionClassifier:
+        return self._load(spec, self._classifier)
+
+    def _load(self, spec: ModelSpec, load: Callable[[ModelSpec, Choice], _Model]) -> _Model:
+        """What the record promises may still fail; then the model runs natively, unless the engine was asked for."""
+        choice = choose(self.store, spec, self.wanted, gpu=self.execution.gpu)
+        try:
+            return load(spec, choice)
+        except MLError as error:
+            if choice.engine == NATIVE or self.wanted != AUTO:
+                raise
+            _LOG.warning("%s runs natively: %s", spec.name, error.message)
+            return load(spec, Choice(NATIVE))
+
+    def _encoder(self, spec: ModelSpec, choice: Choice) -> Encoder:
+        manifest = self._manifest(spec, choice)
+        encoder = Encoder(spec, self._open(spec, choice), manifest.fingerprint, self._batching(choice))
+        encoder.warm(golden_image())
+        vector = encoder.embed([golden_image()])[0]
+        if manifest.golden is not None and not vectors_agree(vector, np.array(manifest.golden, np.float32)):
+            raise _not_golden(spec, choice)
+        return encoder
+
+    def _classifier(self, spec: ModelSpec, choice: Choice) -> LesionClassifier:
+        manifest = self._manifest(spec, choice)
+        classifier = LesionClassifier(spec, self._open(spec, choice), self._batching(choice))
+        classifier.warm(golden_image())
+        found = classifier.probabilities([golden_image()], Patient())[0]
+        if manifest.golden is not None and not probabilities_agree(found, np.array(manifest.golden, np.float32)):
+            raise _not_golden(spec, choice)
+        return classifier
+
+    def _manifest(self, spec: ModelSpec, choice: Choice) -> ModelManifest:
+        """``choose`` has verified compiled files; the native ones are not touched if they are not loaded."""
+        return self.store.verify(spec, sources=False) if choice.engine == NATIVE else self.store.manifest(spec)
+
+    def _open(self, spec: ModelSpec, choice: Choice) -> Backend:
+        if self.configures and choice.engine == NATIVE:
+            configure_framework(spec, self.execution)
+        return open_backend(spec, self.store.served(spec), choice, self.execution)
+
+    def _batching(self, choice: Choice) -> Batching:
+        return self.batching.settled(choice.ms_per_photo, gpu=self.execution.gpu)
 
 
 def _load_faces(store: ModelStore) -> FaceDetector:
@@ -125,8 +186,9 @@ def _card(spec: ModelSpec, backend: Backend) -> ModelCard:
     return ModelCard(spec.name, spec.version, spec.framework, f"{backend.framework} {backend.version}", spec.licence)
 
 
-def _not_golden(spec: ModelSpec) -> ArtifactError:
+def _not_golden(spec: ModelSpec, choice: Choice) -> ArtifactError:
+    step = "fetch" if choice.engine == NATIVE else "prepare"
     return ArtifactError(
-        f"{spec.name} {spec.version} does not reproduce its golden output on this machine. "
-        f"Fetch it again: python -m ml fetch {spec.name} --force"
+        f"{spec.name} {spec.version} ({choice.engine}) does not reproduce its golden output on this machine. "
+        f"Do it again: python -m ml {step} {spec.name} --force"
     )

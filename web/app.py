@@ -36,6 +36,6 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
 
 def make_services(settings: Settings) -> Services:
     """The services that ``settings`` ask for."""
-    loader: Loader = MockLoader() if settings.use_mock_services else ProductionLoader(settings)
-    readiness = Readiness(settings.run_dir, settings.gunicorn_workers)
-    return Services(settings, loader, readiness, Metrics(settings.run_dir, settings.worker))
+    metrics = Metrics(settings.run_dir, settings.worker)
+    loader: Loader = MockLoader() if settings.use_mock_services else ProductionLoader(settings, metrics.batch)
+    return Services(settings, loader, Readiness(settings.run_dir, settings.gunicorn_workers), metrics)

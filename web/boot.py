@@ -43,7 +43,8 @@ def _check_models(settings: Settings) -> None:
             f"dimensions. Set FAISS_DIMENSION={encoder.output_dim}, or choose another DERMSERVE_ENCODER."
         )
     faces = [MEDIAPIPE_FACE.name] if settings.faces else []
-    check_models(settings.models_dir, [settings.encoder, settings.classifier, *faces])
+    names = [settings.encoder, settings.classifier, *faces]
+    check_models(settings.models_dir, names, engine=settings.engine, gpu=settings.enable_gpu)
 
 
 def _check_index(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from ml.deadline import Deadline
 from ml.values import Analysis, IndexInfo, ModelCard
 from settings import Settings
 from web.index_source import index_folder
-from web.threads import intra_op_threads
+from web.threads import batches_at_once, intra_op_threads
 
 if TYPE_CHECKING:
     from ml.analyzer import CaseRequest
@@ -72,13 +72,16 @@ class Loader(Protocol):
 class ProductionLoader:
     """The real models and the real index."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_batch: Callable[[str, int], None] = lambda model, size: None) -> None:
+        """``on_batch`` is told a model's name and the size of each batch, and must not raise."""
         self._settings = settings
+        self._on_batch = on_batch
         self._models: Models | None = None
 
     def load_models(self) -> None:
         """Raises ArtifactError if a model is missing, altered or does not reproduce its golden output."""
         from ml.loading import load_models
+        from ml.runner import Batching
 
         settings = self._settings
         self._models = load_models(
@@ -89,12 +92,16 @@ class ProductionLoader:
             threads=intra_op_threads(settings),
             callers=settings.running_per_worker,
             gpu=settings.enable_gpu,
+            engine=settings.engine,
+            mmap=settings.mmap,
+            batching=Batching(settings.largest_batch, batches_at_once(settings), self._on_batch),
         )
 
     def load_pipeline(self) -> Pipeline:
         """Raises ArtifactError if the index is missing, altered or made by another encoder."""
         from ml.analyzer import Analyzer
         from ml.capability import run
+        from ml.native_check import NativeCheck
         from scin.index import load_index
 
         models = self._models
@@ -104,6 +111,8 @@ class ProductionLoader:
             index_folder(self._settings),
             encoder_fingerprint=models.encoder.fingerprint,
             dimension=self._settings.faiss_dimension,
+            mmap=self._settings.mmap,
         )
         analyzer = Analyzer(models, index, measurements=self._settings.measurements)
-        return Pipeline(analyzer, index, lambda: run(models, index), tuple(models.cards), index.info)
+        native = NativeCheck(self._settings.models_dir)
+        return Pipeline(analyzer, index, lambda: run(models, index, native), tuple(models.cards), index.info)

@@ -70,6 +70,7 @@ CHANGED = {
     "DERMSERVE_ENCODER": ("other", "encoder", "other"),
     "DERMSERVE_CLASSIFIER": ("other", "classifier", "other"),
     "DERMSERVE_ENGINE": ("native", "engine", "native"),
+    "DERMSERVE_MMAP": ("false", "mmap", False),
     "DERMSERVE_COSMETIC_MODE": ("true", "cosmetic_mode", True),
     "DERMSERVE_CORS_ORIGINS": (
         "https://a.example, http://localhost:3000",
@@ -79,6 +80,8 @@ CHANGED = {
     "DERMSERVE_MAX_PIXELS": ("1000000", "max_pixels", 1_000_000),
     "DERMSERVE_MAX_UPLOAD_MB": ("5", "max_upload_mb", 5),
     "DERMSERVE_INTRA_OP_THREADS": ("2", "intra_op_threads", 2),
+    "DERMSERVE_MAX_BATCH": ("4", "largest_batch", 4),
+    "DERMSERVE_STOP_DELAY_S": ("0", "stop_delay_s", 0),
     "DERMSERVE_MAX_REQUESTS": ("1000", "max_requests", 1000),
     "DERMSERVE_LOG_LEVEL": ("debug", "log_level", "DEBUG"),
     "DERMSERVE_METRICS": ("public", "metrics", "public"),
@@ -111,7 +114,7 @@ def test_every_name_is_covered_by_a_test_of_its_effect() -> None:
         ("ANALYSIS_TIMEOUT", "0", "seconds, above 0 and at most 3600"),
         ("ENABLE_GPU", "maybe", "true or false"),
         ("FLASK_ENV", "prod", "production or development or testing"),
-        ("DERMSERVE_ENGINE", "onnx", "native"),
+        ("DERMSERVE_ENGINE", "onnx", "auto or native or onnxruntime or openvino"),
         ("DERMSERVE_LOG_LEVEL", "LOUD", "DEBUG or INFO or WARNING or ERROR"),
         ("DERMSERVE_CORS_ORIGINS", "*", "a comma-separated list of origins such as https://app.example.org"),
         (

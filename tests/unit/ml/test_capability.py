@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from ml import capability
 from ml.classifier import LesionClassifier
 from ml.encoder import Encoder
 from ml.loading import Models
+from ml.native_check import NativeRun
 from ml.registry import SKLESION
 from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
 from tests.unit.ml.tiny_models import RecordingBackend, tiny_encoder
@@ -63,6 +65,59 @@ def test_one_failing_part_stops_no_other_and_its_cause_goes_to_the_log(caplog: p
     assert parts["pytorch"].reason == "it raised an error; the log has the cause"
     assert parts["faiss"].reason == "not tried: there is no embedding to search with"
     assert "out of memory" in caplog.text
+
+
+# models that a compiled engine serves
+
+
+def compiled_models(softmax: np.ndarray = SOFTMAX) -> Models:
+    found = models(softmax=softmax)
+    for backend in (found.encoder.backend, found.classifier.backend):
+        backend.framework, backend.version = "onnxruntime", "1.5"
+    return found
+
+
+def native(vector: np.ndarray | None = None, problem: str | None = None) -> capability.NativeRuns:
+    own = compiled_models().encoder.embed([capability.portrait()])[0]
+
+    def runs(names: Sequence[str]) -> dict[str, NativeRun]:
+        assert list(names) == ["tiny", "sklesion"]
+        return {
+            "tiny": NativeRun("2.0", 1.5, list(own if vector is None else vector)),
+            "sklesion": NativeRun("2.1", 2.5, list(SOFTMAX)) if problem is None else NativeRun(problem=problem),
+        }
+
+    return runs
+
+
+def test_a_part_says_what_serves_it_and_how_its_framework_did() -> None:
+    parts = {part.name: part for part in capability.run(compiled_models(), Searcher(), native())}
+    assert all(part.ok for part in parts.values())
+    assert parts["pytorch"].version == "2.0"
+    assert parts["tensorflow"].reason == (
+        "served by onnxruntime 1.5; tensorflow loaded and ran it in a process of its own (2.5 s) and agrees"
+    )
+
+
+def test_a_framework_that_cannot_run_fails_its_part() -> None:
+    parts = {part.name: part for part in capability.run(compiled_models(), Searcher(), native(problem="no memory"))}
+    assert (parts["tensorflow"].ok, parts["pytorch"].ok) == (False, True)
+    assert parts["tensorflow"].reason == "served by onnxruntime 1.5; tensorflow could not run it: no memory"
+
+
+def test_an_engine_that_answers_otherwise_than_the_framework_fails_its_part() -> None:
+    other = np.roll(tiny_encoder().embed([capability.portrait()])[0], 1)
+    parts = {part.name: part for part in capability.run(compiled_models(), Searcher(), native(vector=other))}
+    assert parts["pytorch"].reason == "served by onnxruntime 1.5; pytorch gives another answer"
+    assert not parts["pytorch"].ok
+
+
+def test_models_that_run_natively_are_run_in_this_process_alone() -> None:
+    def runs(names: Sequence[str]) -> dict[str, NativeRun]:
+        assert list(names) == []
+        return {}
+
+    assert all(part.ok for part in capability.run(models(), Searcher(), runs))
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,34 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "tensorflow", "keras", "faiss", "boto3", "google.cloud.storage", "ai_edge_litert")
+HEAVY = (
+    "torch",
+    "tensorflow",
+    "keras",
+    "faiss",
+    "boto3",
+    "google.cloud.storage",
+    "ai_edge_litert",
+    "onnxruntime",
+    "openvino",
+    "onnx",
+    "tf2onnx",
+)
+MODULES = (
+    "ml.loading",
+    "ml.analyzer",
+    "ml.capability",
+    "ml.store",
+    "ml.__main__",
+    "ml.engines.prepare",
+    "ml.engines.child",
+    "ml.engines.bench",
+    "scin.manifest",
+    "storage",
+)
 
 
-@pytest.mark.parametrize("module", ["ml.loading", "ml.analyzer", "ml.store", "ml.__main__", "scin.manifest", "storage"])
+@pytest.mark.parametrize("module", MODULES)
 def test_importing_it_loads_no_framework(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

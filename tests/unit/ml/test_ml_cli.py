@@ -66,6 +66,20 @@ def test_a_damaged_file_fails_the_verification_in_one_line(run: Run, mine: str, 
     assert run("verify", "derm-foundation")[0] == 0
 
 
+def test_a_model_that_runs_natively_only_has_nothing_to_prepare(run: Run, mine: str) -> None:
+    run("fetch", "derm-foundation", "--source", mine)
+    told = "derm-foundation: runs natively only, nothing to prepare\n"
+    assert run("prepare", "derm-foundation") == (0, told, "")
+    assert run("prepare") == (0, "", "")
+
+
+def test_preparing_what_was_not_fetched_is_told_in_one_line(run: Run) -> None:
+    status, out, err = run("prepare", "sklesion")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "python -m ml fetch sklesion" in err
+    assert run("prepare", "sklesion", "--engine", "native")[0] == 0
+
+
 def test_verify_asks_for_what_the_service_needs(run: Run) -> None:
     status, _, err = run("verify")
     assert status == 1

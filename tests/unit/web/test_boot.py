@@ -106,6 +106,16 @@ def test_a_missing_part_stops_the_boot_with_what_to_run(
         check_boot(settings(tmp_path))
 
 
+def test_an_engine_that_was_asked_for_by_name_must_be_usable(installation: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(BootError, match="no engine was prepared") as caught:
+        check_boot(settings(tmp_path, engine="onnxruntime"))
+    assert str(caught.value).startswith("DERMSERVE_ENGINE=onnxruntime: ")
+    assert "python -m ml prepare efficientnet-lite0" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    for fine in ("auto", "native"):
+        check_boot(settings(tmp_path, engine=fine))
+
+
 def test_faces_are_checked_when_they_are_on(installation: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(BootError, match=MEDIAPIPE_FACE.name):
         check_boot(settings(tmp_path, faces=True))
