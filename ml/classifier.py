@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.backends.base import Backend, run_padded
+from ml.backends.base import Backend
+from ml.deadline import Deadline
 from ml.patient import metadata_vector
 from ml.preprocess import to_batch
 from ml.registry import LESION_CODES
+from ml.runner import UNBATCHED, Batching, Runner
 from ml.spec import ModelSpec
 from ml.values import RGB, Lesion, Patient, Prediction
 
@@ -41,19 +43,32 @@ CAVEAT = (
 class LesionClassifier:
     """The seven-class lesion model, fed with a photo and what is known of the person."""
 
-    def __init__(self, spec: ModelSpec, backend: Backend) -> None:
+    def __init__(self, spec: ModelSpec, backend: Backend, batching: Batching = UNBATCHED) -> None:
         self.spec = spec
         self.backend = backend
+        self._runner = Runner(spec, backend, "classify", batching)
 
-    def probabilities(self, photos: Sequence[RGB], patient: Patient) -> NDArray[np.float32]:
-        """(n, 7) softmax outputs in LESION_CODES' order, one row a photo. Raises BackendError."""
-        metadata = np.repeat(metadata_vector(patient)[None], len(photos), axis=0)
-        return run_padded(self.backend, [to_batch(photos, self.spec.preprocess), metadata])
+    def warm(self, photo: RGB) -> None:
+        """Run every batch size that may come. Raises BackendError."""
+        self._runner.warm(self._inputs([photo], Patient()))
 
-    def classify(self, photos: Sequence[RGB], patient: Patient) -> Lesion:
+    def probabilities(
+        self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None
+    ) -> NDArray[np.float32]:
+        """(n, 7) softmax outputs in LESION_CODES' order, one row a photo.
+
+        Raises BackendError, and what ``deadline.check`` does if it is over before all photos have been started.
+        """
+        return self._runner.run(self._inputs(photos, patient), deadline)
+
+    def classify(self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None) -> Lesion:
         """One answer for all views of one lesion: their mean log-probability, renormalised. A single view's
-        probabilities are the model's own, untouched."""
-        return to_lesion(self.spec.name, combine_views(self.probabilities(photos, patient)))
+        probabilities are the model's own, untouched. Raises what ``probabilities`` does."""
+        return to_lesion(self.spec.name, combine_views(self.probabilities(photos, patient, deadline)))
+
+    def _inputs(self, photos: Sequence[RGB], patient: Patient) -> list[NDArray[np.float32]]:
+        metadata = np.repeat(metadata_vector(patient)[None], len(photos), axis=0)
+        return [to_batch(photos, self.spec.preprocess), metadata]
 
 
 def combine_views(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:

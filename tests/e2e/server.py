@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,8 +78,15 @@ class Server:
             self.said.append(line)
 
 
-def start(var: Path, folder: Path, settings: Mapping[str, str] | None = None) -> Server:
-    """Start gunicorn on a free port; does not wait."""
+def start(
+    var: Path,
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    application: str = "application:application",
+    *,
+    under: Sequence[str] = (),
+) -> Server:
+    """Start gunicorn on a free port; does not wait. ``under`` is a command that becomes the one that follows it."""
     log = folder / "stdout.log"
     environment = {
         "PATH": os.environ["PATH"],
@@ -87,13 +94,15 @@ def start(var: Path, folder: Path, settings: Mapping[str, str] | None = None) ->
         "TMPDIR": str(folder),
         "DERMSERVE_VAR": str(var),
         "PORT": "0",
+        "DERMSERVE_STOP_DELAY_S": "0",
         **(settings or {}),
     }
     command = [
+        *under,
         str(Path(sys.executable).with_name("gunicorn")),
         "--config",
         "gunicorn.conf.py",
-        "application:application",
+        application,
     ]
     with log.open("w") as out:
         process = subprocess.Popen(
@@ -103,9 +112,16 @@ def start(var: Path, folder: Path, settings: Mapping[str, str] | None = None) ->
 
 
 @contextmanager
-def running_server(var: Path, folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+def running_server(
+    var: Path,
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    application: str = "application:application",
+    *,
+    under: Sequence[str] = (),
+) -> Iterator[Server]:
     """A service that is ready; stopped at the end."""
-    server = start(var, folder, settings)
+    server = start(var, folder, settings, application, under=under)
     try:
         server.wait_ready()
         server.reader.start()

@@ -44,18 +44,6 @@ print(json.dumps({
 """
 
 
-def test_a_batch_of_any_length_gives_what_each_photo_gives_alone(
-    encoder: Encoder, classifier: LesionClassifier
-) -> None:
-    """Five photos run as eight: the filling changes nothing. Kernels may round differently in another batch."""
-    vectors = np.stack([encoder.embed([photo])[0] for photo in PHOTOS])
-    probabilities = np.stack([classifier.probabilities([photo], Patient())[0] for photo in PHOTOS])
-    for length in (3, 5):
-        assert np.abs(encoder.embed(PHOTOS[:length]) - vectors[:length]).max() < 1e-5
-        found = classifier.probabilities(PHOTOS[:length], Patient())
-        assert np.abs(found - probabilities[:length]).max() < 1e-5
-
-
 def test_four_threads_get_the_answers_of_one(encoder: Encoder, classifier: LesionClassifier) -> None:
     def both(n: int) -> np.ndarray:
         photo = PHOTOS[n % len(PHOTOS)]

@@ -32,11 +32,12 @@ def test_the_model_sees_the_photo_in_its_scale_and_what_is_known_of_the_person()
     )
     patient = Patient(age=40, sex="male", body_site="trunk")
     LesionClassifier(SKLESION, backend).probabilities([np.full((90, 60, 3), 200, np.uint8)] * 2, patient)
-    images, metadata = seen[0]
-    assert images.shape == (2, 254, 254, 3)
-    assert images.dtype == np.float32
-    assert (images == 200).all()
-    assert np.array_equal(metadata, np.tile(metadata_vector(patient), (2, 1)))
+    assert len(seen) == 2
+    for images, metadata in seen:
+        assert images.shape == (1, 254, 254, 3)
+        assert images.dtype == np.float32
+        assert (images == 200).all()
+        assert np.array_equal(metadata, metadata_vector(patient)[None])
 
 
 def test_views_are_combined_by_their_mean_log_probability() -> None:

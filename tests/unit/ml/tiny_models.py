@@ -19,6 +19,11 @@ ENCODER_SPEC: ModelSpec = replace(
 )
 
 
+def one_column() -> ModelSpec:
+    """A model that answers each row with one number."""
+    return replace(ENCODER_SPEC, name="one-column", output_dim=1)
+
+
 class RecordingBackend:
     """A backend that computes ``function`` and remembers the batch sizes that it was given."""
 
