@@ -11,15 +11,19 @@ from ml import modality as kinds
 from ml.deadline import Deadline
 from ml.faces import Face
 from ml.loading import Models
+from ml.skin.colour import working_copy
 from ml.skin.face import face_zones
 from ml.skin.measure import measure_skin
 from ml.skin.quality import assess
+from ml.skin.segmentation import skin_mask
 from ml.values import (
+    RGB,
     Analysis,
     Condition,
     Decision,
     IndexInfo,
     Lesion,
+    Mask,
     Patient,
     Photo,
     Quality,
@@ -60,20 +64,23 @@ class Analyzer:
         clock = _StageClock(deadline)
         first = request.photos[0]
         with clock.stage("measure"):
-            quality = assess(first.rgb, first.width, first.height)
+            small = working_copy(first.rgb)
+            skin_colours = skin_mask(small)
+            quality = assess(small, first.width, first.height, skin_colours)
         with clock.stage("faces"):
-            faces = None if self._models.faces is None else self._models.faces.detect(first.rgb)
+            faces = None if self._models.faces is None else self._models.faces.detect(first.rgb, small)
         modality = kinds.determine(request.modality, faces)
         with clock.stage("encode"):
-            vectors = self._models.encoder.embed([photo.rgb for photo in request.photos])
+            vectors = self._models.encoder.embed([photo.rgb for photo in request.photos], deadline)
         with clock.stage("search"):
             found = self._searcher.search(vectors, request.k)
         no_lesion = kinds.why_no_lesion(modality)
         conflict = kinds.conflicts(modality, faces)
         with clock.stage("classify"):
-            lesion = None if no_lesion or conflict else self._classify(request)
+            lesion = None if no_lesion or conflict else self._classify(request, deadline)
         with clock.stage("measure"):
-            skin = self._measure(first, faces)
+            zones = None if faces is None else self._zones(first, faces)
+            skin = self._measure(small, skin_colours, zones)
         return Analysis(
             photos=request.photos,
             quality=quality,
@@ -89,14 +96,13 @@ class Analyzer:
             notes=() if no_lesion is None else (no_lesion,),
         )
 
-    def _classify(self, request: CaseRequest) -> Lesion:
-        return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient)
+    def _classify(self, request: CaseRequest, deadline: Deadline) -> Lesion:
+        return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient, deadline)
 
-    def _measure(self, photo: Photo, faces: list[Face] | None) -> Skin:
-        zones = None if faces is None else self._zones(photo, faces)
+    def _measure(self, small: RGB, skin_colours: Mask, zones: tuple[Zone, ...] | None) -> Skin:
         if not self._measurements:
             return Skin(tone=None, zones=zones)
-        return measure_skin(photo.rgb, zones)
+        return measure_skin(small, zones, skin_colours)
 
     def _zones(self, photo: Photo, faces: list[Face]) -> tuple[Zone, ...]:
         """Zones of the most certain face whose landmarks can be placed."""

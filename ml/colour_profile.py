@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 log = logging.getLogger(__name__)
@@ -22,15 +24,36 @@ def to_srgb(image: Image.Image) -> Image.Image:
     if image.mode not in _MODES:
         return image
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(
-            image,
-            source,
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
             ImageCms.createProfile("sRGB"),
+            image.mode,
+            _MODES[image.mode],
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode=_MODES[image.mode],
         )
+        if image.mode == "RGB" and _changes_nothing(transform):
+            return image
+        return ImageCms.applyTransform(image, transform) or image
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         log.info("an embedded colour profile could not be used and was ignored")
         return image
-    return converted if converted is not None else image
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Whether none of 5,169 colours moves by more than the rounding of one code.
+
+    Most profiles are sRGB's own, and converting all pixels would cost as much as decoding them.
+    """
+    converted = ImageCms.applyTransform(Image.fromarray(_PROBE), transform)
+    return converted is not None and int(np.abs(np.asarray(converted, np.int16) - _PROBE).max()) <= 1
+
+
+def _probe() -> NDArray[np.uint8]:
+    """Every grey, and a grid through all colours: (5169, 1, 3)."""
+    greys = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    steps = np.linspace(0, 255, 17).astype(np.uint8)
+    grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    return np.concatenate([greys, grid])[:, None]
+
+
+_PROBE = _probe()

@@ -62,9 +62,12 @@ class FaceDetector:
         self._threshold = threshold
         self._overlap = overlap
 
-    def detect(self, rgb: RGB) -> list[Face]:
-        """Faces in ``rgb`` (H, W, 3), best score first; an empty list where there is none."""
-        canvas, scale, corner = _letterbox(rgb)
+    def detect(self, rgb: RGB, small: RGB | None = None) -> list[Face]:
+        """Faces in ``rgb`` (H, W, 3), best score first; an empty list where there is none.
+
+        ``small``: a copy of it, at least 192 pixels on its long side, where there is one: it is looked at instead.
+        """
+        canvas, scale, corner = _letterbox(rgb, small)
         regressors, logits = self._detector.run(canvas)
         scores = _sigmoid(logits.astype(np.float32).reshape(-1))
         kept = scores >= self._threshold
@@ -89,15 +92,18 @@ class FaceDetector:
         return points
 
 
-def _letterbox(rgb: RGB) -> tuple[Floats, float, Floats]:
-    """The photo at the detector's scale amid a black square, −1 to 1; that scale; and its (x, y) in the square."""
+def _letterbox(rgb: RGB, small: RGB | None = None) -> tuple[Floats, float, Floats]:
+    """The photo, drawn from ``small`` if given, at the detector's scale amid a black square, −1 to 1; that scale; and
+    its (x, y) in the square."""
     height, width = rgb.shape[:2]
     scale = _INPUT / max(height, width)
     wide, high = max(1, round(width * scale)), max(1, round(height * scale))
     left, top = (_INPUT - wide) // 2, (_INPUT - high) // 2
     canvas = np.zeros((1, _INPUT, _INPUT, 3), np.float32)
     canvas[0, top : top + high, left : left + wide] = cv2.resize(
-        rgb, (wide, high), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        rgb if small is None else small,
+        (wide, high),
+        interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
     )
     return canvas / np.float32(127.5) - 1, scale, np.array([left, top], np.float32)
 
@@ -155,12 +161,24 @@ def _warp(rgb: RGB, to_crop: NDArray[np.float64], size: float) -> RGB:
     """The mesh input (192, 192, 3). A large face is first shrunk by area: bilinear sampling alone would alias."""
     shrink = min(1.0, 2 * _INPUT / size)
     if shrink < 1:
+        left, top, right, bottom = _seen(rgb, to_crop)
+        rgb = rgb[top:bottom, left:right]
         height, width = rgb.shape[:2]
         target = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         rgb = np.asarray(cv2.resize(rgb, target, interpolation=cv2.INTER_AREA), np.uint8)
-        stretch = np.array([width / target[0], height / target[1], 1.0])
-        to_crop = np.asarray(to_crop * stretch, np.float64)
+        x, y = width / target[0], height / target[1]
+        to_crop = to_crop @ np.array([[x, 0, left], [0, y, top], [0, 0, 1]])
     return np.asarray(cv2.warpAffine(rgb, to_crop, (_INPUT, _INPUT), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def _seen(rgb: RGB, to_crop: NDArray[np.float64]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what the mesh input shows of the photo; at least one pixel."""
+    height, width = rgb.shape[:2]
+    back = cv2.invertAffineTransform(to_crop)
+    corners = np.array([[0, 0], [0, _INPUT], [_INPUT, 0], [_INPUT, _INPUT]]) @ back[:, :2].T + back[:, 2]
+    first = np.clip(np.floor(corners.min(axis=0)), 0, (width - 1, height - 1)).astype(int)
+    last = np.clip(np.ceil(corners.max(axis=0)) + 1, first + 1, (width, height)).astype(int)
+    return int(first[0]), int(first[1]), int(last[0]), int(last[1])
 
 
 def _sigmoid(logits: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -13,7 +14,8 @@ from ml.values import RGB
 
 #: photos longer than this many times the target's shape are cut before they are resized
 _CROP_ASPECT = 4
-_FLAGS = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
+_STRIP = 32  # rows of a photo, at least, that are converted at once
+_FLAGS = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 
 def to_batch(photos: Sequence[RGB], spec: PreprocessSpec) -> NDArray[np.float32]:
@@ -48,9 +50,28 @@ def resize(photo: RGB, height: int, width: int, interpolation: str) -> NDArray[n
     "bilinear" samples at half-pixel centres without smoothing, as ``tf.image.resize`` does; "area" averages when it
     shrinks; "bicubic" is smoothed by an area pass down to twice the target first.
     """
+    growing = photo.shape[0] < height or photo.shape[1] < width
+    if interpolation == "area" and not growing:
+        return _average(photo, height, width)
     image: NDArray[np.float32] = photo.astype(np.float32)
     if interpolation == "bicubic" and min(photo.shape[0] / height, photo.shape[1] / width) > 2:
         image = np.asarray(cv2.resize(image, (2 * width, 2 * height), interpolation=cv2.INTER_AREA), np.float32)
-    growing = photo.shape[0] < height or photo.shape[1] < width
-    flag = cv2.INTER_LINEAR if interpolation == "area" and growing else _FLAGS[interpolation]
+    flag = cv2.INTER_LINEAR if interpolation == "area" else _FLAGS[interpolation]
     return np.asarray(cv2.resize(image, (width, height), interpolation=flag), dtype=np.float32)
+
+
+def _average(photo: RGB, height: int, width: int) -> NDArray[np.float32]:
+    """``photo`` averaged by area, strip by strip: the whole of a large one as float32 would fall out of the cache.
+
+    Strips are cut where an edge of the photo's rows meets one of the result's, so that each comes out as it would
+    in one piece.
+    """
+    parts = math.gcd(photo.shape[0], height)
+    rows, result_rows = photo.shape[0] // parts, height // parts
+    together = -(-_STRIP // rows)
+    strips = []
+    for part in range(0, parts, together):
+        strip = photo[part * rows : (part + together) * rows].astype(np.float32)
+        size = (width, min(together, parts - part) * result_rows)
+        strips.append(cv2.resize(strip, size, interpolation=cv2.INTER_AREA))
+    return np.concatenate(strips)

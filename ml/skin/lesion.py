@@ -5,14 +5,15 @@ Geometry to measure by, not a diagnosis: a patch that holds more melanin or haem
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.filters import threshold_otsu
 
-from ml.skin.colour import optical_density
+from ml.skin.colour import optical_density, shrink
+from ml.skin.ranks import median
 from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
@@ -22,6 +23,7 @@ _SHARE = (0.002, 0.60)  # of the skin: smaller is a speck, larger leaves no surr
 _LEAST_CONTRAST = 0.12  # difference of optical density (natural) between lesion and surroundings
 _LEAST_SEPARATION = 3.2  # the same difference in within-class standard deviations; cut Gaussian noise gives 2.65
 _ENCLOSED = 0.9  # of a lesion's border must face skin: hair, shadow and background reach in from an edge
+_GREEN_AND_BLUE = np.array([[0.0, 0.5, 0.5]], np.float32)
 _GUARD, _RING = 0.02, 0.08  # of the photo's long side: the border left out, and the width of the ring beyond
 
 
@@ -32,22 +34,33 @@ def lesion_mask(rgb: RGB, skin: Mask) -> Mask | None:
     apart than noise or an even slope would put them.
     """
     height, width = skin.shape
-    scale = min(1.0, _SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-    inside = np.asarray(cv2.resize(skin.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), np.bool_)
-    found = _find(small, inside)
+    small = shrink(rgb, _SIDE)
+    inside = cv2.resize(skin.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    found = _find(small, np.asarray(inside, np.bool_))
     if found is None:
         return None
-    grown = np.asarray(cv2.resize(found.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST))
-    return grown.astype(np.bool_) & skin
+    grown = cv2.resize(found.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(grown, np.bool_) & skin
 
 
 def surroundings(lesion: Mask, skin: Mask) -> Mask:
     """A ring of ``skin`` around ``lesion``, a little off its border, which belongs to neither."""
     side = max(lesion.shape)
-    distance = cv2.distanceTransform((~lesion).astype(np.uint8), cv2.DIST_L2, 5)
-    return np.asarray(skin & (distance > _GUARD * side) & (distance <= (_GUARD + _RING) * side), np.bool_)
+    reach = (_GUARD + _RING) * side
+    near = _within(lesion, math.ceil(reach))
+    distance = cv2.distanceTransform((~lesion[near]).view(np.uint8), cv2.DIST_L2, 5)
+    ring = np.zeros_like(skin)
+    ring[near] = skin[near] & (distance > _GUARD * side) & (distance <= reach)
+    return ring
+
+
+def _within(mask: Mask, margin: int) -> tuple[slice, slice]:
+    """The rows and columns of ``mask``'s bounding box and ``margin`` pixels around it."""
+    left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
+    return (
+        slice(max(0, top - margin), top + high + margin),
+        slice(max(0, left - margin), left + wide + margin),
+    )
 
 
 def _find(rgb: RGB, skin: Mask) -> Mask | None:
@@ -57,7 +70,7 @@ def _find(rgb: RGB, skin: Mask) -> Mask | None:
     values = contrast[skin]
     if float(values.max() - values.min()) < _LEAST_CONTRAST:
         return None
-    dense = skin & (contrast > threshold_otsu(values))
+    dense = skin & (contrast > _otsu(values))
     if not _separate(contrast[dense], contrast[skin & ~dense]):
         return None
     least, most = (share * np.count_nonzero(skin) for share in _SHARE)
@@ -69,17 +82,34 @@ def _find(rgb: RGB, skin: Mask) -> Mask | None:
 
 def _contrast(rgb: RGB, skin: Mask) -> Floats:
     """Green and blue optical density, where melanin and haemoglobin absorb most, less the slope of the light."""
-    density = cv2.GaussianBlur(optical_density(rgb)[..., 1:].mean(axis=2), (0, 0), 1.5)
-    rows, columns = np.mgrid[-1 : 1 : skin.shape[0] * 1j, -1 : 1 : skin.shape[1] * 1j]
-    terms = np.stack([np.ones_like(rows), rows, columns, rows**2, columns**2, rows * columns], axis=-1)
+    density = np.asarray(cv2.transform(optical_density(rgb), _GREEN_AND_BLUE), np.float32)
+    density = np.asarray(cv2.GaussianBlur(density, (0, 0), 1.5), np.float32)
     kept, sparse = skin, np.zeros_like(skin)
     sparse[::3, ::3] = True  # six coefficients need no more
-    for _ in range(3):  # each round leaves out what is denser than the surface: the lesion itself
-        fitted = kept & sparse
-        weights = np.linalg.lstsq(terms[fitted], density[fitted], rcond=None)[0]
-        residual = density - terms @ weights
-        kept = skin & (residual <= np.median(residual[skin]) + residual[kept].std())
-    return np.asarray(residual, np.float32)
+    residual = density - _slope(density, kept & sparse)
+    for _ in range(2):  # each round leaves out what is denser than the surface: the lesion itself
+        kept = skin & (residual <= np.float32(median(residual[skin])) + residual[kept].std())
+        residual = density - _slope(density, kept & sparse)
+    return residual
+
+
+def _slope(values: Floats, fitted: Mask) -> Floats:
+    """The quadratic surface (H, W) through ``values`` at the ``fitted`` pixels, by least squares."""
+    rows, columns = (np.linspace(-1, 1, length) for length in values.shape)
+    r, c = (axis[places] for axis, places in zip((rows, columns), np.nonzero(fitted), strict=True))
+    terms = np.stack([np.ones_like(r), r, c, r * r, c * c, r * c])
+    flat, down, across, down2, across2, mixed = np.linalg.lstsq(terms @ terms.T, terms @ values[fitted], rcond=None)[0]
+    by_row, by_column = flat + down * rows + down2 * rows**2, across * columns + across2 * columns**2
+    surface = np.outer(mixed * rows, columns) + by_row[:, None] + by_column
+    return np.asarray(surface, np.float32)
+
+
+def _otsu(values: Floats) -> float:
+    """Otsu's threshold of ``values`` (n,) from their histogram of 256 bins."""
+    low, high = float(values.min()), float(values.max())
+    codes = ((values - low) * (255.999 / (high - low))).astype(np.uint8)
+    bin_, _ = cv2.threshold(codes, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return low + (bin_ + 0.5) * (high - low) / 256
 
 
 def _separate(dense: Floats, rest: Floats) -> bool:
@@ -93,12 +123,12 @@ def _separate(dense: Floats, rest: Floats) -> bool:
 def _patches(mask: Mask) -> Iterator[Mask]:
     """The connected parts of ``mask``, their holes filled, largest first."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, kernel)
     contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     for contour in sorted(contours, key=cv2.contourArea, reverse=True):
         filled = np.zeros(mask.shape, np.uint8)
         cv2.drawContours(filled, [contour], -1, 1, cv2.FILLED)
-        yield filled.astype(np.bool_)
+        yield filled.view(np.bool_)
 
 
 def _facing(patch: Mask, skin: Mask) -> float:

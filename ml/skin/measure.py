@@ -15,19 +15,22 @@ from ml.skin.tone import METHOD, MIN_COVERAGE, ita_measurement, tone_of, typolog
 from ml.values import RGB, Mask, Measurement, Skin, Zone
 
 
-def measure_skin(rgb: RGB, zones: Sequence[Zone] | None = None) -> Skin:
+def measure_skin(rgb: RGB, zones: Sequence[Zone] | None = None, mask: Mask | None = None) -> Skin:
     """Tone and measurements of the skin in ``rgb`` (H, W, 3), taken on a copy of at most 512 px.
 
     ``zones`` are one face's, as fractions of the photo (``ml.skin.face.face_zones``): None where faces were not
     looked for, empty where none was found. Each comes back measured, and the tone and the measurements are then
     those of the zones' skin, region "face": what else is skin-coloured in a portrait may be its background.
 
+    ``mask``: the skin of the working copy, where it is already known; with a face it is sought again, by the face's
+    own colours.
+
     What cannot be measured has the value None; so has everything where skin is under 5% of a photo without a
     face. ``score`` is None throughout: a percentile needs a population, which the caller may know.
     """
     copy = working_copy(rgb)
     face = zones_mask(zones, *copy.shape[:2]) if zones else None
-    skin = skin_mask(copy, seed=face)
+    skin = mask if mask is not None and face is None else skin_mask(copy, seed=face)
     region = Region("skin", skin, MIN_COVERAGE) if face is None else Region("face", skin & face)
     lab = rgb_to_lab(copy)
     pigment = pigment_maps(copy)

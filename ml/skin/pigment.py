@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +24,7 @@ MELANIN = (0.4143, 0.3570, 0.8372)
 HAEMOGLOBIN = (0.2988, 0.6838, 0.6657)
 _UNMIX = np.linalg.inv(np.array([MELANIN, HAEMOGLOBIN, (1.0, 1.0, 1.0)]).T).astype(np.float32)
 _PER_DECADE = np.float32(100 / np.log(10))
+_MAPS = np.array([(-_PER_DECADE, _PER_DECADE, 0), (_PER_DECADE, 0, 0), *_UNMIX[:2]], np.float32)  # of R, G, B density
 
 _EI = "100·log10(R/G), linear reflectance"
 _MI = "100·log10(1/R), linear reflectance"
@@ -44,9 +46,10 @@ class Pigment:
 def pigment_maps(rgb: RGB) -> Pigment:
     """The maps of a photo (H, W, 3)."""
     density = optical_density(rgb)
-    melanin, haemoglobin = np.moveaxis(density @ _UNMIX[:2].T, -1, 0)
-    erythema = (density[..., 1] - density[..., 0]) * _PER_DECADE
-    return Pigment(erythema, density[..., 0] * _PER_DECADE, melanin, haemoglobin)
+    erythema, melanin_index, melanin, haemoglobin = (
+        np.asarray(cv2.transform(density, weights[None]), np.float32) for weights in _MAPS
+    )
+    return Pigment(erythema, melanin_index, melanin, haemoglobin)
 
 
 def skin_pigment(maps: Pigment, skin: Region) -> tuple[Measurement, ...]:

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import illuminant, working_copy
+from ml.skin.colour import brightest, darkest, illuminant, working_copy
+from ml.skin.ranks import percentiles
 from ml.skin.segmentation import coverage, skin_mask
 from ml.values import RGB, Mask, Problem, Quality
 
@@ -71,15 +72,15 @@ def assess(rgb: RGB, width: int, height: int, mask: Mask | None = None) -> Quali
     """
     copy = working_copy(rgb)
     skin = skin_mask(copy) if mask is None else mask
-    grey = np.asarray(cv2.cvtColor(copy, cv2.COLOR_RGB2GRAY), np.float32)
+    grey = np.asarray(cv2.cvtColor(copy, cv2.COLOR_RGB2GRAY), np.uint8)
     grades = {
-        "too_blurry": _log_ramp(sharpness(grey, _judged(skin)), 3, 30),
+        "too_blurry": _log_ramp(sharpness(grey.astype(np.float32), _judged(skin)), 3, 30),
         "low_resolution": _ramp(min(width, height), 100, 400),
         "little_skin": _ramp(coverage(skin), 0.0, 0.30),
         **_light(copy, _judged(skin)),
     }
     problems = tuple(aspect.problem for aspect in _ASPECTS if grades[aspect.problem.code] < 0.5)
-    dark, bright = np.percentile(grey, (1, 99))
+    dark, bright = percentiles(grey, 1, 99)
     if bright - dark < LEAST_CONTRAST:
         return Quality(False, 0.0, (_NO_CONTRAST, *problems))
     score = 100.0
@@ -93,18 +94,18 @@ def sharpness(grey: Floats, mask: Mask) -> float:
 
     ``grey`` is a working copy's, 0–255. A smaller photo is not enlarged: its few pixels are a problem of their own.
     """
-    laplacian = np.asarray(cv2.Laplacian(grey, cv2.CV_32F), np.float32)[mask]
-    mean = max(float(grey[mask].mean()), 1.0)
-    return float(laplacian.var()) * (128 / mean) ** 2
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_32F), mask=mask.view(np.uint8))
+    mean = max(cv2.mean(grey, mask.view(np.uint8))[0], 1.0)
+    return float(deviation[0, 0] * 128 / mean) ** 2
 
 
 def _light(rgb: RGB, judged: Mask) -> dict[str, float]:
     """Grades of exposure, clipping and colour of the light."""
-    brightest, darkest = rgb.max(axis=2), rgb.min(axis=2)
-    clipped = float((brightest[judged] >= 254).mean())
+    highest = brightest(rgb)
+    clipped = np.count_nonzero((highest >= 254) & judged) / np.count_nonzero(judged)
     return {
-        "too_dark": _ramp(float(np.percentile(brightest, 90)), 16, 48),
-        "too_bright": 1 - _ramp(float(np.median(darkest)), 225, 253),
+        "too_dark": _ramp(percentiles(highest, 90)[0], 16, 48),
+        "too_bright": 1 - _ramp(percentiles(darkest(rgb), 50)[0], 225, 253),
         "clipped": 1 - _ramp(clipped, 0.02, 0.18),
         "colour_cast": _neutrality(illuminant(rgb)),
     }

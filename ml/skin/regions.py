@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,25 +37,43 @@ class Region:
         """The mean of ``values`` (H, W) in the region with its standard error; None where it is not usable."""
         if not self.usable:
             return Measurement(name, None, unit, method, self.name)
-        inside = values[self.mask]
-        value, error = float(inside.mean(dtype=np.float64)), standard_error(self.block_means(inside))
+        sums = self._blocks.sums(values)
+        value, error = float(sums.sum()) / self.pixels, standard_error(self._blocks.means(sums))
         return Measurement(name, value, unit, method, self.name, error)
 
-    def block_means(self, inside: Floats) -> NDArray[np.float64]:
-        """Means of ``inside``, the region's pixels in row order, over each block filled to a quarter or more."""
-        blocks, counts, filled = self._blocks
-        sums = np.bincount(blocks, weights=inside, minlength=GRID * GRID)
-        return np.asarray(sums[filled] / counts[filled])
+    def block_means(self, values: Floats) -> NDArray[np.float64]:
+        """Means of the region's ``values`` (H, W) over each block that it fills to a quarter or more."""
+        return self._blocks.means(self._blocks.sums(values))
 
     @cached_property
-    def _blocks(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Mask]:
-        """The block number of each pixel, the pixels in each block, and which blocks are filled enough."""
-        rows, columns = np.nonzero(self.mask)
-        rows, columns = rows - rows.min(), columns - columns.min()
-        high, wide = rows.max() + 1, columns.max() + 1
-        blocks = rows * GRID // high * GRID + columns * GRID // wide
-        counts = np.bincount(blocks, minlength=GRID * GRID)
-        return blocks, counts, counts >= max(1.0, _MIN_FILLED * high * wide / GRID**2)
+    def _blocks(self) -> _Blocks:
+        return _Blocks(self.mask)
+
+
+class _Blocks:
+    """The blocks of a mask's bounding box. Sums over them are two products with matrices of zeros and ones."""
+
+    def __init__(self, mask: Mask) -> None:
+        left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
+        self._box = (slice(top, top + high), slice(left, left + wide))
+        self._inside = mask[self._box]
+        self._rows, self._columns = _one_hot(high), _one_hot(wide).T
+        self._counts = self.sums(np.ones_like(mask, np.float32))
+        self._filled = self._counts >= max(1.0, _MIN_FILLED * high * wide / GRID**2)
+
+    def sums(self, values: Floats) -> NDArray[np.float64]:
+        """Sums (8, 8) of the masked ``values`` (H, W) over each block."""
+        inside = values[self._box] * self._inside
+        return np.asarray(self._rows @ inside @ self._columns, np.float64)
+
+    def means(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Means (n,) of the blocks that are filled enough."""
+        return np.asarray(sums[self._filled] / self._counts[self._filled])
+
+
+def _one_hot(length: int) -> Floats:
+    """(8, length): which of the blocks each row, or column, lies in."""
+    return np.asarray(np.arange(GRID)[:, None] == np.arange(length) * GRID // length, np.float32)
 
 
 def standard_error(means: NDArray[np.float64]) -> float | None:

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import LUMA, srgb_to_linear
+from ml.skin.colour import LUMA, darkest, shrink, srgb_to_linear
 from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
+Points = tuple[Floats, Floats]  # u and v of each, (n,) both
 
 _SIDE = 256  # long side on which colour is judged: averages sensor noise away, and edges need no more
 
@@ -36,6 +37,10 @@ _ROUNDS = 3
 _MIN_SAMPLE = 16  # points whose mean and spread are worth taking
 _BINS = 48
 
+# The middles of the bins over u and v, (bins², 2), and the prior at each.
+_MIDDLES = (np.indices((_BINS, _BINS)).reshape(2, -1).T + 0.5) / _BINS * np.ptp((_U, _V), axis=1) + (_U[0], _V[0])
+_PRIOR = np.exp(-(((_MIDDLES - _PRIOR_CENTRE) / _PRIOR_SPREAD) ** 2).sum(axis=1) / 2) + _PRIOR_FLOOR
+
 _SPECK = 0.002  # share of the photo; smaller patches are noise
 _HOLE = 0.30  # share of the photo; lesions and highlights up to this, enclosed by skin, belong to it
 
@@ -47,10 +52,8 @@ def skin_mask(rgb: RGB, seed: Mask | None = None) -> Mask:
     such as a found face: the likeliest colour is then taken from there.
     """
     height, width = rgb.shape[:2]
-    scale = min(1.0, _SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-    where = None if seed is None else _resize(seed, size)
+    small = shrink(rgb, _SIDE)
+    where = None if seed is None else _resize(seed, (small.shape[1], small.shape[0]))
     return _resize(_segment(small, where), (width, height))
 
 
@@ -60,25 +63,25 @@ def coverage(mask: Mask) -> float:
 
 
 def _segment(rgb: RGB, seed: Mask | None) -> Mask:
-    chroma, lit = _log_chromaticity(rgb)
-    u, v = chroma[..., 0], chroma[..., 1]
+    u, v, lit = _log_chromaticity(rgb)
     candidate = lit & (u >= _U[0]) & (u <= _U[1]) & (v >= _V[0]) & (v <= _V[1]) & (u + v >= _RED_OVER_BLUE)
     if candidate.mean() < _SPECK:
         return np.zeros(candidate.shape, np.bool_)
-    return _tidy(_resembling(chroma, candidate, seed))
+    return _tidy(_resembling(u, v, candidate, seed))
 
 
-def _log_chromaticity(rgb: RGB) -> tuple[Floats, Mask]:
-    """(u, v) as (H, W, 2), smoothed against sensor noise in linear light, and where they can be told."""
-    linear = np.asarray(cv2.GaussianBlur(srgb_to_linear(rgb), (0, 0), 0.8), np.float32)
-    lit = (linear @ LUMA > _LEAST_LUMINANCE) & (rgb.min(axis=2) < _WHITE)
-    logs = np.log(np.maximum(linear, np.float32(1e-4)))
-    return np.asarray(logs[..., :2] - logs[..., 1:], np.float32), lit
+def _log_chromaticity(rgb: RGB) -> tuple[Floats, Floats, Mask]:
+    """u and v, smoothed against sensor noise in linear light, and where they can be told; each (H, W)."""
+    linear = cv2.GaussianBlur(srgb_to_linear(rgb), (0, 0), 0.8)
+    luminance = np.asarray(cv2.transform(linear, LUMA[None]), np.float32)
+    lit = (luminance > _LEAST_LUMINANCE) & (darkest(rgb) < _WHITE)
+    red, green, blue = cv2.split(cv2.log(np.maximum(linear, np.float32(1e-4))))
+    return np.asarray(red - green, np.float32), np.asarray(green - blue, np.float32), lit
 
 
-def _resembling(chroma: Floats, candidate: Mask, seed: Mask | None) -> Mask:
+def _resembling(u: Floats, v: Floats, candidate: Mask, seed: Mask | None) -> Mask:
     """The candidates near the likeliest skin colour, by Mahalanobis distance to its own spread."""
-    points = chroma[candidate]
+    points = u[candidate], v[candidate]
     weights = _central(candidate.shape)[candidate]
     if seed is not None and seed[candidate].any():
         weights = weights * seed[candidate]
@@ -87,7 +90,8 @@ def _resembling(chroma: Floats, candidate: Mask, seed: Mask | None) -> Mask:
         near = _distance(points, centre, precision) <= 1.5**2
         if np.count_nonzero(near) < _MIN_SAMPLE:
             break
-        centre, precision = points[near].mean(axis=0), _precision(np.cov(points[near].T))
+        centre, covariance = _moments(points[0][near], points[1][near])
+        precision = _precision(covariance)
     kept = np.zeros(candidate.shape, np.bool_)
     kept[candidate] = _distance(points, centre, precision) <= _REACH**2
     return kept
@@ -95,25 +99,33 @@ def _resembling(chroma: Floats, candidate: Mask, seed: Mask | None) -> Mask:
 
 def _central(shape: tuple[int, ...]) -> Floats:
     """Weights (H, W), 1 in the middle and 0.1 in the corners: people photograph what they mean centrally."""
-    rows, columns = (np.linspace(-1, 1, size, dtype=np.float32) ** 2 for size in shape)
-    return np.asarray(np.exp(-1.15 * (rows[:, None] + columns[None, :])), np.float32)
+    down, across = (np.exp(-1.15 * np.linspace(-1, 1, size, dtype=np.float32) ** 2) for size in shape)
+    return np.asarray(np.outer(down, across), np.float32)
 
 
-def _mode(points: Floats, weights: Floats) -> NDArray[np.float64]:
+def _mode(points: Points, weights: Floats) -> NDArray[np.float64]:
     """The likeliest (u, v): the densest of the weighted points in a smoothed histogram, under the prior."""
-    low, high = np.array([_U, _V]).T
-    cells = ((points - low) / (high - low) * _BINS).astype(np.intp).clip(0, _BINS - 1)
-    counts = np.bincount(cells @ (_BINS, 1), weights=weights, minlength=_BINS**2).reshape(_BINS, _BINS)
-    middles = (np.indices((_BINS, _BINS)).reshape(2, -1).T + 0.5) / _BINS * (high - low) + low
-    prior = np.exp(-(((middles - _PRIOR_CENTRE) / _PRIOR_SPREAD) ** 2).sum(axis=1) / 2) + _PRIOR_FLOOR
-    likely = np.asarray(cv2.GaussianBlur(counts, (0, 0), 1.5)).ravel() * prior
-    return np.asarray(middles[int(likely.argmax())])
+    rows, columns = (
+        ((values - low) * np.float32(_BINS / (high - low))).astype(np.intp).clip(0, _BINS - 1)
+        for values, (low, high) in zip(points, (_U, _V), strict=True)
+    )
+    counts = np.bincount(rows * _BINS + columns, weights=weights, minlength=_BINS**2).reshape(_BINS, _BINS)
+    likely = np.asarray(cv2.GaussianBlur(counts, (0, 0), 1.5)).ravel() * _PRIOR
+    return np.asarray(_MIDDLES[int(likely.argmax())])
 
 
-def _distance(points: Floats, centre: NDArray[np.float64], precision: NDArray[np.float64]) -> Floats:
-    """Squared Mahalanobis distance of each point (n, 2)."""
-    u, v = (points - centre.astype(np.float32)).T
-    return np.asarray(precision[0, 0] * u * u + 2 * precision[0, 1] * u * v + precision[1, 1] * v * v)
+def _moments(u: Floats, v: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean (2,) and covariance (2, 2) of points."""
+    centre = np.array([u.mean(dtype=np.float64), v.mean(dtype=np.float64)])
+    du, dv = u - np.float32(centre[0]), v - np.float32(centre[1])
+    return centre, np.array([[du @ du, du @ dv], [du @ dv, dv @ dv]], np.float64) / (len(u) - 1)
+
+
+def _distance(points: Points, centre: NDArray[np.float64], precision: NDArray[np.float64]) -> Floats:
+    """Squared Mahalanobis distance of each point."""
+    du, dv = points[0] - np.float32(centre[0]), points[1] - np.float32(centre[1])
+    uu, uv, vv = (np.float32(value) for value in (precision[0, 0], 2 * precision[0, 1], precision[1, 1]))
+    return np.asarray((uu * du + uv * dv) * du + vv * dv * dv)
 
 
 def _precision(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -126,7 +138,7 @@ def _precision(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 def _tidy(mask: Mask) -> Mask:
     """Without specks, and with the holes filled that skin encloses."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, kernel)
     closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel), np.bool_)
     solid = _parts(closed, 8, least=_SPECK)
     return solid | _parts(~solid, 4, most=_HOLE, enclosed=True)
@@ -134,7 +146,7 @@ def _tidy(mask: Mask) -> Mask:
 
 def _parts(mask: Mask, connectivity: int, least: float = 0, most: float = 1, enclosed: bool = False) -> Mask:
     """The connected parts of ``mask`` of a size between two shares of the photo; ``enclosed``: away from its edge."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=connectivity)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=connectivity)
     shares = stats[:, cv2.CC_STAT_AREA] / mask.size
     kept = (shares >= least) & (shares <= most)
     if enclosed:
@@ -147,4 +159,4 @@ def _parts(mask: Mask, connectivity: int, least: float = 0, most: float = 1, enc
 
 
 def _resize(mask: Mask, size: tuple[int, int]) -> Mask:
-    return np.asarray(cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), np.bool_)
+    return np.asarray(cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST), np.bool_)

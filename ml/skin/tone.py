@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ml.skin.colour import rgb_to_lab
+from ml.skin.ranks import median
 from ml.skin.regions import Region, standard_error
 from ml.values import RGB, Mask, Measurement, Tone
 
@@ -82,11 +84,10 @@ def typology_angle(lab: Floats, skin: Region) -> TypologyAngle | None:
     if not skin.usable:
         return None
     typical = Region(skin.name, typical_skin(lab, skin.mask))
-    lightness, b = lab[..., 0][typical.mask], lab[..., 2][typical.mask]
-    mean, mean_b = float(lightness.mean(dtype=np.float64)), float(b.mean(dtype=np.float64))
+    mean, _, mean_b, _ = cv2.mean(lab, typical.mask.view(np.uint8))
     if mean_b <= 0:
         return None
-    angles = _ita(typical.block_means(lightness), typical.block_means(b))
+    angles = _ita(typical.block_means(lab[..., 0]), typical.block_means(lab[..., 2]))
     return TypologyAngle(float(_ita(mean, mean_b)), mean, standard_error(angles))
 
 
@@ -99,14 +100,13 @@ def ita_measurement(name: str, angle: TypologyAngle | None, skin: Region, method
 
 def typical_skin(lab: Floats, mask: Mask) -> Mask:
     """The skin within one standard deviation of the median in L* and in b*; all of it where none is."""
-    lightness, b = lab[..., 0][mask], lab[..., 2][mask]
-    typical = np.zeros_like(mask)
-    typical[mask] = _near_median(lightness) & _near_median(b)
+    typical = mask & _near_median(lab[..., 0], mask) & _near_median(lab[..., 2], mask)
     return typical if typical.any() else mask
 
 
-def _near_median(values: Floats) -> Mask:
-    return np.asarray(np.abs(values - np.median(values)) <= values.std())
+def _near_median(values: Floats, mask: Mask) -> Mask:
+    inside = values[mask]
+    return np.asarray(np.abs(values - np.float32(median(inside))) <= inside.std())
 
 
 def _ita(lightness: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:

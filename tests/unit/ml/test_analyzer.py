@@ -60,7 +60,7 @@ class Parts:
         self.meshes = list(meshes)
         self.calls: list[tuple[str, Any]] = []
 
-    def embed(self, photos: Sequence[np.ndarray]) -> Vectors:
+    def embed(self, photos: Sequence[np.ndarray], deadline: Deadline) -> Vectors:
         self.calls.append(("encode", len(photos)))
         return np.eye(len(photos), 4, dtype=np.float32)
 
@@ -68,11 +68,11 @@ class Parts:
         self.calls.append(("search", (views.shape, k)))
         return Retrieval((CASE,), (CONDITION,))
 
-    def classify(self, photos: Sequence[np.ndarray], patient: Patient) -> Lesion:
+    def classify(self, photos: Sequence[np.ndarray], patient: Patient, deadline: Deadline) -> Lesion:
         self.calls.append(("classify", (len(photos), patient)))
         return LESION
 
-    def detect(self, photo: np.ndarray) -> list[Face]:
+    def detect(self, photo: np.ndarray, small: np.ndarray) -> list[Face]:
         self.calls.append(("faces", photo.shape))
         return self.found
 
@@ -165,7 +165,7 @@ def test_a_deadline_that_holds_to_the_end() -> None:
 
 def test_a_part_that_fails_is_not_hidden() -> None:
     class Failing(Parts):
-        def embed(self, photos: Sequence[np.ndarray]) -> Vectors:
+        def embed(self, photos: Sequence[np.ndarray], deadline: Deadline) -> Vectors:
             raise BackendError("the model failed")
 
     with pytest.raises(BackendError):
