@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from functools import partial
@@ -11,24 +12,26 @@ from itertools import count
 from pathlib import Path
 
 from settings import load_or_exit
-from web import metrics, readiness
+from web import allocator, metrics, readiness
 from web.access_log import GunicornLogger
 from web.announce import announce
 from web.boot import BootError, check_boot
 from web.logs import configure_logging
-from web.threads import thread_environment
+from web.threads import log_thread_plan, thread_environment, thread_plan
 
 _settings = load_or_exit()
 _run_dir: Path | None = _settings.run_dir
 configure_logging(_settings.log_level)
+allocator.settle()
 os.environ.update(thread_environment(_settings))  # before any framework is imported, in this process's children
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
-worker_class = "gthread"
+worker_class = "web.worker.DrainingWorker"
 workers = _settings.gunicorn_workers
 threads = _settings.gunicorn_threads
 timeout = _settings.gunicorn_timeout_s
-graceful_timeout = _settings.gunicorn_timeout_s
+# counted from SIGTERM on: while it still accepts, and then for what it has accepted
+graceful_timeout = _settings.stop_delay_s + _settings.gunicorn_timeout_s
 # For those who talk to this port themselves. Our nginx does not: it has no pool of connections to this port
 # (`Connection: ""` and no upstream with `keepalive`), each request comes by a new one that nginx closes; the idle
 # connections that it keeps, for 345 s, are its clients'. A proxy with a pool must drop idle ones sooner than this.
@@ -52,8 +55,23 @@ def on_starting(server):
         check_boot(_settings)
     except BootError as error:
         sys.exit(f"dermserve: {error}")
+    log_thread_plan(thread_plan(_settings))
     _run_dir = Path(tempfile.mkdtemp(prefix="dermserve-"))
     os.environ["DERMSERVE_RUN_DIR"] = str(_run_dir)
+
+
+def when_ready(server):
+    """Let workers know when the whole instance stops: to a worker, SIGTERM alone can mean that it is replaced."""
+
+    def stop(sig, frame):
+        # Neither in a child that cannot tell signals apart yet, nor where another arbiter (USR2) or systemd has the
+        # listening sockets too: then they live on, and their queue is not this instance's to empty.
+        is_last = server.reexec_pid == server.master_pid == 0 and not server.systemd
+        if os.getpid() == server.pid and is_last and _run_dir is not None:
+            readiness.mark_stopping(_run_dir)
+        server.signal(sig, frame)
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def pre_fork(server, worker):

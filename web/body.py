@@ -9,7 +9,8 @@ from typing import IO, Any, Protocol, cast
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from ml.deadline import Deadline
-from web.errors import BodyTooLargeError, IncompleteBodyError
+from web.errors import BodyTooLargeError, IncompleteBodyError, SlowUploadError
+from web.uploads import Uploads
 
 _PIECE = 2**20
 #: how much, and for how long, of a refused body is read so that its sender gets to see the answer
@@ -26,9 +27,12 @@ class Readable(Protocol):
 
 
 class RequestBody:
-    """A request's body. Reading stops at the size limit, at the deadline, and when the sender has gone."""
+    """A request's body. Reading stops at the size limit, at the deadline, and when the sender has gone.
 
-    def __init__(self, environ: Mapping[str, Any], *, limit: int, deadline: Deadline) -> None:
+    It also stops for a sender that is slow while ``uploads`` needs its place for others.
+    """
+
+    def __init__(self, environ: Mapping[str, Any], *, limit: int, deadline: Deadline, uploads: Uploads) -> None:
         """Raises BodyTooLargeError if the announced length is over ``limit`` bytes."""
         self._length = get_content_length(dict(environ))
         self._limit = limit
@@ -36,18 +40,23 @@ class RequestBody:
         self._stream = get_input_stream(dict(environ))
         self._socket = environ.get("gunicorn.socket")
         self._deadline = deadline
+        self._uploads = uploads
         self._read = 0
 
     def read(self, size: int) -> bytes:
         """At most ``size`` bytes; none at the end.
 
-        Raises BodyTooLargeError over the limit, DeadlineExceededError for a sender that is too slow, and
-        IncompleteBodyError for one that has gone.
+        Raises BodyTooLargeError over the limit, DeadlineExceededError for a sender that is too slow, SlowUploadError
+        for one that had to make way, and IncompleteBodyError for one that has gone.
         """
         if self._read == self._length:
             return b""
         self._deadline.check("upload")
-        data = self._next(size)
+        with self._uploads.watch(self._socket, self._deadline.remaining(), yields=True) as upload:
+            data = self._next(size)
+        if upload is not None and upload.cut:
+            self._deadline.check("upload")
+            raise SlowUploadError("Others waited while this photo arrived too slowly. Send a smaller copy of it.")
         self._read += len(data)
         self._check_size(self._read)
         if not data and self._length is not None:
@@ -83,7 +92,7 @@ def read_all(body: Readable) -> bytes:
     return b"".join(pieces)
 
 
-def drain(environ: Mapping[str, Any]) -> None:
+def drain(environ: Mapping[str, Any], uploads: Uploads) -> None:
     """Read and drop what is left of a refused body.
 
     A connection that is closed with unread bytes is reset, and the sender may never see why it was refused. Only
@@ -94,13 +103,14 @@ def drain(environ: Mapping[str, Any]) -> None:
     stream, sock = cast(IO[bytes], environ["wsgi.input"]), environ.get("gunicorn.socket")
     end, left = time.monotonic() + _DRAIN_S, _DRAIN_BYTES
     try:
-        while left > 0 and (remaining := end - time.monotonic()) > 0:
-            if sock is not None:
-                sock.settimeout(remaining)
-            piece = stream.read(min(_PIECE, left))
-            if not piece:
-                break
-            left -= len(piece)
+        with uploads.watch(sock, _DRAIN_S):
+            while left > 0 and (remaining := end - time.monotonic()) > 0:
+                if sock is not None:
+                    sock.settimeout(remaining)
+                piece = stream.read(min(_PIECE, left))
+                if not piece:
+                    break
+                left -= len(piece)
     except Exception:  # noqa: BLE001 - the sender is gone or sends nonsense: there is no one left to be kind to
         return
     finally:

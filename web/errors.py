@@ -53,6 +53,10 @@ class IncompleteBodyError(RequestError):
     """The connection ended before the announced body did."""
 
 
+class SlowUploadError(RequestError):
+    """The body arrived so slowly that it had to make way for others."""
+
+
 class BodyTooLargeError(RequestError):
     """More bytes than the service accepts, announced or sent."""
 
@@ -100,6 +104,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     IncompleteBodyError: (400, "incomplete_body"),
     KeyRequiredError: (401, "key_required"),
     NoSuchThumbnailError: (404, "no_such_thumbnail"),
+    SlowUploadError: (408, "slow_upload"),
     BodyTooLargeError: (413, "body_too_large"),
     UnsupportedBodyError: (415, "unsupported_media_type"),
     ImpossibleValueError: (422, "impossible_value"),

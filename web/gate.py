@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from ml.deadline import Deadline
 from web.errors import BusyError
 
-#: weight of the newest measurement in the mean service time
+#: weight of the newest completed analysis in the mean service time
 _SMOOTHING = 0.2
 _FIRST_GUESS_S = 1.0
 _LONGEST_RETRY_S = 120
@@ -26,12 +26,15 @@ class Gate:
         admitted: int,
         running: int,
         on_change: Callable[[int, int], None] = lambda waiting, running: None,
+        on_full: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``on_change`` is told, at each change, how many wait and how many compute; it must not raise."""
+        """``on_change`` is told, at each change, how many wait and how many compute; ``on_full`` that a request finds
+        no place. Neither may raise."""
         self._admitted = admitted
         self._running = running
         self._on_change = on_change
+        self._on_full = on_full
         self._clock = clock
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(running)
@@ -49,6 +52,7 @@ class Gate:
         """Hold a place. Raises BusyError, with the time to wait before asking again, if none is free."""
         with self._lock:
             if self._inside >= self._admitted:
+                self._on_full()
                 raise BusyError(
                     "The service is busy. Send the photo again after the time in the Retry-After header.",
                     self._retry_after_s(),
@@ -62,7 +66,11 @@ class Gate:
 
     @contextmanager
     def run(self, deadline: Deadline) -> Iterator[None]:
-        """Compute. Waits for a turn; raises DeadlineExceededError if the request's time ends first."""
+        """Compute. Waits for a turn; raises DeadlineExceededError if the request's time ends first.
+
+        The time of what fails says nothing about an analysis: a bad file fails at once, and many of them would make
+        ``Retry-After`` promise a place that is not free.
+        """
         if not self._slots.acquire(timeout=deadline.remaining()):
             deadline.check("queue")
             raise BusyError("The service is busy. Send the photo again.", self._retry_after_s())
@@ -71,10 +79,11 @@ class Gate:
             self._change(computing=1)
         try:
             yield
+            with self._lock:
+                self._service_s += _SMOOTHING * (self._clock() - started - self._service_s)
         finally:
             with self._lock:
                 self._change(computing=-1)
-                self._service_s += _SMOOTHING * (self._clock() - started - self._service_s)
             self._slots.release()
 
     def _change(self, *, inside: int = 0, computing: int = 0) -> None:

@@ -6,7 +6,6 @@ from flask import Blueprint, Response, jsonify
 
 from web import __version__
 from web.errors import NotReadyError
-from web.index_source import index_manifest
 from web.readiness import State
 from web.routes import services
 
@@ -37,10 +36,12 @@ def ready() -> Response:
     own = services()
     instance = own.readiness.instance()
     workers = {"ready": instance.workers_ready, "expected": instance.workers_expected}
+    if instance.stopping:
+        raise NotReadyError("This instance is being stopped.", 5, workers=workers, state="stopping", reason=None)
     if not instance.ready:
         raise NotReadyError(
             "This instance cannot analyse yet.", 5, workers=workers, state=own.state.value, reason=own.reason
         )
-    manifest = index_manifest(own.settings)
+    manifest = own.index_manifest
     index = manifest and {"name": manifest.name, "synthetic": manifest.synthetic, "built_at": manifest.built_at}
-    return jsonify({"status": "ready", "workers": workers, "index": index})
+    return jsonify({"status": "ready", "workers": workers, "threads": own.threads.facts(), "index": index})

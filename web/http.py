@@ -72,7 +72,7 @@ def _finish(response: Response, services: Services, origins: frozenset[str]) -> 
         response.headers.setdefault(name, value)
     _allow_origin(response, origins)
     if response.status_code >= 400:
-        drain(request.environ)
+        drain(request.environ, services.uploads)
     if request.path == _ANALYSIS and request.method == "POST":
         _log_analysis(response)
     services.metrics.request(request.url_rule.rule if request.url_rule else "none", response.status_code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from web.logs import log_event
 
 _LOG = logging.getLogger("dermserve.readiness")
 _MARKER = "has-been-ready"
+_STOPPING = "stopping"
 _PREFIX = "worker-"
 
 
@@ -27,11 +29,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Instance:
-    """All workers together."""
+    """All workers together. One that stops is not ready, although it answers what still reaches it."""
 
     ready: bool
     workers_ready: int
     workers_expected: int
+    stopping: bool = False
 
 
 class Readiness:
@@ -68,10 +71,14 @@ class Readiness:
         return self._was_ready if self._run_dir is None else (self._run_dir / _MARKER).exists()
 
     def instance(self) -> Instance:
-        """Ready when every expected worker is; later on, while at least one is."""
-        count = self._count()
+        """Ready when every expected worker is; later on, while at least one is and no stop has been asked for."""
+        count, stopping = self._count(), self.stopping()
         needed = 1 if self.was_ready() else self._expected
-        return Instance(count >= needed, count, self._expected)
+        return Instance(count >= needed and not stopping, count, self._expected, stopping)
+
+    def stopping(self) -> bool:
+        """Whether the whole instance has been asked to stop."""
+        return self._run_dir is not None and (self._run_dir / _STOPPING).exists()
 
     def pids(self) -> list[int]:
         """The process ids of this instance's workers."""
@@ -93,6 +100,12 @@ class Readiness:
         except FileExistsError:
             return False
         return True
+
+
+def mark_stopping(run_dir: Path) -> None:
+    """Make known that the whole instance stops. Safe in a signal handler; on a disk without room nothing is known."""
+    with suppress(OSError):
+        (run_dir / _STOPPING).touch()
 
 
 def forget(run_dir: Path, pid: int) -> None:

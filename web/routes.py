@@ -44,7 +44,8 @@ def analyze_skin() -> Response:
     _check_key(own)
     own.refuse_if_unable()
     with own.gate.admit():
-        body = RequestBody(request.environ, limit=own.settings.max_upload_bytes, deadline=deadline)
+        limit = own.settings.max_upload_bytes
+        body = RequestBody(request.environ, limit=limit, deadline=deadline, uploads=own.uploads)
         wanted = parse(body, request.content_type or "", request.args)
         attended = AttendedDeadline(deadline, Client.of(request.environ))
         pipeline = own.pipeline(attended)

@@ -6,16 +6,21 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import cached_property
 
 from ml.deadline import Deadline
 from ml.errors import MLError
+from scin.manifest import Manifest
 from settings import Settings
 from web.errors import NotReadyError, UnavailableError
 from web.gate import Gate, Lane
+from web.index_source import index_manifest
 from web.loader import Loader, Pipeline
 from web.logs import log_event
 from web.metrics import Metrics
 from web.readiness import Readiness, State
+from web.threads import ThreadPlan, thread_plan
+from web.uploads import Uploads
 
 _LOG = logging.getLogger("dermserve.services")
 _RETRY_WHILE_LOADING_S = 5
@@ -28,8 +33,12 @@ class Services:
         self.settings = settings
         self.readiness = readiness
         self.metrics = metrics
+        self.uploads = Uploads()
         self.gate = Gate(
-            admitted=settings.admitted_per_worker, running=settings.running_per_worker, on_change=metrics.load
+            admitted=settings.admitted_per_worker,
+            running=settings.running_per_worker,
+            on_change=metrics.load,
+            on_full=self.uploads.make_way,
         )
         self.capability_lane = Lane()
         self.state = State.STARTING if settings.ml_available else State.DISABLED
@@ -41,6 +50,16 @@ class Services:
         self._pipeline_lock = threading.Lock()
         self._started = False
 
+    @cached_property
+    def threads(self) -> ThreadPlan:
+        """How this instance divides its cores."""
+        return thread_plan(self.settings)
+
+    @cached_property
+    def index_manifest(self) -> Manifest | None:
+        """What the index was made of, as it was when first asked for: the one that is loaded does not change."""
+        return index_manifest(self.settings)
+
     def start(self, on_instance_ready: Callable[[], None] = lambda: None) -> None:
         """Begin to load; later calls do nothing. ``on_instance_ready`` is called once, by the last worker."""
         with self._start_lock:
@@ -50,6 +69,10 @@ class Services:
         self.readiness.publish(self.state)
         if self.state is State.STARTING:
             threading.Thread(target=self._load, args=(on_instance_ready,), name="loading", daemon=True).start()
+
+    def stop_delay_s(self) -> int:
+        """Seconds to go on accepting after SIGTERM: none on an instance that nobody was ever sent to."""
+        return self.settings.stop_delay_s if self.readiness.was_ready() else 0
 
     def refuse_if_unable(self) -> None:
         """Raise UnavailableError if an analysis cannot be answered, now or soon."""

@@ -1,21 +1,91 @@
-"""How many threads compute one analysis, so that all analyses together use each physical core once."""
+"""How many threads compute, so that all analyses together use each physical core once. See decision 0013."""
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from settings import Settings
+from web.logs import log_event
 
+_LOG = logging.getLogger("dermserve.threads")
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
+_OWN_CGROUP = Path("/proc/self/cgroup")
+
+
+@dataclass(frozen=True)
+class ThreadPlan:
+    """``workers`` processes, in each ``analyses_per_worker`` at once, each on ``intra_op`` threads, on ``cores``.
+
+    ``cores`` are physical ones that this service may use. Beside them each worker has ``request_threads``, which
+    wait more than they compute, and admits ``admitted_per_worker`` analyses, running or waiting for their turn.
+    """
+
+    cores: int
+    workers: int
+    analyses_per_worker: int
+    intra_op: int
+    request_threads: int
+    admitted_per_worker: int
+
+    @property
+    def computing(self) -> int:
+        """Threads that compute when every place is taken."""
+        return self.workers * self.analyses_per_worker * self.intra_op
+
+    def facts(self) -> dict[str, Any]:
+        """For the log and for /health/ready."""
+        return {**asdict(self), "computing": self.computing, "oversubscribed": self.computing > self.cores}
+
+
+def thread_plan(settings: Settings) -> ThreadPlan:
+    """What ``settings`` mean on this machine."""
+    return ThreadPlan(
+        cores=usable_cores(),
+        workers=settings.gunicorn_workers,
+        analyses_per_worker=settings.running_per_worker,
+        intra_op=intra_op_threads(settings),
+        request_threads=settings.gunicorn_threads,
+        admitted_per_worker=settings.admitted_per_worker,
+    )
+
+
+def log_thread_plan(plan: ThreadPlan) -> None:
+    """One line that tells the plan, and a second one, a warning, if it asks for more cores than there are."""
+    log_event(_LOG, "thread_plan", **plan.facts())
+    if plan.computing > plan.cores:
+        log_event(_LOG, "oversubscribed", level=logging.WARNING, message=_advice(plan))
+
+
+def _advice(plan: ThreadPlan) -> str:
+    at_once = max(1, plan.cores // plan.intra_op)
+    better = f"MAX_WORKERS={at_once}" + (f" and GUNICORN_WORKERS={at_once}" if plan.workers > at_once else "")
+    return (
+        f"{plan.workers} workers × {plan.analyses_per_worker} analyses × {plan.intra_op} threads are {plan.computing} "
+        f"on {plan.cores} cores: each analysis takes longer, and no more are done. Set {better}."
+    )
 
 
 def intra_op_threads(settings: Settings) -> int:
-    """Threads of one analysis: as set, otherwise the usable physical cores divided by MAX_WORKERS, at least 1."""
-    return settings.intra_op_threads or max(1, usable_cores() // max(1, settings.max_workers))
+    """Threads of one analysis: as set, otherwise the usable cores divided by the analyses at once, at least 1."""
+    at_once = settings.gunicorn_workers * settings.running_per_worker
+    return settings.intra_op_threads or max(1, usable_cores() // at_once)
+
+
+def batches_at_once(settings: Settings) -> int:
+    """Batches of one model that one process runs side by side: as many as its cores can, 1 on a GPU.
+
+    So a photo waits for company only while every core computes.
+    """
+    if settings.enable_gpu:
+        return 1
+    return max(1, min(settings.running_per_worker, usable_cores() // intra_op_threads(settings)))
 
 
 def thread_environment(settings: Settings) -> Mapping[str, str]:
@@ -32,9 +102,9 @@ def thread_environment(settings: Settings) -> Mapping[str, str]:
 
 
 def usable_cores() -> int:
-    """Physical cores that this process may use: its affinity, then its cgroup's quota."""
+    """Physical cores that this process may use: its affinity, then the quota of its control group."""
     cores = len({_core_of(cpu) for cpu in os.sched_getaffinity(0)})
-    return max(1, min(cores, _quota(_CGROUP)))
+    return max(1, min([cores, *map(_quota, _own_cgroups())]))
 
 
 def _core_of(cpu: int) -> tuple[str, str]:
@@ -45,8 +115,18 @@ def _core_of(cpu: int) -> tuple[str, str]:
         return ("", str(cpu))
 
 
+def _own_cgroups() -> list[Path]:
+    """This process's version 2 control group and those above it: each may have a quota, and the least one counts."""
+    try:
+        named = [line.removeprefix("0::/") for line in _OWN_CGROUP.read_text().splitlines() if line.startswith("0::/")]
+    except OSError:
+        named = []
+    own = _CGROUP.joinpath(*named)
+    return [own, *(folder for folder in own.parents if folder.is_relative_to(_CGROUP))]
+
+
 def _quota(cgroup: Path) -> int:
-    """Whole cores of a version 2 quota in ``cgroup``, rounded up; a large number where there is none."""
+    """Whole cores that ``cgroup`` may use, rounded up; a large number where it sets no limit."""
     try:
         limit, period = (cgroup / "cpu.max").read_text().split()
         return math.ceil(int(limit) / int(period))

@@ -153,7 +153,11 @@ def test_health_answers_before_and_while_loading(make_client: MakeClient, fake_l
 def test_readiness_counts_workers(client: FlaskClient) -> None:
     response = client.get("/health/ready")
     assert response.status_code == 200
-    assert response.get_json() == {"status": "ready", "workers": {"ready": 1, "expected": 1}, "index": None}
+    answer = response.get_json()
+    threads = answer.pop("threads")
+    assert answer == {"status": "ready", "workers": {"ready": 1, "expected": 1}, "index": None}
+    assert threads["computing"] == threads["workers"] * threads["analyses_per_worker"] * threads["intra_op"]
+    assert threads["oversubscribed"] == (threads["computing"] > threads["cores"])
 
 
 def test_a_switched_off_service_says_so(make_client: MakeClient) -> None:

@@ -78,6 +78,31 @@ def test_the_retry_time_follows_the_measured_service_time() -> None:
     assert caught.value.retry_after_s == pytest.approx(20, abs=1)
 
 
+def test_failed_requests_do_not_shorten_the_retry_time() -> None:
+    clock = ticking(10.0)
+    gate = Gate(admitted=1, running=1, clock=lambda: next(clock))
+    for _ in range(60):
+        with gate.run(Deadline(5)):
+            pass
+    clock = ticking(0.0)  # a file that cannot be read costs no time
+    for _ in range(60):
+        with pytest.raises(ValueError, match="bad file"), gate.run(Deadline(5)):
+            raise ValueError("bad file")
+    with gate.admit(), pytest.raises(BusyError) as caught, gate.admit():
+        pass
+    assert caught.value.retry_after_s == pytest.approx(10, abs=1)
+
+
+def test_a_full_gate_asks_for_room() -> None:
+    asked: list[bool] = []
+    gate = Gate(admitted=1, running=1, on_full=lambda: asked.append(True))
+    with gate.admit():
+        assert asked == []
+        with pytest.raises(BusyError), gate.admit():
+            pass
+    assert asked == [True]
+
+
 def test_a_lane_holds_one() -> None:
     lane = Lane()
     with lane.enter(), pytest.raises(BusyError), lane.enter():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from web.readiness import Instance, Readiness, State, forget
+from web.readiness import Instance, Readiness, State, forget, mark_stopping
 
 
 @pytest.fixture
@@ -48,6 +48,19 @@ def test_an_instance_that_was_ready_stays_so_while_one_worker_is(tmp_path: Path,
     for number in (2, 3):
         forget(tmp_path, number)
     assert workers.instance() == Instance(False, 0, 2)
+
+
+def test_an_instance_that_stops_is_not_ready_whatever_its_workers_are(tmp_path: Path) -> None:
+    worker = Readiness(tmp_path, expected=1)
+    worker.publish(State.READY)
+    assert not worker.stopping()
+    mark_stopping(tmp_path)
+    assert worker.instance() == Instance(False, 1, 1, stopping=True)
+    assert Readiness(None, expected=1).stopping() is False
+
+
+def test_a_stop_that_cannot_be_marked_is_no_error(tmp_path: Path) -> None:
+    mark_stopping(tmp_path / "gone")
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.DISABLED, State.STARTING])

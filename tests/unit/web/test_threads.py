@@ -24,6 +24,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def make(cpus: set[int], cores: dict[int, tuple[int, int]], quota: str | None = None) -> None:
         monkeypatch.setattr(threads, "_TOPOLOGY", topology(tmp_path / "cpu", cores))
         monkeypatch.setattr(threads, "_CGROUP", tmp_path)
+        monkeypatch.setattr(threads, "_OWN_CGROUP", tmp_path / "own")
         monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: cpus)
         if quota is not None:
             (tmp_path / "cpu.max").write_text(quota)
@@ -51,6 +52,43 @@ def test_physical_cores_within_affinity_and_quota(cpus, cores, quota, usable, ma
     assert threads.usable_cores() == usable
 
 
+def test_the_least_quota_on_the_way_to_the_root_counts(tmp_path: Path, machine) -> None:
+    machine(set(range(8)), EIGHT, "max 100000")
+    (tmp_path / "own").write_text("3:cpu:/elsewhere\n0::/system.slice/web.service\n")
+    service = tmp_path / "system.slice" / "web.service"
+    service.mkdir(parents=True)
+    (service / "cpu.max").write_text("300000 100000")
+    assert threads.usable_cores() == 3
+    (service.parent / "cpu.max").write_text("150000 100000")
+    assert threads.usable_cores() == 2
+
+
+def test_cores_are_divided_by_what_really_runs_at_once(machine) -> None:
+    machine(set(range(8)), EIGHT)  # three analyses in two workers are one in each
+    assert threads.intra_op_threads(Settings(max_workers=3, gunicorn_workers=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "advice"),
+    [
+        ({"max_workers": 4, "gunicorn_workers": 2}, None),
+        ({"max_workers": 8, "gunicorn_workers": 2}, "MAX_WORKERS=4."),
+        ({"max_workers": 2, "gunicorn_workers": 1, "intra_op_threads": 3}, "MAX_WORKERS=1."),
+        ({"max_workers": 8, "gunicorn_workers": 8}, "MAX_WORKERS=4 and GUNICORN_WORKERS=4."),
+    ],
+)
+def test_the_plan_is_told_and_too_many_threads_are_warned_of(changed, advice, machine, caplog) -> None:
+    machine(set(range(8)), EIGHT)
+    caplog.set_level("INFO")
+    plan = threads.thread_plan(Settings(**changed))
+    threads.log_thread_plan(plan)
+    assert caplog.messages == ["thread_plan"] + ["oversubscribed"] * bool(advice)
+    assert caplog.records[0].fields == plan.facts()
+    assert plan.facts()["oversubscribed"] is bool(advice)
+    if advice:
+        assert caplog.records[1].fields["message"].endswith(advice)
+
+
 @pytest.mark.parametrize(("max_workers", "fixed", "expected"), [(2, 0, 2), (4, 0, 1), (16, 0, 1), (3, 0, 1), (4, 3, 3)])
 def test_cores_are_divided_among_the_analyses(max_workers: int, fixed: int, expected: int, machine) -> None:
     machine(set(range(8)), EIGHT)
@@ -59,3 +97,18 @@ def test_cores_are_divided_among_the_analyses(max_workers: int, fixed: int, expe
     environment = threads.thread_environment(settings)
     assert environment["OMP_NUM_THREADS"] == str(expected)
     assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"max_workers": 4, "gunicorn_workers": 2}, 2),  # four cores, one thread each, but two analyses a process
+        ({"max_workers": 8, "gunicorn_workers": 1}, 4),  # more analyses than cores: the rest goes along
+        ({"max_workers": 4, "intra_op_threads": 2, "gunicorn_workers": 1}, 2),
+        ({"max_workers": 4, "intra_op_threads": 8, "gunicorn_workers": 1}, 1),
+        ({"max_workers": 8, "gunicorn_workers": 1, "enable_gpu": True}, 1),
+    ],
+)
+def test_a_photo_waits_for_company_only_while_every_core_computes(changed, expected, machine) -> None:
+    machine(set(range(8)), EIGHT)
+    assert threads.batches_at_once(Settings(**changed)) == expected

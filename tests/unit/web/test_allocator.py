@@ -1,0 +1,35 @@
+"""A large photo's memory goes back to the system."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+#: frees a large buffer, which teaches glibc to keep the next one; then frees another below one that stays
+_KEPT_MIB = """
+import sys
+from web.allocator import settle
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4 / 1024
+
+if sys.argv[1] == "settled":
+    assert settle()
+before = resident()
+first = bytearray(b"x") * (20 << 20)
+del first
+second = bytearray(b"x") * (20 << 20)
+stays = [bytearray(b"x") * 100_000 for _ in range(20)]
+del second
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc is Linux's")
+@pytest.mark.parametrize(("how", "returned"), [("settled", True), ("unsettled", False)])
+def test_a_freed_photo_is_given_back(how: str, returned: bool) -> None:
+    command = [sys.executable, "-c", _KEPT_MIB, how]
+    kept = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert (kept < 10) is returned

@@ -1,0 +1,121 @@
+"""gunicorn's threaded worker, with a stop that loses no request. See docs/decisions/0010-stop.md."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
+    STOP_KEEPALIVE_LINGER,
+    ThreadWorker,
+)
+
+from web.listener import begin_no_connection, has_waiting
+from web.logs import log_event
+from web.services import Services
+
+_LOG = logging.getLogger("dermserve.stop")
+#: systemd signals all processes of a service at once: so long may the arbiter's word that it stops be on its way
+_WORD_S = 0.5
+#: for a request's first line and headers, which nginx sends at once
+_HEADERS_S = 10.0
+#: for handshakes under way; less than the second after which a client sends its dropped first segment again
+_HANDSHAKES_S = 0.5
+
+
+class DrainingWorker(ThreadWorker):  # type: ignore[misc]
+    """After SIGTERM goes on accepting for the stop delay, then takes what waits, closes the door and finishes.
+
+    Only when the whole instance stops is there a door to close. A worker that is merely replaced (HUP, a changed
+    number of workers, ``max_requests``) leaves the socket, and all that waits on it, to its siblings.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._leaving = False
+
+    def run(self) -> None:
+        """Serve until told to leave."""
+        if self._is_stopping():  # SIGTERM came after the fork, before this process could hear it
+            self.handle_exit(signal.SIGTERM, None)
+        super().run()
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """SIGTERM, which may come twice: from systemd, then from the arbiter."""
+        if not self._leaving:
+            self._leaving = True
+            self.method_queue.defer(self._leave)
+
+    def handle_quit(self, sig: int, frame: object) -> None:
+        """SIGINT or SIGQUIT: end now. A thread in the middle of a request would be waited for by Python's own exit."""
+        os._exit(0)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Called by ``run`` to begin and to pause, and when its loop has ended, to accept no more."""
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            self._part_with_clients()
+
+    def murder_pending(self) -> None:
+        """Called in each round of the loop, at least once a second, to close what takes too long."""
+        super().murder_pending()
+        self._services.uploads.cut_overdue()
+
+    def handle(self, conn: Any) -> Any:
+        """One request of ``conn``, in a thread: until its headers are read no deadline counts, but this one does."""
+        with ExitStack() as conn.reading_headers:
+            conn.reading_headers.enter_context(self._services.uploads.watch(conn.sock, _HEADERS_S))
+            return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """The headers are read."""
+        conn.reading_headers.close()
+        return super().handle_request(req, conn)
+
+    @property
+    def _services(self) -> Services:
+        services = self.wsgi.extensions["dermserve"]
+        assert isinstance(services, Services)
+        return services
+
+    def _is_stopping(self) -> bool:
+        return self._services.readiness.stopping()
+
+    def _leave(self) -> None:
+        self.max_keepalived = 0  # gunicorn then ends each answer with `Connection: close`
+        stopping = self._is_stopping()
+        delay = self._services.stop_delay_s()
+        log_event(_LOG, "leaving", instance_stops=stopping, delay_s=delay)
+        self._later(delay if stopping else max(delay, _WORD_S), self._shut)
+
+    def _shut(self) -> None:
+        if self._is_stopping() and all(begin_no_connection(listener) for listener in self.sockets):
+            self._later(_HANDSHAKES_S, self._end_loop)
+        else:
+            self._end_loop()
+
+    def _end_loop(self) -> None:
+        self.alive = False
+
+    def _part_with_clients(self) -> None:
+        """What waits is taken and answered like all others; who connected and asked nothing is not waited for."""
+        soon = time.monotonic() + STOP_KEEPALIVE_LINGER
+        for connection in self.pending_conns:
+            connection.timeout = min(connection.timeout, soon)
+        if self._is_stopping():
+            for listener in self.sockets:
+                while has_waiting(listener):
+                    self.accept(listener)
+                listener.close()
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Run ``action`` in the loop's thread, after ``seconds``."""
+        timer = threading.Timer(seconds, self.method_queue.defer, (action,))
+        timer.daemon = True
+        timer.start()
