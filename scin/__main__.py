@@ -1,4 +1,4 @@
-"""``python -m scin sample | build | verify | info | search``: similarity indexes."""
+"""``python -m scin sample | build | verify | info | search | evaluate``: similarity indexes."""
 
 from __future__ import annotations
 
@@ -95,6 +95,23 @@ def _search(settings: Settings, options: argparse.Namespace) -> None:
         print(f"{case.similarity:6.3f}  {case.case_id:>20}  {labels}")
 
 
+def _evaluate(settings: Settings, options: argparse.Namespace) -> None:
+    try:
+        from scin.evaluation.run import ask_index, evaluate_index, is_evaluated
+    except ModuleNotFoundError as error:
+        raise MLError(f"{error.name} is missing. Install it: pip install -r requirements-scin.txt") from error
+
+    progress, out = ProgressLine(), options.out or settings.var / "evaluation" / options.index.resolve().name
+    chosen = {"seed": options.seed, "resamples": options.resamples, "progress": progress}
+    if options.queries is None or not is_evaluated(options.index):
+        evaluate_index(options.index, out, write=not options.report_only, **chosen)
+        print((out / "leaderboard.md").read_text(encoding="utf-8"))
+    if options.queries is not None:
+        ask_index(options.index, out, options.queries, _encoder(settings), **chosen)
+        print((out / "queries.md").read_text(encoding="utf-8"))
+    print(f"{out}: the report")
+
+
 def _encoder(settings: Settings) -> Encoder:
     from ml.loading import load_encoder
 
@@ -131,6 +148,16 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         command.add_argument("--index", type=Path, default=settings.var / "index" / NAME)
         command.set_defaults(run=run)
+
+    evaluate = commands.add_parser("evaluate", help="measure an index, and choose and calibrate its vote")
+    evaluate.add_argument("--index", type=Path, default=settings.var / "index" / NAME)
+    evaluate.add_argument("--out", type=Path, help="where the report goes; default: evaluation/ beside the indexes")
+    evaluate.add_argument("--seed", type=int, default=1)
+    evaluate.add_argument("--resamples", type=_positive, default=1000, help="of the bootstrap")
+    writing = evaluate.add_mutually_exclusive_group()
+    writing.add_argument("--report-only", action="store_true", help="leave the index as it is")
+    writing.add_argument("--queries", type=Path, help="labelled photos to ask about: a folder a label, or a CSV file")
+    evaluate.set_defaults(run=_evaluate)
 
     search = commands.add_parser("search", help="find similar cases for the photos of one case")
     search.add_argument("images", type=Path, nargs="+", metavar="IMAGE")

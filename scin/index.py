@@ -1,39 +1,40 @@
-"""The similarity index: FAISS over embeddings, and the cases behind them. The only file that imports faiss."""
+"""The similarity index: FAISS over embeddings, and the cases behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.errors import ArtifactError
 from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
-from scin.manifest import Manifest, read_manifest, verify_files
-from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, Thumbnails, read_cases
+from scin.manifest import Manifest, Structure, read_manifest, verify_files
+from scin.structure import arrange, parameters
+from scin.table import CASES_TABLE, THUMBNAILS, CaseTable, StoredCase, Thumbnails
+from scin.transform import Transform, TransformSpec, fit_transforms
 from scin.vote import vote
 
 INDEX_FILE = "index.faiss"
-TRANSFORMS = ("centre", "l2-normalise")
 METRIC = "inner product"
 VERSION = str(faiss.__version__)
 
 
-def write_index(folder: Path, vectors: Vectors) -> None:
-    """Write an exact cosine index of ``vectors`` (n, dimension), centred on their mean. Row i gets id i."""
-    dimension = vectors.shape[1]
-    index = faiss.IndexPreTransform(faiss.IndexFlatIP(dimension))
-    # prepend_transform puts the later step first, so the chain reads centre → normalise → compare.
-    index.prepend_transform(faiss.NormalizationTransform(dimension, 2.0))
-    index.prepend_transform(faiss.CenteringTransform(dimension))
-    index.train(vectors)
-    index.add(vectors)
+def write_index(folder: Path, vectors: Vectors, transform: Transform | None = None, kind: str = "flat") -> Structure:
+    """Write a cosine index of ``vectors`` (n, dimension); row i gets id i. ``vectors`` may be mapped from a file.
+
+    ``transform`` is applied to them and to every query (None: they are centred on their mean). ``kind`` is one of
+    scin.structure.KINDS, or "auto". Returns how it was arranged, for the manifest.
+    """
+    fitted = transform or fit_transforms([TransformSpec()], vectors)[0]
+    index, structure = arrange(vectors, fitted, kind)
     faiss.write_index(index, str(folder / INDEX_FILE))
+    return structure
 
 
-def load_index(folder: Path, *, encoder_fingerprint: str, dimension: int) -> SearchIndex:
-    """Verify and memory-map an index.
+def load_index(folder: Path, *, encoder_fingerprint: str, dimension: int, mmap: bool = True) -> SearchIndex:
+    """Verify and load an index. With ``mmap`` its vectors are the file's own pages, which all processes share.
 
     Raises ArtifactError, in one line, if a file is missing or altered, or if the index was not made by the encoder
     with this fingerprint and dimension.
@@ -42,8 +43,8 @@ def load_index(folder: Path, *, encoder_fingerprint: str, dimension: int) -> Sea
     check_encoder(folder, manifest, encoder_fingerprint, dimension)
     verify_files(folder, manifest)
     try:
-        index = faiss.read_index(str(folder / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)
-        cases = read_cases(folder)
+        index = faiss.read_index(str(folder / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC if mmap else 0)
+        cases = CaseTable(folder)
         thumbnails = Thumbnails(folder / THUMBNAILS)
     except (RuntimeError, OSError, ValueError) as error:
         raise ArtifactError(f"The index in {folder} cannot be read. Build it again.") from error
@@ -69,16 +70,13 @@ def check_encoder(folder: Path, manifest: Manifest, fingerprint: str, dimension:
 class SearchIndex:
     """A loaded index; a ``ml.values.Searcher``. Safe to use from several threads."""
 
-    def __init__(
-        self, manifest: Manifest, index: faiss.Index, cases: Sequence[StoredCase], thumbnails: Thumbnails
-    ) -> None:
+    def __init__(self, manifest: Manifest, index: faiss.Index, cases: CaseTable, thumbnails: Thumbnails) -> None:
         self.manifest = manifest
         self._index = index
+        self._parameters = parameters(manifest.structure)
         self._cases = cases
         self._thumbnails = thumbnails
-        self._by_id = {case.case_id: case for case in cases}
-        self._owners = _owners(cases, manifest.vectors)
-        self._photos_per_case = max((len(case.photos) for case in cases), default=1)
+        self._owners = _Owners(cases, manifest.vectors)
 
     version = VERSION
 
@@ -90,36 +88,46 @@ class SearchIndex:
     def search(self, views: Vectors, k: int) -> Retrieval:
         """``views``: (n, dimension) embeddings of one case's photos.
 
-        A stored case scores by its best pair of views. Exact: a case among the best has fewer than ``wanted`` better
-        ones, so its best photo is among the first wanted × photos-per-case of some view.
+        A stored case scores by its best pair of views. With a flat index this is exact: a case among the best has fewer
+        than ``wanted`` better ones, so its best photo is among the first wanted × photos-per-case of some view. The
+        other kinds miss a case as often as they miss a photo: the manifest's structure holds what was measured.
         """
         wanted = max(k, self.manifest.vote.neighbours)
-        depth = min(self.manifest.vectors, wanted * self._photos_per_case)
-        similarities, rows = self._index.search(np.ascontiguousarray(views, dtype=np.float32), depth)
+        depth = min(self.manifest.vectors, wanted * self._owners.photos_per_case)
+        queries = np.ascontiguousarray(views, dtype=np.float32)
+        similarities, rows = self._index.search(queries, depth, params=self._parameters)
         best: dict[int, float] = {}
-        for similarity, row in zip(similarities.ravel(), rows.ravel(), strict=True):
-            for owner in self._owners[row] if row >= 0 else ():
-                best[owner] = max(float(similarity), best.get(owner, -1.0))
-        ranked = sorted(best, key=lambda owner: (-best[owner], self._cases[owner].case_id))[:wanted]
-        neighbours = tuple(_similar(self._cases[owner], best[owner]) for owner in ranked)
+        for similarity, row in zip(similarities.ravel().tolist(), rows.ravel().tolist(), strict=True):
+            for owner in self._owners.of(row):
+                best[owner] = max(similarity, best.get(owner, -1.0))
+        ranked = sorted(best, key=lambda owner: (-best[owner], self._cases.case_id(owner)))[:wanted]
+        neighbours = tuple(_similar(self._cases.case(owner), best[owner]) for owner in ranked)
         return Retrieval(neighbours[:k], vote(neighbours, self.manifest.vote))
 
     def thumbnail(self, case_id: str, n: int) -> bytes | None:
         """The WebP thumbnail of photo ``n`` (from 0) of a case, or None if there is no such photo."""
-        case = self._by_id.get(case_id)
-        if case is None or not 0 <= n < len(case.photos):
-            return None
-        return self._thumbnails.read(case.photos[n])
+        row = self._cases.find(case_id)
+        photos = () if row is None else self._cases.case(row).photos
+        return self._thumbnails.read(photos[n]) if 0 <= n < len(photos) else None
 
 
-def _owners(cases: Sequence[StoredCase], vectors: int) -> list[tuple[int, ...]]:
-    owners: list[tuple[int, ...]] = [()] * vectors
-    for number, case in enumerate(cases):
-        for photo in case.photos:
-            if not 0 <= photo.vector < vectors:
-                raise ArtifactError(f"{CASES_TABLE} names a vector that the index does not hold. Build it again.")
-            owners[photo.vector] = (*owners[photo.vector], number)
-    return owners
+class _Owners:
+    """Which cases each vector belongs to, in two arrays: a vector's cases stand together, in the table's order."""
+
+    def __init__(self, cases: CaseTable, vectors: int) -> None:
+        """Raises ArtifactError if a case names a vector that the index does not hold."""
+        named, rows = cases.owners()
+        if len(named) and (named.min() < 0 or named.max() >= vectors):
+            raise ArtifactError(f"{CASES_TABLE} names a vector that the index does not hold. Build it again.")
+        self._rows: NDArray[np.int64] = rows[np.argsort(named, kind="stable")]
+        self._ends: NDArray[np.int64] = np.cumsum(np.bincount(named, minlength=vectors))
+        self.photos_per_case = int(np.bincount(rows, minlength=1).max())
+
+    def of(self, vector: int) -> list[int]:
+        """The cases of one vector; none for −1, with which faiss fills up."""
+        if vector < 0:
+            return []
+        return list(self._rows[self._ends[vector - 1] if vector else 0 : self._ends[vector]].tolist())
 
 
 def _similar(case: StoredCase, similarity: float) -> SimilarCase:

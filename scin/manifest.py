@@ -23,6 +23,18 @@ class Vote:
 
 
 @dataclass(frozen=True)
+class Structure:
+    """How vectors are arranged: ``kind`` is flat (exact), hnsw or ivf. Of an approximate one: ``effort`` is what each
+    search is told to look at (efSearch, or nprobe), and ``recall_at_10`` the mean share of the exact ten nearest that
+    it then found for ``queries`` of its own vectors, as measured when it was built."""
+
+    kind: str = "flat"
+    effort: int | None = None
+    recall_at_10: float = 1.0
+    queries: int | None = None
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The facts of one index. ``images`` counts photos, ``vectors`` distinct ones; ``built_at`` is the newest source
     time, so that the same input gives the same bytes; ``transforms`` are applied to queries and cases alike."""
@@ -47,6 +59,7 @@ class Manifest:
     attribution: Mapping[str, str]
     built_at: str
     files: Mapping[str, str]
+    structure: Structure = Structure()
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -60,6 +73,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         _check_format(path, facts["format"])
+        facts["structure"] = Structure(**facts.get("structure", {}))
         facts["vote"] = Vote(**facts["vote"])
         facts["transforms"] = tuple(facts["transforms"])
         return Manifest(**facts)

@@ -11,7 +11,7 @@ from scin.icd10 import icd_10
 from scin.manifest import Vote
 
 #: what graders wrote in the place of a condition; SCIN kept it in its labels
-_NOT_CONDITIONS = {"Remove from labeling tool"}
+NOT_CONDITIONS = {"Remove from labeling tool"}
 _BANDS = ((0.33, "high"), (0.10, "possible"))
 
 
@@ -21,7 +21,7 @@ def vote(neighbours: Sequence[SimilarCase], parameters: Vote) -> tuple[Condition
     Case i weighs softmax(similarity / temperature)_i; it splits its weight as its differential does. The cases that
     hold a condition are its evidence, most similar first.
     """
-    voters = [case for case in neighbours[: parameters.neighbours] if case.differential.keys() - _NOT_CONDITIONS]
+    voters = [case for case in neighbours[: parameters.neighbours] if case.differential.keys() - NOT_CONDITIONS]
     if not voters:
         return ()
     similarities = np.array([case.similarity for case in voters]) / parameters.temperature
@@ -30,7 +30,7 @@ def vote(neighbours: Sequence[SimilarCase], parameters: Vote) -> tuple[Condition
     shares: dict[str, float] = {}
     evidence: dict[str, list[str]] = {}
     for case, weight in zip(voters, weights, strict=True):
-        named = {name: part for name, part in case.differential.items() if name not in _NOT_CONDITIONS}
+        named = {name: part for name, part in case.differential.items() if name not in NOT_CONDITIONS}
         total = sum(named.values())
         for name, part in named.items():
             shares[name] = shares.get(name, 0.0) + float(weight) * part / total

@@ -6,13 +6,16 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from storage.parallel import map_ordered
+
 _CHUNK = 1 << 20
+#: objects that are read at once, and that may wait for their reader
+_READERS, _AHEAD = 8, 32
 
 
 class StorageError(Exception):
@@ -80,18 +83,21 @@ def write_atomically(target: Path, data: bytes) -> None:
         raise
 
 
-def read_many(store: Storage, names: Iterable[str], workers: int = 8) -> Iterator[tuple[str, bytes | StorageError]]:
-    """Read many objects in parallel. Yields (name, bytes or the error) as they finish; one failure stops no other."""
-    with ThreadPoolExecutor(workers, thread_name_prefix="storage") as pool:
-        futures = {pool.submit(store.read, name): name for name in names}
-        for future in as_completed(futures):
-            error = future.exception()
-            if error is None:
-                yield futures[future], future.result()
-            elif isinstance(error, StorageError):
-                yield futures[future], error
-            else:
-                raise error
+def read_many(
+    store: Storage, names: Iterable[str], workers: int = _READERS, ahead: int = _AHEAD
+) -> Iterator[tuple[str, bytes | StorageError]]:
+    """Read many objects in parallel: (name, bytes or the error) in the order of ``names``; one failure stops no other.
+
+    At most ``ahead`` objects are held, however many there are.
+    """
+
+    def read(name: str) -> tuple[str, bytes | StorageError]:
+        try:
+            return name, store.read(name)
+        except StorageError as error:
+            return name, error
+
+    return map_ordered(read, names, workers=workers, ahead=ahead, name="storage")
 
 
 def sha256_file(path: Path) -> str:

@@ -7,16 +7,26 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    FlexibleChecksumError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 
-from storage.base import NotFoundError, ObjectInfo, StorageError
+from storage.base import ChecksumError, NotFoundError, ObjectInfo, StorageError
+from storage.retries import read_again
 
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=60)
 _MISSING = {"NoSuchKey", "NoSuchBucket", "404"}
+#: what the client raises while a body arrives: its own retries end with the answer's first line
+_BROKEN = (FlexibleChecksumError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 
 
 class S3Storage:
-    """Objects below ``s3://bucket/prefix``."""
+    """Objects below ``s3://bucket/prefix``. Checksums are compared where the server states one."""
 
     def __init__(self, uri: str) -> None:
         parts = urlsplit(uri)
@@ -36,10 +46,15 @@ class S3Storage:
 
     def read(self, name: str) -> bytes:
         try:
-            return bytes(self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read())
+            return read_again(lambda: self._download(name), _BROKEN)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _MISSING:
                 raise NotFoundError(f"{name} is not in {self.uri}.") from error
             raise StorageError(f"{name} could not be read from {self.uri}: check access.") from error
+        except FlexibleChecksumError as error:
+            raise ChecksumError(f"{name} arrived damaged from {self.uri}: try again.") from error
         except BotoCoreError as error:
             raise StorageError(f"{name} could not be read from {self.uri}: try again later.") from error
+
+    def _download(self, name: str) -> bytes:
+        return bytes(self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read())

@@ -10,13 +10,14 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from storage.base import NotFoundError, ObjectInfo, StorageError
+from storage.retries import read_again
 
 _TIMEOUT_S = (5.0, 60.0)  # connect, read
 _RETRY = Retry(total=4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
 
 
 class WebStorage:
-    """Reads ``uri`` + name; transient failures are retried, honouring Retry-After."""
+    """Reads ``uri`` + name; transient failures and cut transfers are retried, honouring Retry-After."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri.rstrip("/")
@@ -29,9 +30,12 @@ class WebStorage:
 
     def read(self, name: str) -> bytes:
         try:
-            answer = self._session.get(f"{self.uri}/{quote(name)}", timeout=_TIMEOUT_S)
+            return read_again(lambda: self._download(name), (requests.exceptions.ChunkedEncodingError,))
         except requests.RequestException as error:
             raise StorageError(f"{name} could not be read from {self.uri}: try again later.") from error
+
+    def _download(self, name: str) -> bytes:
+        answer = self._session.get(f"{self.uri}/{quote(name)}", timeout=_TIMEOUT_S)
         if answer.status_code == requests.codes.not_found:
             raise NotFoundError(f"{name} is not at {self.uri}.")
         if not answer.ok:

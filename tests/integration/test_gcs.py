@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from storage import ChecksumError, NotFoundError, StorageError, open_storage
+from storage import ChecksumError, NotFoundError, StorageError, open_storage, retries
 from storage.base import read_many
 
 # Google's client asks for a helper of its gRPC transport, which is not used here.
@@ -106,6 +106,7 @@ class Damaging(BaseHTTPRequestHandler):
 def test_a_transfer_that_does_not_match_its_checksum_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with HTTPServer(("127.0.0.1", 0), Damaging) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        monkeypatch.setattr(retries, "FIRST_WAIT_S", 0)
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_address[1]}")
         with pytest.raises(ChecksumError, match=r"x\.png arrived damaged from gs://skin"):
             open_storage("gs://skin").read("x.png")

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from storage import NotFoundError, StorageError, open_storage, web
+from storage import NotFoundError, StorageError, open_storage, retries, web
 from storage.base import read_many
 
 CONTENT = bytes(range(256)) * 64
@@ -51,6 +51,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0)
     monkeypatch.setattr(web, "_RETRY", web._RETRY.new(backoff_factor=0))
 
 

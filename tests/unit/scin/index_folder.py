@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ml.values import Vectors
 from scin.attribution import SCIN
-from scin.index import INDEX_FILE, METRIC, TRANSFORMS, SearchIndex, load_index, write_index
+from scin.index import INDEX_FILE, METRIC, SearchIndex, load_index, write_index
 from scin.manifest import FORMAT, Manifest, Vote, write_manifest
 from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
 from storage.base import sha256_file
@@ -84,7 +84,7 @@ def write_folder(folder: Path, vectors: Vectors, cases: Sequence[StoredCase], **
         "encoder_fingerprint": FINGERPRINT,
         "dimension": vectors.shape[1],
         "metric": METRIC,
-        "transforms": TRANSFORMS,
+        "transforms": ("centre", "l2-normalise"),
         "vote": Vote(),
         "licence": SCIN["licence"],
         "attribution": dict(SCIN),

@@ -71,7 +71,7 @@ def test_info_prints_the_manifest(run: Run, index: Path) -> None:
 
 
 def test_verify(run: Run, index: Path) -> None:
-    assert run("verify", "--index", index) == (0, f"{index}: 3 files match their sha256\n", "")
+    assert run("verify", "--index", index) == (0, f"{index}: 4 files match their sha256\n", "")
     (index / "cases.parquet").write_bytes(b"damaged")
     status, out, err = run("verify", "--index", index)
     assert (status, out, err.count("\n")) == (1, "", 1)

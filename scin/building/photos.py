@@ -1,0 +1,52 @@
+"""What becomes of one photo between its store and its shard."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from ml.errors import ImageError
+from ml.images import decode
+from ml.values import RGB, Vector
+from scin.thumbnails import thumbnail
+from storage import NotFoundError, StorageError
+
+MISSING, UNREADABLE = "image missing", "image unreadable"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One photo as a shard keeps it. ``digest`` is the sha256 of its bytes, "" where there are none; ``vector`` is None
+    for a copy of an earlier photo and for one that was ``skipped``, whose reason that is (else "")."""
+
+    path: str
+    digest: str = ""
+    vector: Vector | None = None
+    thumbnail: bytes = b""
+    skipped: str = ""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A photo on its way to the encoder."""
+
+    path: str
+    digest: str
+    rgb: RGB
+    thumbnail: bytes
+
+    def row(self, vector: Vector | None) -> Row:
+        """``vector`` None: the photo is a copy of an earlier one, which has the thumbnail too."""
+        return Row(self.path, self.digest, vector, b"" if vector is None else self.thumbnail)
+
+
+def decode_photo(path: str, content: bytes | StorageError) -> Decoded | Row:
+    """A photo, or the row that tells why there is none."""
+    if isinstance(content, StorageError):
+        return Row(path, skipped=MISSING if isinstance(content, NotFoundError) else UNREADABLE)
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        rgb = decode(content).rgb
+    except ImageError as error:
+        return Row(path, digest, skipped=f"image: {error.code}")
+    return Decoded(path, digest, rgb, thumbnail(rgb))

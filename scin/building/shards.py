@@ -1,0 +1,126 @@
+"""Embedded photos on disk, a shard at a time: what bounds the memory of a build, and what a killed one goes on from."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scin.building.photos import UNREADABLE, Row
+from storage.base import write_atomically
+
+#: photos of a shard: what a killed build loses at most. Half a megabyte of vectors, a quarter of a minute of encoding
+SHARD_PHOTOS = 256
+_FORMAT = 1
+_RECIPE, _LOCK = "recipe.json", "lock"
+_COLUMNS = ("path", "digest", "vector", "thumbnail", "skipped")
+
+
+class BuildError(Exception):
+    """No index can be built from this; the message says why."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A fixed part of the photos to embed, so that a resumed build makes the same batches as an uninterrupted one."""
+
+    number: int
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes the shards of one build unfit for another."""
+
+    source: str
+    encoder_fingerprint: str
+    dimension: int
+    shard_photos: int = SHARD_PHOTOS
+    format: int = _FORMAT
+
+
+def plan_shards(paths: Sequence[str], photos: int = SHARD_PHOTOS) -> list[Shard]:
+    """The same paths give the same shards; more paths change only the last one."""
+    starts = range(0, len(paths), photos)
+    return [Shard(number, tuple(paths[start : start + photos])) for number, start in enumerate(starts)]
+
+
+class ShardFolder:
+    """The shards of one build. Each file appears whole or not at all."""
+
+    def __init__(self, folder: Path, recipe: Recipe) -> None:
+        self.folder = folder
+        self._recipe = recipe
+        self._schema = pa.schema(
+            [
+                ("path", pa.string()),
+                ("digest", pa.string()),
+                ("vector", pa.list_(pa.float32(), recipe.dimension)),
+                ("thumbnail", pa.binary()),
+                ("skipped", pa.string()),
+            ]
+        )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other builds out; the lock ends with the process. Raises BuildError if another build is at work."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / _LOCK).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise BuildError(f"Another build is at work in {self.folder}: wait for it or stop it.") from error
+            yield
+
+    def prepare(self, *, resume: bool) -> None:
+        """Keep the shards that are there if they are of the same recipe and ``resume`` is set; else start anew."""
+        text = json.dumps(asdict(self._recipe), indent=1) + "\n"
+        recipe = self.folder / _RECIPE
+        if not resume or not recipe.is_file() or recipe.read_text(encoding="utf-8") != text:
+            self.clear()
+        write_atomically(recipe, text.encode())
+
+    def clear(self) -> None:
+        """Remove everything but the lock."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != _LOCK:
+                path.unlink()
+
+    def holds(self, shard: Shard) -> bool:
+        """Whether the shard is done: of these paths, and none that a later attempt might read."""
+        try:
+            table = pq.read_table(self._file(shard), columns=["path", "skipped"])
+        except (OSError, pa.ArrowInvalid):
+            return False
+        return tuple(table["path"].to_pylist()) == shard.paths and UNREADABLE not in table["skipped"].to_pylist()
+
+    def digests(self, shard: Shard) -> list[str]:
+        """Of the photos that the shard has a vector of."""
+        table = pq.read_table(self._file(shard), columns=["digest", "vector"])
+        return [str(digest) for digest in table.filter(table["vector"].is_valid())["digest"].to_pylist()]
+
+    def write(self, shard: Shard, rows: Sequence[Row]) -> None:
+        table = pa.Table.from_pydict(
+            {name: [getattr(row, name) for row in rows] for name in _COLUMNS}, schema=self._schema
+        )
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="none", use_dictionary=False)
+        write_atomically(self._file(shard), sink.getvalue().to_pybytes())
+
+    def read(self, shard: Shard) -> Iterator[Row]:
+        for row in pq.read_table(self._file(shard), schema=self._schema).to_pylist():
+            vector = None if row["vector"] is None else np.array(row["vector"], np.float32)
+            yield Row(**{**row, "vector": vector})
+
+    def _file(self, shard: Shard) -> Path:
+        return self.folder / f"{shard.number:06}.parquet"

@@ -1,0 +1,55 @@
+"""Skin tone groups, by which every figure is also told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scin.table import StoredCase
+
+FITZPATRICK_RATED, FITZPATRICK_SELF = "Fitzpatrick (dermatologists)", "Fitzpatrick (self-reported)"
+MONK, MONK_GROUP = "Monk", "Monk group"
+UNKNOWN = ""
+MONK_GROUPS = {"Monk 1–4": range(1, 5), "Monk 5–7": range(5, 8), "Monk 8–10": range(8, 11)}
+
+
+def tone_groups(cases: Sequence[StoredCase]) -> dict[str, NDArray[np.str_]]:
+    """Scale → (n,) each case's group on it, "" where nobody said.
+
+    Fitzpatrick by the median of the dermatologists' estimates, and as the contributor said; Monk by the mean of the
+    two raters' tones. A half is rounded to the darker type, of which there are fewer.
+    """
+    monk = [monk_tone(case.monk_india, case.monk_us) for case in cases]
+    return {
+        FITZPATRICK_RATED: _names("Fitzpatrick", [_fitzpatrick(case.fitzpatrick_labels) for case in cases]),
+        FITZPATRICK_SELF: _names("Fitzpatrick", [_fitzpatrick(_one(case.fitzpatrick_self)) for case in cases]),
+        MONK: _names("Monk", monk),
+        MONK_GROUP: np.array([UNKNOWN if tone is None else monk_group(tone) for tone in monk], np.str_),
+    }
+
+
+def monk_tone(*ratings: int | None) -> int | None:
+    """The mean of the tones (1–10) that were given, a half rounded up; None if none was."""
+    given = [rating for rating in ratings if rating is not None]
+    return int(sum(given) / len(given) + 0.5) if given else None
+
+
+def monk_group(tone: int) -> str:
+    """The group of a Monk tone, 1–10."""
+    return next(name for name, tones in MONK_GROUPS.items() if tone in tones)
+
+
+def _fitzpatrick(labels: Sequence[str]) -> int | None:
+    types = [int(label.removeprefix("FST")) for label in labels if label.removeprefix("FST").isdecimal()]
+    return int(median(types) + 0.5) if types else None
+
+
+def _one(label: str | None) -> tuple[str, ...]:
+    return () if label is None else (label,)
+
+
+def _names(scale: str, numbers: Sequence[int | None]) -> NDArray[np.str_]:
+    return np.array([UNKNOWN if number is None else f"{scale} {number}" for number in numbers], np.str_)

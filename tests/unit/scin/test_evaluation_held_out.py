@@ -1,0 +1,143 @@
+"""Protocols with a planted truth: a perfect embedding gives 1, a meaningless one chance, a spoilt one what was left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scin.evaluation.bootstrap import Bootstrap
+from scin.evaluation.cases import LabelledCases
+from scin.evaluation.folds import case_folds
+from scin.evaluation.held_out import PRIOR, PROBE, VOTE, HeldOut, answer_held_out
+from scin.evaluation.image_split import image_split
+from scin.evaluation.metrics import NDCG, TOP_1, TOP_3, TOP_5, per_case
+from scin.evaluation.probe import probe
+from scin.evaluation.selection import candidates, choose
+from scin.transform import TransformSpec
+from tests.unit.scin.evaluation_data import cases_of, classes_of, embedded, names
+from tests.unit.scin.index_folder import unit
+
+CLASSES = 5
+
+
+def answered(cases: LabelledCases, seed: int = 1) -> HeldOut:
+    return answer_held_out(cases, case_folds(cases, 5, seed), seed)
+
+
+def score(found: HeldOut, cases: LabelledCases, protocol: str, metric: str = TOP_1) -> float:
+    return float(per_case(found.probabilities[protocol], cases)[metric].mean())
+
+
+def test_a_perfect_embedding_is_always_right() -> None:
+    classes = classes_of(150, CLASSES, 1)
+    cases = cases_of(names(classes), embedded(classes, 0.02, 2))
+    found = answered(cases)
+    for protocol in (VOTE, PROBE):
+        for metric in (TOP_1, TOP_3, TOP_5, NDCG):
+            assert score(found, cases, protocol, metric) == pytest.approx(1.0), (protocol, metric)
+
+
+@pytest.mark.parametrize("protocol", [VOTE, PROBE])
+def test_a_meaningless_embedding_is_at_chance(protocol: str) -> None:
+    cases = cases_of(names(classes_of(300, CLASSES, 3)), embedded(np.zeros(300, int), 5.0, 4))
+    # three and a half standard errors of a share of 300
+    assert score(answered(cases), cases, protocol) == pytest.approx(1 / CLASSES, abs=0.08)
+
+
+@pytest.mark.parametrize("kept", [0.9, 0.6])
+def test_what_was_spoilt_is_lost(kept: float) -> None:
+    """A share of the photos shows another condition than the label: there and only there the vote must be wrong."""
+    rng = np.random.default_rng(5)
+    shown = classes_of(300, CLASSES, 6)
+    spoilt = rng.random(300) > kept
+    labels = np.where(spoilt, (shown + rng.integers(1, CLASSES, 300)) % CLASSES, shown)
+    cases = cases_of(names(labels), embedded(shown, 0.05, 7))
+    assert score(answered(cases), cases, VOTE) == pytest.approx(float((~spoilt).mean()), abs=0.02)
+
+
+def test_always_the_commonest_is_as_often_right_as_it_occurs() -> None:
+    classes = np.repeat([0, 1, 2], [100, 60, 40])
+    cases = cases_of(names(classes), embedded(classes, 1.0, 8))
+    found = answered(cases)
+    assert score(found, cases, PRIOR) == pytest.approx(0.5)
+    assert score(found, cases, PRIOR, TOP_3) == 1
+
+
+def test_the_same_seed_gives_the_same_answers() -> None:
+    classes = classes_of(100, 4, 9)
+    cases = cases_of(names(classes), embedded(classes, 0.6, 10))
+    first, second, other = answered(cases), answered(cases), answered(cases, seed=2)
+    for protocol in (VOTE, PROBE, PRIOR):
+        assert (first.probabilities[protocol] == second.probabilities[protocol]).all()
+    assert (first.calibrated == second.calibrated).all()
+    assert (first.probabilities[VOTE] != other.probabilities[VOTE]).any()
+
+
+def test_a_condition_that_only_the_held_out_case_has_is_a_miss() -> None:
+    classes = np.append(classes_of(99, 3, 11), 3)
+    cases = cases_of(names(classes), embedded(classes, 0.05, 12))
+    assert per_case(answered(cases).probabilities[VOTE], cases)[TOP_5][-1] == 0
+
+
+def test_the_probe_learns_the_whole_differential() -> None:
+    """Photos of one kind are labelled 70 : 30: so are its probabilities."""
+    kinds = classes_of(300, 2, 13)
+    labels = [{"A": 0.7, "B": 0.3} if kind else {"C": 0.6, "D": 0.4} for kind in kinds]
+    cases = cases_of(labels, embedded(kinds, 0.1, 14))
+    given, _ = probe(cases, cases, 1)
+    assert given.sum(axis=1) == pytest.approx(np.ones(300))
+    seen = given[kinds == 1].mean(axis=0)
+    assert seen[:2].sum() > 3 * seen[2:].sum()
+    assert seen[:2] / seen[:2].sum() == pytest.approx([0.7, 0.3], abs=0.04)
+
+
+def test_the_probe_of_one_condition_names_it() -> None:
+    cases = cases_of(names(np.zeros(40, int)), embedded(np.zeros(40, int), 0.5, 15))
+    assert (probe(cases, cases, 1)[0] == 1).all()
+
+
+def test_a_transform_that_helps_is_chosen() -> None:
+    """Eight loud dimensions say nothing; scaled down, the quiet ones that do are heard."""
+    classes = classes_of(300, 4, 16)
+    noise = np.random.default_rng(17).normal(size=(300, 16)) * np.where(np.arange(16) < 8, 0.2, 4.0)
+    cases = cases_of(names(classes), unit(np.eye(16)[classes] + noise))
+    choice = choose(cases, 1)
+    assert choice.transform.spec.power < 0
+    assert choice.score > choice.tried["centre"] + 0.2
+    assert choice.score == max(choice.tried.values())
+
+
+def test_more_components_than_half_the_vectors_are_not_tried() -> None:
+    assert candidates(100, 512) == (TransformSpec(),)
+    assert {spec.components for spec in candidates(300, 512)} == {None, 64, 128}
+    assert {spec.components for spec in candidates(9000, 100)} == {None, 64, 100}
+
+
+def test_splitting_images_flatters_where_splitting_cases_does_not() -> None:
+    """Three photos a case that are alike, labels that mean nothing: only the leak can be learnt."""
+    rng = np.random.default_rng(18)
+    classes = classes_of(150, 2, 19)
+    centres = rng.normal(size=(150, 64))
+    vectors = unit(np.repeat(centres, 3, axis=0) + 0.1 * rng.normal(size=(450, 64)))
+    cases = cases_of(names(classes), vectors, photos=[[3 * n, 3 * n + 1, 3 * n + 2] for n in range(150)])
+    leaky = image_split(cases, Bootstrap(50, 1), 1, grouped=False)
+    whole = image_split(cases, Bootstrap(50, 1), 1, grouped=True)
+    assert (leaky.training_images, leaky.tested_images) == (360, 90)
+    assert leaky.shared_cases > 50
+    assert whole.shared_cases == 0
+    assert leaky.macro_auroc.value is not None
+    assert whole.macro_auroc.value is not None
+    assert leaky.macro_auroc.value > whole.macro_auroc.value + 0.15
+    assert whole.macro_auroc.value == pytest.approx(0.5, abs=0.2)
+
+
+def test_the_probe_reaches_what_is_possible() -> None:
+    """Two normal distributions 2 standard deviations apart: nobody can be right more often than Φ(1) = 0.841."""
+    classes = classes_of(1200, 2, 20)
+    vectors = np.random.default_rng(21).normal(size=(1200, 16))
+    vectors[:, 0] += 2.0 * classes
+    cases = cases_of(names(classes), vectors.astype(np.float32))
+    fold = case_folds(cases, 2, 1)
+    training, tested = (cases.take(np.flatnonzero(fold == number)) for number in (0, 1))
+    given, _ = probe(training, tested, 1)
+    assert per_case(given, tested)[TOP_1].mean() == pytest.approx(0.841, abs=0.04)

@@ -1,0 +1,76 @@
+"""Transforms: what they do to vectors, and that an index does the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+
+from scin.index import INDEX_FILE, write_index
+from scin.transform import Transform, TransformSpec, fit_transforms
+from tests.unit.scin.index_folder import unit
+
+
+def correlated(n: int, dimension: int, seed: int) -> np.ndarray:
+    """Unit vectors with very unequal variances around a common direction."""
+    rng = np.random.default_rng(seed)
+    scales = np.geomspace(1, 0.05, dimension)
+    return unit(rng.normal(size=(n, dimension)) * scales @ rng.normal(size=(dimension, dimension)) + 2)
+
+
+def fitted(spec: TransformSpec, vectors: np.ndarray) -> Transform:
+    return fit_transforms([spec], vectors)[0]
+
+
+def test_centring_subtracts_the_mean_and_divides_by_the_norm() -> None:
+    vectors = correlated(200, 8, 1)
+    expected = unit(vectors - vectors.mean(axis=0, dtype=np.float64))
+    assert fitted(TransformSpec(), vectors).apply(vectors) == pytest.approx(expected, abs=1e-5)
+
+
+def test_turning_alone_changes_no_cosine() -> None:
+    vectors = correlated(100, 8, 2)
+    centred = fitted(TransformSpec(), vectors).apply(vectors)
+    turned = fitted(TransformSpec(8, 0.0), vectors).apply(vectors)
+    assert turned @ turned.T == pytest.approx(centred @ centred.T, abs=1e-4)
+
+
+@pytest.mark.parametrize(("power", "exponent"), [(0.0, 1.0), (-0.25, 0.5), (-0.5, 0.0)])
+def test_the_power_says_what_is_left_of_the_variances(power: float, exponent: float) -> None:
+    vectors = correlated(2000, 6, 3)
+    transform = fitted(TransformSpec(6, power), vectors)
+    assert transform.matrix is not None
+    moved = (vectors - transform.mean).astype(np.float64) @ transform.matrix
+    variances = np.sort(np.linalg.eigvalsh(np.cov(vectors.T)))[::-1]
+    assert np.cov(moved.T) == pytest.approx(np.diag(variances**exponent), abs=1e-4)
+
+
+def test_components_without_variance_are_left_out() -> None:
+    flat = correlated(50, 4, 4)
+    padded = np.concatenate([flat, np.zeros((50, 3), np.float32)], axis=1)
+    transform = fitted(TransformSpec(7, -0.5), padded)
+    assert transform.matrix is not None
+    assert transform.matrix.shape == (7, 4)
+
+
+def test_a_vector_that_is_the_mean_stays_finite() -> None:
+    vectors = np.array([[1, 0], [-1, 0]], np.float32)
+    assert (fitted(TransformSpec(), vectors).apply(np.zeros((1, 2), np.float32)) == 0).all()
+
+
+def test_names_are_what_the_manifest_says() -> None:
+    vectors = correlated(40, 8, 5)
+    assert fitted(TransformSpec(), vectors).steps == ("centre", "l2-normalise")
+    assert fitted(TransformSpec(4, -0.25), vectors).steps == ("pca(4, -0.25)", "l2-normalise")
+
+
+@pytest.mark.parametrize("spec", [TransformSpec(), TransformSpec(8, -0.5), TransformSpec(3, -0.25)])
+def test_an_index_compares_what_the_transform_gives(tmp_path: Path, spec: TransformSpec) -> None:
+    vectors, queries = correlated(120, 8, 6), correlated(5, 8, 7)
+    transform = fitted(spec, vectors)
+    write_index(tmp_path, vectors, transform)
+    similarities, rows = faiss.read_index(str(tmp_path / INDEX_FILE)).search(queries, 120)
+    expected = transform.apply(queries) @ transform.apply(vectors).T
+    assert similarities == pytest.approx(np.take_along_axis(expected, rows, axis=1), abs=1e-5)
