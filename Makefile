@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev artifacts serve test lint format rehearse sizing clean
+.PHONY: help install install-dev artifacts serve test lint format bench bench-short soak rehearse sizing clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -25,7 +25,7 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-openvino.txt $(VENV)/.installed
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
 	@touch $@
 
@@ -51,6 +51,21 @@ lint: $(VENV)/.installed-dev ## style, types and import contracts
 format: $(VENV)/.installed-dev ## rewrite the code in its style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+BENCH := var/bench/venv
+$(BENCH)/.installed: requirements-bench.txt $(VENV)/.installed
+	$(BIN)/python -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --disable-pip-version-check --quiet -r requirements-bench.txt
+	@touch $@
+
+bench: $(BENCH)/.installed artifacts ## side by side with Flask, gunicorn, LitServe and BentoML (20 minutes)
+	$(BENCH)/bin/python -m benchmarks.peers $(ARGS)
+
+bench-short: $(VENV)/.installed-dev artifacts ## this service beside its own in-process limit; fails on ratios (2 minutes)
+	$(BIN)/python -m benchmarks.peers --short
+
+soak: $(VENV)/.installed-dev artifacts ## half an hour of mixed load; fails if memory, threads or files grow (ARGS="--minutes 5")
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 rehearse: $(VENV)/.installed-dev artifacts ## rehearse `eb deploy` with the real EB CLI and nginx, without an account (ARGS=--short)
 	$(BIN)/python -m deploy.rehearsal $(ARGS)

@@ -1,0 +1,103 @@
+"""The pipeline that every server of the comparison imports unchanged: this project's own, loaded by its own loader.
+
+What is served comes from the environment, as in production (``DERMSERVE_ENGINE``, ``DERMSERVE_VAR``, …), and
+``BENCH_KIND`` chooses how much of it: ``search`` (decode, preprocess, encoder, index) or ``analysis`` (all of it).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from dataclasses import replace
+from enum import StrEnum
+from typing import Self
+
+from ml import modality as kinds
+from ml.analyzer import CaseRequest
+from ml.deadline import Deadline
+from ml.encoder import Encoder
+from ml.images import decode
+from ml.values import Analysis, Decision, ModelCard, Quality, Searcher, Skin
+from settings import Settings
+from web.loader import Pipeline, ProductionLoader
+from web.rendering import render_analysis
+
+KIND = "BENCH_KIND"
+_PATIENCE_S = 300.0
+
+
+class Kind(StrEnum):
+    """How much of the pipeline a request runs."""
+
+    SEARCH = "search"
+    ANALYSIS = "analysis"
+
+
+class SearchAnalyzer:
+    """Encoder and index alone. Safe to use from several threads."""
+
+    def __init__(self, encoder: Encoder, index: Searcher, cards: tuple[ModelCard, ...]) -> None:
+        self._encoder = encoder
+        self._index = index
+        self._cards = cards
+
+    def analyze(self, request: CaseRequest, deadline: Deadline) -> Analysis:
+        """An analysis that holds the similar cases and nothing else."""
+        started = time.perf_counter()
+        vectors = self._encoder.embed([photo.rgb for photo in request.photos], deadline)
+        encoded = time.perf_counter()
+        found = self._index.search(vectors, request.k)
+        timings = {"encode": (encoded - started) * 1e3, "search": (time.perf_counter() - encoded) * 1e3}
+        return Analysis(
+            photos=request.photos,
+            quality=Quality(usable=True, score=math.nan),
+            modality=kinds.determine(request.modality, None),
+            skin=Skin(tone=None),
+            conditions=(),
+            lesion=None,
+            decision=Decision(kind="abstain", reasons=("search_only",)),
+            similar_cases=found.cases,
+            index=self._index.info,
+            models=self._cards,
+            timings_ms=timings,
+        )
+
+
+class SearchLoader(ProductionLoader):
+    """Loads what production loads, and analyses with a SearchAnalyzer."""
+
+    def load_pipeline(self) -> Pipeline:
+        from scin.index import SearchIndex
+
+        whole = super().load_pipeline()
+        models, index = self._models, whole.index
+        if models is None or not isinstance(index, SearchIndex):
+            raise TypeError("the production loader gave no index that can be searched")
+        return replace(whole, analyzer=SearchAnalyzer(models.encoder, index, models.cards))
+
+
+class Core:
+    """Photo in, JSON out. Safe to use from several threads."""
+
+    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+        self._pipeline = pipeline
+        self._settings = settings
+
+    @classmethod
+    def load(cls, kind: Kind | None = None) -> Self:
+        """Load, warm and check, as a worker of the service does. ``kind``: from the environment if not given."""
+        settings = Settings.load()
+        kind = kind or Kind(os.environ.get(KIND, Kind.ANALYSIS))
+        loader = SearchLoader(settings) if kind is Kind.SEARCH else ProductionLoader(settings)
+        loader.load_models()
+        return cls(loader.load_pipeline(), settings)
+
+    def answer(self, photo: bytes) -> bytes:
+        """The JSON answer for one encoded photo. Raises ml.errors.MLError for a photo that cannot be used."""
+        started = time.perf_counter()
+        deadline = Deadline(_PATIENCE_S)
+        decoded = decode(photo, max_pixels=self._settings.max_pixels)
+        analysis = self._pipeline.analyzer.analyze(CaseRequest(photos=(decoded,)), deadline)
+        timings = {**analysis.timings_ms, "total": (time.perf_counter() - started) * 1e3}
+        return render_analysis(analysis, timings, cosmetic=self._settings.cosmetic_mode).model_dump_json().encode()

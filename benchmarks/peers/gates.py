@@ -1,0 +1,109 @@
+"""What the comparison must show, as ratios of numbers that were taken in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.peers.arms import OURS
+from benchmarks.peers.outcomes import median
+from benchmarks.peers.track import CLIENTS, OVERLOAD, cell
+
+Tracks = Mapping[str, dict[str, Any]]
+
+TUNED_PEERS = ("litserve", "bentoml")
+DEFAULT_PEERS = ("flask", "litserve-defaults", "bentoml-defaults")
+_CROWD = f"{CLIENTS} clients"
+_FULL = f"{OVERLOAD:g} × the limit"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """``value`` must be at least ``target``, or at most where ``at_most``; None where it was not measured."""
+
+    track: str
+    meaning: str
+    value: float | None
+    target: float
+    at_most: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """What was not measured, because its servers took no part, fails nobody."""
+        if self.value is None:
+            return True
+        return self.value <= self.target if self.at_most else self.value >= self.target
+
+    def facts(self) -> dict[str, Any]:
+        return {**asdict(self), "passed": self.passed}
+
+
+#: meaning → target of the short form, whose few seconds on a machine with other work must not raise false alarms
+SHORT_GATES = {"of the in-process limit": 0.75, "lone latency over the in-process time": 1.5}
+
+
+def judge(tracks: Tracks, only: Mapping[str, float] | None = None) -> list[Gate]:
+    """All gates of the tracks that were run; with ``only``, those and what must never happen, with these targets."""
+    gates = [gate for name, track in tracks.items() for gate in _gates(name, track)]
+    gates += _gain(tracks)
+    if only is None:
+        return gates
+    kept = [gate for gate in gates if gate.meaning in only or gate.target == 0.0]
+    return [Gate(g.track, g.meaning, g.value, only.get(g.meaning, g.target), g.at_most) for g in kept]
+
+
+def _gates(name: str, track: dict[str, Any]) -> list[Gate]:
+    arms = track["arms"]
+    if OURS not in arms:
+        return []
+    ours = arms[OURS]
+    turns = [turn for turn in track["turns"] if turn["arm"] == OURS]
+
+    def best(peers: tuple[str, ...], where: str, number: str) -> float | None:
+        known = [value for peer in peers if peer in arms and (value := cell(arms[peer], where, number)) is not None]
+        return max(known, default=None)
+
+    def ratio(where: str, number: str, peers: tuple[str, ...]) -> float | None:
+        return _over(cell(ours, where, number), best(peers, where, number))
+
+    goodputs = [value for arm in arms.values() if (value := cell(arm, _FULL, "goodput_per_s")) is not None]
+    gates = [
+        Gate(name, "of the in-process limit", median(turn["of_limit"] for turn in turns), 0.95),
+        Gate(name, "of the better tuned peer", ratio(_CROWD, "ok_per_s", TUNED_PEERS), 1.0),
+        Gate(name, "of the best peer as it comes", ratio(_CROWD, "goodput_per_s", DEFAULT_PEERS), 2.5),
+        Gate(name, "lone latency over the in-process time", median(t["lone_ratio"] for t in turns), 1.15, at_most=True),
+        Gate(name, "overload: goodput of the best", _over(cell(ours, _FULL, "goodput_per_s"), max(goodputs)), 0.95),
+        Gate(name, "overload: p99 of 200s, s", cell(ours, _FULL, "p99_s"), 1.5, at_most=True),
+        Gate(name, "idle, cores", ours["idle_cores"], 0.01, at_most=True),
+    ]
+    return gates + [Gate(name, meaning, count(ours), 0.0, at_most=True) for meaning, count in _NEVER.items()]
+
+
+def _all_cells(arm: dict[str, Any]) -> list[dict[str, Any]]:
+    return [run for runs in arm["cells"].values() for run in runs]
+
+
+#: meaning → how often it happened in all of this service's cells
+_NEVER: Mapping[str, Callable[[dict[str, Any]], float]] = {
+    "answers other than 200 and 503": lambda arm: float(
+        sum(n for run in _all_cells(arm) for status, n in run["statuses"].items() if status not in ("200", "503"))
+    ),
+    "503 without Retry-After": lambda arm: float(sum(run["503_without_retry_after"] for run in _all_cells(arm))),
+    "resets and unanswered": lambda arm: float(sum(sum(run["problems"].values()) for run in _all_cells(arm))),
+}
+
+
+def _gain(tracks: Tracks) -> list[Gate]:
+    """What the compiled engine brings end to end; labelled as the engine's, not the serving's."""
+    found = []
+    for kind in ("search", "analysis"):
+        pair = [tracks.get(f"{kind}-{engine}", {}).get("arms", {}).get(OURS) for engine in ("best", "native")]
+        if all(pair):
+            best, native = (cell(arm, _CROWD, "ok_per_s") for arm in pair)
+            found.append(Gate(f"{kind}", "the engine's gain over native", _over(best, native), 1.3))
+    return found
+
+
+def _over(one: float | None, other: float | None) -> float | None:
+    return one / other if one is not None and other else None

@@ -1,0 +1,185 @@
+"""One track: the same core, by the same engine, behind every server, measured in turns."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.arms import ARMS, REPOSITORY, Arm, Plan, command, environment, plan_for
+from benchmarks.peers.client import Job
+from benchmarks.peers.core import Kind
+from benchmarks.peers.inprocess import InProcess
+from benchmarks.peers.load import GRACE_S
+from benchmarks.peers.outcomes import middle
+from benchmarks.peers.photos import write_photos
+from benchmarks.peers.processes import ProcessGroup, ServerError, free_port
+
+CLIENTS = 8
+OVERLOAD = 4.0
+_SWEEP_CLIENTS = (2, 4, 16)
+_SWEEP_LOADS = (0.5, 0.8, 1.0, 1.5, 2.0)
+_IDLE_S, _QUIET_S = 5.0, 60.0
+_CLIENT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Track:
+    """``engine`` as DERMSERVE_ENGINE takes it; ``defaults``: servers as they come take part too."""
+
+    kind: Kind
+    engine: str
+    defaults: bool = False
+
+
+TRACKS = {
+    "search-native": Track(Kind.SEARCH, "native"),
+    "search-best": Track(Kind.SEARCH, "auto", defaults=True),
+    "analysis-native": Track(Kind.ANALYSIS, "native"),
+    "analysis-best": Track(Kind.ANALYSIS, "auto", defaults=True),
+}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """``rounds`` of ``seconds`` a cell, in each of which every server has its turn; ``sweep``: more loads, once."""
+
+    rounds: int
+    seconds: float
+    sweep: bool
+
+
+@dataclass
+class _Running:
+    """A server that has been started, and what was measured of it: cell → one summary a round."""
+
+    arm: Arm
+    group: ProcessGroup
+    port: int
+    facts: dict[str, Any]
+    cells: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+def run_track(track: Track, arms: Sequence[str], schedule: Schedule, scratch: Path, seed: int) -> dict[str, Any]:
+    """Every server's numbers, and those of the in-process limit, taken right before each server's turn."""
+    photos = [str(path) for path in write_photos(scratch / "photos")]
+    order = random.Random(seed)  # noqa: S311 - the order of turns
+    with ExitStack() as stack:
+        limit = _limit(plan_for(track.kind, track.engine), scratch, stack)
+        first = limit.measure(photos, schedule.seconds)["ok_per_s"]
+        plan = plan_for(track.kind, track.engine, first)
+        chosen = [ARMS[name] for name in arms if ARMS[name].tuned or track.defaults]
+        servers = [
+            _start(arm, plan, scratch=scratch, stack=stack, expected=limit.answers(photos[:1])[0], photo=photos[0])
+            for arm in chosen
+        ]
+        for server in servers:
+            server.facts["idle_cores"] = server.group.cores_used(_IDLE_S)
+        turns: list[dict[str, Any]] = []
+        for number in range(schedule.rounds):
+            for server in order.sample(servers, len(servers)):
+                turns.append(_turn(server, limit, photos, seconds=schedule.seconds, rate=first, seed=seed + number))
+        if schedule.sweep:
+            for server in (one for one in servers if one.arm.tuned):
+                _sweep(server, photos, schedule.seconds, first, seed)
+        for server in servers:
+            server.facts["pss_mb"] = server.group.pss_bytes() / 1e6
+        return {
+            "kind": track.kind,
+            "engine": track.engine,
+            "plan": asdict(plan),
+            "limit": {"ok_per_s": first, "pss_mb": limit.pss_bytes() / 1e6},
+            "turns": turns,
+            "arms": {one.arm.name: {"label": one.arm.label, **one.facts, "cells": one.cells} for one in servers},
+        }
+
+
+def _limit(plan: Plan, scratch: Path, stack: ExitStack) -> InProcess:
+    limit = InProcess(plan.processes, 1, environment(plan, scratch), scratch / "limit")
+    stack.callback(limit.stop)
+    limit.wait_ready()
+    return limit
+
+
+def _start(arm: Arm, plan: Plan, *, scratch: Path, stack: ExitStack, expected: dict[str, Any], photo: str) -> _Running:
+    folder, port = scratch / arm.name, free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    variables = environment(plan, folder, tuned=arm.tuned, arm=arm.name, port=port)
+    group = ProcessGroup(command(arm, plan, port), variables, folder / "log")
+    stack.callback(group.stop)
+    ready_s = group.wait_ready(f"http://127.0.0.1:{port}{arm.ready}")
+    _check_answer(arm, port, expected, Path(photo))
+    group.wait_idle(_QUIET_S)
+    print(f"{plan.kind} by {plan.engine}: {arm.label}, ready after {ready_s:.1f} s", file=sys.stderr, flush=True)
+    return _Running(arm, group, port, {"ready_s": ready_s})
+
+
+def _check_answer(arm: Arm, port: int, expected: dict[str, Any], photo: Path) -> None:
+    """Every server must find the same cases. Raises ServerError."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{arm.path}", photo.read_bytes(), {"Content-Type": "image/jpeg"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+        found = json.load(response)
+    if found["similar_cases"] != expected["similar_cases"]:
+        raise ServerError(f"{arm.label} finds other cases than the core itself")
+
+
+def _turn(
+    server: _Running, limit: InProcess, photos: list[str], *, seconds: float, rate: float, seed: int
+) -> dict[str, Any]:
+    """One client, eight clients and the overload, each with the limit measured right before."""
+    lone = limit.measure(photos, seconds / 2, lone=True)
+    alone = _cell(server, "1 client", _job(server, photos, seconds, clients=1))
+    all_of_it = limit.measure(photos, seconds)
+    crowd = _cell(server, f"{CLIENTS} clients", _job(server, photos, seconds, clients=CLIENTS))
+    _cell(server, f"{OVERLOAD:g} × the limit", _job(server, photos, seconds + 2, rate=OVERLOAD * rate, seed=seed))
+    return {
+        "arm": server.arm.name,
+        "limit_per_s": all_of_it["ok_per_s"],
+        "lone_limit_s": lone["p50_s"],
+        "of_limit": crowd["ok_per_s"] / all_of_it["ok_per_s"],
+        "lone_ratio": alone["p50_s"] / lone["p50_s"] if alone["p50_s"] else None,
+    }
+
+
+def _sweep(server: _Running, photos: list[str], seconds: float, rate: float, seed: int) -> None:
+    for clients in _SWEEP_CLIENTS:
+        _cell(server, f"{clients} clients", _job(server, photos, seconds, clients=clients))
+    for load in _SWEEP_LOADS:
+        _cell(server, f"{load:g} × the limit", _job(server, photos, seconds, rate=load * rate, seed=seed))
+
+
+def _job(server: _Running, photos: list[str], seconds: float, **load: Any) -> Job:
+    return Job(server.port, server.arm.path, photos, seconds, **load)
+
+
+def _cell(server: _Running, name: str, job: Job) -> dict[str, Any]:
+    """One measurement by a client of its own, once the server has finished what came before."""
+    server.group.wait_idle(_QUIET_S)
+    before = server.group.cpu_seconds()
+    client = subprocess.run(
+        [sys.executable, "-m", "benchmarks.peers.client"],
+        input=json.dumps(asdict(job)),
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        timeout=job.seconds + GRACE_S + _CLIENT_S,
+        check=True,
+    )
+    result: dict[str, Any] = json.loads(client.stdout)
+    result["cpu_s_per_photo"] = (server.group.cpu_seconds() - before) / max(1, result["ok_total"])
+    server.cells.setdefault(name, []).append(result)
+    return result
+
+
+def cell(arm: dict[str, Any], name: str, number: str) -> float | None:
+    """The median of one number of one cell over the rounds."""
+    return middle(arm["cells"].get(name, []), number)
