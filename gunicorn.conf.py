@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -23,6 +24,8 @@ _settings = load_or_exit()
 _run_dir: Path | None = _settings.run_dir
 configure_logging(_settings.log_level)
 allocator.settle()
+# A core file would hold the photos of the requests that were under way.
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 os.environ.update(thread_environment(_settings))  # before any framework is imported, in this process's children
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"

@@ -21,7 +21,8 @@ def stage_proxy(
     conf = folder / "conf"
     shutil.copytree(_STOCK, conf, dirs_exist_ok=True)
     shutil.copytree(application / ".platform" / "nginx", conf, dirs_exist_ok=True)
-    for name in ("log/healthd", "run", "spool"):
+    # conf/html: nginx looks for its default root before it writes a log whose name holds a variable
+    for name in ("log/healthd", "run", "spool", "conf/html"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     replacements = _host_paths(folder, listen, upstream) | dict(rewrite or {})
     for path in conf.rglob("*.conf"):

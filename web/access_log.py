@@ -14,7 +14,7 @@ _ACCESS = logging.getLogger("dermserve.access")
 
 
 class GunicornLogger(GunicornDefault):  # type: ignore[misc]
-    """Lines go to the root logger. The access line leaves out queries, headers and the client's address."""
+    """Lines go to the root logger. None holds a query, a header, the client's address or what was sent as a request."""
 
     def setup(self, cfg: Any) -> None:
         """Hand gunicorn's loggers over to the process's."""
@@ -22,6 +22,18 @@ class GunicornLogger(GunicornDefault):  # type: ignore[misc]
         for logger in (self.error_log, self.access_log):
             logger.handlers.clear()
             logger.propagate = True
+
+    def warning(self, msg: Any, *arguments: Any, **named: Any) -> None:
+        """gunicorn's own; what is no request is told without its text: it may be the rest of a photo."""
+        if str(msg).startswith("Invalid request"):
+            log_event(_ACCESS, "malformed_request", level=logging.WARNING)
+        else:
+            super().warning(msg, *arguments, **named)
+
+    def exception(self, msg: Any, *arguments: Any, **named: Any) -> None:
+        """gunicorn's own; a request whose handling failed is named without its query."""
+        cut = [text.partition("?")[0] if isinstance(text, str) else text for text in arguments]
+        super().exception(msg, *cut, **named)
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         """One line a request."""

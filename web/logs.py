@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 #: the request that the current thread works for
@@ -29,9 +31,34 @@ class JsonFormatter(logging.Formatter):
             if current is not None:
                 line[name] = current
         line |= getattr(record, "fields", {})
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1] is not None:
+            private = _may_quote(record) and not logging.getLogger().isEnabledFor(logging.DEBUG)
+            line["exception"] = outline(record.exc_info[1]) if private else self.formatException(record.exc_info)
         return json.dumps(line, default=str)
+
+
+def _may_quote(record: logging.LogRecord) -> bool:
+    """Whether an error's text may hold what it failed on: pixels, bytes, a name. In a request, or on its way."""
+    return request_id.get() is not None or record.name.startswith(("ml.", "scin."))
+
+
+def outline(error: BaseException) -> str:
+    """Where ``error`` and its causes were raised, and their kinds: a traceback without the errors' own texts."""
+    lines = []
+    for one in _chain(error):
+        lines += [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(one.__traceback__)]
+        lines.append(f"{type(one).__module__}.{type(one).__qualname__}")
+    return "\n".join(lines)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The first cause first, each once."""
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.insert(0, current)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return chain
 
 
 def configure_logging(level: str) -> None:

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,7 +86,7 @@ def running_proxy(
     folder: Path, *, upstream_up: bool = True, rewrite: Mapping[str, str] | None = None
 ) -> Iterator[Proxy]:
     """nginx before the upstream; ``upstream_up`` False leaves nothing at the upstream's port."""
-    binary = nginx_or_skip()
+    nginx_or_skip()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Upstream)
     server.daemon_threads = True
     upstream_port = server.server_address[1]
@@ -94,22 +94,35 @@ def running_proxy(
         threading.Thread(target=server.serve_forever, daemon=True).start()
     else:
         server.server_close()
-    listen = free_port()
-    conf = stage_proxy(folder, ROOT, listen=listen, upstream=upstream_port, rewrite=rewrite)
-    proxy = Proxy(listen, binary, conf)
-    server.release = proxy.release  # type: ignore[attr-defined]
-    command = [binary, "-c", str(conf), "-p", str(conf.parent), "-g", "daemon off;"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    release = threading.Event()
+    server.release = release  # type: ignore[attr-defined]
     try:
-        _wait_until_listening(process, listen)
-        yield proxy
+        with proxy_before(upstream_port, folder, rewrite=rewrite) as proxy:
+            proxy.release = release
+            yield proxy
     finally:
-        proxy.release.set()
-        process.terminate()
-        process.communicate(timeout=STARTUP_S)
+        release.set()
         if upstream_up:
             server.shutdown()
             server.server_close()
+
+
+@contextmanager
+def proxy_before(
+    upstream: int, folder: Path, *, rewrite: Mapping[str, str] | None = None, under: Sequence[str] = ()
+) -> Iterator[Proxy]:
+    """nginx before what listens on the port ``upstream``. ``under`` is a command that becomes nginx."""
+    binary = nginx_or_skip()
+    listen = free_port()
+    conf = stage_proxy(folder, ROOT, listen=listen, upstream=upstream, rewrite=rewrite)
+    command = [*under, binary, "-c", str(conf), "-p", str(conf.parent), "-g", "daemon off;"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        _wait_until_listening(process, listen)
+        yield Proxy(listen, binary, conf)
+    finally:
+        process.terminate()
+        process.communicate(timeout=STARTUP_S)
 
 
 def free_port() -> int:

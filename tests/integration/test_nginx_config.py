@@ -215,3 +215,25 @@ def test_uploads_are_spooled_in_memory() -> None:
     text = (ROOT / ".platform/nginx/conf.d/dermserve.conf").read_text()
     assert "client_body_temp_path /dev/shm/" in text
     assert "proxy_temp_path /dev/shm/" in text
+
+
+def test_the_access_log_has_neither_a_query_nor_what_is_no_request(tmp_path: Path) -> None:
+    with running_proxy(tmp_path) as quiet:
+        ask(quiet, "POST", "/api/analyze/skin?age=54&body_site=face", bytes(MEGABYTE))
+        ask(quiet, "GET", "/a%22path%20with%20words")
+        read_raw_response(quiet, b"\xff\xd8\xff\xe0private bytes\r\n\r\n")
+    access = (tmp_path / "log" / "access.log").read_bytes()
+    assert [line.split(b'"')[1] for line in access.splitlines()] == [b"POST /api/analyze/skin", b"GET -", b"GET -"]
+    assert [line.split()[-4] for line in access.splitlines()] == [b"200", b"200", b"400"]
+    assert b"age" not in (tmp_path / "log" / "error.log").read_bytes()
+
+
+def test_the_platforms_health_log_goes_on(tmp_path: Path) -> None:
+    with running_proxy(tmp_path) as healthy:
+        ask(healthy, "GET", "/health")
+        read_raw_response(healthy, b"nonsense\r\n\r\n")
+    (log,) = (tmp_path / "log" / "healthd").iterdir()
+    assert [line.split('"')[1:3] for line in log.read_text().splitlines()] == [
+        ["/health", "200"],
+        ["/.dermserve-error", "400"],
+    ]

@@ -12,6 +12,7 @@ import tomllib
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from gunicorn.config import Config
@@ -106,6 +107,7 @@ def test_gunicorn_follows_the_settings() -> None:
 NUMBERS = """
 import os, runpy
 from types import SimpleNamespace
+from typing import Any
 found = runpy.run_path("gunicorn.conf.py")
 server = SimpleNamespace(WORKERS={})
 def fork(pid):
@@ -199,3 +201,48 @@ def test_the_access_line_leaves_out_query_and_client(caplog: pytest.LogCaptureFi
         "ms": 7.0,
         "request_id": "r1",
     }
+
+
+def test_while_a_request_is_handled_an_errors_text_stays_out_of_the_log() -> None:
+    def raised() -> tuple[type[BaseException], BaseException, Any]:
+        try:
+            try:
+                raise KeyError("a photo's bytes")
+            except KeyError as cause:
+                raise ValueError("a person's name") from cause
+        except ValueError as error:
+            return type(error), error, error.__traceback__
+
+    record = logging.makeLogRecord({"name": "n", "levelname": "ERROR", "msg": "error", "exc_info": raised()})
+    batch = logging.makeLogRecord({"name": "ml.batcher", "levelname": "ERROR", "msg": "b", "exc_info": raised()})
+    token = request_id.set("r1")
+    try:
+        in_request = json.loads(JsonFormatter().format(record))["exception"]
+    finally:
+        request_id.reset(token)
+    beside_it = json.loads(JsonFormatter().format(batch))["exception"]
+    for told in (in_request, beside_it):
+        assert "photo" not in told
+        assert "person" not in told
+        assert told.index("builtins.KeyError") < told.index("builtins.ValueError")
+        assert "test_process.py:" in told
+    assert "ValueError: a person's name" in json.loads(JsonFormatter().format(record))["exception"]
+
+
+@pytest.mark.parametrize(
+    ("method", "message", "arguments"),
+    [
+        ("warning", "Invalid request from ip=192.0.2.1: Invalid HTTP request line: '\\xff\\xd8secret'", ()),
+        ("exception", "Error handling request %s %s", ("POST", "/api/analyze/skin?secret=1")),
+    ],
+)
+def test_gunicorns_own_lines_quote_no_request(
+    caplog: pytest.LogCaptureFixture, method: str, message: str, arguments: tuple[str, ...]
+) -> None:
+    logger = GunicornLogger(Config())
+    with caplog.at_level(logging.INFO):
+        getattr(logger, method)(message, *arguments)
+    (record,) = caplog.records
+    assert "secret" not in record.getMessage()
+    assert "192.0.2.1" not in record.getMessage()
+    assert record.getMessage() in {"malformed_request", "Error handling request POST /api/analyze/skin"}
