@@ -1,0 +1,9 @@
+"""DermServe's client: ``python -m client photo.jpg``, or ``Client(url).analyze("photo.jpg")``.
+
+It needs requests and rich alone, and nothing of the service's code.
+"""
+
+from client.api import Client
+from client.errors import ClientError, RefusedError, UnavailableError, UnreachableError
+
+__all__ = ["Client", "ClientError", "RefusedError", "UnavailableError", "UnreachableError"]

@@ -1,0 +1,30 @@
+// One photo with fetch, in Node.js 18 or newer: node analyze.mjs PHOTO [URL]. In a page, take the file from an <input>.
+import { readFile } from "node:fs/promises";
+import { setTimeout as wait } from "node:timers/promises";
+
+const [photo, url = "http://127.0.0.1:8000"] = process.argv.slice(2);
+const headers = process.env.DERMSERVE_KEY ? { "X-API-Key": process.env.DERMSERVE_KEY } : {};
+
+const form = new FormData();
+form.append("image", new Blob([await readFile(photo)]), "photo");
+form.append("age", "54");
+form.append("sex", "female");
+form.append("body_site", "arm");
+
+let response;
+for (let attempt = 0; attempt < 5; attempt++) {
+  response = await fetch(`${url}/api/analyze/skin`, { method: "POST", body: form, headers });
+  // Full or loading: the service says when to come back.
+  const seconds = response.headers.get("Retry-After");
+  if (![429, 503].includes(response.status) || seconds === null) break;
+  await wait(Number(seconds) * 1000);
+}
+
+const answer = await response.json();
+if (!response.ok) {
+  console.error(`${response.status}: ${answer.error.message}`);
+  process.exit(1);
+}
+console.log("tone:", answer.skin.tone.ita_category);
+console.log("decision:", answer.decision.kind, answer.decision.reasons);
+console.log(answer.disclaimer);

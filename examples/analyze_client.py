@@ -1,0 +1,16 @@
+"""One photo with the client, which waits for a busy service by itself: analyze_client.py PHOTO [URL]."""
+
+import os
+import sys
+
+from client import Client, ClientError
+
+url = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8000"
+client = Client(url, key=os.environ.get("DERMSERVE_KEY"))
+try:
+    answer = client.analyze(sys.argv[1], age=54, sex="female", body_site="arm")
+except ClientError as error:
+    sys.exit(f"{error.status}: {error.message}")
+print("tone:", answer["skin"]["tone"]["ita_category"])
+print("decision:", answer["decision"]["kind"], answer["decision"]["reasons"])
+print(answer["disclaimer"])

@@ -1,0 +1,154 @@
+"""What ``python -m client`` prints, saves and ends with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from client.__main__ import main
+from tests.unit.client.scripted_service import ANSWER, Script, refusal
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "skin.jpg"
+    path.write_bytes(b"a photo")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.delenv("DERMSERVE_KEY", raising=False)
+
+
+def test_the_table_says_what_a_person_wants_to_know(
+    service: Script, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(photo), "--url", service.url]) == 0
+    said = capsys.readouterr().out
+    for text in (
+        "skin.jpg",
+        "One of these: Eczema, Psoriasis (right in 90% of cases)",
+        "has not been measured",
+        "Blurred. Rest.",
+        "Fitzpatrick about 4, Monk about 6",
+        "Eczema L30.9",
+        "62.0%",
+        "0.912",
+        "c1 (generated)",
+        "melanin index",
+        "1.25 a.u.",
+        "A note.",
+        "Not a medical device.",
+    ):
+        assert text in said, text
+    assert said.index("Melanoma") < said.index("Nevus")  # the likelier first
+
+
+def test_an_answer_with_almost_nothing_in_it(service: Script, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    service.answers = [(200, {}, {"success": True, "mock": True, "skin": {"tone": None}, "lesion": None})]
+    assert main([str(photo), "--url", service.url]) == 0
+    assert "MOCK" in capsys.readouterr().out
+
+
+def test_json_is_the_answer_itself(service: Script, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(photo), "--url", service.url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == ANSWER
+
+
+def test_fields_are_passed_on(service: Script, photo: Path) -> None:
+    arguments = ["--age", "54", "--sex", "female", "--body-site", "arm", "--modality", "close_up", "-k", "3"]
+    main([str(photo), "--url", service.url, "--key", "k" * 16, *arguments])
+    ((headers, body),) = service.asked
+    assert headers["X-API-Key"] == "k" * 16
+    for name, value in {"age": "54.0", "sex": "female", "body_site": "arm", "modality": "close_up", "k": "3"}.items():
+        assert f'name="{name}"\r\n\r\n{value}\r\n'.encode() in body
+
+
+def test_a_folder_in_order_with_what_failed_named(
+    service: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("b.jpg", "a.PNG", "c.heic", "notes.txt"):
+        (tmp_path / name).write_bytes(name.encode())
+    service.answers = [(200, {}, ANSWER), refusal(422, "broken_image", "Damaged."), (200, {}, ANSWER)]
+    assert main([str(tmp_path), "--url", service.url, "--json", "--jobs", "1"]) == 1
+    said = capsys.readouterr()
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [Path(line["photo"]).name for line in lines] == ["a.PNG", "b.jpg", "c.heic"]
+    assert [line.get("answer", line.get("error"))["success" if "answer" in line else "code"] for line in lines] == [
+        True,
+        "broken_image",
+        True,
+    ]
+    assert "b.jpg: Damaged." in said.err
+
+
+def test_views_of_one_case_are_one_request(service: Script, tmp_path: Path) -> None:
+    views = [tmp_path / f"{n}.jpg" for n in range(4)]
+    for view in views:
+        view.write_bytes(b"x")
+    assert main(["--case", *map(str, views[:3]), "--url", service.url]) == 0
+    assert len(service.asked) == 1
+    with pytest.raises(SystemExit) as caught:
+        main(["--case", *map(str, views), "--url", service.url])
+    assert caught.value.code == 2
+
+
+def test_overlays_are_saved_inside_the_folder(service: Script, photo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "overlays"
+    assert main([str(photo), "--url", service.url, "--explain", str(folder)]) == 0
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "skin-skin_mask.png": b"\x00\x01\x02",
+        "skin-_zones.png": b"\x03\x04",
+    }
+    assert b'name="explain"' in service.asked[0][1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (refusal(415, "unsupported_image", "This is not an image."), 1),
+        (refusal(500, "internal_error", "Something went wrong."), 3),
+    ],
+)
+def test_the_exit_status_and_the_message_of_a_failure(
+    service: Script,
+    photo: Path,
+    capsys: pytest.CaptureFixture[str],
+    answer: tuple[int, dict[str, str], dict[str, dict[str, str]]],
+    status: int,
+) -> None:
+    service.answers = [answer]
+    assert main([str(photo), "--url", service.url, "--json"]) == status
+    said = capsys.readouterr()
+    assert json.loads(said.out) == answer[2]
+    assert answer[2]["error"]["message"] in said.err
+
+
+def test_a_service_that_is_not_there(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(photo), "--url", "http://127.0.0.1:9", "--patience", "0", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "unreachable"
+
+
+@pytest.mark.parametrize("name", ["nothing.jpg", "empty"])
+def test_what_is_not_there_is_said_before_anything_is_sent(
+    service: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main([str(tmp_path / name), "--url", service.url]) == 2
+    assert name in capsys.readouterr().err
+    assert service.asked == []
+
+
+def test_the_client_loads_nothing_of_the_service() -> None:
+    code = (
+        "import client.__main__, sys; ours = {'ml', 'scin', 'web', 'storage', 'settings', 'flask', 'numpy', 'torch'};"
+        "print(*ours & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
