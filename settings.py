@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Literal, Self
 
-from annotated_types import Ge, Le
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from settings_access import AccessSettings
+from settings_fields import SettingsError, allowed_values, error_lines
+from settings_fields import of as _of
+
+__all__ = ["Settings", "SettingsError", "allowed_values", "load_or_exit"]
 
 #: our own answer must leave before gunicorn and the proxy give up on the request
 DEADLINE_MARGIN_S = 15
 #: threads that stay free of analyses, for health checks and refusals
 SPARE_THREADS = 2
 
-_ORIGIN = re.compile(r"https?://[^\s/,*?#@]+")
 
-
-class SettingsError(ValueError):
-    """One line for each setting that cannot be used."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
-
-
-def _of(name: str, default: Any, meaning: str, allowed: str = "", within: tuple[int, int] | None = None) -> Any:
-    limits: dict[str, Any] = {"ge": within[0], "le": within[1]} if within else {}
-    if allowed:
-        limits["json_schema_extra"] = {"allowed": allowed}
-    return Field(default, validation_alias=name, description=meaning, **limits)
-
-
-class Settings(BaseSettings):
-    """The service's settings, from the environment. Units are in the field names; frozen once made."""
+class ServiceSettings(BaseSettings):
+    """What the service runs, and with how much of the machine."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -140,18 +126,6 @@ class Settings(BaseSettings):
         False,
         "Name no disease: no lesion part, conditions, differentials or ICD codes in any answer.",
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = _of(
-        "DERMSERVE_CORS_ORIGINS",
-        (),
-        "Web origins whose pages may call the API.",
-        allowed="a comma-separated list of origins such as https://app.example.org",
-    )
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = _of(
-        "DERMSERVE_API_KEYS",
-        (),
-        "When set, an analysis needs one of these keys as `Authorization: Bearer …` or `X-API-Key`.",
-        allowed="a comma-separated list of keys of at least 16 characters",
-    )
     max_pixels: int = _of(
         "DERMSERVE_MAX_PIXELS", 40_000_000, "Pixels of the largest photo (by its header).", within=(1024, 40_000_000)
     )
@@ -203,25 +177,6 @@ class Settings(BaseSettings):
             raise ValueError("out of range")
         return seconds
 
-    @field_validator("cors_origins", "api_keys", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(_ORIGIN.fullmatch(origin) for origin in origins):
-            raise ValueError("not an origin")
-        return origins
-
-    @field_validator("api_keys")
-    @classmethod
-    def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(len(key.get_secret_value()) < 16 for key in keys):
-            raise ValueError("too short")
-        return keys
-
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: object) -> object:
@@ -243,19 +198,6 @@ class Settings(BaseSettings):
         if lines:
             raise ValueError("\n".join(lines))
         return self
-
-    @classmethod
-    def load(cls) -> Self:
-        """The settings of this process. Raises SettingsError: a line for each bad variable."""
-        try:
-            return cls()
-        except ValidationError as error:
-            raise SettingsError(_lines(error)) from None
-
-    @classmethod
-    def environment_names(cls) -> tuple[str, ...]:
-        """The environment variables that are read, in the table's order."""
-        return tuple(str(field.validation_alias) for field in cls.model_fields.values())
 
     @property
     def models_dir(self) -> Path:
@@ -287,6 +229,23 @@ class Settings(BaseSettings):
         return self.max_upload_mb * 2**20
 
 
+class Settings(AccessSettings, ServiceSettings):
+    """The service's settings, from the environment. Units are in the field names; frozen once made."""
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings of this process. Raises SettingsError: a line for each bad variable."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingsError(error_lines(error, cls.model_fields)) from None
+
+    @classmethod
+    def environment_names(cls) -> tuple[str, ...]:
+        """The environment variables that are read, in the table's order."""
+        return tuple(str(field.validation_alias) for field in cls.model_fields.values())
+
+
 def load_or_exit() -> Settings:
     """The settings of this process; a bad one is named on stderr and ends the process with status 2."""
     try:
@@ -295,30 +254,3 @@ def load_or_exit() -> Settings:
         for line in error.lines:
             sys.stderr.write(f"dermserve: {line}\n")
         sys.exit(2)
-
-
-def _lines(error: ValidationError) -> list[str]:
-    fields = {str(field.validation_alias): field for field in Settings.model_fields.values()}
-    fields |= dict(Settings.model_fields)
-    lines = []
-    for problem in error.errors():
-        if not problem["loc"]:
-            lines += str(problem["ctx"]["error"]).splitlines()
-            continue
-        field = fields[str(problem["loc"][0])]
-        value = "(not shown)" if field.validation_alias == "DERMSERVE_API_KEYS" else problem["input"]
-        lines.append(f"{field.validation_alias}={value}: allowed is {allowed_values(field)}.")
-    return lines
-
-
-def allowed_values(field: FieldInfo) -> str:
-    """What a setting may be, in words."""
-    if isinstance(field.json_schema_extra, dict):
-        return str(field.json_schema_extra["allowed"])
-    if get_origin(field.annotation) is Literal:
-        return " or ".join(str(choice) for choice in get_args(field.annotation))
-    if field.annotation is bool:
-        return "true or false"
-    low = next(limit.ge for limit in field.metadata if isinstance(limit, Ge))
-    high = next(limit.le for limit in field.metadata if isinstance(limit, Le))
-    return f"a whole number from {low} to {high}"

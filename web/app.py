@@ -6,8 +6,10 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from settings import Settings
-from web import http
+from web import cross_origin, http
+from web.client import trust_proxies
 from web.health import health
+from web.limits import Limits
 from web.loader import Loader, ProductionLoader
 from web.metrics import Metrics
 from web.mock import MockLoader
@@ -28,7 +30,10 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         app.json.sort_keys = False
     services = services or make_services(settings)
     app.extensions["dermserve"] = services
+    trust_proxies(app, settings.proxies)
+    cross_origin.install(app, settings.cors_origins)
     http.install(app, services)
+    app.extensions["dermserve-limits"] = Limits(app, settings)
     for part in (api, health, pages, scrape):
         app.register_blueprint(part)
     return app

@@ -1,13 +1,46 @@
-"""Whether the client of a request still waits for its answer."""
+"""Who the client of a request is, and whether it still waits for its answer."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Self
+
+from flask import Flask, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ml.deadline import Deadline
 from web.errors import ClientGoneError
+
+#: what one customer of an IPv6 network is given at least: addresses within it cost nothing to change
+_IPV6_PREFIX = 64
+
+
+def trust_proxies(app: Flask, count: int) -> None:
+    """Take the client's address from the entry of X-Forwarded-For that the outermost of ``count`` proxies added.
+
+    What stands left of it came from the client itself and is not believed. The scheme is the one that the last proxy
+    that knows of it says: on Elastic Beanstalk the load balancer.
+    """
+    if count:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=1, x_host=0)  # type: ignore[method-assign]
+
+
+def address() -> str:
+    """The current request's client. Text that is no address is possible where proxies are fewer than were set."""
+    return request.remote_addr or "unknown"
+
+
+def network(client: str) -> str:
+    """Whom limits count ``client`` to: an IPv4 address is one client, of IPv6 a /64 network is."""
+    try:
+        parsed = ip_address(client)
+    except ValueError:
+        return client
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ip_network((int(parsed), _IPV6_PREFIX), strict=False))
 
 
 class Client:

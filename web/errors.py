@@ -69,6 +69,14 @@ class KeyRequiredError(RequestError):
     """The service asks for a key, and the request has none that it knows."""
 
 
+class RateLimitedError(RequestError):
+    """This client has asked more often than the settings allow."""
+
+    def __init__(self, message: str, retry_after_s: int = 1, **details: object) -> None:
+        super().__init__(message, **details)
+        self.retry_after_s = retry_after_s
+
+
 class NoSuchThumbnailError(RequestError):
     """The index has no such case or photo."""
 
@@ -108,6 +116,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     BodyTooLargeError: (413, "body_too_large"),
     UnsupportedBodyError: (415, "unsupported_media_type"),
     ImpossibleValueError: (422, "impossible_value"),
+    RateLimitedError: (429, "rate_limited"),
     ClientGoneError: (499, "client_gone"),  # as nginx logs it; HTTP has no status for it
     BusyError: (503, "busy"),
     NotReadyError: (503, "not_ready"),

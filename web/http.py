@@ -21,23 +21,24 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _TIMEOUT = "X-Request-Timeout"
 _ANALYSIS = "/api/analyze/skin"
-_CORS_HEADERS = {
-    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-API-Key, X-Request-ID, X-Request-Timeout",
-    "Access-Control-Max-Age": "600",
-}
-_SECURITY_HEADERS = {
+#: on every answer; nginx's own errors carry them too
+SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+#: and on what came by https, so that the next visit does too
+HSTS = "max-age=31536000"
 
 
 def install(app: Flask, services: Services) -> None:
     """Put the hooks and error handlers on ``app``."""
-    origins = frozenset(services.settings.cors_origins)
     app.before_request(lambda: _begin(services))
-    app.after_request(lambda response: _finish(response, services, origins))
+    app.after_request(lambda response: _finish(response, services))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, lambda error: _error(error, services))
     app.add_url_rule(_ANALYSIS, "preflight", _preflight, methods=["OPTIONS"], provide_automatic_options=False)
@@ -65,12 +66,13 @@ def _wished_seconds(text: str) -> float:
     return seconds
 
 
-def _finish(response: Response, services: Services, origins: frozenset[str]) -> Response:
+def _finish(response: Response, services: Services) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     response.headers.setdefault("Cache-Control", "no-store")
-    for name, value in _SECURITY_HEADERS.items():
+    for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
-    _allow_origin(response, origins)
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = HSTS
     if response.status_code >= 400:
         drain(request.environ, services.uploads)
     if request.path == _ANALYSIS and request.method == "POST":
@@ -81,20 +83,9 @@ def _finish(response: Response, services: Services, origins: frozenset[str]) -> 
     return response
 
 
-def _allow_origin(response: Response, origins: frozenset[str]) -> None:
-    if not origins:
-        return
-    response.vary.add("Origin")
-    origin = request.headers.get("Origin")
-    if origin in origins:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "X-Request-ID, Retry-After"
-
-
 def _preflight() -> Response:
     response = Response(status=204)
     response.headers["Allow"] = "OPTIONS, POST"
-    response.headers.update(_CORS_HEADERS)
     return response
 
 
@@ -134,6 +125,8 @@ def _refuse(failure: Failure) -> Response:
     g.failure = failure
     response = jsonify(error_body(failure, g.request_id))
     response.status_code = failure.status
+    if failure.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="DermServe"'
     if failure.retry_after_s is not None:
         response.headers["Retry-After"] = str(failure.retry_after_s)
     return response

@@ -72,6 +72,8 @@ def configure_logging(level: str) -> None:
     root.addHandler(handler)
     root.setLevel(level)
     logging.getLogger("PIL").setLevel("WARNING")  # its debug lines quote metadata
+    logging.getLogger("flask-limiter").setLevel("WARNING")  # its lines on refusals name the client's address
+    logging.getLogger("flask_cors").setLevel("WARNING")  # a line for each preflight that it does not like
     logging.getLogger("faiss").setLevel("WARNING")  # it tells of each instruction set that it tries
 
 

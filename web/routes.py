@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,8 +14,9 @@ from ml.deadline import Deadline
 from ml.images import decode
 from ml.values import Analysis, Photo
 from web.body import RequestBody
+from web.callers import admit_caller
 from web.client import AttendedDeadline, Client
-from web.errors import KeyRequiredError, NoSuchThumbnailError
+from web.errors import NoSuchThumbnailError
 from web.loader import Pipeline
 from web.parsing import AnalyzeRequest, parse
 from web.rendering import render_analysis, render_capability
@@ -41,7 +41,7 @@ def analyze_skin() -> Response:
     """One case in, one analysis out; or the self-test."""
     own = services()
     deadline: Deadline = g.deadline
-    _check_key(own)
+    admit_caller(own.settings)
     own.refuse_if_unable()
     with own.gate.admit():
         limit = own.settings.max_upload_bytes
@@ -69,17 +69,6 @@ def thumbnail(case_id: str, number: int) -> Response:
 def json_response(answer: BaseModel, status: int = 200) -> Response:
     """``answer`` as JSON; null for what is not a number."""
     return Response(answer.model_dump_json(), status, mimetype="application/json")
-
-
-def _check_key(own: Services) -> None:
-    if not own.settings.api_keys:
-        return
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    given = bearer if scheme.lower() == "bearer" else request.headers.get("X-API-Key", "")
-    known = [key.get_secret_value().encode() for key in own.settings.api_keys]
-    # Every key is compared, each in constant time: the time taken says nothing about any of them.
-    if not sum(hmac.compare_digest(given.strip().encode(), key) for key in known):
-        raise KeyRequiredError("This service needs a key: send it as 'Authorization: Bearer …' or 'X-API-Key'.")
 
 
 def _capability(own: Services, pipeline: Pipeline) -> Response:

@@ -31,7 +31,7 @@ def _row(field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default in (None, ()):
+    if field.default in (None, (), ""):
         return "–"
     if isinstance(field.default, bool):
         return f"`{str(field.default).lower()}`"

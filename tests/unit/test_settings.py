@@ -77,6 +77,9 @@ CHANGED = {
         "cors_origins",
         ("https://a.example", "http://localhost:3000"),
     ),
+    "DERMSERVE_RATE_LIMIT": ("60/minute", "rate_limit", "60/minute"),
+    "DERMSERVE_WRONG_KEY_LIMIT": ("5/second", "wrong_key_limit", "5/second"),
+    "DERMSERVE_PROXIES": ("2", "proxies", 2),
     "DERMSERVE_MAX_PIXELS": ("1000000", "max_pixels", 1_000_000),
     "DERMSERVE_MAX_UPLOAD_MB": ("5", "max_upload_mb", 5),
     "DERMSERVE_INTRA_OP_THREADS": ("2", "intra_op_threads", 2),
@@ -98,7 +101,7 @@ def test_each_name_sets_its_field(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_every_name_is_covered_by_a_test_of_its_effect() -> None:
-    apart = {"USE_MOCK_SERVICES", "DERMSERVE_API_KEYS"}
+    apart = {"USE_MOCK_SERVICES", "DERMSERVE_API_KEYS", "DERMSERVE_RATE_LIMIT_STORAGE"}
     assert set(CHANGED) | apart == set(Settings.environment_names())
 
 
@@ -116,6 +119,9 @@ def test_every_name_is_covered_by_a_test_of_its_effect() -> None:
         ("FLASK_ENV", "prod", "production or development or testing"),
         ("DERMSERVE_ENGINE", "onnx", "auto or native or onnxruntime or openvino"),
         ("DERMSERVE_LOG_LEVEL", "LOUD", "DEBUG or INFO or WARNING or ERROR"),
+        ("DERMSERVE_RATE_LIMIT", "60", "a number and a time, such as 60/minute (second, minute, hour or day)"),
+        ("DERMSERVE_RATE_LIMIT", "0/day", "a number and a time, such as 60/minute (second, minute, hour or day)"),
+        ("DERMSERVE_PROXIES", "-1", "a whole number from 0 to 9"),
         ("DERMSERVE_CORS_ORIGINS", "*", "a comma-separated list of origins such as https://app.example.org"),
         (
             "DERMSERVE_CORS_ORIGINS",
@@ -170,6 +176,20 @@ def test_keys_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.load()
     assert "tooshort" not in str(caught.value)
+
+
+def test_the_address_of_a_redis_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DERMSERVE_RATE_LIMIT_STORAGE", "rediss://:pass-word@redis.example:6379/0")
+    settings = Settings.load()
+    assert settings.rate_limit_storage is not None
+    assert settings.rate_limit_storage.get_secret_value() == "rediss://:pass-word@redis.example:6379/0"
+    assert "pass-word" not in repr(settings)
+    monkeypatch.setenv("DERMSERVE_RATE_LIMIT_STORAGE", "http://:pass-word@redis.example")
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    assert caught.value.lines == [
+        "DERMSERVE_RATE_LIMIT_STORAGE=(not shown): allowed is a redis://, rediss:// or redis+unix:// address."
+    ]
 
 
 def test_an_empty_value_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:

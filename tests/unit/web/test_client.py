@@ -12,11 +12,12 @@ from flask.testing import FlaskClient
 
 from ml.deadline import Deadline
 from ml.errors import DeadlineExceededError
-from web.client import AttendedDeadline, Client
+from web.client import AttendedDeadline, Client, address, network
 from web.errors import ClientGoneError
 
 ANALYZE = "/api/analyze/skin"
 
+MakeClient = Callable[..., FlaskClient]
 Pair = tuple[socket.socket, socket.socket]
 
 
@@ -149,3 +150,35 @@ def test_a_client_that_stays_is_answered_and_its_socket_left_as_it_was(
 ) -> None:
     assert post(client, jpeg, pair[0]) == 200
     assert pair[0].gettimeout() is None
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "client"),
+    [
+        (0, "203.0.113.7", "127.0.0.1"),
+        (1, "6.6.6.6, 203.0.113.7", "203.0.113.7"),
+        (2, "203.0.113.7, 10.0.0.5", "203.0.113.7"),
+        (2, "6.6.6.6, 7.7.7.7, 203.0.113.7, 10.0.0.5", "203.0.113.7"),
+        (2, "10.0.0.5", "127.0.0.1"),
+        (2, "", "127.0.0.1"),
+    ],
+)
+def test_only_entries_of_trusted_proxies_are_believed(
+    make_client: MakeClient, proxies: int, forwarded: str, client: str
+) -> None:
+    app = make_client(proxies=proxies).application
+    app.add_url_rule("/who", "who", address)
+    assert app.test_client().get("/who", headers={"X-Forwarded-For": forwarded}).text == client
+
+
+@pytest.mark.parametrize(
+    ("client", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_whom_limits_count(client: str, counted: str) -> None:
+    assert network(client) == counted
