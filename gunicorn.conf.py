@@ -16,6 +16,7 @@ from settings import load_or_exit
 from web import allocator, metrics, readiness
 from web.access_log import GunicornLogger
 from web.announce import announce
+from web.balance import ConnectionCounts
 from web.boot import BootError, check_boot
 from web.logs import configure_logging
 from web.threads import log_thread_plan, thread_environment, thread_plan
@@ -51,6 +52,10 @@ logger_class = GunicornLogger
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
+# Twice as many as serve at once: at a reload the old ones are still there.
+_counts = ConnectionCounts(2 * workers)
+
+
 def on_starting(server):
     """Check everything that can be checked without a framework, then make the folder that workers share."""
     global _run_dir  # noqa: PLW0603 - gunicorn's hooks have no other memory
@@ -81,6 +86,7 @@ def pre_fork(server, worker):
     """Number the worker: the lowest number that is free, so that it goes on with the counts of a dead one."""
     taken = {sibling.number for sibling in server.WORKERS.values()}
     worker.number = next(number for number in count() if number not in taken)
+    worker.share = _counts.share(worker.number)
 
 
 def post_fork(server, worker):
@@ -95,7 +101,8 @@ def post_worker_init(worker):
 
 
 def child_exit(server, worker):
-    """A dead worker is not ready, and holds no request."""
+    """A dead worker is not ready, and holds no request and no connection."""
+    _counts.forget(worker.number)
     if _run_dir is not None:
         readiness.forget(_run_dir, worker.pid)
         metrics.forget(_run_dir, worker.number)

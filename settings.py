@@ -147,6 +147,13 @@ class ServiceSettings(BaseSettings):
         "Requests until a worker is replaced, give or take a tenth; 0: never.",
         within=(0, 10_000_000),
     )
+    longest_wait_s: float = _of(
+        "DERMSERVE_LONGEST_WAIT_S",
+        10.0,
+        "Seconds that a photo may be expected to wait for its turn, at the mean time of an analysis; beyond that it is "
+        "refused at once with 503 and the time to come back.",
+        allowed="seconds, above 0 and at most 3600",
+    )
     stop_delay_s: int = _of(
         "DERMSERVE_STOP_DELAY_S",
         5,
@@ -170,7 +177,7 @@ class ServiceSettings(BaseSettings):
         "DERMSERVE_WORKER", 0, "Internal: a worker's number, from gunicorn's hook.", allowed="not to be set by hand"
     )
 
-    @field_validator("analysis_timeout_s")
+    @field_validator("analysis_timeout_s", "longest_wait_s")
     @classmethod
     def _check_timeout(cls, seconds: float) -> float:
         if not 0 < seconds <= 3600:

@@ -37,6 +37,7 @@ class Services:
         self.gate = Gate(
             admitted=settings.admitted_per_worker,
             running=settings.running_per_worker,
+            longest_wait_s=settings.longest_wait_s,
             on_change=metrics.load,
             on_full=self.uploads.make_way,
         )

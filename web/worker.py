@@ -1,4 +1,7 @@
-"""gunicorn's threaded worker, with a stop that loses no request. See docs/decisions/0010-stop.md."""
+"""gunicorn's threaded worker, with a stop that loses no request and a fair share of new connections.
+
+See docs/decisions/0010-stop.md and 0015-overload.md.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,10 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
+from web.balance import ABSENT, Share, pause
 from web.listener import begin_no_connection, has_waiting
 from web.logs import log_event
+from web.readiness import State
 from web.services import Services
 
 _LOG = logging.getLogger("dermserve.stop")
@@ -36,9 +41,30 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
     number of workers, ``max_requests``) leaves the socket, and all that waits on it, to its siblings.
     """
 
+    #: this worker's part of the counts that siblings share, from the arbiter's hook before the fork
+    share: Share | None = None
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+        self._open = 0
         self._leaving = False
+        super().__init__(*arguments, **named)
+
+    @property
+    def nr_conns(self) -> int:
+        """gunicorn's count of this worker's connections, which siblings get to see. Changed by its loop alone."""
+        return self._open
+
+    @nr_conns.setter
+    def nr_conns(self, count: int) -> None:
+        self._open = count
+        self._tell_siblings()
+
+    def accept(self, listener: Any) -> None:
+        """Take a new connection, unless a sibling has fewer."""
+        if self.share is not None and not self._leaving and self.share.should_wait():
+            pause()
+        else:
+            super().accept(listener)
 
     def run(self) -> None:
         """Serve until told to leave."""
@@ -66,6 +92,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         """Called in each round of the loop, at least once a second, to close what takes too long."""
         super().murder_pending()
         self._services.uploads.cut_overdue()
+        self._tell_siblings()
 
     def handle(self, conn: Any) -> Any:
         """One request of ``conn``, in a thread: until its headers are read no deadline counts, but this one does."""
@@ -77,6 +104,12 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         """The headers are read."""
         conn.reading_headers.close()
         return super().handle_request(req, conn)
+
+    def _tell_siblings(self) -> None:
+        """A worker that loads or leaves counts as absent: nobody leaves it a connection."""
+        if self.share is not None:
+            serving = self.wsgi is not None and self._services.state is State.READY and not self._leaving
+            self.share.tell(self._open if serving else ABSENT)
 
     @property
     def _services(self) -> Services:

@@ -25,12 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--tracks", nargs="+", choices=TRACKS, default=list(TRACKS))
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--rounds", type=int, help=f"turns of each server; {_WHOLE.rounds} if not given")
+    parser.add_argument("--seconds", type=float, help=f"of each cell; {_WHOLE.seconds:g} if not given")
+    parser.add_argument("--no-sweep", action="store_true", help="leave out the other numbers of clients and loads")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the arms and of the arrivals")
     parser.add_argument("--scratch", type=Path, default=Path("var/bench"), help="logs and photos")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="where the results go")
     options = parser.parse_args(arguments)
     tracks, arms = (["analysis-best"], [OURS]) if options.short else (options.tracks, options.arms)
-    schedule = _SHORT if options.short else _WHOLE
+    schedule = _schedule(options)
     results = {"machine": facts(), "seed": options.seed, "tracks": {}}
     for name in tracks:
         results["tracks"][name] = run_track(TRACKS[name], arms, schedule, options.scratch.resolve(), options.seed)
@@ -41,6 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.short:
         _write(options.out, results, text)
     return int(not all(gate.passed for gate in gates))
+
+
+def _schedule(options: argparse.Namespace) -> Schedule:
+    base = _SHORT if options.short else _WHOLE
+    return Schedule(
+        rounds=options.rounds or base.rounds,
+        seconds=options.seconds or base.seconds,
+        sweep=base.sweep and not options.no_sweep,
+    )
 
 
 def _write(out: Path, results: dict[str, object], text: str) -> None:

@@ -24,6 +24,7 @@ OURS = "dermserve"
 LIMIT = "limit"
 #: how much of the SLO the requests that a server holds may take
 _SHARE_OF_SLO = 0.8
+_LONGEST_WAIT_S = 1.0
 _FEWEST_INSIDE = 8
 _SPARE_THREADS = 2
 
@@ -53,7 +54,8 @@ class Arm:
 
 _PYTHON = sys.executable
 _BIN = Path(sys.executable).parent
-_GTHREAD = ("--workers", "{processes}", "--worker-class", "gthread", "--threads", "{threads}", "--timeout", "120")
+# an empty configuration: without one gunicorn would read this repository's own
+_GTHREAD = ("--config", os.devnull, "--workers", "{processes}", "--worker-class", "gthread", "--threads", "{threads}")
 
 ARMS = {
     arm.name: arm
@@ -62,7 +64,15 @@ ARMS = {
         Arm(
             "gthread",
             "gunicorn gthread, no admission",
-            (f"{_BIN}/gunicorn", "--bind", "127.0.0.1:{port}", *_GTHREAD, "benchmarks.peers.flask_app:app"),
+            (
+                f"{_BIN}/gunicorn",
+                *_GTHREAD,
+                "--timeout",
+                "120",
+                "--bind",
+                "127.0.0.1:{port}",
+                "benchmarks.peers.flask_app:app",
+            ),
         ),
         Arm("flask", "Flask's own server, defaults", (_PYTHON, "-m", "benchmarks.peers.flask_app"), tuned=False),
         Arm("litserve", "LitServe, tuned", (_PYTHON, "-m", "benchmarks.peers.litserve_app")),
@@ -127,6 +137,8 @@ def environment(plan: Plan, scratch: Path, *, tuned: bool = True, arm: str = "",
     }
     if arm == OURS:
         variables |= {"PORT": str(port), "GUNICORN_THREADS": str(_threads(plan)), "DERMSERVE_STOP_DELAY_S": "0"}
+        # no access log, like the peers; and a wait after which most of the SLO is left for the analysis itself
+        variables |= {"DERMSERVE_LOG_LEVEL": "WARNING", "DERMSERVE_LONGEST_WAIT_S": f"{_LONGEST_WAIT_S:g}"}
     return variables
 
 

@@ -1,6 +1,7 @@
-"""The core behind LitServe. ``BENCH_TUNED=1``: set up for this machine's cores; otherwise as LitServe comes."""
+"""The core behind LitServe. ``BENCH_TUNED=1``: set up for this machine's cores; otherwise as LitServe comes.
 
-from __future__ import annotations
+LitServe reads the annotation of ``decode_request`` itself: annotations must be objects here, not texts.
+"""
 
 import os
 from typing import Annotated

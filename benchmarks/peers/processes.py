@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -46,8 +47,14 @@ class ProcessGroup:
             )
 
     def members(self) -> list[psutil.Process]:
-        """All processes of the session, those that have lost their parent included."""
-        return [process for process in psutil.process_iter() if _session(process.pid) == self.process.pid]
+        """All processes of the session, those that have lost their parent included, and all descendants.
+
+        BentoML's workers have sessions of their own.
+        """
+        found = {process for process in psutil.process_iter() if _session(process.pid) == self.process.pid}
+        with suppress(psutil.NoSuchProcess):
+            found.update(psutil.Process(self.process.pid).children(recursive=True))
+        return sorted(found, key=lambda process: process.pid)
 
     def cpu_seconds(self) -> float:
         """CPU time of all members, and of children that the first one has outlived."""

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -117,3 +118,85 @@ def test_each_change_is_told() -> None:
     with gate.admit(), gate.admit(), gate.run(Deadline(5)):
         pass
     assert told == [(1, 0), (2, 0), (1, 1), (2, 0), (1, 0), (0, 0)]
+
+
+def measured_gate(service_s: float, **limits: float) -> Gate:
+    """A gate that has learned that an analysis takes ``service_s``."""
+    clock = ticking(service_s)
+    gate = Gate(admitted=100, running=2, clock=lambda: next(clock), **limits)
+    for _ in range(60):
+        with gate.run(Deadline(5)):
+            pass
+    return gate
+
+
+def test_nobody_is_let_in_to_wait_longer_than_allowed() -> None:
+    gate = measured_gate(10.0, longest_wait_s=25.0)
+    with ExitStack() as inside:
+        for _ in range(6):  # the sixth finds five before it: two rounds of two at once, 20 s
+            inside.enter_context(gate.admit())
+        with pytest.raises(BusyError), gate.admit():  # three rounds, 30 s
+            pass
+
+
+def test_a_free_turn_is_never_refused_however_long_analyses_take() -> None:
+    gate = measured_gate(1000.0, longest_wait_s=0.1)
+    with gate.admit(), gate.admit(), pytest.raises(BusyError), gate.admit():
+        pass
+    with gate.admit():
+        assert gate.inside == 1
+
+
+def test_turns_come_in_the_order_of_arrival() -> None:
+    gate = Gate(admitted=9, running=1)
+    served: list[int] = []
+
+    def wait(number: int) -> None:
+        with gate.run(Deadline(30)):
+            served.append(number)
+
+    threads = []
+    with gate.run(Deadline(5)):
+        for number in range(5):
+            threads.append(threading.Thread(target=wait, args=(number,)))
+            threads[-1].start()
+            wait_until(lambda: gate.in_line == len(threads))
+    for thread in threads:
+        thread.join(30)
+    assert served == [0, 1, 2, 3, 4]
+
+
+def test_a_newcomer_does_not_pass_whoever_was_given_the_turn() -> None:
+    gate = Gate(admitted=9, running=1)
+    served: list[str] = []
+
+    def wait() -> None:
+        with gate.run(Deadline(30)):
+            served.append("waited")
+
+    with gate.run(Deadline(5)):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        wait_until(lambda: gate.in_line == 1)
+    with gate.run(Deadline(30)):  # at once after the turn was given back
+        served.append("newcomer")
+    waiting.join(30)
+    assert served == ["waited", "newcomer"]
+
+
+def test_whoever_gives_up_leaves_the_line_and_its_turn_to_the_next() -> None:
+    gate = Gate(admitted=9, running=1)
+    with gate.run(Deadline(5)):
+        with pytest.raises(DeadlineExceededError), gate.run(Deadline(0.01)):
+            pass
+        assert gate.in_line == 0
+    with gate.run(Deadline(5)):
+        pass
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Until a thread has come so far; the condition is polled, for at most half a minute."""
+    event, end = threading.Event(), time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        event.wait(0.001)
