@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev artifacts serve test lint format bench bench-short soak rehearse sizing clean
+.PHONY: help install install-dev artifacts serve test fuzz fuzz-decoder lint format bench bench-short soak rehearse sizing clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,11 @@ serve: artifacts ## run the service on HOST:PORT (127.0.0.1:8000)
 
 test: $(VENV)/.installed-dev artifacts ## run the whole suite (ARGS="-k …" for a part)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+
+fuzz: fuzz-decoder ## the long forms of all fuzzing
+
+fuzz-decoder: $(VENV)/.installed-dev ## ten thousand spoiled uploads, each within 2 s of CPU and bounded memory (10 minutes)
+	DERMSERVE_FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/python -m pytest -n0 -q -s tests/fuzz/test_fuzz_uploads.py
 
 lint: $(VENV)/.installed-dev ## style, types and import contracts
 	$(BIN)/ruff check .

@@ -135,7 +135,8 @@ def _multipart(stream: _Peeked, boundary: bytes) -> _Parts:
         form, files = parser.parse(stream, boundary, None)  # type: ignore[arg-type]
     except (ValueError, RequestEntityTooLarge) as error:  # the latter: too many parts
         raise BadMultipartError(f"The multipart body is cut short or malformed. {_FORMS}") from error
-    fields = {name: values if len(values := form.getlist(name)) > 1 else values[0] for name in form}
+    # a part may come without a name: the parser then calls it None
+    fields = {name: values if len(values := form.getlist(name)) > 1 else values[0] for name in form if name}
     uploads = [upload for name, upload in files.items(multi=True) if _is_photo(name, upload)]
     return fields, [upload.read() for upload in uploads]
 
@@ -150,8 +151,10 @@ def _in_memory(
     return io.BytesIO()
 
 
-def _is_photo(name: str, upload: FileStorage) -> bool:
-    """Whether a part holds a photo. A form's empty file input sends a part with neither name nor bytes."""
+def _is_photo(name: str | None, upload: FileStorage) -> bool:
+    """Whether a part holds a photo. A form's empty file input sends a part with neither file name nor bytes."""
+    if name is None:
+        return False
     empty_input = not upload.filename and not cast(io.BytesIO, upload.stream).getbuffer().nbytes
     return name.removesuffix("[]") in IMAGE_NAMES and not empty_input
 

@@ -1,0 +1,134 @@
+"""Files to start from: every format, made by code, and, where they are at hand, ones from the field."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageCms
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+#: larger ones take their time, and their headers are like those of smaller ones
+_LARGEST = 300_000
+_BOUNDARY = "cut-here"
+MULTIPART = f"multipart/form-data; boundary={_BOUNDARY}"
+
+
+@cache
+def photos() -> tuple[bytes, ...]:
+    """Photo files."""
+    return (*_made(), *_from_the_field())
+
+
+@cache
+def bodies() -> tuple[tuple[str, bytes], ...]:
+    """(content type, body) of requests in every form."""
+    photo = _saved("JPEG", quality=40)
+    text = base64.b64encode(photo).decode()
+    person = {"age": 54, "sex": "female", "body_site": "arm"}
+    return (
+        (MULTIPART, _multipart(photo)),
+        (MULTIPART, _multipart(photo, photo, photo)),
+        ("application/json", _multipart(photo)),
+        ("application/json", json.dumps({"image": text, **person, "k": 3}).encode()),
+        (
+            "application/json",
+            json.dumps({"image_data": f"data:image/jpeg;base64,{text}", "demographics": person}).encode(),
+        ),
+        ("application/json", json.dumps({"images": [text, text], "user_parameters": json.dumps(person)}).encode()),
+        ("application/json", b'{"test": "ml_capability"}'),
+        ("", json.dumps({"image": text}).encode()),
+        ("image/jpeg", photo),
+        ("application/octet-stream", b"data:image/jpeg" + photo),
+    )
+
+
+#: how many of the photos were made by code: they come first
+MADE = 36
+
+
+def _multipart(*views: bytes) -> bytes:
+    lines: list[bytes] = []
+    for name, value in {"age": b"54", "conditions": b'["eczema"]', "user_demographics": b'{"sex": "male"}'}.items():
+        lines += [f"--{_BOUNDARY}".encode(), f'Content-Disposition: form-data; name="{name}"'.encode(), b"", value]
+    for view in views:
+        head = b'Content-Disposition: form-data; name="image"; filename="view.jpg"'
+        lines += [f"--{_BOUNDARY}".encode(), head, b"Content-Type: image/jpeg", b"", view]
+    return b"\r\n".join([*lines, f"--{_BOUNDARY}--".encode(), b""])
+
+
+def _made() -> list[bytes]:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x013B] = 6, "somebody"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    made = [
+        _saved("JPEG", exif=exif.tobytes(), icc_profile=profile),
+        _saved("JPEG", progressive=True, subsampling=0),
+        _saved("JPEG", "CMYK"),
+        _saved("JPEG", "L"),
+        *[_saved("PNG", mode) for mode in ("RGB", "RGBA", "L", "LA", "P", "1", "I;16")],
+        _saved("PNG", exif=exif.tobytes(), icc_profile=profile),
+        _saved("PNG", save_all=True, append_images=[_picture().rotate(90)]),
+        _saved("WEBP", exif=exif.tobytes()),
+        _saved("WEBP", "RGBA", lossless=True),
+        _saved("WEBP", save_all=True, append_images=[_picture().rotate(90)]),
+        _saved("GIF", "P", save_all=True, append_images=[_picture("P").rotate(90)]),
+        _saved("BMP"),
+        _saved("BMP", "P"),
+        *[_saved("TIFF", compression=name) for name in ("raw", "tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits")],
+        *[_saved("TIFF", mode) for mode in ("L", "RGBA", "CMYK", "I;16", "1", "LAB")],
+        _saved("MPO", save_all=True, append_images=[_picture().rotate(90)]),
+        _saved("AVIF", quality=50, exif=exif.tobytes()),
+    ]
+    heif = io.BytesIO()
+    pillow_heif.from_pillow(_picture()).save(heif, quality=50)
+    return [*made, heif.getvalue(), *_as_large_as_allowed()]
+
+
+def _as_large_as_allowed() -> list[bytes]:
+    """40 million pixels in a few kilobytes: what is spoiled in them costs most."""
+    flat, made = Image.new("RGB", (6300, 6300), (200, 150, 130)), []
+    for kind, options in (("PNG", {}), ("WEBP", {"lossless": True}), ("AVIF", {"speed": 10})):
+        buffer = io.BytesIO()
+        flat.save(buffer, kind, **options)
+        made.append(buffer.getvalue())
+    return made
+
+
+def _saved(kind: str, mode: str = "RGB", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    _picture(mode).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _picture(mode: str = "RGB") -> Image.Image:
+    noise = np.random.default_rng(7).integers(0, 60, (64, 96, 3))
+    picture = Image.fromarray((np.linspace(40, 190, 96)[None, :, None] + noise).astype(np.uint8))
+    if mode == "I;16":
+        return Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
+    return (
+        picture if mode == "RGB" else picture.convert("L").convert(mode) if mode == "LA" else _converted(picture, mode)
+    )
+
+
+def _converted(picture: Image.Image, mode: str) -> Image.Image:
+    if mode != "LAB":
+        return picture.convert(mode)
+    to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+    converted = ImageCms.applyTransform(picture, to_lab)
+    if converted is None:
+        raise RuntimeError("no conversion")
+    return converted
+
+
+def _from_the_field() -> list[bytes]:
+    folder = Path(os.environ.get("DERMSERVE_SHARED", REPOSITORY.parent / "shared")) / "data" / "badimages"
+    paths = sorted(path for path in folder.glob("*") if path.suffix not in {".csv", ".md"})
+    return [path.read_bytes() for path in paths if path.stat().st_size <= _LARGEST]
