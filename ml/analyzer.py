@@ -80,7 +80,7 @@ class Analyzer:
             lesion = None if no_lesion or conflict else self._classify(request, deadline)
         with clock.stage("measure"):
             zones = None if faces is None else self._zones(first, faces)
-            skin = self._measure(small, skin_colours, zones)
+            skin = self._measure(first, small, skin_colours, zones)
         return Analysis(
             photos=request.photos,
             quality=quality,
@@ -99,10 +99,10 @@ class Analyzer:
     def _classify(self, request: CaseRequest, deadline: Deadline) -> Lesion:
         return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient, deadline)
 
-    def _measure(self, small: RGB, skin_colours: Mask, zones: tuple[Zone, ...] | None) -> Skin:
+    def _measure(self, photo: Photo, small: RGB, skin_colours: Mask, zones: tuple[Zone, ...] | None) -> Skin:
         if not self._measurements:
             return Skin(tone=None, zones=zones)
-        return measure_skin(small, zones, skin_colours)
+        return measure_skin(small, zones, skin_colours, photo.width)
 
     def _zones(self, photo: Photo, faces: list[Face]) -> tuple[Zone, ...]:
         """Zones of the most certain face whose landmarks can be placed."""

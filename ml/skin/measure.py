@@ -6,16 +6,23 @@ from collections.abc import Sequence
 
 from ml.skin.colour import linear_to_lab, rgb_to_lab, white_balance, working_copy
 from ml.skin.face import SkinMaps, colour_means, measure_zone, zones_mask
-from ml.skin.lesion import lesion_mask, surroundings
+from ml.skin.lesion import segment_lesion, surroundings
 from ml.skin.pigment import lesion_contrast, pigment_maps, skin_pigment
 from ml.skin.regions import Region
 from ml.skin.segmentation import coverage, skin_mask
+from ml.skin.shape import lesion_geometry
 from ml.skin.texture import measure_texture
 from ml.skin.tone import METHOD, MIN_COVERAGE, ita_measurement, tone_of, typology_angle
 from ml.values import RGB, Mask, Measurement, Skin, Zone
 
 
-def measure_skin(rgb: RGB, zones: Sequence[Zone] | None = None, mask: Mask | None = None) -> Skin:
+def measure_skin(
+    rgb: RGB,
+    zones: Sequence[Zone] | None = None,
+    mask: Mask | None = None,
+    width: int | None = None,
+    pixels_per_mm: float | None = None,
+) -> Skin:
     """Tone and measurements of the skin in ``rgb`` (H, W, 3), taken on a copy of at most 512 px.
 
     ``zones`` are one face's, as fractions of the photo (``ml.skin.face.face_zones``): None where faces were not
@@ -24,6 +31,9 @@ def measure_skin(rgb: RGB, zones: Sequence[Zone] | None = None, mask: Mask | Non
 
     ``mask``: the skin of the working copy, where it is already known; with a face it is sought again, by the face's
     own colours.
+
+    ``width``: the photo's as it was sent, in pixels, where ``rgb`` is a smaller copy; lengths are in its pixels.
+    ``pixels_per_mm``: its scale, where it is known.
 
     What cannot be measured has the value None; so has everything where skin is under 5% of a photo without a
     face. ``score`` is None throughout: a percentile needs a population, which the caller may know.
@@ -37,7 +47,8 @@ def measure_skin(rgb: RGB, zones: Sequence[Zone] | None = None, mask: Mask | Non
     # As photographed, and after white balance: how far the two differ tells how sure either is.
     angle, balanced = typology_angle(lab, region), typology_angle(linear_to_lab(white_balance(copy)), region)
     # Lips, eyes and nostrils are darker than the skin around them too: on a face, only its zones are searched.
-    lesion = lesion_mask(copy, region.mask) if region.usable else None
+    found = segment_lesion(copy, region.mask) if region.usable else None
+    lesion = None if found is None else found.mask
     around = None if lesion is None else surroundings(lesion, skin)
     measurements = (
         _coverage(skin),
@@ -47,6 +58,7 @@ def measure_skin(rgb: RGB, zones: Sequence[Zone] | None = None, mask: Mask | Non
         *skin_pigment(pigment, region),
         *measure_texture(lab[..., 0], region),
         *lesion_contrast(pigment, lesion, around),
+        *lesion_geometry(found, lab, region.mask, (width or rgb.shape[1]) / copy.shape[1], pixels_per_mm),
     )
     maps = SkinMaps(lab, pigment.erythema, skin)
     measured = None if zones is None else tuple(measure_zone(zone, maps) for zone in zones)

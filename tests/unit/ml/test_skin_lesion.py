@@ -4,11 +4,17 @@ import cv2
 import numpy as np
 import pytest
 
-from ml.skin.lesion import lesion_mask, surroundings
+from ml.skin.lesion import lesion_mask, segment_lesion, surroundings
 from ml.skin.segmentation import skin_mask
+from ml.skin.shape import main_lesion
+from ml.values import Mask
 from tests.unit.ml.skin_images import MONK, disc, flat, skin_patch, with_lesion
 
 SPOT = disc(radius=45)
+
+
+def iou(found: Mask, truth: Mask) -> float:
+    return float((found & truth).sum() / (found | truth).sum())
 
 
 @pytest.mark.parametrize("swatch", MONK)
@@ -16,7 +22,7 @@ def test_a_dark_spot_is_outlined_on_every_tone(swatch: str) -> None:
     photo = with_lesion(skin_patch(swatch), SPOT)
     found = lesion_mask(photo, skin_mask(photo))
     assert found is not None
-    assert (found & SPOT).sum() / (found | SPOT).sum() > 0.9
+    assert iou(found, SPOT) > 0.9
 
 
 @pytest.mark.parametrize("swatch", MONK)
@@ -41,14 +47,48 @@ def test_a_shadow_reaching_in_from_the_edge_is_no_lesion() -> None:
     assert lesion_mask(photo, np.ones_like(edge)) is None
 
 
-def test_the_larger_of_two_spots_is_taken() -> None:
+def test_all_spots_are_found_and_the_largest_is_the_main_one() -> None:
     small = np.zeros(SPOT.shape, np.bool_)
     small[30:60, 30:60] = True
     photo = with_lesion(skin_patch(MONK[4]), SPOT | small)
     found = lesion_mask(photo, skin_mask(photo))
     assert found is not None
-    assert found[SPOT].mean() > 0.9
-    assert not found[small].any()
+    assert found[small].mean() > 0.8
+    main = main_lesion(found)
+    assert main is not None
+    assert main[SPOT].mean() > 0.9
+    assert not main[small].any()
+
+
+def test_a_pale_patch_is_outlined_too() -> None:
+    photo = with_lesion(skin_patch(MONK[7]), SPOT, (2.2, 2.6, 2.8))
+    found = lesion_mask(photo, np.ones(SPOT.shape, np.bool_))
+    assert found is not None
+    assert iou(found, SPOT) > 0.9
+
+
+def test_a_ring_is_kept_with_what_it_encloses() -> None:
+    whole, hole = disc(radius=90), disc(radius=75)
+    photo = with_lesion(skin_patch(MONK[3]), whole & ~hole)
+    found = lesion_mask(photo, np.ones(SPOT.shape, np.bool_))
+    assert found is not None
+    assert iou(found, whole) > 0.9
+
+
+def test_hairs_are_no_lesions() -> None:
+    photo = skin_patch(MONK[2])
+    rng = np.random.default_rng(3)
+    for x, y in rng.uniform(20, 360, (40, 2)):
+        end = (int(x + rng.uniform(30, 80)), int(y + rng.uniform(-20, 20)))
+        cv2.line(photo, (int(x), int(y)), end, (60, 40, 30), 2, cv2.LINE_AA)
+    assert lesion_mask(photo, np.ones(photo.shape[:2], np.bool_)) is None
+
+
+def test_other_thresholds_give_a_wider_and_a_narrower_outline() -> None:
+    photo = with_lesion(skin_patch(MONK[4]), SPOT)
+    found = segment_lesion(cv2.GaussianBlur(photo, (0, 0), 4).astype(np.uint8), np.ones(SPOT.shape, np.bool_))
+    assert found is not None
+    assert found.narrow.sum() < found.mask.sum() < found.wide.sum()
 
 
 def test_surroundings_are_a_ring_of_skin_off_the_border() -> None:

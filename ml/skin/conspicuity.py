@@ -1,0 +1,119 @@
+"""How far each pixel of skin stands out from the bare skin around it, whatever the tone and whichever way it differs.
+
+Bare skin is modelled in each photo by itself: a smooth surface through its optical densities, and their covariance
+about it, fitted in turns to the pixels that agree with it (iteratively trimmed least squares). What lies many standard
+deviations off is not bare skin: darker or paler, redder, scaling or crusted alike. Light and shade go into the surface,
+hairs are taken out first, as DullRazor does (Lee et al., Comput. Biol. Med. 27, 1997).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.skin.colour import optical_density
+from ml.values import RGB, Mask
+
+Floats = NDArray[np.float32]
+
+_AXES = np.array([[-1, 1, 0], [0, -1, 1], [1 / 3, 1 / 3, 1 / 3]], np.float32)  # log R/G, log G/B, mean density
+_SUM = np.ones((1, 3), np.float32)
+_FLOOR = 0.01  # density: what bare skin may vary by at the least, or a flat drawing's every code would stand out
+_SAMPLE = 4  # every fourth row and column is fitted to
+_TRIM = 2.8  # standard deviations within which a pixel counts as bare skin
+_ROUNDS = 6
+_LEAST_BARE = 0.1  # of the skin: the trimming stops before less than this is left
+_FRAME = 6  # the outer sixth of a photo, where people leave bare skin, is what the fit begins with
+_MIN_SAMPLE = 50
+_HAIR_CONTRAST, _HAIR_LENGTH, _HAIR_SLIMNESS = 0.1, 14, 6.0  # density, pixels, area over length
+_NARROW = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+
+
+def conspicuity(rgb: RGB, skin: Mask) -> Floats | None:
+    """Mahalanobis distance (H, W) of each pixel of ``rgb`` (H, W, 3; 256 px or so) from bare skin, smoothed.
+
+    None where ``skin`` (H, W) is too small to tell what is bare.
+    """
+    features = _features(rgb)
+    sampled = np.zeros_like(skin)
+    sampled[::_SAMPLE, ::_SAMPLE] = True
+    rows, columns = np.nonzero(sampled & skin)
+    if len(rows) < _MIN_SAMPLE:
+        return None
+    terms = _terms(*skin.shape)
+    values, at = features[rows, columns], terms[rows, columns]
+    bare = _first_guess(values, _near_frame(skin.shape)[rows, columns])
+    surface, precision = _fit(values, at, bare)
+    residuals = features - cv2.transform(terms, surface.T)
+    squared = cv2.transform(residuals * cv2.transform(residuals, precision), _SUM)
+    return np.asarray(cv2.GaussianBlur(np.sqrt(np.maximum(squared, 0)), (0, 0), 1.5), np.float32)
+
+
+def _features(rgb: RGB) -> Floats:
+    """The densities' axes (H, W, 3), a little smoothed, with hairs filled in from beside them."""
+    density = optical_density(rgb)
+    hair = _hairs(np.asarray(cv2.transform(density, _AXES[2:]), np.float32))
+    if hair.any():
+        kept = (~hair).astype(np.float32)
+        weight = np.maximum(cv2.GaussianBlur(kept, (0, 0), 3), 1e-3)
+        filled = cv2.GaussianBlur(density * kept[..., None], (0, 0), 3) / weight[..., None]
+        density = np.where(hair[..., None], filled, density)
+    return np.asarray(cv2.transform(cv2.GaussianBlur(density, (0, 0), 0.8), _AXES), np.float32)
+
+
+def _hairs(density: Floats) -> Mask:
+    """Dark lines: what a small opening takes away, where it is long and thin."""
+    lines = density - cv2.morphologyEx(density, cv2.MORPH_OPEN, _NARROW) > _HAIR_CONTRAST
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(lines.view(np.uint8), connectivity=8)
+    length = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    long = (length >= _HAIR_LENGTH) & (stats[:, cv2.CC_STAT_AREA] <= _HAIR_SLIMNESS * length)
+    long[0] = False
+    grown = cv2.dilate(long[labels].view(np.uint8), np.ones((3, 3), np.uint8))
+    return np.asarray(grown, np.bool_)
+
+
+def _terms(height: int, width: int) -> Floats:
+    """The terms of a quadratic surface at each pixel, (H, W, 6): 1, x, y, x², xy, y²."""
+    x, y = np.meshgrid(np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32))
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2)
+
+
+def _near_frame(shape: tuple[int, ...]) -> Mask:
+    near = np.ones(shape, np.bool_)
+    height, width = shape
+    near[height // _FRAME : height - height // _FRAME, width // _FRAME : width - width // _FRAME] = False
+    return near
+
+
+def _first_guess(values: Floats, near_frame: Mask) -> Mask:
+    """The pixels within two robust deviations of the median near the frame, or of all where no skin reaches it."""
+    start = values[near_frame] if np.count_nonzero(near_frame) >= _MIN_SAMPLE else values
+    middle = np.median(start, axis=0)
+    spread = 1.4826 * np.median(np.abs(start - middle), axis=0) + _FLOOR
+    return np.asarray((np.abs(values - middle) < 2 * spread).all(axis=1), np.bool_)
+
+
+def _fit(values: Floats, terms: Floats, bare: Mask) -> tuple[Floats, Floats]:
+    """The surface's coefficients (6, 3) through the ``bare`` of ``values`` (n, 3), and the precision about it."""
+    for _ in range(_ROUNDS):
+        surface = _least_squares(terms[bare], values[bare])
+        residuals = values - terms @ surface
+        covariance = np.cov(residuals[bare].T) + _FLOOR**2 * np.eye(3)
+        precision = np.asarray(np.linalg.inv(covariance), np.float32)
+        within = np.einsum("ni,ij,nj->n", residuals, precision, residuals, optimize=True) < _TRIM**2
+        if np.count_nonzero(within) < max(_MIN_SAMPLE, _LEAST_BARE * len(values)):
+            break
+        bare = within
+    return surface, precision
+
+
+def _least_squares(terms: Floats, values: Floats) -> Floats:
+    """Coefficients (6, 3). Ratios of channels are fitted a plane, as the light's colour changes slowly over skin; the
+    mean density, with its shading and vignette, a quadratic."""
+    coefficients = np.zeros((6, 3), np.float32)
+    flat = terms[:, :3].astype(np.float64)
+    coefficients[:3, :2] = np.linalg.lstsq(flat.T @ flat, flat.T @ values[:, :2], rcond=None)[0]
+    curved = terms.astype(np.float64)
+    coefficients[:, 2] = np.linalg.lstsq(curved.T @ curved, curved.T @ values[:, 2], rcond=None)[0]
+    return coefficients

@@ -1,0 +1,157 @@
+"""The shape and colours of the main lesion: the geometry of A, B, C and a size, without points and without a verdict.
+
+The ABCD rule's points (Stolz et al., 1994) hold for melanocytic lesions under a dermatoscope, and its D counts
+structures that are not looked for here: so these are lengths, areas and colours, each in its own unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.skin.lesion import Segmentation
+from ml.values import Mask, Measurement
+
+Floats = NDArray[np.float32]
+
+_MIN_PIXELS = 100  # of the working copy; the outline of less is its pixels'
+_CUT = 0.03  # of a lesion's outline along the photo's edge, from which on its shape is unknown
+_FOLDED = 128  # side, in pixels, to which a lesion is brought for folding
+_ROUNDED = 0.012  # of a lesion's diameter: the outline's smoothing, so that pixels do not count as notches
+
+_ASYMMETRY = "share that differs when folded along each principal axis, mean of both (Stoecker 1992)"
+_BORDER = "compactness: perimeter² / (4π·area), 1 for a disc (Golston 1992)"
+_COLOURS = "root mean square distance from the lesion's mean colour, CIELAB"
+_DIAMETER = "largest Feret diameter of the outline"
+_OUTLINED = "; uncertainty: half the range over thresholds 15% lower and higher"
+
+
+@dataclass(frozen=True)
+class _Shape:
+    asymmetry: float
+    compactness: float
+    diameter: float
+
+
+def lesion_geometry(
+    found: Segmentation | None,
+    lab: Floats,
+    skin: Mask,
+    scale: float = 1.0,
+    pixels_per_mm: float | None = None,
+) -> tuple[Measurement, ...]:
+    """Area of all lesions, and the main one's asymmetry, border, colours and diameter; all (H, W) of one copy.
+
+    ``scale``: pixels of the photo for each of the copy's. ``pixels_per_mm``: of the photo; without it the diameter in
+    millimetres is None. All but the area and the colours are None where the frame cuts the main lesion.
+    """
+    masks = () if found is None else (found.mask, found.narrow, found.wide)
+    mains = [main_lesion(mask) for mask in masks]
+    shapes = [None if main is None else _shape(main) for main in mains]
+    diameter = _ranged(shapes, lambda shape: shape.diameter * scale, least=scale)
+    millimetres = (None, None) if pixels_per_mm is None else tuple(_per(part, pixels_per_mm) for part in diameter)
+    return (
+        _measurement(
+            "lesion_area", _span(_shares(masks, skin), 0.002), "share of skin", "all that stands out of the skin"
+        ),
+        _measurement("lesion_asymmetry", _ranged(shapes, lambda shape: shape.asymmetry, 0.01), "share", _ASYMMETRY),
+        _measurement(
+            "lesion_border_irregularity", _ranged(shapes, lambda shape: shape.compactness, 0.02), "1", _BORDER
+        ),
+        _measurement("lesion_colour_variegation", _span([_colours(lab, main) for main in mains], 0.3), "ΔE", _COLOURS),
+        _measurement("lesion_diameter_px", diameter, "px", _DIAMETER),
+        _measurement("lesion_diameter_mm", (millimetres[0], millimetres[1]), "mm", _DIAMETER),
+    )
+
+
+def main_lesion(mask: Mask) -> Mask | None:
+    """The largest connected part of ``mask``, or None where it has no part of 100 pixels."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)
+    if count < 2:
+        return None
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    return labels == largest if stats[largest, cv2.CC_STAT_AREA] >= _MIN_PIXELS else None
+
+
+def _shape(main: Mask) -> _Shape | None:
+    contours, _ = cv2.findContours(main.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = np.asarray(max(contours, key=cv2.contourArea)[:, 0], np.int32)
+    height, width = main.shape
+    if np.mean((outline == 0) | (outline == (width - 1, height - 1))) * 2 > _CUT:
+        return None
+    diameter = _feret(outline)
+    return _Shape(_asymmetry(main), _compactness(outline, diameter), diameter)
+
+
+def _feret(outline: NDArray[np.int32]) -> float:
+    """The greatest distance between two points of an outline (n, 2) of pixels, a pixel's own width included."""
+    hull = cv2.convexHull(outline)[:, 0].astype(np.float32)
+    return float(np.sqrt(((hull[:, None] - hull) ** 2).sum(axis=2).max())) + 1
+
+
+def _compactness(outline: NDArray[np.int32], diameter: float) -> float:
+    """Of the outline (n, 2), smoothed as a closed curve by a Gaussian."""
+    sigma = max(1.5, _ROUNDED * diameter * np.pi)
+    reach = min(int(4 * sigma), len(outline))
+    padded = np.concatenate([outline[-reach:], outline, outline[:reach]]).astype(np.float32)
+    smooth = cv2.GaussianBlur(padded, (1, 2 * reach + 1), sigmaX=0.1, sigmaY=sigma)[reach:-reach].reshape(-1, 1, 2)
+    smooth = np.ascontiguousarray(smooth)
+    return float(cv2.arcLength(smooth, True) ** 2 / (4 * np.pi * max(cv2.contourArea(smooth), 1.0)))
+
+
+def _asymmetry(main: Mask) -> float:
+    """Turned to its principal axes about its centroid, a lesion is compared with its mirror images."""
+    moments = cv2.moments(main.view(np.uint8), binaryImage=True)
+    x, y = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+    degrees = float(np.degrees(np.arctan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"]) / 2))
+    radius = _reach(main, x, y)
+    turn = np.asarray(cv2.getRotationMatrix2D((x, y), degrees, (_FOLDED - 2) / (2 * radius)), np.float64)
+    turn[:, 2] += (_FOLDED - 1) / 2 - np.array([x, y])
+    upright = cv2.warpAffine(main.astype(np.float32), turn, (_FOLDED, _FOLDED))
+    differs = [float(np.abs(upright - np.flip(upright, axis)).sum()) for axis in (0, 1)]
+    return sum(differs) / 2 / (2 * float(upright.sum()))
+
+
+def _reach(main: Mask, x: float, y: float) -> float:
+    """The distance of a mask's farthest pixel from (x, y)."""
+    rows, columns = np.nonzero(main)
+    return float(np.hypot(columns - x, rows - y).max()) + 1
+
+
+def _colours(lab: Floats, main: Mask | None) -> float | None:
+    if main is None:
+        return None
+    _, deviations = cv2.meanStdDev(lab, mask=main.view(np.uint8))
+    return float(np.linalg.norm(deviations))
+
+
+def _shares(masks: tuple[Mask, ...], skin: Mask) -> list[float | None]:
+    whole = np.count_nonzero(skin)
+    return [np.count_nonzero(mask) / whole if whole else None for mask in masks]
+
+
+def _ranged(
+    shapes: list[_Shape | None], quantity: Callable[[_Shape], float], least: float
+) -> tuple[float | None, float | None]:
+    return _span([None if shape is None else quantity(shape) for shape in shapes], least)
+
+
+def _span(values: list[float | None], least: float) -> tuple[float | None, float | None]:
+    """The first of ``values``, and half the range of all of them; at least ``least``, what a pixel may change."""
+    if not values or values[0] is None:
+        return None, None
+    known = [value for value in values if value is not None]
+    return float(values[0]), float(max(least, (max(known) - min(known)) / 2))
+
+
+def _per(value: float | None, unit: float) -> float | None:
+    return None if value is None else value / unit
+
+
+def _measurement(name: str, found: tuple[float | None, float | None], unit: str, method: str) -> Measurement:
+    value, uncertainty = found
+    return Measurement(name, value, unit, method + _OUTLINED, "lesion", uncertainty)
