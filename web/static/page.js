@@ -1,32 +1,29 @@
-"use strict";
+// Joins the parts: photos are gathered, sent, and their analysis is shown.
 
-const form = document.getElementById("form");
-const status = document.getElementById("status");
-const answer = document.getElementById("answer");
+import { byId } from "./dom.js";
+import { prepareCamera } from "./intake/camera.js";
+import { gather } from "./intake/gather.js";
+import { showPreviews } from "./intake/previews.js";
+import { Views } from "./intake/views.js";
+import { Submission } from "./request/submission.js";
+import { showReport } from "./report/report.js";
 
-async function analyse() {
-  const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
-  const result = await response.json();
-  answer.textContent = JSON.stringify(result, null, 2);
-  answer.hidden = false;
-  if (response.ok) {
-    return "Done.";
-  }
-  const wait = response.headers.get("Retry-After");
-  return result.error.message + (wait ? ` (in ${wait} s)` : "");
+const form = byId("form");
+const views = new Views(3);
+const submission = new Submission(form, views, { onAnswer: (answer, sent) => showReport(answer, sent, explainAgain) });
+
+function explainAgain() {
+  form.elements.explain.checked = true;
+  submission.send();
 }
 
-form.addEventListener("submit", async (event) => {
+gather(views);
+showPreviews(views);
+prepareCamera(views);
+form.addEventListener("submit", (event) => {
   event.preventDefault();
-  const button = form.querySelector("button");
-  button.disabled = true;
-  answer.hidden = true;
-  status.textContent = "Analysing …";
-  try {
-    status.textContent = await analyse();
-  } catch {
-    status.textContent = "The service could not be reached. Check the connection and try again.";
-  } finally {
-    button.disabled = false;
-  }
+  submission.send();
 });
+
+byId("controls").disabled = false;
+byId("loading").remove();

@@ -1,0 +1,42 @@
+// Numbers as people read them. Nothing is shown for what was not measured but a dash.
+
+const NONE = "–";
+const SPACE = "\u00a0"; // a number stays with its unit on one line
+const MINUS = "−";
+
+/** About three significant digits. */
+export function number(value) {
+  if (value === null || value === undefined) return NONE;
+  const size = Math.abs(value);
+  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  return value.toFixed(digits).replace("-", MINUS);
+}
+
+/** A share 0–1 as a percentage; what is neither none nor all never looks so. */
+export function percent(share) {
+  if (share === null || share === undefined) return NONE;
+  if (share > 0 && share < 0.01) return `<${SPACE}1${SPACE}%`;
+  if (share < 1 && share > 0.99) return `>${SPACE}99${SPACE}%`;
+  return `${Math.round(share * 100)}${SPACE}%`;
+}
+
+/** {value, unit, uncertainty} as one text. */
+export function quantity({ value, unit, uncertainty }) {
+  if (value === null) return NONE;
+  if (unit.startsWith("share")) return percent(value);
+  const sign = ["1", "index"].includes(unit) ? "" : unit === "°" ? unit : `${SPACE}${unit}`;
+  if (!uncertainty) return `${number(value)}${sign}`;
+  const digits = Math.min(3, Math.max(0, 1 - Math.floor(Math.log10(uncertainty)))); // two significant ones of the uncertainty
+  return `${value.toFixed(digits).replace("-", MINUS)} ± ${uncertainty.toFixed(digits)}${sign}`;
+}
+
+/** Two ends as a range, one number where they are the same; empty without a range. */
+export function range(ends, show = String) {
+  if (!ends) return "";
+  return ends[0] === ends[1] ? show(ends[0]) : `${show(ends[0])}–${show(ends[1])}`;
+}
+
+export function milliseconds(ms) {
+  if (ms === null || ms === undefined) return NONE;
+  return ms >= 1000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms)} ms`;
+}

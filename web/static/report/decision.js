@@ -1,0 +1,41 @@
+// What the service commits to, and why not to more.
+
+import { el } from "../dom.js";
+import { percent } from "../format.js";
+import { plain, reason } from "../words.js";
+import { card } from "./card.js";
+
+export function decision(answer) {
+  const { kind, set, reasons } = answer.decision;
+  return card("What it says", { name: `decision ${kind}` },
+    el("p", { class: "verdict" }, verdict(answer.decision)),
+    set.length > 1 && el("ul", { class: "set" }, ...set.map((name) => el("li", {}, name))),
+    coverage(answer.decision),
+    reasons.length > 0 && el("ul", { class: "reasons" }, ...reasons.map((code) => el("li", {}, reason(code)))),
+    accuracy(answer),
+    ...answer.notes.map((note) => el("p", { class: "hint" }, note)));
+}
+
+function verdict({ kind, set }) {
+  if (kind === "answer") return `Most like: ${set[0]}.`;
+  if (kind === "set") return set.length === 1 ? `Most like: ${set[0]}.` : "Most like one of these:";
+  return "It names no condition.";
+}
+
+function coverage({ kind, coverage: share }) {
+  if (kind === "abstain" || share === null) return null;
+  return el("p", {}, `Of labelled cases kept aside, ${percent(share)} had their own label in what was named like this. ` +
+    "In the others it was missing. This is not a diagnosis.");
+}
+
+/** How often the service was right for people like this one. */
+function accuracy({ accuracy: measured, decision: { kind, reasons } }) {
+  if (measured) {
+    const [low, high] = measured.interval;
+    return el("p", { class: "accuracy" },
+      `For ${plain(measured.group)}, ${plain(measured.metric).toLowerCase()} was ${percent(measured.value)} ` +
+      `(95 % interval ${percent(low)} to ${percent(high)}), on ${measured.n} cases of ${measured.dataset}.`);
+  }
+  if (kind === "abstain" && reasons.some((code) => ["synthetic_index", "cosmetic_mode"].includes(code))) return null;
+  return el("p", { class: "accuracy" }, "There are too few labelled cases of this tone group to say how often it is right for them.");
+}

@@ -1,0 +1,39 @@
+// What was measured, by region. How each was measured is a press away.
+
+import { el } from "../dom.js";
+import { quantity } from "../format.js";
+import { measure, region } from "../words.js";
+import { card } from "./card.js";
+
+export function measures(measurements) {
+  const regions = Map.groupBy?.(measurements, (one) => one.region) ?? grouped(measurements);
+  return card("Measurements", { name: "measures", intro: "Value ± one standard deviation. Open a name to read how it is measured." },
+    [...regions].map(([name, group]) => table(name, group)));
+}
+
+function table(name, group) {
+  const measured = group.filter((one) => one.value !== null);
+  const missing = group.filter((one) => one.value === null);
+  const scored = measured.some((one) => one.score !== null);
+  return el("div", { class: "region" },
+    measured.length > 0 && el("table", {},
+      el("caption", {}, region(name)),
+      el("thead", { class: "visually-hidden" }, el("tr", {}, el("th", { scope: "col" }, "Measure"), el("th", { scope: "col" }, "Value"),
+        scored && el("th", { scope: "col" }, "Percentile"))),
+      el("tbody", {}, ...measured.map((one) => row(one, scored)))),
+    missing.length > 0 && el("p", { class: "hint" },
+      `${region(name)}, not measured: ${missing.map((one) => measure(one.name).toLowerCase()).join(", ")}.`));
+}
+
+function row(one, scored) {
+  return el("tr", {},
+    el("th", { scope: "row" }, el("details", {}, el("summary", {}, measure(one.name)), el("p", { class: "method" }, one.method))),
+    el("td", {}, quantity(one)),
+    scored && el("td", {}, one.score === null ? "" : `${Math.round(one.score)}`));
+}
+
+function grouped(measurements) {
+  const groups = new Map();
+  for (const one of measurements) groups.set(one.region, [...(groups.get(one.region) ?? []), one]);
+  return groups;
+}

@@ -1,0 +1,55 @@
+// The analysis, part by part. Photos are shown from this page's memory and released when the next report comes.
+
+import { announce, byId, el } from "../dom.js";
+import { milliseconds } from "../format.js";
+import { modality } from "../words.js";
+import { conditions } from "./conditions.js";
+import { decision } from "./decision.js";
+import { lesion } from "./lesion.js";
+import { measures } from "./measures.js";
+import { photo } from "./photo.js";
+import { provenance } from "./provenance.js";
+import { quality } from "./quality.js";
+import { similar } from "./similar.js";
+import { tone } from "./tone.js";
+import { zones } from "./zones.js";
+
+let shown = []; // object URLs of the report on the page
+
+/** Show `answer`, which is about `files`; `explainAgain` asks for the overlays that it lacks. */
+export function showReport(answer, files, explainAgain) {
+  shown.forEach((url) => URL.revokeObjectURL(url));
+  shown = files.map((file) => URL.createObjectURL(file));
+  const report = byId("report");
+  const spotlight = new EventTarget(); // tells the photo which zone is looked at
+  report.replaceChildren(
+    head(answer),
+    el("div", { class: "report-grid" },
+      el("div", { class: "stage" }, photo(answer, shown, spotlight, explainAgain)),
+      el("div", { class: "findings" },
+        ...[
+          decision(answer),
+          quality(answer.quality),
+          conditions(answer),
+          lesion(answer),
+          tone(answer.skin.tone, answer.skin.measurements),
+          zones(answer.skin.zones, spotlight),
+          measures(answer.skin.measurements),
+        ].filter(Boolean))),
+    ...[similar(answer, shown[0]), provenance(answer)].filter(Boolean),
+  );
+  report.hidden = false;
+  announce("The analysis is ready.");
+  byId("report-title").focus();
+}
+
+function head(answer) {
+  const when = new Date(answer.timestamp).toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" });
+  return el("header", { class: "report-head" },
+    el("div", {},
+      el("h2", { id: "report-title", tabIndex: -1 }, "The analysis"),
+      el("p", { class: "hint" }, `${modality(answer.modality.label)} · ${when} · ${milliseconds(answer.timings_ms.total)}`),
+      answer.mock && el("p", { class: "flag" }, "Canned answer: nothing here was measured on the photo.")),
+    el("button", { type: "button", class: "button no-print", onclick: () => window.print() }, "Print or save as PDF"),
+    el("p", { class: "print-only disclaimer" }, answer.disclaimer));
+}

@@ -1,0 +1,46 @@
+// The face by zones: one row a zone, one column a measure. A row lights its zone up on the photo.
+
+import { el } from "../dom.js";
+import { number } from "../format.js";
+import { measure, plain } from "../words.js";
+import { card } from "./card.js";
+
+/** `spotlight` gets a "zone" event with the name of the zone that is looked at, or null. */
+export function zones(found, spotlight) {
+  if (!found?.length) return null;
+  const names = [...new Set(found.flatMap((zone) => zone.measurements.map((one) => one.name)))];
+  const unit = (name) => found.flatMap((zone) => zone.measurements).find((one) => one.name === name).unit;
+  return card("Zones of the face", { name: "zones", intro: "Left and right are the person's own. Choose a zone to see it on the photo." },
+    el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Table of the zones" },
+      el("table", { class: "matrix" },
+        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Zone"),
+          ...names.map((name) => el("th", { scope: "col" }, measure(name), " ", el("span", { class: "unit" }, unit(name)))))),
+        el("tbody", {}, ...found.map((zone) => row(zone, names, found, spotlight))))));
+}
+
+function row(zone, names, all, spotlight) {
+  const cells = names.map((name) => {
+    const one = zone.measurements.find((candidate) => candidate.name === name);
+    return el("td", { vars: { "--heat": heat(one?.value, name, all) } }, number(one?.value));
+  });
+  const show = (name) => spotlight.dispatchEvent(new CustomEvent("zone", { detail: name }));
+  const button = el("button", {
+    type: "button",
+    class: "zone-name",
+    "aria-pressed": "false",
+    onclick: () => {
+      const pressed = button.getAttribute("aria-pressed") === "true";
+      for (const other of button.closest("tbody").querySelectorAll("button")) other.setAttribute("aria-pressed", "false");
+      button.setAttribute("aria-pressed", String(!pressed));
+      show(pressed ? null : zone.name);
+    },
+  }, plain(zone.name));
+  return el("tr", {}, el("th", { scope: "row" }, button), ...cells);
+}
+
+/** Where a value lies between the least and the most of all zones, 0 to 1. */
+function heat(value, name, all) {
+  const values = all.flatMap((zone) => zone.measurements).filter((one) => one.name === name && one.value !== null).map((one) => one.value);
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return value === null || value === undefined || most === least ? "0" : String((value - least) / (most - least));
+}

@@ -1,0 +1,156 @@
+// One analysis from the button to the answer: checks, sends, shows the progress, and tries again where that helps.
+
+import { announce, byId, el } from "../dom.js";
+import { countdown } from "./countdown.js";
+import { clearFailure, failureOf, showFailure } from "./failures.js";
+import { post } from "./transport.js";
+
+const RETRIES = 3; // without being asked
+const DETAILS = ["age", "sex", "body_site", "modality"];
+
+export class Submission {
+  #form;
+  #views;
+  #onAnswer;
+  #abort = null;
+  #waiting = null;
+  #retries = 0;
+
+  /** `onAnswer(answer, files)` gets an analysis and the photos that it is about. */
+  constructor(form, views, { onAnswer }) {
+    this.#form = form;
+    this.#views = views;
+    this.#onAnswer = onAnswer;
+    byId("cancel").addEventListener("click", () => this.#abort?.abort());
+  }
+
+  /** Send what is chosen now. */
+  send() {
+    if (!byId("progress").hidden) return; // one at a time
+    this.#retries = 0;
+    this.#attempt();
+  }
+
+  async #attempt() {
+    this.#waiting?.cancel();
+    clearFailure();
+    const files = this.#views.files;
+    const problem = this.#problem(files);
+    if (problem) {
+      showFailure(problem);
+      return;
+    }
+    this.#abort = new AbortController();
+    this.#busy(true);
+    const response = await post(this.#body(files), {
+      key: byId("key").value.trim(),
+      onProgress: showSent,
+      signal: this.#abort.signal,
+    });
+    this.#busy(false);
+    if (response.aborted) {
+      announce("Cancelled.");
+      byId("analyse").focus();
+    } else if (response.status === 200 && response.answer?.success) {
+      this.#onAnswer(response.answer, files);
+    } else {
+      this.#failed(response);
+      if (response.status !== 401) byId("failure").focus();
+    }
+  }
+
+  #problem(files) {
+    const age = this.#form.elements.age;
+    if (!files.length) return { title: "No photo yet", message: "Choose, drop, paste or take a photo first." };
+    if (!age.checkValidity()) {
+      age.focus();
+      return { title: "A detail cannot be right", message: "The age must be a whole number of years from 0 to 120." };
+    }
+    const most = Number(document.body.dataset.largestMb);
+    const megabytes = files.reduce((sum, file) => sum + file.size, 0) / 2 ** 20;
+    if (megabytes <= most) return null;
+    return {
+      title: "The photo is too large",
+      message: `${megabytes.toFixed(0)} MB are more than the ${most} MB that the service accepts. Choose a smaller version.`,
+    };
+  }
+
+  #body(files) {
+    const body = new FormData();
+    files.forEach((file, index) => body.append("image", file, `view-${index + 1}`)); // a file's name may name a person
+    for (const name of DETAILS) {
+      const value = this.#form.elements[name].value;
+      if (value) body.append(name, value);
+    }
+    if (this.#form.elements.explain.checked) body.append("explain", "true");
+    return body;
+  }
+
+  #failed(response) {
+    if (response.status === 401) {
+      byId("key-field").hidden = false;
+      byId("key").focus();
+    }
+    const failure = failureOf(response);
+    const wait = response.retryAfter;
+    if (wait === null) {
+      const again = [0, 408, 500, 502, 503, 504].includes(response.status);
+      showFailure(failure, ...(again ? [this.#retryButton("Try again")] : []));
+    } else if (this.#retries < RETRIES) {
+      this.#retryLater(failure, wait);
+    } else {
+      this.#offerLater(failure, wait);
+    }
+  }
+
+  /** Count down, then send by itself. */
+  #retryLater(failure, wait) {
+    this.#retries += 1;
+    this.#waiting = countdown(wait, () => this.#attempt());
+    const stop = el("button", {
+      type: "button",
+      class: "button",
+      onclick: () => {
+        this.#waiting.cancel();
+        showFailure(failure, this.#retryButton("Try again"));
+      },
+    }, "Stop waiting");
+    showFailure(failure, this.#waiting.element, this.#retryButton("Try now"), stop);
+  }
+
+  #offerLater(failure, wait) {
+    const advice = `It has been busy several times. Wait ${wait} s or longer, then try again.`;
+    showFailure({ ...failure, advice }, this.#retryButton("Try again"));
+  }
+
+  #retryButton(text) {
+    return el("button", { type: "button", class: "button primary", onclick: () => this.send() }, text);
+  }
+
+  #busy(is) {
+    byId("controls").disabled = is;
+    byId("progress").hidden = !is;
+    if (!is) {
+      byId("progress-label").textContent = "";
+      return;
+    }
+    showSent(0);
+    byId("cancel").focus(); // a disabled button loses the focus
+  }
+}
+
+/** The share of the bytes sent, 0 to 1; with all of them there the service works, and how far it is nobody knows. */
+function showSent(share) {
+  const bar = byId("bar");
+  const working = share >= 1;
+  if (working) bar.removeAttribute("value");
+  else bar.value = Math.round(share * 100);
+  say(working ? "Analysing …" : "Sending the photo …");
+}
+
+/** Once for each stage, not for each part of an upload. */
+function say(text) {
+  if (byId("progress-label").textContent === text) return;
+  byId("progress-label").textContent = text;
+  announce(text);
+}

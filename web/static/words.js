@@ -1,0 +1,69 @@
+// Codes of the API in words for people. A code that is not known here is shown with spaces for underscores.
+
+const REASONS = {
+  synthetic_index: "The index of this installation is generated, for demonstration. No disease is named from it.",
+  unusable_photo: "The photo shows too little to say anything from it. See the advice on its quality.",
+  low_quality: "The photo is not good enough to name a condition from it. See the advice on its quality.",
+  modality_conflict: "The photo does not look like the kind of photo it was said to be.",
+  not_skin: "The photo does not seem to show skin.",
+  not_calibrated: "For this index it has not been measured how often its answers are right.",
+  cosmetic_mode: "This installation names no disease.",
+  out_of_distribution: "The photo is unlike the labelled cases, so they say little about it.",
+  low_agreement: "The most similar cases disagree with each other.",
+  too_many: "Too many conditions remain possible to be a useful answer.",
+  empty_set: "No condition is supported well enough by similar cases.",
+  no_similar_case: "No labelled case is similar enough.",
+};
+const MODALITIES = { face: "A face", close_up: "A close-up of skin", dermatoscopic: "A dermatoscopic photo", not_skin: "Not skin" };
+const MEASURES = {
+  skin_coverage: "Skin in the photo",
+  ita: "Typology angle (ITA)",
+  ita_white_balanced: "Typology angle, white-balanced",
+  lightness: "Lightness",
+  redness: "Redness",
+  yellowness: "Yellowness",
+  erythema_index: "Erythema index",
+  melanin_index: "Melanin index",
+  evenness: "Evenness of tone",
+  lbp_entropy: "Fine texture (LBP entropy)",
+  glcm_contrast_d1: "Texture contrast, 1 px",
+  glcm_contrast_d3: "Texture contrast, 3 px",
+  glcm_homogeneity_d1: "Texture homogeneity, 1 px",
+  glcm_homogeneity_d3: "Texture homogeneity, 3 px",
+};
+const REGIONS = {
+  photo: "Whole photo",
+  skin: "Skin",
+  face: "Face",
+  lesion: "Lesion",
+  lesion_minus_surrounding: "Lesion against the skin around it",
+};
+const OVERLAYS = {
+  skin_mask: ["Skin", "Where skin was found; everything measured is measured there."],
+  lesion: ["Lesion", "The outline that was taken for the lesion."],
+  melanin: ["Melanin", "Brown pigment, unmixed from the colours."],
+  haemoglobin: ["Haemoglobin", "Redness of blood, unmixed from the colours."],
+  similar_cases: ["Where the search looked", "What made the photo similar to the cases found."],
+  lesion_class: ["Where the lesion model looked", "What the classifier's first class rested on."],
+};
+const BANDS = { high: "high", possible: "possible", unlikely: "unlikely" };
+const STAGES = { queue: "Waiting", decode: "Reading", faces: "Faces", encode: "Embedding", search: "Search", classify: "Lesion model", measure: "Measuring" };
+
+export const plain = (code) => sentenceCase(String(code).replaceAll("_", " "));
+export const reason = (code) => REASONS[code] ?? `${plain(code)}.`;
+export const modality = (code) => MODALITIES[code] ?? (code ? plain(code) : "Kind of photo not determined");
+export const measure = (code) => MEASURES[code] ?? plain(code);
+export const region = (code) => REGIONS[code] ?? plain(code);
+export const band = (code) => BANDS[code] ?? plain(code).toLowerCase();
+export const stage = (code) => STAGES[code] ?? plain(code);
+/** [name, what it shows] of an overlay. */
+export const overlay = (code) => OVERLAYS[code] ?? [plain(code), ""];
+/** SCIN's codes, such as AGE_50_TO_59, FST3 or TORSO_FRONT. */
+export const ageGroup = (code) => sentenceCase(code.replace(/^AGE_/, "").replaceAll("_", " ").toLowerCase().replace(" to ", "–"));
+export const fitzpatrick = (code) => ROMAN[Number(String(code).replace(/\D/g, ""))] ?? plain(code);
+
+const ROMAN = [undefined, "I", "II", "III", "IV", "V", "VI"];
+
+function sentenceCase(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
