@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ml.errors import MLError
 from ml.registry import find
 from ml.store import ModelStore
-from scin.manifest import read_manifest, verify_files
+from scin.manifest import KINDS, read_manifest, verify_files
 from scin.progress import ProgressLine
 from scin.sample import DEFAULT_CASES, DEFAULT_SEED, NAME, build_sample, is_current
 from storage import StorageError, open_storage
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0, or 1 with one line on stderr."""
+    """Returns the exit status: 0, or 1 with one line on stderr; 130 if it was stopped by hand."""
     from scin.build import BuildError
     from settings import Settings
 
@@ -35,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (MLError, StorageError, BuildError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"\nstopped{options.after_stop}", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -57,18 +60,24 @@ def _sample(settings: Settings, options: argparse.Namespace) -> None:
 
 
 def _build(settings: Settings, options: argparse.Namespace) -> None:
-    from scin.build import build
+    from scin.build import build, shard_folder
+    from scin.building.stages import Stages
 
-    show = ProgressLine()
+    show, stages, encoder = ProgressLine(), Stages(), _encoder(settings)
     manifest = build(
         open_storage(options.source),
         options.out,
-        _encoder(settings),
-        name=options.name or options.out.name,
+        encoder,
+        name=options.name or options.out.resolve().name,
         limit=options.limit,
-        progress=lambda done, total: show("index", done, total),
+        progress=lambda done, total: show("embed", done, total),
+        kind=options.kind,
+        shards=shard_folder(options.out),
+        resume=options.resume,
+        stages=stages,
     )
     _tell(options.out, manifest)
+    print(stages)
 
 
 def _verify(_: Settings, options: argparse.Namespace) -> None:
@@ -127,6 +136,7 @@ def _tell(folder: Path, manifest: Manifest) -> None:
 
 def _parser(settings: Settings) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scin", description=__doc__)
+    parser.set_defaults(after_stop="")
     commands = parser.add_subparsers(required=True)
 
     sample = commands.add_parser("sample", help="generate the embedded sample and index it")
@@ -139,10 +149,14 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
 
     build = commands.add_parser("build", help="index a dataset in SCIN's layout")
     build.add_argument("--source", default=settings.scin_bucket_path, help="folder, gs:// or s3:// address")
-    build.add_argument("--out", type=Path, required=True)
+    build.add_argument("--out", type=Path, required=True, help="where the index goes; what it is made of, beside it")
     build.add_argument("--name", help="default: the folder's name")
-    build.add_argument("--limit", type=_positive, help="only the first N labelled cases")
-    build.set_defaults(run=_build)
+    build.add_argument("--limit", type=_positive, metavar="N", help="only the first N labelled cases")
+    build.add_argument(
+        "--index", dest="kind", choices=("auto", *KINDS), default="auto", help="its type; auto: by the number of photos"
+    )
+    build.add_argument("--resume", action="store_true", help="go on from what an earlier run embedded")
+    build.set_defaults(run=_build, after_stop=": the same command with --resume goes on from here")
 
     for name, run, text in (("verify", _verify, "check every file's digest"), ("info", _info, "print the manifest")):
         command = commands.add_parser(name, help=text)

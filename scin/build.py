@@ -47,10 +47,11 @@ def build(
 
     ``shards`` is where embedded photos are kept for a later run, on the file system of ``out`` (None: nowhere). With
     ``resume`` those of an earlier run on the same source with the same encoder are used: whatever the moment at which
-    that run was killed, the result is the same bytes as an uninterrupted one's. Without it, it starts anew.
+    that run was killed, the result is the same bytes as an uninterrupted one's. Without it, it starts anew. ``engine``
+    embeds the photos (None: this process).
 
-    Raises BuildError if nothing can be indexed, ``out`` holds something else, another build is at work or the store
-    stops answering; StorageError if the CSV files cannot be read.
+    Raises BuildError if nothing can be indexed, ``out`` holds something else, another build is at work, the shards are
+    of another source or encoder, or the store stops answering; StorageError if the CSV files cannot be read.
     """
     check_replaceable(out, MANIFEST_FILE)
     dataset = read_dataset(store)
@@ -58,7 +59,7 @@ def build(
     stages = stages or Stages()
     out.parent.mkdir(parents=True, exist_ok=True)
     with _folder(shards, out) as folder:
-        recipe = Recipe(store.uri, encoder.fingerprint, encoder.dimension, shard_photos)
+        recipe = Recipe(store.uri.rstrip("/"), encoder.fingerprint, encoder.dimension, shard_photos)
         done = ShardFolder(folder, recipe)
         with done.locked():
             done.prepare(resume=resume)
@@ -67,7 +68,7 @@ def build(
             work = folder / _WORK
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
-            with stages.timed("index"):
+            with stages.timed("index", photos=0):
                 manifest = assemble(
                     work, done, plan, name=name, dataset=dataset, cases=cases, encoder=encoder, kind=kind
                 )

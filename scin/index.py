@@ -25,7 +25,7 @@ def write_index(folder: Path, vectors: Vectors, transform: Transform | None = No
     """Write a cosine index of ``vectors`` (n, dimension); row i gets id i. ``vectors`` may be mapped from a file.
 
     ``transform`` is applied to them and to every query (None: they are centred on their mean). ``kind`` is one of
-    scin.structure.KINDS, or "auto". Returns how it was arranged, for the manifest.
+    scin.manifest.KINDS, or "auto". Returns how it was arranged, for the manifest.
     """
     fitted = transform or fit_transforms([TransformSpec()], vectors)[0]
     index, structure = arrange(vectors, fitted, kind)

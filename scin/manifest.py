@@ -12,6 +12,8 @@ from storage.base import sha256_file
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = 1
+#: how an index may be arranged: compared one by one, as a graph, in lists (scin.structure)
+KINDS = ("flat", "hnsw", "ivf")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from scin.embeddings import blocks, spread
 from scin.manifest import Structure
 from scin.transform import Transform
 
-KINDS = ("flat", "hnsw", "ivf")
 #: up to here comparing with every vector takes a few milliseconds on one core, and nothing is missed
 FLAT_MOST = 50_000
 #: share of the exact ten nearest that an approximate index must find, if looking at more can reach it
@@ -137,9 +136,12 @@ def _tuned(index: faiss.Index, kind: str, vectors: Vectors, transform: Transform
 
 
 def _recall(exact: NDArray[np.int64], approximate: NDArray[np.int64], rows: NDArray[np.int64]) -> float:
-    """Mean share of the exact ten nearest that were found; a query is a stored vector, and does not count itself."""
+    """Mean share of the exact ten nearest that were found; a query is a stored vector, and does not count itself.
+
+    Where there are fewer than ten others, faiss fills up with −1.
+    """
     shares = []
     for own, right, tried in zip(rows, exact, approximate, strict=True):
-        others = [row for row in right if row != own][:_NEAREST]
-        shares.append(len(set(others) & set(tried)) / len(others))
+        others = [row for row in right.tolist() if row not in (own, -1)][:_NEAREST]
+        shares.append(len(set(others) & set(tried.tolist())) / len(others) if others else 1.0)
     return round(float(np.mean(shares)), 4)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ml.encoder import Encoder
 from ml.values import Vectors
-from scin.building.photos import UNREADABLE, Decoded, Row, decode_photo
+from scin.building.photos import UNREADABLE, Copies, Decoded, Row, decode_photo
 from scin.building.shards import BuildError, Shard
 from scin.building.stages import Stages
 from storage import ObjectInfo, Storage, StorageError
@@ -22,6 +22,7 @@ UNREADABLE_MOST = 32
 
 
 Tell = Callable[[int], None]
+_Photo = TypeVar("_Photo", Row, Decoded | Row)
 
 
 class Engine(Protocol):
@@ -68,7 +69,7 @@ class LocalEngine:
 
         contents = read_many(_TimedStore(self._store, stages), (path for shard in shards for path in shard.paths))
         photos = map_ordered(decode, contents, workers=self._cores, ahead=2 * BATCH, name="decoder")
-        batches = _batches(shards, _checked(photos, self._store.uri), done)
+        batches = _batches(shards, checked(photos, self._store.uri), done)
         # One encoder a core, each computing with one thread: none waits for another's part of a layer.
         embedded = map_ordered(encode, batches, workers=self._cores, ahead=self._cores + 1, name="encoder")
         rows: list[Row] = []
@@ -87,16 +88,15 @@ class LocalEngine:
 
 def _batches(shards: Sequence[Shard], photos: Iterator[Decoded | Row], done: Mapping[str, int]) -> Iterator[_Batch]:
     """Batches never reach over the end of a shard, so that what is in one depends on the photos alone."""
-    seen: set[str] = set()
+    copies = Copies(done)
     for shard in shards:
         batch = _Batch()
         for _ in shard.paths:
             photo = next(photos)
             if isinstance(photo, Decoded):
-                if photo.digest in seen or done.get(photo.digest, shard.number) < shard.number:
+                if copies.has(photo.digest, shard.number):
                     photo = photo.row(None)
                 else:
-                    seen.add(photo.digest)
                     batch.fresh.append(photo)
             batch.rows.append(photo)
             if len(batch.fresh) == BATCH:
@@ -106,7 +106,8 @@ def _batches(shards: Sequence[Shard], photos: Iterator[Decoded | Row], done: Map
         yield batch
 
 
-def _checked(photos: Iterator[Decoded | Row], uri: str) -> Iterator[Decoded | Row]:
+def checked(photos: Iterator[_Photo], uri: str) -> Iterator[_Photo]:
+    """The same photos, as long as the store answers. Raises BuildError when it has gone."""
     failed = 0
     for photo in photos:
         failed = failed + 1 if isinstance(photo, Row) and photo.skipped == UNREADABLE else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ml.errors import ImageError
@@ -38,6 +39,22 @@ class Decoded:
     def row(self, vector: Vector | None) -> Row:
         """``vector`` None: the photo is a copy of an earlier one, which has the thumbnail too."""
         return Row(self.path, self.digest, vector, b"" if vector is None else self.thumbnail)
+
+
+class Copies:
+    """Tells which photos have been embedded before. ``done`` maps the digests of earlier runs to the first shard that
+    has their vector: of copies the earliest in the dataset keeps it, whichever run it was embedded in."""
+
+    def __init__(self, done: Mapping[str, int]) -> None:
+        self._done = done
+        self._seen: set[str] = set()
+
+    def has(self, digest: str, shard: int) -> bool:
+        """Whether a photo of this shard is a copy of an earlier one; else it is the earlier one from now on."""
+        if digest in self._seen or self._done.get(digest, shard) < shard:
+            return True
+        self._seen.add(digest)
+        return False
 
 
 def decode_photo(path: str, content: bytes | StorageError) -> Decoded | Row:

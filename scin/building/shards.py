@@ -81,11 +81,19 @@ class ShardFolder:
             yield
 
     def prepare(self, *, resume: bool) -> None:
-        """Keep the shards that are there if they are of the same recipe and ``resume`` is set; else start anew."""
+        """With ``resume`` keep the shards that are there; else start anew.
+
+        Raises BuildError if they are to be kept and were made by another recipe.
+        """
         text = json.dumps(asdict(self._recipe), indent=1) + "\n"
         recipe = self.folder / _RECIPE
-        if not resume or not recipe.is_file() or recipe.read_text(encoding="utf-8") != text:
+        if not resume or not recipe.is_file():
             self.clear()
+        elif recipe.read_text(encoding="utf-8") != text:
+            raise BuildError(
+                f"The photos in {self.folder} were embedded from another source, by another encoder or by another "
+                "version. Use the same ones, or leave --resume away to start anew."
+            )
         write_atomically(recipe, text.encode())
 
     def clear(self) -> None:

@@ -41,8 +41,13 @@ class Stages:
             stage.busy_s += busy_s
 
     def __str__(self) -> str:
-        """One line: the whole time, and each stage's share of one thread's time, 100% for each thread always busy."""
+        """A line a stage: its photos, its busy seconds, and how many threads' whole time that is; then the build's."""
         with self._lock:
             elapsed = time.perf_counter() - self._started
-            shares = [f"{name} {100 * stage.busy_s / elapsed:.0f}%" for name, stage in self._stages.items()]
-        return f"{elapsed:.1f} s; busy: {', '.join(shares)}" if shares else f"{elapsed:.1f} s"
+            lines = [f"  {name:<7}{_told(stage, elapsed)}" for name, stage in self._stages.items()]
+        return "\n".join([*lines, f"  {'in all':<7}{elapsed:.1f} s"])
+
+
+def _told(stage: Stage, elapsed: float) -> str:
+    of_photos = f" for {stage.photos:,} photos" if stage.photos else ""
+    return f"{stage.busy_s:.1f} s busy{of_photos} ({stage.busy_s / max(1e-9, elapsed):.2f} threads)"

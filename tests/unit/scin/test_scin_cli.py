@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,8 +54,49 @@ def places(tmp_path: Path, dataset: Path, index: Path) -> dict[str, Path]:
 def test_build_tells_what_was_indexed_and_what_was_not(run: Run, dataset: Path, tmp_path: Path) -> None:
     status, out, err = run("build", "--source", dataset, "--out", tmp_path / "mine")
     assert status == 0
-    assert out == f"{tmp_path / 'mine'}: 2 cases, 3 photos, 3 vectors\n  skipped: 1 × image missing\n"
-    assert "index: 4/4" in err
+    assert out.startswith(f"{tmp_path / 'mine'}: 2 cases, 3 photos, 3 vectors\n  skipped: 1 × image missing\n")
+    assert "embed: 4/4" in err
+
+
+def test_build_tells_how_long_each_stage_was_busy(run: Run, dataset: Path, tmp_path: Path) -> None:
+    lines = run("build", "--source", dataset, "--out", tmp_path / "mine")[1].splitlines()[2:]
+    assert [line.split()[0] for line in lines] == ["read", "decode", "encode", "write", "index", "in"]
+    assert all(re.fullmatch(r"  \w+ +\d+\.\d s busy for 4 photos \(\d\.\d\d threads\)", line) for line in lines[:2])
+
+
+def test_build_goes_on_only_if_it_is_told_to(run: Run, dataset: Path, tmp_path: Path) -> None:
+    """What was embedded for the first cases is not embedded again for all."""
+    command = ("build", "--source", dataset, "--out", tmp_path / "mine")
+    run(*command, "--limit", 1)
+    assert "encode 0.0 s busy for 3 photos" in run(*command)[1]
+    assert "encode" not in run(*command, "--resume")[1]
+    assert json.loads(run("info", "--index", tmp_path / "mine")[1])["cases"] == 2
+
+
+def test_build_arranges_the_index_as_it_is_told(run: Run, dataset: Path, tmp_path: Path) -> None:
+    run("build", "--source", dataset, "--out", tmp_path / "mine", "--index", "hnsw")
+    assert json.loads(run("info", "--index", tmp_path / "mine")[1])["structure"]["kind"] == "hnsw"
+    assert run("search", dataset / "images" / "c.png", "--index", tmp_path / "mine", "-k", 1)[1].split()[1] == "-2"
+
+
+def test_a_build_that_is_stopped_by_hand_says_how_to_go_on(
+    run: Run, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_encoder", stop)
+    status, out, err = run("build", "--source", dataset, "--out", tmp_path / "mine")
+    assert (status, out, err) == (130, "", "\nstopped: the same command with --resume goes on from here\n")
+
+
+def test_photos_of_another_source_are_not_gone_on_from(run: Run, dataset: Path, tmp_path: Path) -> None:
+    shutil.copytree(dataset, tmp_path / "other")
+    run("build", "--source", dataset, "--out", tmp_path / "mine")
+    status, out, err = run("build", "--source", tmp_path / "other", "--out", tmp_path / "mine", "--resume")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "embedded from another source" in err
+    assert run("build", "--source", f"{dataset}/", "--out", tmp_path / "mine", "--resume")[0] == 0
 
 
 def test_build_names_the_index_and_takes_the_first_cases(run: Run, dataset: Path, tmp_path: Path) -> None:
