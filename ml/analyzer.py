@@ -39,13 +39,14 @@ class CaseRequest:
     """One case: one to three views of the same skin, and what is known of the person.
 
     ``modality`` is what the client says the photos are (ml.modality.MODALITIES) or None; ``k`` is how many similar
-    cases to return.
+    cases to return; ``pixels_per_mm`` is the first photo's scale, where it is known.
     """
 
     photos: tuple[Photo, ...]
     patient: Patient = field(default_factory=Patient)
     modality: str | None = None
     k: int = 5
+    pixels_per_mm: float | None = None
 
 
 class Analyzer:
@@ -80,7 +81,7 @@ class Analyzer:
             lesion = None if no_lesion or conflict else self._classify(request, deadline)
         with clock.stage("measure"):
             zones = None if faces is None else self._zones(first, faces)
-            skin = self._measure(first, small, skin_colours, zones)
+            skin = self._measure(request, small, skin_colours, zones)
         return Analysis(
             photos=request.photos,
             quality=quality,
@@ -93,16 +94,16 @@ class Analyzer:
             index=self._searcher.info,
             models=self._models.cards,
             timings_ms=clock.milliseconds,
-            notes=() if no_lesion is None else (no_lesion,),
+            notes=_notes(no_lesion, faces),
         )
 
     def _classify(self, request: CaseRequest, deadline: Deadline) -> Lesion:
         return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient, deadline)
 
-    def _measure(self, photo: Photo, small: RGB, skin_colours: Mask, zones: tuple[Zone, ...] | None) -> Skin:
+    def _measure(self, request: CaseRequest, small: RGB, skin_colours: Mask, zones: tuple[Zone, ...] | None) -> Skin:
         if not self._measurements:
             return Skin(tone=None, zones=zones)
-        return measure_skin(small, zones, skin_colours, photo.width)
+        return measure_skin(small, zones, skin_colours, request.photos[0].width, request.pixels_per_mm)
 
     def _zones(self, photo: Photo, faces: list[Face]) -> tuple[Zone, ...]:
         """Zones of the most certain face whose landmarks can be placed."""
@@ -115,6 +116,14 @@ class Analyzer:
             if landmarks is not None:
                 return face_zones(landmarks, width, height)
         return ()
+
+
+def _notes(no_lesion: str | None, faces: list[Face] | None) -> tuple[str, ...]:
+    """What the answer says in words: why a part is missing, and of whom it speaks."""
+    notes = () if no_lesion is None else (no_lesion,)
+    if faces is None or len(faces) < 2:
+        return notes
+    return (*notes, f"{len(faces)} faces were found; the zones are those of the one that was seen most clearly.")
 
 
 def _conditions(found: Retrieval, index: IndexInfo, quality: Quality) -> tuple[Condition, ...]:

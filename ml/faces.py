@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.backends.litert_backend import LiteRTModel
+from ml.face_mesh import LANDMARKS, MIRRORED
 from ml.values import RGB
 
 KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth", "right_ear", "left_ear")  # the person's own sides
-LANDMARKS = 468
 
 _INPUT = 192  # both models, pixels
 _CELLS = 48  # the full-range model's grid: one anchor at the centre of each 4-pixel cell
-_MESH_MARGIN = 1.5  # the mesh was trained on squares this much larger than the detected box
+_BOX_MARGIN = 1.5  # the mesh was trained on squares this much larger than the detected box …
+_MESH_MARGIN = 1.65  # … and is steadiest on ones this much larger than the landmarks' own
+_RIGHT_EYE, _LEFT_EYE = (33, 133, 246, 7), (263, 362, 466, 249)  # landmarks at the corners and lids of each
 _PRESENCE = 0.5
 
 Floats = NDArray[np.float32]
@@ -79,17 +81,50 @@ class FaceDetector:
 
         x and y in pixels of ``rgb`` (outside it where the frame cuts the face); z, depth relative to the
         head's centre, in the same scale, negative towards the camera.
+
+        The mesh is placed twice. The detected box jumps with the detector's grid, so the first landmarks only tell
+        where to look again; there the mean of the crop's and its mirror image's landmarks is taken, whose errors to
+        one side cancel.
         """
-        to_crop, size = _mesh_region(face)
-        crop = _warp(rgb, to_crop, size)
-        mesh, presence = self._mesh.run((crop.astype(np.float32) / 255)[None])
-        if _sigmoid(presence.astype(np.float32).reshape(-1))[0] < _PRESENCE:
+        roughly = self._place(rgb, _box_region(face), mirrored=False)
+        return None if roughly is None else self._place(rgb, _mesh_region(roughly), mirrored=True)
+
+    def _place(self, rgb: RGB, region: _Region, *, mirrored: bool) -> Floats | None:
+        """The landmarks of the face in ``region`` of ``rgb``; ``mirrored``: the mean with those of its mirror image."""
+        to_crop = region.to_crop()
+        crop = np.asarray(_warp(rgb, to_crop, region.side) / 255, np.float32)
+        points = self._mesh_of(crop)
+        if points is None:
             return None
-        points = mesh.astype(np.float32).reshape(LANDMARKS, 3)
+        if mirrored and (other := self._mesh_of(np.ascontiguousarray(crop[:, ::-1]))) is not None:
+            other[:, 0] = _INPUT - 1 - other[:, 0]
+            points = np.asarray((points + other[MIRRORED]) / 2, np.float32)
         back = cv2.invertAffineTransform(to_crop)
         points[:, :2] = points[:, :2] @ back[:, :2].T + back[:, 2]
-        points[:, 2] *= size / _INPUT
+        points[:, 2] *= region.side / _INPUT
         return points
+
+    def _mesh_of(self, crop: Floats) -> Floats | None:
+        """Landmarks (468, 3) in pixels of a crop (192, 192, 3), 0–1; None where it shows no face."""
+        mesh, presence = self._mesh.run(crop[None])
+        if _sigmoid(presence.astype(np.float32).reshape(-1))[0] < _PRESENCE:
+            return None
+        return mesh.astype(np.float32).reshape(LANDMARKS, 3)
+
+
+@dataclass(frozen=True)
+class _Region:
+    """A turned square of a photo, which the mesh looks at; lengths in the photo's pixels."""
+
+    centre: tuple[float, float]
+    degrees: float
+    side: float
+
+    def to_crop(self) -> NDArray[np.float64]:
+        """The affine map (2, 3) from the photo's pixels to the crop's; the middle of one falls on the other's."""
+        matrix = np.asarray(cv2.getRotationMatrix2D(self.centre, self.degrees, _INPUT / self.side), np.float64)
+        matrix[:, 2] += (_INPUT - 1) / 2 - np.array(self.centre)
+        return matrix
 
 
 def _letterbox(rgb: RGB, small: RGB | None = None) -> tuple[Floats, float, Floats]:
@@ -145,16 +180,29 @@ def _face(points: Floats, score: float) -> Face:
     return Face((left, top, right, bottom), points[2:], score)
 
 
-def _mesh_region(face: Face) -> tuple[NDArray[np.float64], float]:
-    """The affine map (2, 3) from the photo to the upright mesh input, and the region's side in photo pixels."""
+def _box_region(face: Face) -> _Region:
+    """Where the mesh looks first: around the detected box, turned so that the eyes lie level."""
     left, top, right, bottom = face.box
-    size = max(right - left, bottom - top) * _MESH_MARGIN
-    across = face.keypoints[1] - face.keypoints[0]
-    degrees = float(np.degrees(np.arctan2(across[1], across[0])))
-    centre = ((left + right) / 2, (top + bottom) / 2)
-    matrix = cv2.getRotationMatrix2D(centre, degrees, _INPUT / size)
-    to_middle = np.array([[0, 0, _INPUT / 2 - centre[0]], [0, 0, _INPUT / 2 - centre[1]]])
-    return np.asarray(matrix + to_middle, np.float64), size
+    centre = ((left + right - 1) / 2, (top + bottom - 1) / 2)
+    return _Region(centre, _tilt(face.keypoints[0], face.keypoints[1]), max(right - left, bottom - top) * _BOX_MARGIN)
+
+
+def _mesh_region(points: Floats) -> _Region:
+    """Where it looks again: around the landmarks (468, 3)."""
+    right_eye, left_eye = (points[list(corners), :2].mean(axis=0) for corners in (_RIGHT_EYE, _LEFT_EYE))
+    degrees = _tilt(right_eye, left_eye)
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    upright = points[:, :2] @ turn.T
+    first, last = upright.min(axis=0), upright.max(axis=0)
+    x, y = turn.T @ ((first + last) / 2)
+    return _Region((float(x), float(y)), degrees, float((last - first).max()) * _MESH_MARGIN)
+
+
+def _tilt(right_eye: Floats, left_eye: Floats) -> float:
+    """Degrees by which the line from the person's right eye to the left one falls, in the photo."""
+    across = left_eye - right_eye
+    return float(np.degrees(np.arctan2(across[1], across[0])))
 
 
 def _warp(rgb: RGB, to_crop: NDArray[np.float64], size: float) -> RGB:

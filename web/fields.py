@@ -13,6 +13,7 @@ from web.errors import BadFieldError, ImpossibleValueError
 DEFAULT_K = 5
 MAX_K = 50
 MAX_AGE = 120
+MAX_PIXELS_PER_MM = 1000
 _MAX_WORDS = 50
 
 _SEXES = {
@@ -83,6 +84,17 @@ def read_modality(fields: Mapping[str, object]) -> str | None:
         allowed = sorted(set(_MODALITIES.values()))
         raise BadFieldError(f"modality must be one of {', '.join(allowed)}.", field="modality", allowed=allowed)
     return known
+
+
+def read_scale(fields: Mapping[str, object]) -> float | None:
+    """Pixels of the photo as sent for each millimetre of skin. Raises BadFieldError unless above 0, up to 1,000."""
+    value = fields.get("pixels_per_mm")
+    if _missing(value):
+        return None
+    scale = _number(value)
+    if scale is None or not 0 < scale <= MAX_PIXELS_PER_MM:
+        raise BadFieldError(f"pixels_per_mm must be above 0 and at most {MAX_PIXELS_PER_MM}.", field="pixels_per_mm")
+    return scale
 
 
 def read_words(fields: Mapping[str, object], name: str) -> tuple[str, ...]:

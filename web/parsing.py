@@ -28,7 +28,7 @@ from web.errors import (
     TooManyImagesError,
     UnsupportedBodyError,
 )
-from web.fields import DEFAULT_K, flatten, read_k, read_modality, read_patient, read_words
+from web.fields import DEFAULT_K, flatten, read_k, read_modality, read_patient, read_scale, read_words
 from web.payloads import decode_base64, strip_junk
 
 MAX_IMAGES = 3
@@ -60,6 +60,7 @@ class AnalyzeRequest:
     patient: Patient = field(default_factory=Patient)
     k: int = DEFAULT_K
     modality: str | None = None
+    pixels_per_mm: float | None = None
     options: Options = field(default_factory=Options)
     is_capability: bool = False
 
@@ -177,6 +178,7 @@ def _assemble(given: Mapping[str, object], uploads: list[bytes]) -> AnalyzeReque
         patient=read_patient(fields),
         k=read_k(fields),
         modality=read_modality(fields),
+        pixels_per_mm=read_scale(fields),
         options=Options(read_words(fields, "conditions"), read_words(fields, "skin_types")),
     )
 

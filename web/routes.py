@@ -86,7 +86,13 @@ def _analysis(own: Services, pipeline: Pipeline, wanted: AnalyzeRequest, deadlin
         photos = _decode(wanted, own.settings.max_pixels)
         watch.lap("decode")
         deadline.check("analysis")
-        case = CaseRequest(photos=photos, patient=wanted.patient, modality=wanted.modality, k=wanted.k)
+        case = CaseRequest(
+            photos=photos,
+            patient=wanted.patient,
+            modality=wanted.modality,
+            k=wanted.k,
+            pixels_per_mm=wanted.pixels_per_mm,
+        )
         analysis = pipeline.analyzer.analyze(case, deadline)
         watch.lap("analysis")
     timings = {**watch.laps_ms, **analysis.timings_ms, "total": watch.total_ms()}

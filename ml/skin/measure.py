@@ -11,6 +11,7 @@ from ml.skin.pigment import lesion_contrast, pigment_maps, skin_pigment
 from ml.skin.regions import Region
 from ml.skin.segmentation import coverage, skin_mask
 from ml.skin.shape import lesion_geometry
+from ml.skin.spots import measure_spots
 from ml.skin.texture import measure_texture
 from ml.skin.tone import METHOD, MIN_COVERAGE, ita_measurement, tone_of, typology_angle
 from ml.values import RGB, Mask, Measurement, Skin, Zone
@@ -59,6 +60,7 @@ def measure_skin(
         *measure_texture(lab[..., 0], region),
         *lesion_contrast(pigment, lesion, around),
         *lesion_geometry(found, lab, region.mask, (width or rgb.shape[1]) / copy.shape[1], pixels_per_mm),
+        *measure_spots(copy, region),
     )
     maps = SkinMaps(lab, pigment.erythema, skin)
     measured = None if zones is None else tuple(measure_zone(zone, maps) for zone in zones)

@@ -257,3 +257,9 @@ def test_zones_are_placed_even_where_measurements_are_off() -> None:
     zones = analyze(Parts([face(0.9)], meshes=[round_mesh()]), measurements=False).skin.zones
     assert zones
     assert not any(zone.measurements for zone in zones)
+
+
+def test_of_several_faces_the_answer_says_how_many_and_whose_zones_it_shows() -> None:
+    notes = analyze(Parts([face(0.9), face(0.8)], meshes=[round_mesh()])).notes
+    assert [note for note in notes if note.startswith("2 faces were found")]
+    assert not [note for note in analyze(Parts([face(0.9)], meshes=[round_mesh()])).notes if "faces" in note]

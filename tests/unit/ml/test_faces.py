@@ -9,7 +9,9 @@ import pytest
 from skimage import data
 
 from ml.errors import ArtifactError
+from ml.face_mesh import LANDMARKS, MIRRORED
 from ml.faces import KEYPOINTS, Face, FaceDetector
+from ml.images import decode
 from ml.skin.face import RINGS, face_zones
 from ml.skin.measure import measure_skin
 from ml.values import RGB
@@ -67,16 +69,43 @@ def test_a_face_is_found_where_it_is(detector: FaceDetector) -> None:
     assert points["right_eye"][1] < points["nose_tip"][1] < points["mouth"][1]
 
 
+def widths_apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """How far apart landmarks lie, in widths of the face."""
+    return np.linalg.norm(one[:, :2] - other[:, :2], axis=1) / np.linalg.norm(one[234, :2] - one[454, :2])
+
+
 @pytest.mark.models
 def test_a_mirrored_face_has_mirrored_landmarks(detector: FaceDetector) -> None:
     photo = portrait()
-    straight, mirrored = mesh(detector, photo), mesh(detector, np.ascontiguousarray(photo[:, ::-1]))
+    straight, mirrored = mesh(detector, photo), mesh(detector, np.ascontiguousarray(photo[:, ::-1]))[MIRRORED]
     mirrored[:, 0] = photo.shape[1] - 1 - mirrored[:, 0]
-    width = np.linalg.norm(straight[234, :2] - straight[454, :2])
-    pairs = [*PAIRS, *((b, a) for a, b in PAIRS), *((point, point) for point in MIDLINE)]
-    apart = [np.linalg.norm(straight[a, :2] - mirrored[b, :2]) for a, b in pairs]
-    assert np.mean(apart) < 0.03 * width
-    assert max(apart) < 0.05 * width
+    assert widths_apart(straight, mirrored).max() < 0.03
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("degrees", [-10, 10])
+def test_every_landmark_turns_with_the_face(detector: FaceDetector, degrees: float) -> None:
+    turn = cv2.getRotationMatrix2D((226.0, 122.0), degrees, 1.0)
+    photo = portrait()
+    straight, found = mesh(detector, photo), mesh(detector, cv2.warpAffine(photo, turn, (512, 512)))
+    assert widths_apart(straight[:, :2] @ turn[:, :2].T + turn[:, 2], found).max() < 0.03
+
+
+@pytest.mark.models
+def test_the_portraits_hold_the_faces_that_they_show(detector: FaceDetector, shared_data: Path) -> None:
+    for file in sorted((shared_data / "faces").glob("*.*")):
+        if file.suffix == ".md":
+            continue
+        photo = decode(file.read_bytes()).rgb
+        faces = detector.detect(photo)
+        assert len(faces) == (2 if file.stem in {"obama_and_biden", "two_people"} else 1), file.name
+        assert all(detector.landmarks(photo, face) is not None for face in faces), file.name
+
+
+def test_mirroring_twice_gives_the_same_landmark() -> None:
+    assert np.array_equal(MIRRORED[MIRRORED], np.arange(LANDMARKS))
+    assert all(MIRRORED[right] == left for right, left in PAIRS)
+    assert all(MIRRORED[point] == point for point in MIDLINE)
 
 
 @pytest.mark.models

@@ -5,7 +5,7 @@ import pytest
 from ml.modality import MODALITIES
 from ml.values import Patient
 from web.errors import BadFieldError, ImpossibleValueError
-from web.fields import DEFAULT_K, flatten, read_k, read_modality, read_patient, read_words
+from web.fields import DEFAULT_K, flatten, read_k, read_modality, read_patient, read_scale, read_words
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,15 @@ def test_demographics_may_be_an_object_or_its_text_and_what_stands_beside_them_w
 def test_demographics_that_cannot_be_read_are_refused(value: object) -> None:
     with pytest.raises(BadFieldError):
         flatten({"demographics": value})
+
+
+@pytest.mark.parametrize(("value", "scale"), [(None, None), ("", None), ("12.5", 12.5), (8, 8.0), (1000, 1000.0)])
+def test_a_photos_scale(value: object, scale: float | None) -> None:
+    assert read_scale({"pixels_per_mm": value}) == scale
+
+
+@pytest.mark.parametrize("value", [0, -3, "1001", "nan", "inf", "wide", True, [3]])
+def test_an_impossible_scale_is_refused(value: object) -> None:
+    with pytest.raises(BadFieldError) as refused:
+        read_scale({"pixels_per_mm": value})
+    assert refused.value.details["field"] == "pixels_per_mm"

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from ml.skin.regions import Region
+from ml.skin.spots import count_spots, measure_spots
+from ml.values import Mask, Measurement
+from tests.unit.ml.skin_images import MONK, skin_patch, with_lesion
+
+WHOLE = np.ones((384, 512), np.bool_)
+RED, BROWN = (0.95, 0.6, 0.65), (0.55, 0.35, 0.3)
+
+
+def discs(places: list[tuple[int, int]], radius: int) -> Mask:
+    canvas = np.zeros(WHOLE.shape, np.uint8)
+    for place in places:
+        cv2.circle(canvas, place, radius, 1, cv2.FILLED)
+    return canvas.view(np.bool_)
+
+
+SEVEN = discs([(80, 70), (200, 60), (330, 90), (440, 160), (120, 200), (260, 220), (400, 300)], 9)
+
+
+def measured(photo: np.ndarray, skin: Mask = WHOLE) -> dict[str, Measurement]:
+    return {measurement.name: measurement for measurement in measure_spots(photo, Region("skin", skin))}
+
+
+@pytest.mark.parametrize("swatch", MONK)
+@pytest.mark.parametrize("colour", [RED, BROWN])
+def test_red_and_brown_spots_are_counted_on_every_tone(swatch: str, colour: tuple[float, float, float]) -> None:
+    found = measured(with_lesion(skin_patch(swatch), SEVEN, colour))
+    assert found["spot_count"].value == 7
+    assert found["spot_area"].value == pytest.approx(float(SEVEN.mean()), rel=0.35)
+
+
+@pytest.mark.parametrize("swatch", MONK)
+def test_plain_skin_has_no_spots(swatch: str) -> None:
+    found = measured(skin_patch(swatch))
+    assert found["spot_count"].value == 0
+    assert found["spot_count"].uncertainty is not None
+
+
+def test_touching_spots_are_two() -> None:
+    assert count_spots(discs([(100, 100), (119, 100)], 10)) == 2
+    assert count_spots(discs([(100, 100), (104, 100)], 10)) == 1
+    assert count_spots(discs([], 10)) == 0
+
+
+def test_spots_off_the_skin_are_not_counted() -> None:
+    skin = WHOLE.copy()
+    skin[:, 300:] = False
+    assert measured(with_lesion(skin_patch(MONK[3]), SEVEN), skin)["spot_count"].value == 4
+
+
+def test_without_skin_nothing_is_counted() -> None:
+    found = measured(skin_patch(MONK[3]), np.zeros_like(WHOLE))
+    assert {measurement.value for measurement in found.values()} == {None}
