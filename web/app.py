@@ -7,6 +7,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from settings import Settings
 from web import cross_origin, http
+from web.catalogue import catalogue
 from web.client import trust_proxies
 from web.health import health
 from web.limits import Limits
@@ -34,7 +35,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     cross_origin.install(app, settings.cors_origins)
     http.install(app, services)
     app.extensions["dermserve-limits"] = Limits(app, settings)
-    for part in (api, health, pages, scrape):
+    for part in (api, catalogue, health, pages, scrape):
         app.register_blueprint(part)
     return app
 

@@ -39,6 +39,8 @@ _MODALITIES = {
     "face": "face",
     "selfie": "face",
 }
+#: every word that is understood
+SEXES, MODALITIES = tuple(_SEXES), tuple(_MODALITIES)
 #: objects that clients put the person's data into; what stands beside them wins
 _NESTED = ("user_parameters", "user_demographics", "demographics")
 

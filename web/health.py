@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response
 
 from web import __version__
+from web.catalogue_schemas import LiveAnswer, MLState, ReadyAnswer
 from web.errors import NotReadyError
 from web.readiness import State
-from web.routes import services
+from web.routes import json_response, services
 
 health = Blueprint("health", __name__)
 
@@ -16,17 +17,14 @@ health = Blueprint("health", __name__)
 def live() -> Response:
     """Answers at once, whatever is being loaded."""
     own = services()
-    return jsonify(
-        {
-            "status": "ok",
-            "version": __version__,
-            "mock": own.settings.use_mock_services,
-            "ml": {
-                "available": own.settings.ml_available and own.state is not State.FAILED,
-                "state": own.state.value,
-                "reason": own.reason,
-            },
-        }
+    available = own.settings.ml_available and own.state is not State.FAILED
+    return json_response(
+        LiveAnswer(
+            status="ok",
+            version=__version__,
+            mock=own.settings.use_mock_services,
+            ml=MLState(available=available, state=own.state.value, reason=own.reason),
+        )
     )
 
 
@@ -44,4 +42,4 @@ def ready() -> Response:
         )
     manifest = own.index_manifest
     index = manifest and {"name": manifest.name, "synthetic": manifest.synthetic, "built_at": manifest.built_at}
-    return jsonify({"status": "ready", "workers": workers, "threads": own.threads.facts(), "index": index})
+    return json_response(ReadyAnswer(status="ready", workers=workers, threads=own.threads.facts(), index=index))

@@ -1,0 +1,116 @@
+"""What the service says of itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from ml.registry import SPECS
+from scin.icd10 import table
+
+ROOT = Path(__file__).resolve().parents[3]
+
+MakeClient = Callable[..., FlaskClient]
+
+
+def test_models_come_with_card_licence_and_digests(make_client: MakeClient) -> None:
+    models = {model["name"]: model for model in make_client().get("/api/models").get_json()["models"]}
+    assert set(models) == {"efficientnet-lite0", "sklesion", "mediapipe-face"}
+    for name, model in models.items():
+        spec = SPECS[name]
+        assert (model["licence"], model["version"]) == (spec.licence, spec.version)
+        assert model["card"] == (ROOT / spec.card).read_text()
+        assert model["files"] == {}, "none was fetched into this folder"
+
+
+@pytest.mark.models
+def test_digests_are_those_of_the_fetched_files(make_client: MakeClient) -> None:
+    for model in make_client(var=ROOT / "var").get("/api/models").get_json()["models"]:
+        assert re.fullmatch(r"[0-9a-f]{64}", model["fingerprint"])
+        assert model["files"]
+        assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in model["files"].values())
+        pinned = set(SPECS[model["name"]].source.files.values())
+        assert pinned <= set(model["files"].values())
+
+
+def test_models_that_take_no_part_are_not_named(make_client: MakeClient) -> None:
+    names = [model["name"] for model in make_client(faces=False).get("/api/models").get_json()["models"]]
+    assert names == ["efficientnet-lite0", "sklesion"]
+    mock = make_client(use_mock_services=True, flask_env="testing")
+    assert mock.get("/api/models").get_json()["models"] == []
+
+
+def test_conditions_have_names_and_codes(client: FlaskClient) -> None:
+    conditions = client.get("/api/conditions").get_json()["conditions"]
+    assert {one["name"]: one["icd_10"] for one in conditions} == dict(table())
+    assert all(re.fullmatch(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?", one["icd_10"]) for one in conditions)
+
+
+def test_cosmetic_mode_names_no_disease(make_client: MakeClient) -> None:
+    client = make_client(cosmetic_mode=True)
+    answer = client.get("/api/conditions")
+    assert (answer.status_code, answer.get_json()["conditions"]) == (200, [])
+    models = {model["name"]: model for model in client.get("/api/models").get_json()["models"]}
+    assert (models["sklesion"]["card"], models["sklesion"]["output"]) == (None, None)
+    assert client.get("/api/label").get_json()["cosmetic_mode"] is True
+    document = client.get("/api/openapi.json").text
+    assert not [name for name in ("Eczema", "melanoma", "L30.9") if name in document]
+
+
+def test_the_label_tells_the_limits_that_are_set(make_client: MakeClient) -> None:
+    label = make_client(max_upload_mb=3, rate_limit="9/minute", max_pixels=2000).get("/api/label").get_json()
+    assert label["intended_use"]
+    assert label["out_of_scope"]
+    limits = label["limits"]
+    assert (limits["max_request_bytes"], limits["max_pixels"], limits["rate_limit"]) == (3 * 2**20, 2000, "9/minute")
+    assert limits["key_required"] is False
+
+
+@pytest.mark.parametrize("path", ["conditions", "openapi.json", "docs"])
+def test_what_only_a_restart_changes_may_be_kept(client: FlaskClient, path: str) -> None:
+    assert client.get(f"/api/{path}").headers["Cache-Control"] == "public, max-age=300"
+    for other in ("models", "label"):
+        assert client.get(f"/api/{other}").headers["Cache-Control"] == "no-store"
+
+
+class _Links(HTMLParser):
+    """What a page refers to, and what it can be jumped to in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.targets: set[str] = set()
+        self.links: set[str] = set()
+        self.loaded: set[str] = set()
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.tags.add(tag)
+        self.targets.add(given.get("id", ""))
+        if tag == "a":
+            self.links.add(given["href"])
+        elif "src" in given or "href" in given:
+            self.loaded.add(given.get("src") or given["href"])
+
+
+def test_the_docs_page_is_self_contained_and_its_links_lead_somewhere(client: FlaskClient) -> None:
+    response = client.get("/api/docs")
+    page = _Links()
+    page.feed(response.text)
+    assert page.loaded == {"/assets/docs.css"}
+    asset = client.get("/assets/docs.css")
+    assert asset.status_code == 200
+    asset.close()
+    assert {"script", "style", "img"}.isdisjoint(page.tags)
+    inner = {link.removeprefix("#") for link in page.links if link.startswith("#")}
+    assert len(inner) > 20
+    assert inner <= page.targets
+    assert "unsafe" not in response.headers["Content-Security-Policy"]
+    assert "script-src" not in response.headers["Content-Security-Policy"], "default-src 'none' forbids them"
+    for path in client.get("/api/openapi.json").get_json()["paths"]:
+        assert path in response.text

@@ -1,0 +1,75 @@
+"""The documented fields of an analysis. Their limits are the constants that web.fields and web.parsing check with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ml.sites import BODY_SITES
+from web.fields import DEFAULT_K, MAX_AGE, MAX_K, MODALITIES, SEXES
+from web.parsing import CAPABILITY_TEST, MAX_IMAGES
+
+#: media types whose bodies are read as one photo
+IMAGE_TYPES = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/gif",
+    "image/bmp",
+    "image/tiff",
+    "image/heic",
+    "image/heif",
+    "image/avif",
+    "application/octet-stream",
+)
+
+
+def _words(*words: str) -> dict[str, Any]:
+    return {"enum": sorted(words)}
+
+
+class CaseFields(BaseModel):
+    """What may be said of a case beside its photos. Each may stand in the body or in the query; the body wins."""
+
+    model_config = ConfigDict(extra="allow")
+
+    age: float = Field(default=None, ge=0, le=MAX_AGE, description="Years.")
+    sex: str = Field(default=None, json_schema_extra=_words(*SEXES))
+    body_site: str = Field(
+        default=None,
+        description="Where on the body. Case, spaces and underscores do not matter.",
+        json_schema_extra=_words(*BODY_SITES),
+    )
+    k: int = Field(default=DEFAULT_K, ge=1, le=MAX_K, description="How many similar cases are wanted.")
+    modality: str = Field(default=None, description="What kind of photo it is.", json_schema_extra=_words(*MODALITIES))
+
+
+def json_body() -> dict[str, Any]:
+    """The JSON object: photos as base64 text, or the word that asks for the self-test."""
+    text = {"type": "string", "format": "byte", "contentEncoding": "base64", "minLength": 1}
+    photos = {"anyOf": [text, {"type": "array", "items": text, "minItems": 1, "maxItems": MAX_IMAGES}]}
+    fields = case_fields()
+    fields["properties"]["image"] = photos | {
+        "description": "Base64 or a data URL; up to three views of one case. `image_data` is understood as well."
+    }
+    test = {"type": "object", "properties": {"test": {"const": CAPABILITY_TEST}}, "required": ["test"]}
+    return {"anyOf": [fields | {"required": ["image"]}, test]}
+
+
+def multipart_body() -> dict[str, Any]:
+    """The form: photos as files."""
+    photo = {"type": "string", "format": "binary"}
+    fields = case_fields()
+    fields["properties"]["image"] = {"type": "array", "items": photo, "minItems": 1, "maxItems": MAX_IMAGES}
+    return fields | {"required": ["image"]}
+
+
+def case_fields() -> dict[str, Any]:
+    """The JSON schema of CaseFields, without what says nothing to a reader."""
+    schema = CaseFields.model_json_schema()
+    for field in schema["properties"].values():
+        field.pop("title", None)
+        if field.get("default", 0) is None:
+            del field["default"]
+    return {"type": "object", "properties": schema["properties"], "additionalProperties": True}
