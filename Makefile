@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev artifacts serve test fuzz fuzz-decoder lint format bench bench-short soak rehearse sizing clean
+.PHONY: help install install-dev artifacts serve test fuzz fuzz-decoder fuzz-api lint audit format bench bench-short soak abuse rehearse sizing clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -42,10 +42,16 @@ serve: artifacts ## run the service on HOST:PORT (127.0.0.1:8000)
 test: $(VENV)/.installed-dev artifacts ## run the whole suite (ARGS="-k …" for a part)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
-fuzz: fuzz-decoder ## the long forms of all fuzzing
+fuzz: fuzz-decoder fuzz-api ## the long forms of all fuzzing
 
 fuzz-decoder: $(VENV)/.installed-dev ## ten thousand spoiled uploads, each within 2 s of CPU and bounded memory (10 minutes)
 	DERMSERVE_FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/python -m pytest -n0 -q -s tests/fuzz/test_fuzz_uploads.py
+
+fuzz-api: $(VENV)/.installed-dev artifacts ## a thousand requests for each operation, as its OpenAPI document allows them and not
+	DERMSERVE_API_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/python -m pytest -n0 -q tests/e2e/test_api_fuzz.py
+
+audit: $(VENV)/.installed-dev ## known vulnerabilities of what production installs (asks a vulnerability service)
+	$(BIN)/python -m deploy.audit
 
 lint: $(VENV)/.installed-dev ## style, types and import contracts
 	$(BIN)/ruff check .
@@ -71,6 +77,9 @@ bench-short: $(VENV)/.installed-dev artifacts ## this service beside its own in-
 
 soak: $(VENV)/.installed-dev artifacts ## half an hour of mixed load; fails if memory, threads or files grow (ARGS="--minutes 5")
 	$(BIN)/python -m benchmarks.soak $(ARGS)
+
+abuse: $(VENV)/.installed-dev artifacts ## wrong keys, slow uploads and 100 MB bodies: what an honest client sees of them (a minute)
+	$(BIN)/python -m benchmarks.abuse $(ARGS)
 
 rehearse: $(VENV)/.installed-dev artifacts ## rehearse `eb deploy` with the real EB CLI and nginx, without an account (ARGS=--short)
 	$(BIN)/python -m deploy.rehearsal $(ARGS)

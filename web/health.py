@@ -41,5 +41,7 @@ def ready() -> Response:
             "This instance cannot analyse yet.", 5, workers=workers, state=own.state.value, reason=own.reason
         )
     manifest = own.index_manifest
-    index = manifest and {"name": manifest.name, "synthetic": manifest.synthetic, "built_at": manifest.built_at}
+    index = None
+    if manifest:
+        index = {"name": manifest.name, "synthetic": manifest.synthetic, "built_at": manifest.built_at}
     return json_response(ReadyAnswer(status="ready", workers=workers, threads=own.threads.facts(), index=index))

@@ -65,7 +65,7 @@ def label_answer(settings: Settings, manifest: Manifest | None) -> LabelAnswer:
         ),
         cosmetic_mode=settings.cosmetic_mode,
         mock=settings.use_mock_services,
-        index=manifest and _index(manifest),
+        index=_index(manifest) if manifest else None,
         attribution=dict(manifest.attribution) if manifest else {},
     )
 

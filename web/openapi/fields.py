@@ -34,15 +34,17 @@ class CaseFields(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    age: float = Field(default=None, ge=0, le=MAX_AGE, description="Years.")
-    sex: str = Field(default=None, json_schema_extra=_words(*SEXES))
-    body_site: str = Field(
+    age: float | None = Field(default=None, ge=0, le=MAX_AGE, description="Years.")
+    sex: str | None = Field(default=None, json_schema_extra=_words(*SEXES))
+    body_site: str | None = Field(
         default=None,
         description="Where on the body. Case, spaces and underscores do not matter.",
         json_schema_extra=_words(*BODY_SITES),
     )
     k: int = Field(default=DEFAULT_K, ge=1, le=MAX_K, description="How many similar cases are wanted.")
-    modality: str = Field(default=None, description="What kind of photo it is.", json_schema_extra=_words(*MODALITIES))
+    modality: str | None = Field(
+        default=None, description="What kind of photo it is.", json_schema_extra=_words(*MODALITIES)
+    )
 
 
 def json_body() -> dict[str, Any]:
@@ -72,4 +74,10 @@ def case_fields() -> dict[str, Any]:
         field.pop("title", None)
         if field.get("default", 0) is None:
             del field["default"]
+            field.update(_without_null(field.pop("anyOf")))
     return {"type": "object", "properties": schema["properties"], "additionalProperties": True}
+
+
+def _without_null(choices: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a field may be where it is given: leaving it out is how nothing is said."""
+    return next(choice for choice in choices if choice.get("type") != "null")

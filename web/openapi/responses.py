@@ -8,11 +8,11 @@ from typing import Any
 
 from web.errors import HTTP_FAILURES, STATUS, Failure, error_body
 
-_REQUEST_ID = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
+_REQUEST_ID: dict[str, Any] = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
 _RETRY_AFTER = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
 _ALLOW = {"Allow": {"description": "The methods that the address answers to.", "schema": {"type": "string"}}}
 _CHALLENGE = {"WWW-Authenticate": {"description": "How a key is sent.", "schema": {"type": "string"}}}
-_EXTRA_HEADERS = {401: _CHALLENGE, 405: _ALLOW, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
+_EXTRA_HEADERS: dict[int, dict[str, Any]] = {401: _CHALLENGE, 405: _ALLOW, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
 
 HEADERS = {
     "X-Request-ID": {

@@ -1,0 +1,25 @@
+"""The short form of ``python -m benchmarks.abuse``: who misbehaves takes nothing from an honest client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.abuse import abuse, guarded_service
+from tests.integration.nginx_fixture import nginx_or_skip
+
+_SECONDS = 12
+#: the service's own limit
+_DEADLINE_S = 285
+
+
+def test_an_honest_client_is_served_among_wrong_keys_slow_uploads_and_large_bodies(
+    var_folder: Path, tmp_path: Path
+) -> None:
+    with guarded_service(tmp_path, nginx_or_skip()) as port:
+        report = abuse(port, _SECONDS)
+    assert report.took_s
+    assert report.honest[200] == len(report.took_s), report.lines()
+    assert set(report.honest) <= {200, 503}, report.lines()
+    assert max(report.took_s) < _DEADLINE_S
+    assert {401, 429} == set(report.wrong_keys), "first told that the key is wrong, then that it is enough"
+    assert set(report.large) <= {413, 415, 422, 503}, report.lines()
