@@ -44,7 +44,7 @@ test: $(VENV)/.installed-dev artifacts ## run the whole suite (ARGS="-k …" for
 
 fuzz: fuzz-decoder fuzz-api ## the long forms of all fuzzing
 
-fuzz-decoder: $(VENV)/.installed-dev ## ten thousand spoiled uploads, each within 2 s of CPU and bounded memory (10 minutes)
+fuzz-decoder: $(VENV)/.installed-dev ## ten thousand spoiled uploads, each within 2 s of CPU and bounded memory (4 minutes)
 	DERMSERVE_FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/python -m pytest -n0 -q -s tests/fuzz/test_fuzz_uploads.py
 
 fuzz-api: $(VENV)/.installed-dev artifacts ## a thousand requests for each operation, as its OpenAPI document allows them and not
