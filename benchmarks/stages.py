@@ -20,10 +20,10 @@ from web.index_source import index_folder
 from web.threads import intra_op_threads, thread_environment
 
 if TYPE_CHECKING:
-    from ml.values import RGB, Zone
+    from ml.values import RGB, Mask, Zone
 
-#: parts of the stage above them, which the sum must not count twice
-_PARTS = ("  preprocess for encode", "  preprocess for classify")
+_PART = "  "  # begins the name of a part of the stage above it, which the sum must not count twice
+_MEASURED = ("working copy", "skin mask", "quality", "measure")
 _T = TypeVar("_T")
 
 
@@ -86,11 +86,44 @@ class Stages:
         watch.time("quality", lambda: assess(small, photo.width, photo.height, mask))
         zones = self._zones(photo.rgb, small, watch)
         vector = watch.time("encode", lambda: encoder.embed([photo.rgb]))
-        watch.time(_PARTS[0], lambda: to_batch([photo.rgb], encoder.spec.preprocess))
+        watch.time(f"{_PART}preprocess for encode", lambda: to_batch([photo.rgb], encoder.spec.preprocess))
         watch.time("search", lambda: self._index.search(vector, 5))
         watch.time("classify", lambda: classifier.classify([photo.rgb], Patient()))
-        watch.time(_PARTS[1], lambda: to_batch([photo.rgb], classifier.spec.preprocess))
-        watch.time("measure", lambda: measure_skin(small, zones, mask))
+        watch.time(f"{_PART}preprocess for classify", lambda: to_batch([photo.rgb], classifier.spec.preprocess))
+        watch.time("measure", lambda: measure_skin(small, zones, mask, photo.width, photo=photo.rgb))
+        self._parts(small, mask, watch)
+
+    def _parts(self, small: RGB, mask: Mask, watch: Stopwatch) -> None:
+        """What measuring consists of, on all skin of the photo."""
+        from ml.skin.colour import linear_to_lab, rgb_to_lab, white_balance
+        from ml.skin.face import colour_means
+        from ml.skin.lesion import segment_lesion
+        from ml.skin.lines import lines
+        from ml.skin.pigment import pigment_maps, skin_pigment
+        from ml.skin.regions import Region
+        from ml.skin.roughness import binary_patterns, co_occurrence, roughness
+        from ml.skin.surface import skin_surface
+        from ml.skin.texture import evenness
+        from ml.skin.tone import typology_angle
+
+        def part(name: str, action: Callable[[], _T]) -> _T:
+            return watch.time(_PART + name, action)
+
+        skin = Region("skin", mask)
+        lab = part("CIELAB", lambda: rgb_to_lab(small))
+        balanced = part("white balance", lambda: linear_to_lab(white_balance(small)))
+        part("tone, raw and balanced", lambda: [typology_angle(colours, skin) for colours in (lab, balanced)])
+        part("colour means", lambda: colour_means(lab, skin))
+        pigment = part("pigment maps", lambda: pigment_maps(small))
+        part("pigment of the skin", lambda: skin_pigment(pigment, skin))
+        part("lesion mask", lambda: segment_lesion(small, mask))
+        surface = part("surface", lambda: skin_surface(lab[..., 0], mask))
+        shown = None if surface is None else part("skin of the surface", lambda: surface.region("skin", mask))
+        part("lines", lambda: lines(surface, shown, "skin"))
+        part("roughness", lambda: roughness(surface, shown, "skin"))
+        part("co-occurrence", lambda: co_occurrence(surface, shown, "skin"))
+        part("binary patterns", lambda: binary_patterns(surface, shown, "skin"))
+        part("evenness", lambda: evenness(lab[..., 0], skin))
 
     def _zones(self, rgb: RGB, small: RGB, watch: Stopwatch) -> tuple[Zone, ...]:
         from ml.skin.face import face_zones
@@ -124,10 +157,9 @@ def _report(milliseconds: dict[str, tuple[float, float]]) -> None:
     print(f"{'stage':26} {'ms':>8} {'CPU ms':>8}")
     for name, (wall, cpu) in milliseconds.items():
         print(f"{name:26} {wall:8.1f} {cpu:8.1f}")
-    measured = ("working copy", "skin mask", "quality", "measure")
     for label, names in (
-        ("quality and measurements", [name for name in milliseconds if name in measured]),
-        ("everything", [name for name in milliseconds if name not in _PARTS]),
+        ("quality and measurements", [name for name in milliseconds if name in _MEASURED]),
+        ("everything", [name for name in milliseconds if not name.startswith(_PART)]),
     ):
         wall, cpu = (sum(milliseconds[name][clock] for name in names) for clock in (0, 1))
         print(f"{label:26} {wall:8.1f} {cpu:8.1f}")

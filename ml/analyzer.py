@@ -14,6 +14,7 @@ from ml.loading import Models
 from ml.skin.colour import working_copy
 from ml.skin.face import face_zones
 from ml.skin.measure import measure_skin
+from ml.skin.percentiles import Population, scored
 from ml.skin.quality import assess
 from ml.skin.segmentation import skin_mask
 from ml.values import (
@@ -32,6 +33,9 @@ from ml.values import (
     Skin,
     Zone,
 )
+
+#: kinds of photos that an index's population consists of; None is undetermined, and no face
+_SCORED = ("close_up", None)
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,17 @@ class CaseRequest:
 class Analyzer:
     """The pipeline. Safe to use from several threads."""
 
-    def __init__(self, models: Models, searcher: Searcher, *, measurements: bool = True) -> None:
+    def __init__(
+        self,
+        models: Models,
+        searcher: Searcher,
+        *,
+        measurements: bool = True,
+        population: Population | None = None,
+    ) -> None:
+        """``population``: what close-ups are scored by; without one, scores are None."""
         self._models = models
+        self._population = population
         self._searcher = searcher
         self._measurements = measurements
 
@@ -82,6 +95,8 @@ class Analyzer:
         with clock.stage("measure"):
             zones = None if faces is None else self._zones(first, faces)
             skin = self._measure(request, small, skin_colours, zones)
+            if modality.label in _SCORED:
+                skin = scored(skin, self._population)
         return Analysis(
             photos=request.photos,
             quality=quality,
@@ -103,7 +118,8 @@ class Analyzer:
     def _measure(self, request: CaseRequest, small: RGB, skin_colours: Mask, zones: tuple[Zone, ...] | None) -> Skin:
         if not self._measurements:
             return Skin(tone=None, zones=zones)
-        return measure_skin(small, zones, skin_colours, request.photos[0].width, request.pixels_per_mm)
+        first = request.photos[0]
+        return measure_skin(small, zones, skin_colours, first.width, request.pixels_per_mm, photo=first.rgb)
 
     def _zones(self, photo: Photo, faces: list[Face]) -> tuple[Zone, ...]:
         """Zones of the most certain face whose landmarks can be placed."""

@@ -59,8 +59,9 @@ class Lesion:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measured number. ``value`` in ``unit``, None where it could not be measured; ``uncertainty`` is one
-    standard deviation in the same unit; ``score`` is a percentile 0–100 in the index's population, or None."""
+    """One measured number. ``value`` in ``unit``, None where it could not be measured; ``uncertainty`` is how far it
+    may move when the photo is repeated, in the same unit (ml.skin.uncertainty); ``score`` is the percentage of the
+    index's population with a smaller value, 0–100, sure to ``score_uncertainty``; both None where that is not known."""
 
     name: str
     value: float | None
@@ -69,6 +70,7 @@ class Measurement:
     region: str
     uncertainty: float | None = None
     score: float | None = None
+    score_uncertainty: float | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from scin.building.shards import SHARD_PHOTOS, BuildError, Recipe, Shard, ShardF
 from scin.building.stages import Stages
 from scin.dataset import read_dataset
 from scin.manifest import MANIFEST_FILE, Manifest
+from scin.population import measure_population, write_population
 from scin.records import Case
 from storage import Storage
 
@@ -63,11 +64,14 @@ def build(
         done = ShardFolder(folder, recipe)
         with done.locked():
             done.prepare(resume=resume)
-            plan = plan_shards(_paths(cases), shard_photos)
+            paths = _paths(cases)
+            plan = plan_shards(paths, shard_photos)
             _embed(plan, done, engine or LocalEngine(store, encoder), stages, progress or (lambda done, total: None))
             work = folder / _WORK
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
+            with stages.timed("measure", photos=0):
+                write_population(work, measure_population(store, paths))
             with stages.timed("index", photos=0):
                 manifest = assemble(
                     work, done, plan, name=name, dataset=dataset, cases=cases, encoder=encoder, kind=kind

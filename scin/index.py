@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.errors import ArtifactError
+from ml.skin.percentiles import Population
 from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
 from scin.manifest import Manifest, Structure, read_manifest, verify_files
+from scin.population import read_population
 from scin.structure import arrange, parameters
 from scin.table import CASES_TABLE, THUMBNAILS, CaseTable, StoredCase, Thumbnails
 from scin.transform import Transform, TransformSpec, fit_transforms
@@ -50,7 +52,7 @@ def load_index(folder: Path, *, encoder_fingerprint: str, dimension: int, mmap: 
         raise ArtifactError(f"The index in {folder} cannot be read. Build it again.") from error
     if (index.d, index.ntotal) != (manifest.dimension, manifest.vectors) or len(cases) != manifest.cases:
         raise ArtifactError(f"{folder / INDEX_FILE} does not hold what its manifest says. Build the index again.")
-    return SearchIndex(manifest, index, cases, thumbnails)
+    return SearchIndex(manifest, index, cases, thumbnails, read_population(folder, manifest.files))
 
 
 def check_encoder(folder: Path, manifest: Manifest, fingerprint: str, dimension: int) -> None:
@@ -70,12 +72,20 @@ def check_encoder(folder: Path, manifest: Manifest, fingerprint: str, dimension:
 class SearchIndex:
     """A loaded index; a ``ml.values.Searcher``. Safe to use from several threads."""
 
-    def __init__(self, manifest: Manifest, index: faiss.Index, cases: CaseTable, thumbnails: Thumbnails) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        index: faiss.Index,
+        cases: CaseTable,
+        thumbnails: Thumbnails,
+        population: Population | None = None,
+    ) -> None:
         self.manifest = manifest
         self._index = index
         self._parameters = parameters(manifest.structure)
         self._cases = cases
         self._thumbnails = thumbnails
+        self._population = population
         self._owners = _Owners(cases, manifest.vectors)
 
     version = VERSION
@@ -84,6 +94,11 @@ class SearchIndex:
     def info(self) -> IndexInfo:
         m = self.manifest
         return IndexInfo(m.name, m.dataset, m.synthetic, m.cases, m.images, m.dimension, m.built_at, m.attribution)
+
+    @property
+    def population(self) -> Population | None:
+        """What scores are told by: None of generated skin, among which no person has a place."""
+        return None if self.manifest.synthetic else self._population
 
     def search(self, views: Vectors, k: int) -> Retrieval:
         """``views``: (n, dimension) embeddings of one case's photos.

@@ -75,7 +75,9 @@ def _capability() -> Sequence[Part]:
 
 
 def _skin() -> values.Skin:
-    measurement = values.Measurement("example", 1.5, "a.u.", "canned", "whole skin", uncertainty=0.1, score=50.0)
+    measurement = values.Measurement(
+        "example", 1.5, "a.u.", "canned", "whole skin", uncertainty=0.1, score=50.0, score_uncertainty=5.0
+    )
     corners = ((0.2, 0.2), (0.8, 0.2), (0.8, 0.4), (0.2, 0.4))
     return values.Skin(
         tone=values.Tone(42.0, "light", 2, 3, "A canned answer."),

@@ -113,6 +113,7 @@ def _measurement(measurement: values.Measurement) -> schemas.Measurement:
         value=_finite(measurement.value),
         unit=measurement.unit,
         score=_finite(measurement.score),
+        score_uncertainty=_finite(measurement.score_uncertainty),
         method=measurement.method,
         region=measurement.region,
         uncertainty=_finite(measurement.uncertainty),

@@ -58,6 +58,7 @@ class Measurement(Wire):
     value: float | None
     unit: str
     score: float | None
+    score_uncertainty: float | None
     method: str
     region: str
     uncertainty: float | None

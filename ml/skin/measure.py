@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ml.skin.colour import linear_to_lab, rgb_to_lab, white_balance, working_copy
-from ml.skin.face import SkinMaps, colour_means, measure_zone, zones_mask
+from ml.skin.face import SkinMaps, colour_means, measure_zone, zone_mask, zones_mask
 from ml.skin.lesion import segment_lesion, surroundings
 from ml.skin.pigment import lesion_contrast, pigment_maps, skin_pigment
+from ml.skin.pores import measure_pores
 from ml.skin.regions import Region
 from ml.skin.segmentation import coverage, skin_mask
 from ml.skin.shape import lesion_geometry
 from ml.skin.spots import measure_spots
-from ml.skin.texture import measure_texture
+from ml.skin.surface import Surface, face_surface, skin_surface
+from ml.skin.texture import evenness, measure_texture, zone_texture
 from ml.skin.tone import METHOD, MIN_COVERAGE, ita_measurement, tone_of, typology_angle
+from ml.skin.uncertainty import repeatable_zone, with_repeatability
 from ml.values import RGB, Mask, Measurement, Skin, Zone
 
 
@@ -23,6 +27,8 @@ def measure_skin(
     mask: Mask | None = None,
     width: int | None = None,
     pixels_per_mm: float | None = None,
+    *,
+    photo: RGB | None = None,
 ) -> Skin:
     """Tone and measurements of the skin in ``rgb`` (H, W, 3), taken on a copy of at most 512 px.
 
@@ -31,7 +37,8 @@ def measure_skin(
     those of the zones' skin, region "face": what else is skin-coloured in a portrait may be its background.
 
     ``mask``: the skin of the working copy, where it is already known; with a face it is sought again, by the face's
-    own colours.
+    own colours. ``photo``: what ``rgb`` is a smaller copy of, where it is at hand: a face's texture and pores are
+    looked for in it.
 
     ``width``: the photo's as it was sent, in pixels, where ``rgb`` is a smaller copy; lengths are in its pixels.
     ``pixels_per_mm``: its scale, where it is known.
@@ -39,11 +46,14 @@ def measure_skin(
     What cannot be measured has the value None; so has everything where skin is under 5% of a photo without a
     face. ``score`` is None throughout: a percentile needs a population, which the caller may know.
     """
-    copy = working_copy(rgb)
+    copy, photo = working_copy(rgb), rgb if photo is None else photo
     face = zones_mask(zones, *copy.shape[:2]) if zones else None
     skin = mask if mask is not None and face is None else skin_mask(copy, seed=face)
     region = Region("skin", skin, MIN_COVERAGE) if face is None else Region("face", skin & face)
     lab = rgb_to_lab(copy)
+    surface = None
+    if region.usable:
+        surface = skin_surface(lab[..., 0], skin) if face is None else face_surface(photo, skin, face)
     pigment = pigment_maps(copy)
     # As photographed, and after white balance: how far the two differ tells how sure either is.
     angle, balanced = typology_angle(lab, region), typology_angle(linear_to_lab(white_balance(copy)), region)
@@ -57,14 +67,25 @@ def measure_skin(
         ita_measurement("ita_white_balanced", balanced, region, f"{METHOD}, after shades of grey (p = 6)"),
         *colour_means(lab, region),
         *skin_pigment(pigment, region),
-        *measure_texture(lab[..., 0], region),
+        *measure_texture(surface, region.name, region.mask),
+        evenness(lab[..., 0], region),
         *lesion_contrast(pigment, lesion, around),
         *lesion_geometry(found, lab, region.mask, (width or rgb.shape[1]) / copy.shape[1], pixels_per_mm),
         *measure_spots(copy, region),
     )
     maps = SkinMaps(lab, pigment.erythema, skin)
-    measured = None if zones is None else tuple(measure_zone(zone, maps) for zone in zones)
-    return Skin(tone_of(angle, region), measurements, measured)
+    pores = measure_pores(photo, zones, skin) if zones else {}
+    measured = None if zones is None else tuple(_zone(zone, maps, surface, pores.get(zone.name)) for zone in zones)
+    return Skin(tone_of(angle, region), with_repeatability(measurements), measured)
+
+
+def _zone(zone: Zone, maps: SkinMaps, surface: Surface | None, pores: Measurement | None) -> Zone:
+    """``zone`` with its colours, its texture and, where it has them, its ``pores``."""
+    measured = measure_zone(zone, maps)
+    texture = zone_texture(surface, zone.name, zone_mask(zone, *maps.skin.shape) & maps.skin)
+    if pores is not None:
+        texture = (*texture, pores)
+    return repeatable_zone(replace(measured, measurements=(*measured.measurements, *texture)))
 
 
 def _coverage(skin: Mask) -> Measurement:

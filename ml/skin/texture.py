@@ -1,4 +1,4 @@
-"""Texture of skin: co-occurrence of grey levels, local binary patterns, and evenness of lightness."""
+"""Texture of skin: lines, roughness, and evenness of lightness."""
 
 from __future__ import annotations
 
@@ -6,123 +6,37 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.skin.lines import lines
 from ml.skin.regions import Region
+from ml.skin.roughness import binary_patterns, co_occurrence, roughness
+from ml.skin.surface import Surface
 from ml.values import Mask, Measurement
 
 Floats = NDArray[np.float32]
 
-LEVELS = 32  # grey levels over L* 0–100: a fixed scale, so that two photos compare
-DISTANCES = (1, 3)  # pixels of the working copy
-_NEIGHBOURS = 8
-_FRACTION = 1 << 8  # weights of the diagonal neighbours are whole numbers over this, so that float32 sums are exact
 
+def measure_texture(surface: Surface | None, name: str, mask: Mask) -> tuple[Measurement, ...]:
+    """Texture of the region ``name``, ``mask`` (H, W) of the working copy, on its ``surface``.
 
-def measure_texture(lightness: Floats, skin: Region) -> tuple[Measurement, ...]:
-    """Texture of ``skin`` in L* (H, W) of a working copy; None throughout where the region is too small.
-
-    Scale is in pixels of the copy: a close-up and a distant photo of the same skin differ.
+    None throughout where there is no surface, or under 64 pixels of it lie well inside the region. The scale is that of
+    the frame, or of the face: a close-up and a distant photo of the same skin differ.
     """
-    return (*_co_occurrence(lightness, skin), _binary_patterns(lightness, skin), evenness(lightness, skin))
+    skin = None if surface is None else surface.region(name, mask)
+    return (
+        lines(surface, skin, name),
+        roughness(surface, skin, name),
+        *co_occurrence(surface, skin, name),
+        binary_patterns(surface, skin, name),
+    )
+
+
+def zone_texture(surface: Surface | None, name: str, mask: Mask) -> tuple[Measurement, ...]:
+    """Lines and roughness of one zone of a face, as ``measure_texture`` does."""
+    skin = None if surface is None else surface.region(name, mask)
+    return lines(surface, skin, name), roughness(surface, skin, name)
 
 
 def evenness(lightness: Floats, skin: Region) -> Measurement:
     """Standard deviation of L* in the region; shading across the region is part of it."""
     value = float(cv2.meanStdDev(lightness, mask=skin.mask.view(np.uint8))[1][0, 0]) if skin.usable else None
     return Measurement("evenness", value, "L*", "standard deviation of L*; lower is more even", skin.name)
-
-
-def _co_occurrence(lightness: Floats, skin: Region) -> tuple[Measurement, ...]:
-    """GLCM contrast and homogeneity (Haralick 1973), averaged over four angles, pairs inside the mask only."""
-    values: dict[tuple[str, int], float] = {}
-    if skin.usable:
-        levels = np.clip(lightness * np.float32(LEVELS / 100), 0, LEVELS - 1).astype(np.uint8)
-        squares = np.arange(LEVELS) ** 2
-        for distance in DISTANCES:
-            shares = _level_differences(levels, skin.mask, distance)
-            values["contrast", distance] = float((shares @ squares).mean())
-            values["homogeneity", distance] = float((shares @ (1 / (1 + squares))).mean())
-    method = f"GLCM of L* in {LEVELS} levels, mean of 4 angles"
-    return tuple(
-        Measurement(f"glcm_{kind}_d{distance}", values.get((kind, distance)), "1", method, skin.name)
-        for kind in ("contrast", "homogeneity")
-        for distance in DISTANCES
-    )
-
-
-def _level_differences(levels: NDArray[np.uint8], mask: Mask, distance: int) -> NDArray[np.float64]:
-    """How the pairs in ``mask`` at ``distance`` are shared among level differences: (4 angles, LEVELS).
-
-    Contrast and homogeneity see nothing of a pair but its difference, so its whole matrix need not be counted.
-    """
-    # A pixel outside differs by more than any two levels do, from one inside as from another outside.
-    one, other = np.where(mask, levels, np.uint8(3 * LEVELS)), np.where(mask, levels, np.uint8(7 * LEVELS))
-    slant = round(distance * np.sqrt(0.5))
-    shares = []
-    for down, right in ((0, distance), (slant, slant), (distance, 0), (slant, -slant)):
-        counts = _count_differences(*_overlap(one, other, down, right))
-        shares.append(counts / max(counts.sum(), 1))
-    return np.array(shares)
-
-
-def _count_differences(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """How often ``one`` and ``other``, (H, W) both, differ by 0, 1, … LEVELS − 1: (LEVELS,).
-
-    Most neighbours are equal, and a counter that is raised again at once waits for itself: every fourth column has
-    a counter of its own.
-    """
-    if not one.size:
-        return np.zeros(LEVELS)
-    columns = np.resize(np.arange(0, 256, 2 * LEVELS, dtype=np.uint8), (1, one.shape[1]))
-    apart = np.minimum(cv2.absdiff(one, other), 2 * LEVELS - 1) + columns
-    counts = cv2.calcHist([apart], [0], None, [256], [0, 256]).reshape(4, 2 * LEVELS)
-    return np.asarray(counts[:, :LEVELS].sum(axis=0), np.float64)
-
-
-def _overlap(
-    one: NDArray[np.uint8], other: NDArray[np.uint8], down: int, right: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """``one``, and ``other`` so many pixels on, each cut to where both are."""
-    height, width = one.shape
-    here = one[: max(0, height - down), max(0, -right) : max(0, width - max(0, right))]
-    return here, other[down:, max(0, right) : max(0, width - max(0, -right))]
-
-
-def _binary_patterns(lightness: Floats, skin: Region) -> Measurement:
-    """Entropy of uniform local binary patterns (Ojala 2002), P = 8, R = 1; at most log2(10) bits."""
-    name, method = "lbp_entropy", "entropy of uniform local binary patterns, P = 8, R = 1"
-    inner = cv2.erode(skin.mask.view(np.uint8), np.ones((3, 3), np.uint8), borderValue=0)
-    if not Region(skin.name, inner.view(np.bool_)).usable:
-        return Measurement(name, None, "bit", method, skin.name)
-    codes = _pattern_codes(np.rint(lightness * np.float32(2.55)))
-    counts = cv2.calcHist([codes], [0], inner, [1 << _NEIGHBOURS], [0, 1 << _NEIGHBOURS]).ravel()
-    shares = np.bincount(_UNIFORM, weights=counts) / counts.sum(dtype=np.float64)
-    present = shares[shares > 0]
-    return Measurement(name, float(-(present * np.log2(present)).sum()), "bit", method, skin.name)
-
-
-def _pattern_codes(grey: Floats) -> NDArray[np.uint8]:
-    """The pattern of each pixel of ``grey`` (H, W), whole numbers: a bit for each neighbour that is not darker."""
-    codes = np.zeros(grey.shape, np.uint8)
-    for bit, kernel in enumerate(_KERNELS):
-        codes |= (cv2.filter2D(grey, cv2.CV_32F, kernel) >= 0).view(np.uint8) << np.uint8(bit)
-    return codes
-
-
-def _neighbour_kernels() -> tuple[Floats, ...]:
-    """A neighbour minus the centre, for each of eight on a circle; diagonal ones lie between four pixels."""
-    whole, near = _FRACTION**2, round(_FRACTION * np.sqrt(0.5))
-    far = _FRACTION - near
-    straight = np.array([[0, 0, 0], [0, -whole, whole], [0, 0, 0]], np.float32)
-    slanted = np.array([[0, far * near, near**2], [0, far**2 - whole, near * far], [0, 0, 0]], np.float32)
-    return tuple(np.rot90(kernel, turns).copy() for turns in range(4) for kernel in (straight, slanted))
-
-
-def _uniform_classes() -> NDArray[np.intp]:
-    """The class of each 8-bit pattern: its number of ones, or 9 where it changes more than twice around the circle."""
-    bits = (np.arange(1 << _NEIGHBOURS)[:, None] >> np.arange(_NEIGHBOURS)) & 1
-    changes = (bits != np.roll(bits, 1, axis=1)).sum(axis=1)
-    return np.where(changes <= 2, bits.sum(axis=1), _NEIGHBOURS + 1)
-
-
-_KERNELS = _neighbour_kernels()
-_UNIFORM = _uniform_classes()

@@ -17,6 +17,7 @@ from scin.dataset import Dataset
 from scin.embeddings import EMBEDDINGS, read_embeddings, spread, write_embeddings
 from scin.index import INDEX_FILE, METRIC, write_index
 from scin.manifest import FORMAT, Manifest, Structure, Vote, write_manifest
+from scin.population import POPULATION
 from scin.records import Case
 from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
 from scin.transform import Transform, TransformSpec, fit_transforms
@@ -77,7 +78,10 @@ def assemble(
     encoder: Encoder,
     kind: str,
 ) -> Manifest:
-    """Write all files of an index of ``cases`` to the folder ``work``. Raises BuildError if no photo can be indexed."""
+    """Write all files of an index of ``cases`` to the folder ``work``, beside the population that is there already.
+
+    Raises BuildError if no photo can be indexed.
+    """
     photos = _unpack(work, done, shards, encoder.dimension)
     stored = [row for case in cases if (row := photos.stored(case)).photos]
     if not stored:
@@ -150,5 +154,7 @@ def _manifest(
         licence=credit["licence"],
         attribution=dict(credit),
         built_at=dataset.modified_at,
-        files={file: sha256_file(work / file) for file in (INDEX_FILE, CASES_TABLE, THUMBNAILS, EMBEDDINGS)},
+        files={
+            file: sha256_file(work / file) for file in (INDEX_FILE, CASES_TABLE, THUMBNAILS, EMBEDDINGS, POPULATION)
+        },
     )

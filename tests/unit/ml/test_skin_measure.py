@@ -18,7 +18,8 @@ def named(skin: Skin) -> dict[str, Measurement]:
 @pytest.mark.parametrize("swatch", MONK)
 def test_every_tone_is_measured_in_full(swatch: str) -> None:
     found = named(measure_skin(with_lesion(skin_patch(swatch), disc(radius=45))))
-    assert {name for name, m in found.items() if m.value is None} == {"lesion_diameter_mm"}
+    missing = {name for name, m in found.items() if m.value is None}
+    assert missing <= {"lesion_diameter_mm", "lbp_entropy"}  # no scale is known; too even a patch for patterns
     assert all(m.score is None for m in found.values())
     assert found["ita"].uncertainty is not None
 
@@ -51,6 +52,7 @@ def test_plain_skin_has_no_lesion_measurements_but_all_others() -> None:
         "lesion_colour_variegation",
         "lesion_diameter_px",
         "lesion_diameter_mm",
+        "lbp_entropy",
     }
 
 
@@ -69,7 +71,7 @@ def test_zones_not_looked_for_not_found_and_found_differ() -> None:
     zones = measure_skin(photo, (CHEEK,)).zones
     assert zones is not None
     assert [zone.name for zone in zones] == ["left_cheek"]
-    assert all(m.value is not None for m in zones[0].measurements)
+    assert {m.name for m in zones[0].measurements if m.value is None} == {"pores"}  # of which a copy shows too little
 
 
 def test_on_a_face_only_its_zones_are_searched_for_a_lesion() -> None:

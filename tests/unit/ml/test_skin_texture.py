@@ -1,69 +1,124 @@
+"""Texture of patches of skin of every tone: more of it is measured as more, and what is not texture is not."""
+
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from ml.skin.regions import Region
-from ml.skin.texture import LEVELS, measure_texture
+from ml.skin.colour import linear_to_srgb, rgb_to_lab, srgb_to_linear
+from ml.skin.surface import LEAST_SIDE, skin_surface
+from ml.skin.texture import measure_texture
+from ml.values import RGB, Mask
+from tests.unit.ml.skin_images import MONK, skin_patch
 
-STEP = 100 / LEVELS
-WHOLE = Region("skin", np.ones((64, 64), np.bool_))
+NAMES = ("lines", "roughness", "glcm_contrast_d1", "glcm_homogeneity_d1", "lbp_entropy")
 
 
-def texture(lightness: np.ndarray, region: Region = WHOLE) -> dict[str, float | None]:
-    return {m.name: m.value for m in measure_texture(lightness.astype(np.float32), region)}
+def texture(photo: RGB, mask: Mask | None = None) -> dict[str, float | None]:
+    lightness = rgb_to_lab(photo)[..., 0]
+    skin = np.ones(photo.shape[:2], np.bool_) if mask is None else mask
+    return {m.name: m.value for m in measure_texture(skin_surface(lightness, skin), "skin", skin)}
+
+
+def value(photo: RGB, name: str, mask: Mask | None = None) -> float:
+    found = texture(photo, mask)[name]
+    assert found is not None
+    return found
+
+
+def darkened(photo: RGB, share: np.ndarray) -> RGB:
+    """``photo`` with so much less of its light."""
+    return linear_to_srgb(srgb_to_linear(photo) * (1 - share[..., None]).astype(np.float32))
+
+
+def creases(height: int = 384, width: int = 512, depth: float = 0.3) -> np.ndarray:
+    """Bent horizontal creases, about 4 px wide, 40 px apart."""
+    rows, columns = np.mgrid[:height, :width]
+    return depth * np.exp(-((((rows + 6 * np.sin(columns / 60)) % 40 - 20) / 2.5) ** 2))
+
+
+def pits(height: int = 384, width: int = 512, depth: float = 0.3) -> np.ndarray:
+    """Round marks that darken as much skin as the creases do, 40 px apart."""
+    rows, columns = np.mgrid[:height, :width]
+    away = np.hypot(rows % 40 - 20, columns % 40 - 20)
+    return depth * np.exp(-((away / 6) ** 2))
+
+
+@pytest.mark.parametrize("swatch", MONK)
+def test_creases_are_lines_on_every_tone(swatch: str) -> None:
+    plain = skin_patch(swatch)
+    assert value(darkened(plain, creases()), "lines") > 2 * value(plain, "lines") + 2
+
+
+@pytest.mark.parametrize("swatch", MONK)
+def test_a_smoothed_photo_is_less_rough_on_every_tone(swatch: str) -> None:
+    photo = darkened(skin_patch(swatch), creases())
+    smooth = np.asarray(cv2.GaussianBlur(photo, (0, 0), 6), np.uint8)
+    for name, sign in (("roughness", 1), ("glcm_contrast_d1", 1), ("glcm_contrast_d3", 1), ("glcm_homogeneity_d1", -1)):
+        assert sign * (value(photo, name) - value(smooth, name)) > 0
+
+
+def test_round_marks_are_less_of_lines_than_creases() -> None:
+    plain = skin_patch(MONK[4])
+    assert value(darkened(plain, pits()), "lines") < value(darkened(plain, creases()), "lines") / 2
+
+
+def test_light_ridges_are_no_lines() -> None:
+    plain = skin_patch(MONK[5])
+    lit = linear_to_srgb(srgb_to_linear(plain) * (1 + creases()[..., None]).astype(np.float32))
+    assert 1.5 * value(lit, "lines") < value(darkened(plain, creases()), "lines")
+
+
+def test_a_slope_of_light_is_no_texture() -> None:
+    plain = skin_patch(MONK[4])
+    shaded = darkened(plain, np.broadcast_to(np.linspace(0, 0.4, 512), (384, 512)))
+    assert value(shaded, "roughness") == pytest.approx(value(plain, "roughness"), rel=0.25)
+    assert value(shaded, "lines") == pytest.approx(value(plain, "lines"), abs=1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mirrored_or_turned_photo_measures_the_same(name: str) -> None:
+    photo = darkened(skin_patch(MONK[5]), creases())
+    for other in (photo[:, ::-1], photo[::-1], np.rot90(photo)):
+        assert value(np.ascontiguousarray(other), name) == pytest.approx(value(photo, name), rel=0.01, abs=0.01)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_not_skin_does_not_count(name: str) -> None:
+    photo = darkened(skin_patch(MONK[4]), creases())
+    mask = np.zeros(photo.shape[:2], np.bool_)
+    mask[:, :256] = True
+    noisy = photo.copy()
+    noisy[:, 256:] = np.random.default_rng(0).integers(0, 256, (384, 256, 3), dtype=np.uint8)
+    assert value(noisy, name, mask) == pytest.approx(value(photo, name, mask), rel=1e-3, abs=1e-3)
 
 
 def test_an_even_patch_has_no_texture() -> None:
-    found = texture(np.full((64, 64), 60.0))
-    assert found["glcm_contrast_d1"] == 0
-    assert found["glcm_homogeneity_d3"] == 1
-    assert found["evenness"] == 0
-    assert found["lbp_entropy"] == pytest.approx(0, abs=1e-9)
-
-
-def test_co_occurrence_of_stripes_is_the_closed_form() -> None:
-    columns = np.arange(64) % 2
-    stripes = np.broadcast_to((10.5 + 2 * columns) * STEP, (64, 64))
-    found = texture(stripes)
-    # Neighbours at distance 1 differ by 2 levels in every direction but along the stripes; at 3 likewise.
-    assert found["glcm_contrast_d1"] == pytest.approx((4 + 4 + 0 + 4) / 4)
-    assert found["glcm_homogeneity_d1"] == pytest.approx((0.2 + 0.2 + 1 + 0.2) / 4)
-    assert found["evenness"] == pytest.approx(STEP)
-
-
-def test_a_checkerboard_is_even_along_its_diagonals() -> None:
-    board = (10.5 + np.indices((64, 64)).sum(axis=0) % 2) * STEP
-    assert texture(board)["glcm_contrast_d1"] == pytest.approx(0.5)
-
-
-def test_what_lies_outside_the_mask_does_not_count() -> None:
-    lightness = np.full((64, 64), 60.0)
-    lightness[:, 32:] = np.random.default_rng(0).uniform(0, 100, (64, 32))
-    mask = np.zeros((64, 64), np.bool_)
-    mask[:, :32] = True
-    found = texture(lightness, Region("skin", mask))
-    assert found["glcm_contrast_d1"] == 0
-    assert found["evenness"] == 0
-    assert found["lbp_entropy"] == pytest.approx(0, abs=1e-9)
-
-
-def test_rougher_skin_has_more_contrast_and_less_homogeneity() -> None:
-    noise = np.random.default_rng(0).normal(0, 1, (64, 64))
-    smooth, rough = texture(60 + 2 * noise), texture(60 + 8 * noise)
-    for name, sign in (("glcm_contrast_d1", 1), ("glcm_homogeneity_d1", -1), ("evenness", 1)):
-        assert smooth[name] is not None
-        assert rough[name] is not None
-        assert sign * (rough[name] - smooth[name]) > 0
+    found = texture(np.full((256, 256, 3), (200, 150, 120), np.uint8))
+    assert found == {
+        "lines": 0,
+        "roughness": pytest.approx(0, abs=1e-4),
+        "glcm_contrast_d1": 0,
+        "glcm_contrast_d3": 0,
+        "glcm_homogeneity_d1": 1,
+        "glcm_homogeneity_d3": 1,
+        "lbp_entropy": None,
+    }
 
 
 def test_pattern_entropy_lies_within_its_bounds() -> None:
-    entropy = texture(np.random.default_rng(0).uniform(0, 100, (64, 64)))["lbp_entropy"]
-    assert entropy is not None
-    assert 2 < entropy <= np.log2(10)
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    assert 2 < value(noise, "lbp_entropy") <= np.log2(10)
+
+
+def test_a_photo_of_too_few_pixels_has_no_texture() -> None:
+    photo = darkened(skin_patch(MONK[4], 120, LEAST_SIDE), creases(120, LEAST_SIDE))
+    assert None not in texture(photo).values()
+    assert set(texture(np.ascontiguousarray(photo[:, 1:])).values()) == {None}
 
 
 def test_too_small_a_region_has_no_texture() -> None:
-    mask = np.zeros((64, 64), np.bool_)
-    mask[:7, :7] = True
-    assert set(texture(np.full((64, 64), 60.0), Region("skin", mask)).values()) == {None}
+    mask = np.zeros((384, 512), np.bool_)
+    mask[100:128, 100:128] = True
+    assert set(texture(skin_patch(MONK[4]), mask).values()) == {None}

@@ -63,7 +63,8 @@ def test_the_manifest_tells_what_went_in(dataset: Path, tmp_path: Path) -> None:
     assert not manifest.synthetic
     assert manifest.built_at == "2023-11-14T22:13:20+00:00"
     assert manifest.licence == "SCIN Data Use License"
-    assert set(manifest.files) == {"index.faiss", "cases.parquet", "thumbnails.bin", "embeddings.npy"}
+    files = {"index.faiss", "cases.parquet", "thumbnails.bin", "embeddings.npy", "population.json"}
+    assert set(manifest.files) == files
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_the_same_dataset_is_the_same_bytes(dataset: Path, tmp_path: Path) -> No
     for source, out in ((dataset, "one"), (tmp_path / "copy", "two")):
         make(source, tmp_path / out)
     one, two = ({p.name: p.read_bytes() for p in (tmp_path / out).iterdir()} for out in ("one", "two"))
-    assert len(one) == 5
+    assert len(one) == 6
     assert one == two
 
 
@@ -149,7 +150,7 @@ def test_an_index_is_replaced_as_a_whole(dataset: Path, tmp_path: Path) -> None:
     make(dataset, tmp_path / "index", limit=1)
     (tmp_path / "index" / "left over.txt").write_text("x")
     make(dataset, tmp_path / "index")
-    assert len(list((tmp_path / "index").iterdir())) == 5
+    assert len(list((tmp_path / "index").iterdir())) == 6
     assert load(tmp_path / "index").info.cases == 5
 
 

@@ -90,6 +90,7 @@ def test_what_is_no_number_is_null(number: float | None, analysis: values.Analys
                 "value": None,
                 "unit": "u",
                 "score": None,
+                "score_uncertainty": None,
                 "method": "how",
                 "region": "where",
                 "uncertainty": None,

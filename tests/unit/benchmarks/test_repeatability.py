@@ -1,0 +1,40 @@
+"""The report on repeatability: what it changes, and how it fits limits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.repeatability import Source, changes, fit, measure
+from ml.values import RGB, Measurement
+from tests.unit.ml.skin_images import MONK, skin_patch
+
+
+def test_changes_are_those_that_a_measurement_must_stand() -> None:
+    photo = skin_patch(MONK[4], 100, 200)
+    found = dict(changes(photo))
+    assert found["0.8 size"].shape == (80, 160, 3)
+    assert found["JPEG 80"].shape == photo.shape
+    assert 0 < np.abs(found["JPEG 80"].astype(int) - photo).mean() < 10
+    assert found["light +5%"].mean() > photo.mean() > found["light -5%"].mean()
+    assert found["codes +5%"].mean() == pytest.approx(1.05 * photo.mean(), rel=0.01)
+
+
+def test_a_move_is_compared_with_what_was_stated_before_it() -> None:
+    def mean(rgb: RGB) -> dict[str, Measurement]:
+        return {"skin/mean": Measurement("mean", float(rgb.mean()), "code", "mean", "skin", uncertainty=5.0)}
+
+    photo = np.full((20, 20, 3), 200, np.uint8)
+    _, moves = measure([Source("even", photo)], mean)
+    ratios = {move.change: move.ratio for move in moves}
+    assert ratios["0.8 size"] == 0
+    assert ratios["codes +5%"] == pytest.approx(2.0)
+
+
+def test_a_limit_covers_what_it_was_fitted_to() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.uniform(10, 100, 2000)
+    moves = np.abs(rng.normal(0, 0.02 * values))
+    limit = fit(values.tolist(), moves.tolist())
+    assert limit.relative > 0
+    assert np.mean([move <= limit.of(value) for move, value in zip(moves, values, strict=True)]) >= 0.995

@@ -1,0 +1,99 @@
+"""Stated uncertainties: every value has one, and it covers what a photo goes through on its way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+
+from ml.skin.colour import linear_to_srgb, srgb_to_linear
+from ml.skin.measure import measure_skin
+from ml.skin.uncertainty import LIMITS, ZONE_LIMITS, with_repeatability
+from ml.values import RGB, Measurement, Zone
+from tests.unit.ml.skin_images import MONK, disc, skin_patch, with_lesion
+
+TONES = MONK[::3]  # 1, 4, 7 and 10
+CHEEK = Zone("left_cheek", ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)))
+
+
+def smaller(photo: RGB) -> RGB:
+    size = round(photo.shape[1] * 0.8), round(photo.shape[0] * 0.8)
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def compressed(photo: RGB) -> RGB:
+    _, data = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
+
+
+def lighter(photo: RGB) -> RGB:
+    return linear_to_srgb(srgb_to_linear(photo) * np.float32(1.05))
+
+
+def darker(photo: RGB) -> RGB:
+    return linear_to_srgb(srgb_to_linear(photo) * np.float32(0.95))
+
+
+@pytest.mark.parametrize("swatch", TONES)
+def test_every_value_has_a_unit_a_region_a_method_and_an_uncertainty(swatch: str) -> None:
+    photo = with_lesion(skin_patch(swatch, 900, 1200), disc(900, 1200, 100))
+    skin = measure_skin(photo, (CHEEK,))
+    whole = measure_skin(photo)
+    for measurement in (*skin.measurements, *whole.measurements, *(skin.zones or ())[0].measurements):
+        assert measurement.unit
+        assert measurement.method
+        assert measurement.region
+        assert measurement.value is None or (measurement.uncertainty or 0) > 0, measurement.name
+
+
+@cache
+def before_changes(swatch: str) -> tuple[RGB, tuple[Measurement, ...]]:
+    photo = skin_patch(swatch, 480, 640)
+    return photo, measure_skin(photo).measurements
+
+
+@pytest.mark.parametrize("change", [smaller, compressed, lighter, darker])
+@pytest.mark.parametrize("swatch", TONES)
+def test_a_value_moves_by_no_more_than_was_stated(swatch: str, change: Callable[[RGB], RGB]) -> None:
+    photo, measured = before_changes(swatch)
+    after = {m.name: m.value for m in measure_skin(change(photo)).measurements}
+    for before in measured:
+        if before.value is not None and not before.name.startswith("ita"):
+            assert after[before.name] == pytest.approx(before.value, abs=before.uncertainty), before.name
+
+
+def test_error_and_limit_add_as_squares() -> None:
+    measured = Measurement("melanin_index", 30.0, "index", "how", "skin", uncertainty=4.0)
+    assert with_repeatability([measured])[0].uncertainty == pytest.approx(math.hypot(4.0, 5.3))
+
+
+def test_what_was_not_measured_stays_so() -> None:
+    measured = Measurement("lines", None, "%", "how", "skin")
+    assert with_repeatability([measured]) == (measured,)
+
+
+def test_the_typology_angle_is_unsure_near_its_pole() -> None:
+    def uncertainty(lightness: float, yellowness: float) -> float:
+        angle = math.degrees(math.atan2(lightness - 50, yellowness))
+        found = with_repeatability(
+            [
+                Measurement("ita", angle, "°", "how", "skin"),
+                Measurement("lightness", lightness, "L*", "how", "skin"),
+                Measurement("yellowness", yellowness, "b*", "how", "skin"),
+            ]
+        )
+        return found[0].uncertainty or 0.0
+
+    assert uncertainty(65, 18) < 10
+    assert uncertainty(51, 3) > 30
+
+
+def test_limits_are_of_measures_that_there_are() -> None:
+    photo = with_lesion(skin_patch(MONK[4], 900, 1200), disc(900, 1200, 100))
+    skin = measure_skin(photo, (CHEEK,))
+    assert set(LIMITS) <= {m.name for m in measure_skin(photo).measurements}
+    assert set(ZONE_LIMITS) <= {m.name for m in (skin.zones or ())[0].measurements}
