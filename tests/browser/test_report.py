@@ -1,0 +1,161 @@
+"""From a photo to the analysis, and what of it is there to be looked at."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.browser.visit import Visit, photo_file
+from tests.e2e.server import Server, skin_photo
+
+Begin = Callable[..., Visit]
+
+
+@pytest.fixture(scope="package")
+def canned(start_mock: Callable[..., Server]) -> Server:
+    return start_mock()
+
+
+def test_a_face_is_shown_with_its_zones(visit: Begin, portrait: bytes, screenshots: Path) -> None:
+    page = (begun := visit().open().choose(portrait)).page
+    answer = begun.analyse()
+    expect(page.locator("#report-title")).to_be_focused()
+    zones = [zone["name"] for zone in answer["skin"]["zones"]]
+    assert len(zones) >= 5
+    expect(page.locator(".zones-drawing polygon")).to_have_count(len(zones))
+    page.get_by_role("button", name="Nose").click()
+    expect(page.locator(".zones-drawing polygon.chosen")).to_have_attribute("data-zone", "nose")
+    page.get_by_role("checkbox", name="Face zones").uncheck()
+    expect(page.locator(".zones-drawing")).to_be_hidden()
+    begun.load_pictures()
+    page.screenshot(path=screenshots / "face.png", full_page=True)
+
+
+def test_similar_cases_are_pictures_and_said_to_be_generated(visit: Begin, screenshots: Path) -> None:
+    page = (begun := visit().open().choose(skin_photo())).page
+    answer = begun.analyse()
+    begun.load_pictures()
+    cases = page.locator(".case:not(.own)")
+    expect(cases).to_have_count(len(answer["similar_cases"]))
+    assert all(page.evaluate("[...document.querySelectorAll('.case img')].map((image) => image.naturalWidth > 0)"))
+    assert cases.get_by_text("Generated").count() == len(answer["similar_cases"])
+    assert "No disease is named" in page.locator(".decision").inner_text()
+    attribution = page.locator(".attribution")
+    attribution.locator("summary").click()
+    expect(attribution).to_contain_text(next(iter(answer["attribution"].values())))
+    page.screenshot(path=screenshots / "close-up.png", full_page=True)
+
+
+def test_the_lesion_part_begins_with_its_caveat_and_gives_no_verdict(visit: Begin) -> None:
+    begun = visit().open().choose(skin_photo())
+    begun.page.select_option("[name=modality]", "dermatoscopic")
+    lesion = begun.analyse()["lesion"]
+    text = begun.page.locator(".lesion").inner_text()
+    assert text.index(lesion["caveat"]) < text.index(lesion["predictions"][0]["name"])
+    assert "Neither a low number nor a high one is a finding" in text
+    colours = begun.page.evaluate(
+        "[...document.querySelectorAll('.lesion .bar-fill')].map((bar) => getComputedStyle(bar).backgroundColor)"
+    )
+    assert len(colours) == 7
+    assert len(set(colours)) == 1
+
+
+def test_tone_measures_and_provenance_are_the_answers_own(visit: Begin) -> None:
+    page = (begun := visit().open().choose(skin_photo())).page
+    answer = begun.analyse()
+    tone = answer["skin"]["tone"]
+    expect(page.locator(".tone")).to_contain_text(f"Monk tone {tone['monk_estimate']}")
+    expect(page.locator(".monk .estimate")).to_have_text(str(tone["monk_estimate"]))
+    evenness = next(one for one in answer["skin"]["measurements"] if one["name"] == "evenness")
+    row = page.locator(".measures tr", has_text="Evenness")
+    expect(row.locator(".method")).to_be_hidden()
+    row.locator("summary").click()
+    expect(row.locator(".method")).to_have_text(evenness["method"])
+    for model in answer["models"]:
+        expect(page.locator(".provenance tr", has_text=model["name"])).to_contain_text(model["licence"])
+    page.locator(".raw summary").click()
+    expect(page.locator(".raw pre")).to_contain_text(answer["analysis_id"])
+
+
+def test_conditions_are_bars_with_bands_and_their_coverage(visit: Begin, canned: Server, screenshots: Path) -> None:
+    page = (begun := visit(canned).open().choose(skin_photo())).page
+    answer = begun.analyse()
+    assert answer["decision"]["kind"] == "set"
+    expect(page.locator(".set li")).to_have_text(answer["decision"]["set"])
+    expect(page.locator(".decision")).to_contain_text("90\u00a0%")
+    expect(page.locator(".condition .bar-label")).to_have_text([one["name"] for one in answer["conditions"]])
+    first = page.locator(".condition").first
+    expect(first).to_contain_text(answer["conditions"][0]["band"])
+    first.get_by_role("link").first.click()
+    expect(page.locator(".case:target")).to_have_count(1)
+    expect(page.locator("#report")).to_contain_text("nothing here was measured")
+    page.screenshot(path=screenshots / "conditions.png", full_page=True)
+
+
+def test_three_views_are_one_case_and_a_fourth_is_not_taken(visit: Begin) -> None:
+    begun = visit().open().choose(*(skin_photo(seed=n) for n in range(4)))
+    expect(begun.page.locator("#previews li")).to_have_count(3)
+    expect(begun.page.locator("#failure")).to_contain_text("at most 3")
+    begun.page.get_by_role("button", name="Remove photo 2").click()
+    expect(begun.page.locator("#previews li")).to_have_count(2)
+    assert len(begun.analyse()["image"]["views"]) == 2
+    expect(begun.page.locator(".other-views img")).to_have_count(1)
+
+
+def test_a_turned_photo_is_upright_under_what_is_drawn_on_it(visit: Begin) -> None:
+    image = Image.open(io.BytesIO(skin_photo(320, 240)))
+    turned = image.getexif()
+    turned[0x0112] = 6  # EXIF orientation: a quarter turn
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", exif=turned)
+    begun = visit().open().choose(buffer.getvalue())
+    answer = begun.analyse()
+    shown = begun.page.evaluate(
+        "(({ naturalWidth, naturalHeight }) => [naturalWidth, naturalHeight])(document.querySelector('.frame .base'))"
+    )
+    assert shown == [240, 320]
+    assert [answer["image"]["width"], answer["image"]["height"]] == shown
+
+
+def test_what_is_sent_is_the_photo_and_the_details_without_the_files_name(visit: Begin) -> None:
+    begun = visit()
+    page = begun.page
+    page.add_init_script("""
+        XMLHttpRequest.prototype.send = function (body) {
+            window.sent = [...body].map(([name, value]) => [name, value instanceof File ? value.name : value]);
+        };
+    """)
+    begun.open()
+    page.set_input_files("#file", [photo_file(skin_photo(), "Jane Doe.jpg")])
+    page.fill("[name=age]", "54")
+    page.select_option("[name=body_site]", "arm")
+    page.click("#analyse")
+    sent = dict(page.evaluate("window.sent"))
+    assert sent == {"image": "view-1", "age": "54", "body_site": "arm", "explain": "true"}
+
+
+def test_a_photo_is_released_when_it_is_taken_out(visit: Begin) -> None:
+    begun = visit()
+    begun.page.add_init_script("""
+        window.open_urls = new Set();
+        const [make, revoke] = [URL.createObjectURL, URL.revokeObjectURL];
+        URL.createObjectURL = (file) => { const url = make.call(URL, file); window.open_urls.add(url); return url; };
+        URL.revokeObjectURL = (url) => { window.open_urls.delete(url); revoke.call(URL, url); };
+    """)
+    begun.open().choose(skin_photo())
+    held(begun.page, 1)
+    begun.analyse()
+    held(begun.page, 2)
+    begun.analyse()
+    held(begun.page, 2)
+    begun.page.get_by_role("button", name="Remove photo 1").click()
+    held(begun.page, 1)
+
+
+def held(page: Page, count: int) -> None:
+    assert page.evaluate("window.open_urls.size") == count
