@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev artifacts serve test fuzz fuzz-decoder fuzz-api lint audit format bench bench-short soak abuse rehearse sizing clean
+.PHONY: help install install-dev artifacts serve scin test fuzz fuzz-decoder fuzz-api lint audit format bench bench-short soak abuse rehearse sizing clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -37,7 +37,25 @@ artifacts: $(VENV)/.installed ## fetch and verify the models, build the sample i
 	$(BIN)/python -m scin sample
 
 serve: artifacts ## run the service on HOST:PORT (127.0.0.1:8000)
-	exec $(BIN)/gunicorn --config gunicorn.conf.py application:application
+	$(RUN)
+
+FIRST ?= 500
+VAR := $(or $(DERMSERVE_VAR),var)
+SCIN := $(VAR)/index/scin
+PID := $(VAR)/service-$(or $(PORT),8000).pid
+RUN := exec $(BIN)/gunicorn --config gunicorn.conf.py --pid $(PID) application:application
+
+$(VENV)/.installed-scin: requirements-scin.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-scin.txt
+	@touch $@
+
+scin: artifacts $(VENV)/.installed-scin ## index, evaluate and serve the real SCIN from SCIN_BUCKET_PATH; goes on where it was stopped
+	@test -e $(SCIN)/manifest.json || $(BIN)/python -m scin build --out $(SCIN) --resume --limit $(FIRST)
+	$(BIN)/python -m scin build --out $(SCIN) --resume $(if $(LIMIT),--limit $(LIMIT))
+	$(BIN)/python -m scin evaluate --index $(SCIN)
+	@pid=$$(cat $(PID) 2>/dev/null) && ps -p "$$pid" -o args= | grep -q gunicorn || exit 0; \
+		echo "stopping the service on the old index"; kill $$pid; while kill -0 $$pid 2>/dev/null; do sleep 0.2; done
+	DERMSERVE_INDEX=scin $(RUN)
 
 test: $(VENV)/.installed-dev artifacts ## run the whole suite (ARGS="-k …" for a part)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)

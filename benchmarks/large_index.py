@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ml.values import Vectors
 from scin.index import INDEX_FILE, write_index
-from scin.manifest import read_manifest, write_manifest
+from scin.manifest import Structure, read_manifest, write_manifest
 from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
+from scin.transform import Transform
 from settings import load_or_exit
 from storage.base import sha256_file
 
@@ -41,22 +43,30 @@ def write_random_index(folder: Path, vectors: int, dimension: int, like: Path) -
     """``vectors`` cases of one photo each, of the encoder that made the index ``like``."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
-    structure = write_index(folder, rng.standard_normal((vectors, dimension), dtype=np.float32), kind="flat")
-    write_cases(folder, [_case(number) for number in range(vectors)])
+    write_index_of(folder, rng.standard_normal((vectors, dimension), dtype=np.float32), like)
+
+
+def write_index_of(
+    folder: Path, vectors: Vectors, like: Path, *, transform: Transform | None = None, kind: str = "flat"
+) -> Structure:
+    """The same of given vectors (n, dimension); ``transform`` and ``kind`` as scin.index.write_index takes them."""
+    structure = write_index(folder, vectors, transform, kind)
+    write_cases(folder, (_case(number) for number in range(len(vectors))))
     (folder / THUMBNAILS).write_bytes(b"no thumbnail")
     manifest = replace(
         read_manifest(like),
         name="random",
         synthetic=True,
-        cases=vectors,
-        images=vectors,
-        vectors=vectors,
+        cases=len(vectors),
+        images=len(vectors),
+        vectors=len(vectors),
         skipped={},
-        dimension=dimension,
+        dimension=vectors.shape[1],
         structure=structure,
         files={name: sha256_file(folder / name) for name in (INDEX_FILE, CASES_TABLE, THUMBNAILS)},
     )
     write_manifest(folder, manifest)
+    return structure
 
 
 def _case(number: int) -> StoredCase:

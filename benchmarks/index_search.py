@@ -1,0 +1,141 @@
+"""``python -m benchmarks.index_search --vectors N …``: the served search beside raw FAISS, on an index of any size.
+
+Vectors are a seeded mixture: real embeddings of the sample plus noise, which is random skin between real photos. Their
+median intrinsic dimension is printed (Levina and Bickel 2004, twenty neighbours), since it decides how hard they are:
+equally many unit vectors at random have one of some hundred, and nobody's photos are like that. The index is of the
+type that ``auto`` picks, unless --index names one. Recall is of the ten nearest, for queries that are not in the index.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from faiss.contrib import exhaustive_search
+from numpy.typing import NDArray
+
+from benchmarks.large_index import write_index_of
+from ml.values import Vectors
+from scin.building.assemble import chosen_transform
+from scin.embeddings import EMBEDDINGS, blocks, read_embeddings, spread
+from scin.index import INDEX_FILE, SearchIndex, load_index
+from scin.manifest import KINDS, read_manifest
+from scin.structure import parameters
+from scin.transform import Transform, fit_transforms
+from settings import load_or_exit
+
+#: standard deviation of the noise, over that of the real embeddings
+NOISE = 0.6
+_QUERIES, _NEAREST, _NEIGHBOURS = 500, 10, 20
+_exact_search: Any = exhaustive_search.knn_ground_truth
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vectors", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--index", choices=("auto", *KINDS), default="auto")
+    options = parser.parse_args(arguments)
+    like = load_or_exit().var / "index" / "sample"
+    for count in options.vectors:
+        with tempfile.TemporaryDirectory(prefix="dermserve-search-") as folder:
+            measure(Path(folder, "index"), like, count, options.index)
+    return 0
+
+
+def measure(folder: Path, like: Path, count: int, kind: str) -> None:
+    """Build, load and search; print what came out."""
+    folder.mkdir()
+    real = read_embeddings(like)
+    write_mixture(folder / EMBEDDINGS, real, count, seed=0)
+    vectors, queries = read_embeddings(folder), mixture(real, _QUERIES, np.random.default_rng(1))
+    transform = fit_transforms([chosen_transform(*vectors.shape)], spread(vectors, 32_768))[0]
+    began = time.perf_counter()
+    structure = write_index_of(folder, vectors, like, transform=transform, kind=kind)
+    took = time.perf_counter() - began
+    distances, exact = _exact(vectors, queries, transform)
+    del vectors
+    before = _resident()
+    manifest = read_manifest(folder)
+    index = load_index(folder, encoder_fingerprint=manifest.encoder_fingerprint, dimension=manifest.dimension)
+    raw = faiss.read_index(str(folder / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)
+    faiss.omp_set_num_threads(1)
+    found = raw.search(queries, _NEAREST, params=parameters(structure))[1]
+    recall = np.mean([len(set(a) & set(b)) / _NEAREST for a, b in zip(found.tolist(), exact.tolist(), strict=True)])
+    raw_ms, served_ms = _compare(index, raw, queries)
+    size = (folder / INDEX_FILE).stat().st_size / 2**20
+    print(f"{count:,} × {real.shape[1]}, median intrinsic dimension {_intrinsic_dimension(distances):.1f}")
+    print(
+        f"  {structure.kind} of {transform.spec.name}, effort {structure.effort}, built in {took:.0f} s, {size:.0f} MiB"
+    )
+    print(f"  recall@10 {recall:.3f} for {_QUERIES} new queries; the manifest says {structure.recall_at_10}")
+    print(f"  p50, one thread: raw FAISS {raw_ms:.2f} ms, served search {served_ms:.2f} ms: {served_ms / raw_ms:.2f} ×")
+    print(f"  resident memory that loading and searching took: {_resident() - before:.0f} MiB", flush=True)
+
+
+def mixture(real: Vectors, count: int, rng: np.random.Generator) -> Vectors:
+    """(count, dimension) unit vectors: real ones drawn at random, moved by noise of their covariance × NOISE²."""
+    centred = np.asarray(real - real.mean(axis=0), np.float32)
+    mixing = rng.standard_normal((count, len(real)), dtype=np.float32) * np.float32(NOISE / len(real) ** 0.5)
+    moved = real[rng.integers(0, len(real), count)] + mixing @ centred
+    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
+
+
+def write_mixture(path: Path, real: Vectors, count: int, seed: int) -> None:
+    """Block by block, so that a million need no two gigabytes."""
+    rng = np.random.default_rng(seed)
+    mapped = np.lib.format.open_memmap(path, "w+", np.float32, (count, real.shape[1]))
+    for start in range(0, count, 10_000):
+        mapped[start : start + 10_000] = mixture(real, len(mapped[start : start + 10_000]), rng)
+    mapped.flush()
+
+
+def _exact(vectors: Vectors, queries: Vectors, transform: Transform) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Distances and rows of the nearest by the transform, compared with all, for each query."""
+    cosines, rows = _exact_search(
+        transform.apply(queries),
+        (transform.apply(block) for block in blocks(vectors)),
+        _NEIGHBOURS,
+        metric_type=faiss.METRIC_INNER_PRODUCT,
+    )
+    return np.sqrt(np.maximum(2.0 - 2.0 * cosines, 1e-12)), rows[:, :_NEAREST]
+
+
+def _intrinsic_dimension(distances: NDArray[np.float32]) -> float:
+    """The median over queries of Levina and Bickel's estimate: 1 / mean of ln(farthest / distance)."""
+    ratios = np.log(distances[:, -1:] / distances[:, :-1])
+    return float(np.median(1.0 / np.maximum(ratios.mean(axis=1), 1e-9)))
+
+
+def _compare(index: SearchIndex, raw: Any, queries: Vectors) -> tuple[float, float]:
+    """Median milliseconds of raw FAISS and of the served search, asked in turn for equally many neighbours."""
+    depth, told = index.manifest.vote.neighbours, parameters(index.manifest.structure)
+    times: dict[str, list[float]] = {"raw": [], "served": []}
+    for _ in range(2):  # the first round warms
+        times = {"raw": [], "served": []}
+        for query in queries:
+            times["raw"].append(_milliseconds(lambda one=query[None]: raw.search(one, depth, params=told)))  # type: ignore[misc]
+            times["served"].append(_milliseconds(lambda one=query[None]: index.search(one, 5)))  # type: ignore[misc]
+    return float(np.median(times["raw"])), float(np.median(times["served"]))
+
+
+def _milliseconds(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return 1000 * (time.perf_counter() - began)
+
+
+def _resident() -> float:
+    """MiB of this process in memory, mapped files included."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+if __name__ == "__main__":
+    sys.exit(main())
