@@ -129,7 +129,7 @@ def _report(trials: list[Trial]) -> None:
     mean, high_points, worst = points.mean() * 100, np.percentile(points, 95) * 100, points.max() * 100
     print(f"  mean {mean:.2f}%, 95th percentile {high_points:.2f}%, worst {worst:.2f}% of the face's width")
     print(f"  landmarks within 3%: {(points < _LIMIT).mean() * 100:.1f}% of {len(points)}")
-    print(f"  faces with every landmark within 3%: {within} of {len(found)} [{low:.2f}, {high:.2f}]")
+    print(f"  faces with every landmark within 3%: {within} of {len(found)} [{max(low, 0):.2f}, {high:.2f}]")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 _AXES = np.array([[-1, 1, 0], [0, -1, 1], [1 / 3, 1 / 3, 1 / 3]], np.float32)  # log R/G, log G/B, mean density
 _SUM = np.ones((1, 3), np.float32)
 _FLOOR = 0.01  # density: what bare skin may vary by at the least, or a flat drawing's every code would stand out
-_SAMPLE = 4  # every fourth row and column is fitted to
+_SAMPLE = 2500  # pixels, about, that the surface is fitted to: on a grid, as neighbours tell the same
 _TRIM = 2.8  # standard deviations within which a pixel counts as bare skin
 _ROUNDS = 6
 _LEAST_BARE = 0.1  # of the skin: the trimming stops before less than this is left
@@ -37,15 +37,16 @@ def conspicuity(rgb: RGB, skin: Mask) -> Floats | None:
     """
     features = _features(rgb)
     sampled = np.zeros_like(skin)
-    sampled[::_SAMPLE, ::_SAMPLE] = True
+    step = max(1, round((skin.size / _SAMPLE) ** 0.5))
+    sampled[::step, ::step] = True
     rows, columns = np.nonzero(sampled & skin)
     if len(rows) < _MIN_SAMPLE:
         return None
-    terms = _terms(*skin.shape)
-    values, at = features[rows, columns], terms[rows, columns]
+    x, y = (np.linspace(-1, 1, length, dtype=np.float32) for length in skin.shape[::-1])
+    values, at = features[rows, columns], _terms(x[columns], y[rows])
     bare = _first_guess(values, _near_frame(skin.shape)[rows, columns])
     surface, precision = _fit(values, at, bare)
-    residuals = features - cv2.transform(terms, surface.T)
+    residuals = features - _over_photo(surface, x, y)
     squared = cv2.transform(residuals * cv2.transform(residuals, precision), _SUM)
     return np.asarray(cv2.GaussianBlur(np.sqrt(np.maximum(squared, 0)), (0, 0), 1.5), np.float32)
 
@@ -73,10 +74,20 @@ def _hairs(density: Floats) -> Mask:
     return np.asarray(grown, np.bool_)
 
 
-def _terms(height: int, width: int) -> Floats:
-    """The terms of a quadratic surface at each pixel, (H, W, 6): 1, x, y, x², xy, y²."""
-    x, y = np.meshgrid(np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32))
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2)
+def _terms(x: Floats, y: Floats) -> Floats:
+    """The terms of a quadratic surface at points (n,), (n, 6): 1, x, y, x², xy, y²."""
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+
+
+def _over_photo(surface: Floats, x: Floats, y: Floats) -> Floats:
+    """The surfaces of ``surface`` (6, 3) over columns ``x`` (W,) and rows ``y`` (H,): (H, W, 3)."""
+    flat, across, down, across2, mixed, down2 = surface
+    by_column = flat + np.outer(x, across) + np.outer(x * x, across2)
+    by_row = np.outer(y, down) + np.outer(y * y, down2)
+    both = np.outer(y, x)[..., None] * mixed
+    both += by_column
+    both += by_row[:, None]
+    return np.asarray(both, np.float32)
 
 
 def _near_frame(shape: tuple[int, ...]) -> Mask:
@@ -99,10 +110,11 @@ def _fit(values: Floats, terms: Floats, bare: Mask) -> tuple[Floats, Floats]:
     for _ in range(_ROUNDS):
         surface = _least_squares(terms[bare], values[bare])
         residuals = values - terms @ surface
-        covariance = np.cov(residuals[bare].T) + _FLOOR**2 * np.eye(3)
+        of_bare = residuals[bare]
+        covariance = of_bare.T @ of_bare / len(of_bare) + _FLOOR**2 * np.eye(3)
         precision = np.asarray(np.linalg.inv(covariance), np.float32)
-        within = np.einsum("ni,ij,nj->n", residuals, precision, residuals, optimize=True) < _TRIM**2
-        if np.count_nonzero(within) < max(_MIN_SAMPLE, _LEAST_BARE * len(values)):
+        within = ((residuals @ precision) * residuals) @ np.ones(3, np.float32) < _TRIM**2
+        if np.array_equal(within, bare) or np.count_nonzero(within) < max(_MIN_SAMPLE, _LEAST_BARE * len(values)):
             break
         bare = within
     return surface, precision
@@ -112,8 +124,7 @@ def _least_squares(terms: Floats, values: Floats) -> Floats:
     """Coefficients (6, 3). Ratios of channels are fitted a plane, as the light's colour changes slowly over skin; the
     mean density, with its shading and vignette, a quadratic."""
     coefficients = np.zeros((6, 3), np.float32)
-    flat = terms[:, :3].astype(np.float64)
-    coefficients[:3, :2] = np.linalg.lstsq(flat.T @ flat, flat.T @ values[:, :2], rcond=None)[0]
-    curved = terms.astype(np.float64)
-    coefficients[:, 2] = np.linalg.lstsq(curved.T @ curved, curved.T @ values[:, 2], rcond=None)[0]
+    products, sides = (np.asarray(terms.T @ other, np.float64) for other in (terms, values))
+    coefficients[:3, :2] = np.linalg.lstsq(products[:3, :3], sides[:3, :2], rcond=None)[0]
+    coefficients[:, 2] = np.linalg.lstsq(products, sides[:, 2], rcond=None)[0]
     return coefficients
