@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from ml import modality as kinds
 from ml.deadline import Deadline
+from ml.decision import decide, names_conditions
+from ml.explain.explain import Explained, Explainer
 from ml.faces import Face
 from ml.loading import Models
 from ml.skin.colour import working_copy
@@ -20,15 +22,12 @@ from ml.skin.segmentation import skin_mask
 from ml.values import (
     RGB,
     Analysis,
-    Condition,
-    Decision,
-    IndexInfo,
     Lesion,
     Mask,
+    ModelCard,
+    Overlay,
     Patient,
     Photo,
-    Quality,
-    Retrieval,
     Searcher,
     Skin,
     Zone,
@@ -43,7 +42,8 @@ class CaseRequest:
     """One case: one to three views of the same skin, and what is known of the person.
 
     ``modality`` is what the client says the photos are (ml.modality.MODALITIES) or None; ``k`` is how many similar
-    cases to return; ``pixels_per_mm`` is the first photo's scale, where it is known.
+    cases to return; ``pixels_per_mm`` is the first photo's scale, where it is known;
+    ``explain`` asks for overlays, which cost many runs of each model.
     """
 
     photos: tuple[Photo, ...]
@@ -51,6 +51,7 @@ class CaseRequest:
     modality: str | None = None
     k: int = 5
     pixels_per_mm: float | None = None
+    explain: bool = False
 
 
 class Analyzer:
@@ -62,13 +63,17 @@ class Analyzer:
         searcher: Searcher,
         *,
         measurements: bool = True,
+        lesions: bool = True,
         population: Population | None = None,
     ) -> None:
-        """``population``: what close-ups are scored by; without one, scores are None."""
+        """``lesions``: whether the lesion classifier takes part. ``population``: what close-ups are scored by; without
+        one, scores are None."""
         self._models = models
         self._population = population
         self._searcher = searcher
         self._measurements = measurements
+        self._lesions = lesions
+        self._explainer = Explainer(models.encoder, models.classifier, searcher)
 
     def analyze(self, request: CaseRequest, deadline: Deadline) -> Analysis:
         """Raises DeadlineExceededError, naming the stage that could not start, and BackendError.
@@ -91,26 +96,43 @@ class Analyzer:
         no_lesion = kinds.why_no_lesion(modality)
         conflict = kinds.conflicts(modality, faces)
         with clock.stage("classify"):
-            lesion = None if no_lesion or conflict else self._classify(request, deadline)
+            unfit = no_lesion is not None or conflict or not self._lesions
+            lesion = None if unfit else self._classify(request, deadline)
         with clock.stage("measure"):
             zones = None if faces is None else self._zones(first, faces)
             skin = self._measure(request, small, skin_colours, zones)
             if modality.label in _SCORED:
                 skin = scored(skin, self._population)
+        info = self._searcher.info
+        verdict = decide(info, quality, modality, skin.tone, found.assessment, conflict=conflict)
+        overlays: tuple[Overlay, ...] = ()
+        if request.explain:
+            with clock.stage("explain"):
+                seen = Explained(small, skin_colours, zones, lesion, found.cases, request.patient)
+                overlays = self._explainer.overlays(seen, deadline)
         return Analysis(
             photos=request.photos,
             quality=quality,
             modality=modality,
             skin=skin,
-            conditions=_conditions(found, self._searcher.info, quality),
+            conditions=found.conditions if names_conditions(info, quality, modality) else (),
             lesion=lesion,
-            decision=_decide(self._searcher.info, quality, conflict),
+            decision=verdict.decision,
             similar_cases=found.cases,
-            index=self._searcher.info,
-            models=self._models.cards,
+            index=info,
+            models=self._cards(),
             timings_ms=clock.milliseconds,
-            notes=_notes(no_lesion, faces),
+            notes=_notes(no_lesion if self._lesions else None, faces),
+            accuracy=verdict.accuracy,
+            accuracy_reason=verdict.accuracy_reason,
+            overlays=overlays,
         )
+
+    def _cards(self) -> tuple[ModelCard, ...]:
+        """Of the models that take part."""
+        if self._lesions:
+            return self._models.cards
+        return tuple(card for card in self._models.cards if card.name != self._models.classifier.spec.name)
 
     def _classify(self, request: CaseRequest, deadline: Deadline) -> Lesion:
         return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient, deadline)
@@ -140,26 +162,6 @@ def _notes(no_lesion: str | None, faces: list[Face] | None) -> tuple[str, ...]:
     if faces is None or len(faces) < 2:
         return notes
     return (*notes, f"{len(faces)} faces were found; the zones are those of the one that was seen most clearly.")
-
-
-def _conditions(found: Retrieval, index: IndexInfo, quality: Quality) -> tuple[Condition, ...]:
-    """No disease is named from generated skin, nor from a photo on which nothing can be seen."""
-    return () if index.synthetic or not quality.usable else found.conditions
-
-
-def _decide(index: IndexInfo, quality: Quality, conflict: bool) -> Decision:
-    """Every answer abstains, with its reasons, as long as no calibration has been measured for the index."""
-    reasons = [
-        name
-        for name, holds in (
-            ("synthetic_index", index.synthetic),
-            ("unusable_photo", not quality.usable),
-            (kinds.CONFLICT, conflict),
-            ("not_calibrated", not index.synthetic),
-        )
-        if holds
-    ]
-    return Decision(kind="abstain", reasons=tuple(reasons))
 
 
 class _StageClock:

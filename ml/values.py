@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -150,23 +150,76 @@ class SimilarCase:
 
 @dataclass(frozen=True)
 class Condition:
-    """A named condition. ``probability`` is its share of the similarity-weighted vote, 0–1."""
+    """A named condition. ``probability`` is its share of the similarity-weighted vote, 0–1; ``calibrated_probability``
+    what the index's calibration makes of it, None where there is none. ``agreement``: how far the dermatologists of
+    its evidence agreed, 0–1: the vote-weighted mean of the shares that named their case's leading condition."""
 
     name: str
     icd_10: str | None
     probability: float
     band: str  # "high" ≥ .33, "possible" ≥ .10, else "unlikely"
     evidence: tuple[str, ...]  # case ids, most similar first
+    calibrated_probability: float | None = None
+    agreement: float | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What the analysis commits to. ``kind`` is answer, set or abstain; ``coverage`` 0–1 or None if unmeasured."""
+    """What the analysis commits to. ``kind`` is answer, set or abstain; ``coverage`` 0–1 or None if unmeasured;
+    ``group`` is whose calibration the set was made by: a group of skin tones, or "all"."""
 
     kind: str
     set: tuple[str, ...] = ()
     coverage: float | None = None
     reasons: tuple[str, ...] = ()
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How often the index's answer was right on cases that it had not seen. ``value`` and its 95% interval 0–1, over
+    ``n`` cases of the group."""
+
+    group: str
+    metric: str
+    value: float
+    interval: tuple[float, float]
+    n: int
+    dataset: str
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What an index's calibration says of one search.
+
+    ``probabilities``: every condition that the index knows → calibrated probability, largest first; they sum to 1.
+    ``distance`` is 1 − the mean cosine of the voters, 0–2; beyond ``outlier`` a case is unlike those of the index.
+    A set of conditions with 1 − probability up to ``limits``[tone group] holds a right one with the stated
+    ``coverage``, 0–1; None where too few cases of the group were there to calibrate by. ``accuracy``: by tone group.
+    Both know the group "all".
+    """
+
+    probabilities: Mapping[str, float]
+    distance: float
+    outlier: float
+    coverage: float
+    limits: Mapping[str, float | None]
+    accuracy: Mapping[str, Accuracy]
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A picture to lay over the first photo: ``data`` is a PNG with transparency in its shape, at most 512 px long.
+
+    ``deletion_score`` 0–1, of a heat map only: how much more of the explained score goes when its most important part
+    is taken away than when the same shape is taken away elsewhere; 0 is no better than chance.
+    """
+
+    name: str
+    region: str
+    data: bytes
+    media_type: str = "image/png"
+    deletion_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -185,10 +238,12 @@ class IndexInfo:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """A searcher's answer: the nearest distinct cases, and the vote over their differentials."""
+    """A searcher's answer: the nearest distinct cases, the vote over their differentials, and what the calibration
+    says of it (None where the index has none)."""
 
     cases: tuple[SimilarCase, ...]
     conditions: tuple[Condition, ...]
+    assessment: Assessment | None = None
 
 
 class Searcher(Protocol):
@@ -204,6 +259,10 @@ class Searcher(Protocol):
 
     def search(self, views: Vectors, k: int) -> Retrieval:
         """``views``: (n, dimension), L2-normalised. Returns at most ``k`` distinct cases, most similar first."""
+        ...
+
+    def similarities(self, views: Vectors, case_ids: Sequence[str]) -> NDArray[np.float32]:
+        """(n, cases): the cosine of each view with the best photo of each case, as ``search`` computes it."""
         ...
 
 
@@ -234,3 +293,6 @@ class Analysis:
     models: tuple[ModelCard, ...]
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    accuracy: Accuracy | None = None
+    accuracy_reason: str | None = None  # why there is none
+    overlays: tuple[Overlay, ...] = ()

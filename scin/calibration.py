@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 from ml.errors import ArtifactError
 
 CALIBRATION_FILE = "calibration.json"
-FORMAT = 1
-#: the group of whoever belongs to no other
-ALL = "all"
+FORMAT = 2
 #: shares are kept this far from 0 and 1 before their logit is taken
 _LEAST_SHARE = 1e-3
 
@@ -60,9 +58,10 @@ class Calibration:
     """Measured for one index, transform and vote.
 
     ``scaling`` makes probabilities of shares, with ``prior`` (condition → share among the index's cases).
-    ``quantiles``: stated coverage ("0.90") → tone group → quantile. ``distances`` are the 101 percentiles of 1 − the
-    mean cosine of the voting neighbours of the index's own cases, each tenth sought among the others; beyond
-    ``outlier`` a case is unlike them. ``accuracy``: tone group → metric → accuracy on held-out folds.
+    ``quantiles``: stated coverage ("0.90") → tone group → quantile, and ``accuracy``: tone group → metric → accuracy on
+    held-out folds; groups go by our own estimate of the tone, the one that is known of a photo when it is served.
+    ``distances`` are the 101 percentiles of 1 − the mean cosine of the voting neighbours of the index's own cases,
+    each tenth sought among the others; beyond ``outlier`` a case is unlike them.
     """
 
     format: int

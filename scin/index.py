@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import faiss
@@ -11,9 +12,12 @@ from numpy.typing import NDArray
 from ml.errors import ArtifactError
 from ml.skin.percentiles import Population
 from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
+from scin.assessing import assess
+from scin.calibration import CALIBRATION_FILE, Calibration, read_calibration
+from scin.embeddings import read_embeddings
 from scin.manifest import Manifest, Structure, read_manifest, verify_files
 from scin.population import read_population
-from scin.structure import arrange, parameters
+from scin.structure import arrange, moved, parameters
 from scin.table import CASES_TABLE, THUMBNAILS, CaseTable, StoredCase, Thumbnails
 from scin.transform import Transform, TransformSpec, fit_transforms
 from scin.vote import vote
@@ -52,7 +56,15 @@ def load_index(folder: Path, *, encoder_fingerprint: str, dimension: int, mmap: 
         raise ArtifactError(f"The index in {folder} cannot be read. Build it again.") from error
     if (index.d, index.ntotal) != (manifest.dimension, manifest.vectors) or len(cases) != manifest.cases:
         raise ArtifactError(f"{folder / INDEX_FILE} does not hold what its manifest says. Build the index again.")
-    return SearchIndex(manifest, index, cases, thumbnails, read_population(folder, manifest.files))
+    return SearchIndex(
+        manifest,
+        index,
+        cases,
+        thumbnails,
+        read_population(folder, manifest.files),
+        calibration=read_calibration(folder) if CALIBRATION_FILE in manifest.files else None,
+        folder=folder,
+    )
 
 
 def check_encoder(folder: Path, manifest: Manifest, fingerprint: str, dimension: int) -> None:
@@ -79,8 +91,13 @@ class SearchIndex:
         cases: CaseTable,
         thumbnails: Thumbnails,
         population: Population | None = None,
+        *,
+        calibration: Calibration | None,
+        folder: Path,
     ) -> None:
         self.manifest = manifest
+        self._calibration = calibration
+        self._folder = folder
         self._index = index
         self._parameters = parameters(manifest.structure)
         self._cases = cases
@@ -117,7 +134,22 @@ class SearchIndex:
                 best[owner] = max(similarity, best.get(owner, -1.0))
         ranked = sorted(best, key=lambda owner: (-best[owner], self._cases.case_id(owner)))[:wanted]
         neighbours = tuple(_similar(self._cases.case(owner), best[owner]) for owner in ranked)
-        return Retrieval(neighbours[:k], vote(neighbours, self.manifest.vote))
+        conditions = vote(neighbours, self.manifest.vote)
+        if self._calibration is None:
+            return Retrieval(neighbours[:k], conditions)
+        voters = neighbours[: self.manifest.vote.neighbours]
+        calibrated, assessment = assess(conditions, voters, self._calibration, self.manifest.dataset)
+        return Retrieval(neighbours[:k], calibrated, assessment)
+
+    def similarities(self, views: Vectors, case_ids: Sequence[str]) -> NDArray[np.float32]:
+        """(n, cases): the cosine of each view (n, dimension) with the best photo of each case, exactly, whatever the
+        kind of the index. Raises ArtifactError if the index was built without its embeddings."""
+        rows = [self._cases.find(case_id) for case_id in case_ids]
+        photos = [[] if row is None else [photo.vector for photo in self._cases.case(row).photos] for row in rows]
+        stored = read_embeddings(self._folder)
+        asked = moved(self._index, views)
+        best = [(asked @ moved(self._index, stored[own]).T).max(axis=1) for own in photos]
+        return np.stack(best, axis=1)
 
     def thumbnail(self, case_id: str, n: int) -> bytes | None:
         """The WebP thumbnail of photo ``n`` (from 0) of a case, or None if there is no such photo."""

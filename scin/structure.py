@@ -73,6 +73,13 @@ def parameters(structure: Structure) -> Any:
     return None
 
 
+def moved(index: Any, vectors: Vectors) -> Vectors:
+    """(n, dimension) as the encoder gives them → as the index compares them: moved and of unit length."""
+    for step in range(index.chain.size()):
+        vectors = _faiss.downcast_VectorTransform(index.chain.at(step)).apply(np.ascontiguousarray(vectors, np.float32))
+    return np.asarray(vectors, np.float32)
+
+
 def _inner(kind: str, vectors: Vectors, transform: Transform) -> faiss.Index:
     width = _width(transform)
     if kind == "flat":

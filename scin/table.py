@@ -35,6 +35,7 @@ _SCHEMA = pa.schema(
         ("fitzpatrick_labels", pa.list_(pa.string())),
         ("monk_india", pa.int32()),
         ("monk_us", pa.int32()),
+        ("monk_estimate", pa.int32()),
         ("body_parts", pa.list_(pa.string())),
         ("age_group", pa.string()),
         ("sex", pa.string()),
@@ -54,7 +55,8 @@ class StoredPhoto:
 
 @dataclass(frozen=True)
 class StoredCase:
-    """A case as the index keeps it."""
+    """A case as the index keeps it. ``monk_estimate`` is our own of its first photo, 1–10, made as serving makes it of
+    a request's; None where the photo does not tell it, and in an index that was built without it."""
 
     case_id: str
     photos: tuple[StoredPhoto, ...]
@@ -68,9 +70,10 @@ class StoredCase:
     body_parts: tuple[str, ...]
     age_group: str | None
     sex: str | None
+    monk_estimate: int | None = None
 
     @classmethod
-    def of(cls, case: Case, photos: Iterable[StoredPhoto]) -> StoredCase:
+    def of(cls, case: Case, photos: Iterable[StoredPhoto], monk_estimate: int | None = None) -> StoredCase:
         return cls(
             case_id=case.case_id,
             photos=tuple(photos),
@@ -84,6 +87,7 @@ class StoredCase:
             body_parts=case.body_parts,
             age_group=case.age_group,
             sex=case.sex,
+            monk_estimate=monk_estimate,
         )
 
 

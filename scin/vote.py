@@ -28,15 +28,37 @@ def vote(neighbours: Sequence[SimilarCase], parameters: Vote) -> tuple[Condition
     weights = np.exp(similarities - similarities.max())
     weights /= weights.sum()
     shares: dict[str, float] = {}
-    evidence: dict[str, list[str]] = {}
-    for case, weight in zip(voters, weights, strict=True):
+    evidence: dict[str, list[int]] = {}
+    for place, (case, weight) in enumerate(zip(voters, weights, strict=True)):
         named = {name: part for name, part in case.differential.items() if name not in NOT_CONDITIONS}
         total = sum(named.values())
         for name, part in named.items():
             shares[name] = shares.get(name, 0.0) + float(weight) * part / total
-            evidence.setdefault(name, []).append(case.case_id)
+            evidence.setdefault(name, []).append(place)
     ranked = sorted(shares, key=lambda name: (-shares[name], name))
-    return tuple(Condition(n, icd_10(n), shares[n], band(shares[n]), tuple(evidence[n])) for n in ranked)
+    return tuple(
+        Condition(
+            name,
+            icd_10(name),
+            shares[name],
+            band(shares[name]),
+            tuple(voters[place].case_id for place in evidence[name]),
+            agreement=_agreement([(voters[place], float(weights[place])) for place in evidence[name]]),
+        )
+        for name in ranked
+    )
+
+
+def _agreement(cited: Sequence[tuple[SimilarCase, float]]) -> float | None:
+    """The weighted mean of what is known of the cases' agreements; None where nothing is."""
+    known = [(agreement, weight) for case, weight in cited if (agreement := _number(case)) is not None]
+    total = sum(weight for _, weight in known)
+    return sum(agreement * weight for agreement, weight in known) / total if total else None
+
+
+def _number(case: SimilarCase) -> float | None:
+    agreement = case.dermatologists.get("agreement")
+    return float(agreement) if isinstance(agreement, int | float) else None
 
 
 def band(probability: float) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from ml.sites import CANONICAL_SITES, canonical
 from ml.values import Patient
 from web.errors import BadFieldError, ImpossibleValueError
+from web.profiles import OWN, PROFILES
 
 DEFAULT_K = 5
 MAX_K = 50
@@ -41,6 +42,7 @@ _MODALITIES = {
 }
 #: every word that is understood
 SEXES, MODALITIES = tuple(_SEXES), tuple(_MODALITIES)
+_TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 #: objects that clients put the person's data into; what stands beside them wins
 _NESTED = ("user_parameters", "user_demographics", "demographics")
 
@@ -97,6 +99,27 @@ def read_scale(fields: Mapping[str, object]) -> float | None:
     if scale is None or not 0 < scale <= MAX_PIXELS_PER_MM:
         raise BadFieldError(f"pixels_per_mm must be above 0 and at most {MAX_PIXELS_PER_MM}.", field="pixels_per_mm")
     return scale
+
+
+def read_explain(fields: Mapping[str, object]) -> bool:
+    """Whether overlays are wanted. Raises BadFieldError for anything but a yes or a no."""
+    value = fields.get("explain")
+    if _missing(value) or isinstance(value, bool):
+        return bool(value)
+    word = str(value).strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise BadFieldError("explain must be true or false.", field="explain", allowed=["true", "false"])
+    return word in _TRUE
+
+
+def read_profile(fields: Mapping[str, object]) -> str:
+    """The name of the shape that the answer is wanted in. Raises BadFieldError for one that is not known."""
+    value = fields.get("profile")
+    name = OWN if _missing(value) else str(value).strip().lower()
+    if name not in PROFILES:
+        allowed = sorted(PROFILES)
+        raise BadFieldError(f"profile must be one of {', '.join(allowed)}.", field="profile", allowed=allowed)
+    return name
 
 
 def read_words(fields: Mapping[str, object], name: str) -> tuple[str, ...]:

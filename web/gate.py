@@ -159,14 +159,16 @@ class _Turns:
 class Lane:
     """A lane of one for costly extras: whoever comes while it is taken is told to come back."""
 
-    def __init__(self) -> None:
+    def __init__(self, busy: str) -> None:
+        """``busy`` is what a caller is told while the lane is taken."""
         self._lock = threading.Lock()
+        self._busy = busy
 
     @contextmanager
     def enter(self) -> Iterator[None]:
         """Raises BusyError if the lane is taken."""
         if not self._lock.acquire(blocking=False):
-            raise BusyError("A capability test is already running. Ask again shortly.", retry_after_s=5)
+            raise BusyError(self._busy, retry_after_s=5)
         try:
             yield
         finally:

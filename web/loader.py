@@ -113,6 +113,12 @@ class ProductionLoader:
             dimension=self._settings.faiss_dimension,
             mmap=self._settings.mmap,
         )
-        analyzer = Analyzer(models, index, measurements=self._settings.measurements, population=index.population)
+        analyzer = Analyzer(
+            models,
+            index,
+            measurements=self._settings.measurements,
+            lesions=not self._settings.cosmetic_mode,
+            population=index.population,
+        )
         native = NativeCheck(self._settings.models_dir)
         return Pipeline(analyzer, index, lambda: run(models, index, native), tuple(models.cards), index.info)

@@ -28,8 +28,19 @@ from web.errors import (
     TooManyImagesError,
     UnsupportedBodyError,
 )
-from web.fields import DEFAULT_K, flatten, read_k, read_modality, read_patient, read_scale, read_words
+from web.fields import (
+    DEFAULT_K,
+    flatten,
+    read_explain,
+    read_k,
+    read_modality,
+    read_patient,
+    read_profile,
+    read_scale,
+    read_words,
+)
 from web.payloads import decode_base64, strip_junk
+from web.profiles import OWN
 
 MAX_IMAGES = 3
 IMAGE_NAMES = ("image", "images", "image_data", "file", "query_image")
@@ -54,7 +65,8 @@ class Options:
 
 @dataclass(frozen=True)
 class AnalyzeRequest:
-    """One case: one to three photos as they were uploaded, or, with ``is_capability``, none."""
+    """One case: one to three photos as they were uploaded, or, with ``is_capability``, none. ``profile`` is one of
+    web.profiles.PROFILES."""
 
     images: tuple[bytes, ...]
     patient: Patient = field(default_factory=Patient)
@@ -62,6 +74,8 @@ class AnalyzeRequest:
     modality: str | None = None
     pixels_per_mm: float | None = None
     options: Options = field(default_factory=Options)
+    explain: bool = False
+    profile: str = OWN
     is_capability: bool = False
 
 
@@ -180,6 +194,8 @@ def _assemble(given: Mapping[str, object], uploads: list[bytes]) -> AnalyzeReque
         modality=read_modality(fields),
         pixels_per_mm=read_scale(fields),
         options=Options(read_words(fields, "conditions"), read_words(fields, "skin_types")),
+        explain=read_explain(fields),
+        profile=read_profile(fields),
     )
 
 

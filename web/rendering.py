@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 
 from ml import values
 from web import __version__, schemas
+from web.cosmetic import without_diseases
 from web.loader import Part
 
 DISCLAIMER = (
@@ -22,6 +24,8 @@ def render_analysis(
     analysis: values.Analysis, timings_ms: Mapping[str, float], *, cosmetic: bool, mock: bool = False
 ) -> schemas.AnalysisAnswer:
     """The answer object. ``cosmetic`` leaves out all that names a disease; ``mock`` marks a canned answer."""
+    if cosmetic:
+        analysis = without_diseases(analysis)
     synthetic = analysis.index is not None and analysis.index.synthetic
     return schemas.AnalysisAnswer(
         analysis_id=str(uuid.uuid4()),
@@ -36,11 +40,13 @@ def render_analysis(
             stated=analysis.modality.stated,
         ),
         skin=_skin(analysis.skin),
-        conditions=[] if cosmetic else [_condition(condition) for condition in analysis.conditions],
-        lesion=None if cosmetic or analysis.lesion is None else _lesion(analysis.lesion),
-        decision=_cosmetic_decision(analysis.decision) if cosmetic else _decision(analysis.decision),
-        accuracy=None,
-        similar_cases=[_similar(case, synthetic, cosmetic) for case in analysis.similar_cases],
+        conditions=[_condition(condition) for condition in analysis.conditions],
+        lesion=None if analysis.lesion is None else _lesion(analysis.lesion),
+        decision=_decision(analysis.decision),
+        accuracy=_accuracy(analysis.accuracy),
+        accuracy_reason=analysis.accuracy_reason,
+        similar_cases=[_similar(case, synthetic) for case in analysis.similar_cases],
+        overlays=[_overlay(overlay) for overlay in analysis.overlays],
         attribution=dict(analysis.index.attribution) if analysis.index else {},
         models=[_model(card) for card in analysis.models],
         index=_index(analysis.index),
@@ -127,6 +133,8 @@ def _condition(condition: values.Condition) -> schemas.Condition:
         probability=_finite(condition.probability),
         band=condition.band,
         evidence=list(condition.evidence),
+        calibrated_probability=_finite(condition.calibrated_probability),
+        agreement=_finite(condition.agreement),
     )
 
 
@@ -156,24 +164,43 @@ def _decision(decision: values.Decision) -> schemas.Decision:
             "set": list(decision.set),
             "coverage": _finite(decision.coverage),
             "reasons": list(decision.reasons),
+            "group": decision.group,
         }
     )
 
 
-def _cosmetic_decision(decision: values.Decision) -> schemas.Decision:
-    reasons = decision.reasons if decision.kind == "abstain" else ()
-    return schemas.Decision(kind="abstain", set=[], coverage=None, reasons=[*reasons, "cosmetic_mode"])
+def _accuracy(accuracy: values.Accuracy | None) -> schemas.Accuracy | None:
+    if accuracy is None:
+        return None
+    return schemas.Accuracy(
+        group=accuracy.group,
+        metric=accuracy.metric,
+        value=accuracy.value,
+        interval=accuracy.interval,
+        n=accuracy.n,
+        dataset=accuracy.dataset,
+    )
 
 
-def _similar(case: values.SimilarCase, synthetic: bool, cosmetic: bool) -> schemas.SimilarCase:
+def _overlay(overlay: values.Overlay) -> schemas.Overlay:
+    return schemas.Overlay(
+        name=overlay.name,
+        region=overlay.region,
+        media_type=overlay.media_type,
+        data_base64=base64.b64encode(overlay.data).decode("ascii"),
+        deletion_score=_finite(overlay.deletion_score),
+    )
+
+
+def _similar(case: values.SimilarCase, synthetic: bool) -> schemas.SimilarCase:
     return schemas.SimilarCase(
         case_id=case.case_id,
         similarity=_finite(case.similarity),
         demonstration=synthetic,
         thumbnail=case.thumbnails[0] if case.thumbnails else None,
         thumbnails=list(case.thumbnails),
-        differential={} if cosmetic else {name: _finite(weight) for name, weight in case.differential.items()},
-        dermatologists={} if cosmetic else dict(case.dermatologists),
+        differential={name: _finite(weight) for name, weight in case.differential.items()},
+        dermatologists=dict(case.dermatologists),
         fitzpatrick=dict(case.fitzpatrick),
         monk=dict(case.monk),
         body_parts=list(case.body_parts),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Response, current_app, g, request
@@ -19,6 +20,7 @@ from web.client import AttendedDeadline, Client
 from web.errors import NoSuchThumbnailError
 from web.loader import Pipeline
 from web.parsing import AnalyzeRequest, parse
+from web.profiles import PROFILES
 from web.rendering import render_analysis, render_capability
 from web.services import Services
 
@@ -80,7 +82,8 @@ def _capability(own: Services, pipeline: Pipeline) -> Response:
 
 def _analysis(own: Services, pipeline: Pipeline, wanted: AnalyzeRequest, deadline: Deadline) -> Response:
     watch = _Stopwatch(deadline)
-    with own.gate.run(deadline):
+    lane = own.explain_lane.enter() if wanted.explain else nullcontext()
+    with lane, own.gate.run(deadline):
         watch.lap("queue")
         deadline.check("decode")
         photos = _decode(wanted, own.settings.max_pixels)
@@ -92,6 +95,7 @@ def _analysis(own: Services, pipeline: Pipeline, wanted: AnalyzeRequest, deadlin
             modality=wanted.modality,
             k=wanted.k,
             pixels_per_mm=wanted.pixels_per_mm,
+            explain=wanted.explain,
         )
         analysis = pipeline.analyzer.analyze(case, deadline)
         watch.lap("analysis")
@@ -100,7 +104,7 @@ def _analysis(own: Services, pipeline: Pipeline, wanted: AnalyzeRequest, deadlin
     g.facts = _facts(analysis, timings)
     settings = own.settings
     answer = render_analysis(analysis, timings, cosmetic=settings.cosmetic_mode, mock=settings.use_mock_services)
-    return json_response(answer)
+    return json_response(PROFILES[wanted.profile](answer))
 
 
 def _decode(wanted: AnalyzeRequest, max_pixels: int) -> tuple[Photo, ...]:

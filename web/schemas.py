@@ -79,11 +79,16 @@ class Skin(Wire):
 
 
 class Condition(Wire):
+    """``probability`` is the raw share of the similar cases' vote, 0–1, ``calibrated_probability`` what the index's
+    calibration makes of it; ``agreement``, 0–1, is how far the dermatologists of the cases in ``evidence`` agreed."""
+
     name: str
     icd_10: str | None
     probability: float | None
     band: str
     evidence: list[str]
+    calibrated_probability: float | None = None
+    agreement: float | None = None
 
 
 class Prediction(Wire):
@@ -104,10 +109,14 @@ class Lesion(Wire):
 
 
 class Decision(Wire):
+    """``set`` holds a right condition in ``coverage`` (0–1) of cases like this one; ``group`` is whose calibration says
+    so: a group of Monk tones, or "all". ``reasons`` say why there is no set, or why it is not the tone's own."""
+
     kind: Literal["answer", "set", "abstain"]
     set: list[str]
     coverage: float | None
     reasons: list[str]
+    group: str | None = None
 
 
 class Accuracy(Wire):
@@ -155,6 +164,18 @@ class Index(Wire):
     built_at: str
 
 
+class Overlay(Wire):
+    """A PNG with transparency to lay over the first photo, in its shape. ``deletion_score``, 0–1, of a heat map: how
+    much more of the score goes with its most important part than with the same shape elsewhere; 0 is no better than
+    chance."""
+
+    name: str
+    region: str
+    media_type: str
+    data_base64: str
+    deletion_score: float | None
+
+
 class AnalysisAnswer(Wire):
     """The answer for one case."""
 
@@ -171,7 +192,9 @@ class AnalysisAnswer(Wire):
     lesion: Lesion | None
     decision: Decision
     accuracy: Accuracy | None
+    accuracy_reason: str | None = None
     similar_cases: list[SimilarCase]
+    overlays: list[Overlay] = []
     attribution: dict[str, str]
     models: list[Model]
     index: Index | None

@@ -41,7 +41,8 @@ class Services:
             on_change=metrics.load,
             on_full=self.uploads.make_way,
         )
-        self.capability_lane = Lane()
+        self.capability_lane = Lane("A capability test is already running. Ask again shortly.")
+        self.explain_lane = Lane("Another photo is being explained. Send it again shortly, or without explain.")
         self.state = State.STARTING if settings.ml_available else State.DISABLED
         self.reason: str | None = None if settings.ml_available else "ML_AVAILABLE is false"
         self._loader = loader

@@ -36,6 +36,7 @@ class _Photos:
 
     by_digest: dict[str, StoredPhoto] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+    monk: dict[str, int | None] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
 
     def unpack(self, rows: Iterable[Row], packed: BinaryIO) -> Iterator[Vector]:
@@ -45,6 +46,7 @@ class _Photos:
                 self.skipped[row.skipped] += 1
                 continue
             self.digests[row.path] = row.digest
+            self.monk[row.digest] = row.monk
             if row.vector is not None and row.digest not in self.by_digest:
                 place = StoredPhoto(len(self.by_digest), packed.tell(), len(row.thumbnail), shot_type=None)
                 self.by_digest[row.digest] = place
@@ -56,7 +58,9 @@ class _Photos:
             (image, self.by_digest[self.digests[image.path]]) for image in case.images if image.path in self.digests
         ]
         return StoredCase.of(
-            case, [StoredPhoto(photo.vector, photo.offset, photo.length, image.shot_type) for image, photo in found]
+            case,
+            [StoredPhoto(photo.vector, photo.offset, photo.length, image.shot_type) for image, photo in found],
+            self.monk[self.digests[found[0][0].path]] if found else None,
         )
 
     def forget_lost(self) -> None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from ml.errors import ImageError
 from ml.images import decode
+from ml.skin.colour import working_copy
+from ml.skin.segmentation import skin_mask
+from ml.skin.tone import estimate
 from ml.values import RGB, Vector
 from scin.thumbnails import thumbnail
 from storage import NotFoundError, StorageError
@@ -18,13 +21,15 @@ MISSING, UNREADABLE = "image missing", "image unreadable"
 @dataclass(frozen=True)
 class Row:
     """One photo as a shard keeps it. ``digest`` is the sha256 of its bytes, "" where there are none; ``vector`` is None
-    for a copy of an earlier photo and for one that was ``skipped``, whose reason that is (else "")."""
+    for a copy of an earlier photo and for one that was ``skipped``, whose reason that is (else ""). ``monk`` is our own
+    estimate of the skin's tone, 1–10, or None where the photo does not tell it."""
 
     path: str
     digest: str = ""
     vector: Vector | None = None
     thumbnail: bytes = b""
     skipped: str = ""
+    monk: int | None = None
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,11 @@ class Decoded:
     digest: str
     rgb: RGB
     thumbnail: bytes
+    monk: int | None
 
     def row(self, vector: Vector | None) -> Row:
         """``vector`` None: the photo is a copy of an earlier one, which has the thumbnail too."""
-        return Row(self.path, self.digest, vector, b"" if vector is None else self.thumbnail)
+        return Row(self.path, self.digest, vector, b"" if vector is None else self.thumbnail, monk=self.monk)
 
 
 class Copies:
@@ -66,4 +72,10 @@ def decode_photo(path: str, content: bytes | StorageError) -> Decoded | Row:
         rgb = decode(content).rgb
     except ImageError as error:
         return Row(path, digest, skipped=f"image: {error.code}")
-    return Decoded(path, digest, rgb, thumbnail(rgb))
+    return Decoded(path, digest, rgb, thumbnail(rgb), monk_of(rgb))
+
+
+def monk_of(rgb: RGB) -> int | None:
+    """The Monk tone that serving would estimate from the same photo."""
+    small = working_copy(rgb)
+    return estimate(small, skin_mask(small)).monk_estimate

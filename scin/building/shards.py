@@ -19,9 +19,9 @@ from storage.base import write_atomically
 
 #: photos of a shard: what a killed build loses at most. Half a megabyte of vectors, a quarter of a minute of encoding
 SHARD_PHOTOS = 256
-_FORMAT = 1
+_FORMAT = 2
 _RECIPE, _LOCK = "recipe.json", "lock"
-_COLUMNS = ("path", "digest", "vector", "thumbnail", "skipped")
+_COLUMNS = ("path", "digest", "vector", "thumbnail", "skipped", "monk")
 
 
 class BuildError(Exception):
@@ -66,6 +66,7 @@ class ShardFolder:
                 ("vector", pa.list_(pa.float32(), recipe.dimension)),
                 ("thumbnail", pa.binary()),
                 ("skipped", pa.string()),
+                ("monk", pa.int32()),
             ]
         )
 

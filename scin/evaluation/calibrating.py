@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from scin.calibration import ALL, Quantile, Scaling, probabilities
+from ml.decision import ALL
+from scin.calibration import Quantile, Scaling, probabilities
 from scin.evaluation.bootstrap import TOO_FEW
 from scin.evaluation.cases import Floats, LabelledCases
 from scin.evaluation.folds import case_folds
 from scin.evaluation.neighbours import Neighbours, mean_distance, nearest
 from scin.evaluation.selection import Choice
-from scin.evaluation.tones import MONK_GROUP, UNKNOWN
+from scin.evaluation.tones import OWN_GROUP, UNKNOWN
 from scin.evaluation.voting import vote_shares
 from scin.transform import fit_transforms
 
@@ -69,7 +70,7 @@ def calibrate(choice: Choice, cases: LabelledCases, seed: int) -> Fitted:
     return Fitted(
         scaling=scaling,
         prior=prior,
-        quantiles={coverage: quantiles(scores, cases.tones[MONK_GROUP], coverage) for coverage in COVERAGES},
+        quantiles={coverage: quantiles(scores, cases.tones[OWN_GROUP], coverage) for coverage in COVERAGES},
         distances=np.percentile(distances, np.arange(101)),
     )
 

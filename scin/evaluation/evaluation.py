@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from scin.calibration import ALL
+from ml.decision import ALL
 from scin.evaluation import held_out, scores
 from scin.evaluation.bootstrap import Bootstrap, Figure, mean_of
 from scin.evaluation.calibrating import Fitted, calibrate, calibration_error
@@ -19,7 +19,7 @@ from scin.evaluation.image_split import ImageSplit, image_split
 from scin.evaluation.metrics import COMMONEST, TOP_1, TOP_3
 from scin.evaluation.scores import Figures
 from scin.evaluation.selection import Choice, choose
-from scin.evaluation.tones import MONK_GROUP, MONK_GROUPS
+from scin.evaluation.tones import MONK_GROUPS, OWN_GROUP
 
 FOLDS = 5
 CALIBRATED = "kNN vote, calibrated"
@@ -88,7 +88,7 @@ class Evaluation:
     @property
     def cited(self) -> dict[str, Figures]:
         """Tone group (and "all") → the figures of the vote that an answer cites."""
-        groups = {ALL: self.overall[held_out.VOTE], **self.tones[held_out.VOTE][MONK_GROUP]}
+        groups = {ALL: self.overall[held_out.VOTE], **self.tones[held_out.VOTE][OWN_GROUP]}
         return {group: {metric: figures[metric] for metric in CITED} for group, figures in groups.items()}
 
 
@@ -157,7 +157,7 @@ def confusion(probabilities: Floats, cases: LabelledCases) -> Confusion:
 
 
 def _sets(answered: HeldOut, cases: LabelledCases, bootstrap: Bootstrap) -> dict[str, dict[str, Sets]]:
-    names = cases.tones[MONK_GROUP]
+    names = cases.tones[OWN_GROUP]
     members = {ALL: np.ones(len(cases), np.bool_), **{group: names == group for group in MONK_GROUPS}}
     found: dict[str, dict[str, Sets]] = {}
     for coverage, covered in answered.covered.items():

@@ -16,7 +16,7 @@ from scin.evaluation.cases import Floats, Ints, LabelledCases
 from scin.evaluation.neighbours import mean_distance
 from scin.evaluation.probe import probe
 from scin.evaluation.selection import Choice, choose
-from scin.evaluation.tones import MONK_GROUP
+from scin.evaluation.tones import OWN_GROUP
 from scin.evaluation.voting import vote_shares
 
 VOTE, PROBE, PRIOR = "kNN vote", "logistic-regression probe", "commonest conditions"
@@ -91,6 +91,6 @@ def _answer(
     found.outliers[rows] = mean_distance(near, choice.vote.neighbours) > fitted.outlier
     scores = nonconformity(calibrated, tested.leading)
     for coverage in COVERAGES:
-        limits = np.array([fitted.threshold(coverage, str(group)) for group in tested.tones[MONK_GROUP]])
+        limits = np.array([fitted.threshold(coverage, str(group)) for group in tested.tones[OWN_GROUP]])
         found.covered[coverage][rows] = scores <= limits
         found.set_sizes[coverage][rows] = (1.0 - calibrated <= limits[:, None]).sum(axis=1)

@@ -8,26 +8,30 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.decision import TONE_GROUPS, tone_group
 from scin.table import StoredCase
 
 FITZPATRICK_RATED, FITZPATRICK_SELF = "Fitzpatrick (dermatologists)", "Fitzpatrick (self-reported)"
 MONK, MONK_GROUP = "Monk", "Monk group"
+#: by our own estimate: the one that is known of a photo when it is served, so the one that calibrations go by
+OWN_GROUP = "Monk group (our estimate)"
 UNKNOWN = ""
-MONK_GROUPS = {"Monk 1–4": range(1, 5), "Monk 5–7": range(5, 8), "Monk 8–10": range(8, 11)}
+MONK_GROUPS = TONE_GROUPS
 
 
 def tone_groups(cases: Sequence[StoredCase]) -> dict[str, NDArray[np.str_]]:
     """Scale → (n,) each case's group on it, "" where nobody said.
 
     Fitzpatrick by the median of the dermatologists' estimates, and as the contributor said; Monk by the mean of the
-    two raters' tones. A half is rounded to the darker type, of which there are fewer.
+    two raters' tones. A half is rounded to the darker type, of which there are fewer. And by our own estimate.
     """
     monk = [monk_tone(case.monk_india, case.monk_us) for case in cases]
     return {
         FITZPATRICK_RATED: _names("Fitzpatrick", [_fitzpatrick(case.fitzpatrick_labels) for case in cases]),
         FITZPATRICK_SELF: _names("Fitzpatrick", [_fitzpatrick(_one(case.fitzpatrick_self)) for case in cases]),
         MONK: _names("Monk", monk),
-        MONK_GROUP: np.array([UNKNOWN if tone is None else monk_group(tone) for tone in monk], np.str_),
+        MONK_GROUP: _groups(monk),
+        OWN_GROUP: _groups([case.monk_estimate for case in cases]),
     }
 
 
@@ -37,9 +41,8 @@ def monk_tone(*ratings: int | None) -> int | None:
     return int(sum(given) / len(given) + 0.5) if given else None
 
 
-def monk_group(tone: int) -> str:
-    """The group of a Monk tone, 1–10."""
-    return next(name for name, tones in MONK_GROUPS.items() if tone in tones)
+def _groups(tones: Sequence[int | None]) -> NDArray[np.str_]:
+    return np.array([tone_group(tone) or UNKNOWN for tone in tones], np.str_)
 
 
 def _fitzpatrick(labels: Sequence[str]) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ class Parts:
         self.info = info
         self.meshes = list(meshes)
         self.calls: list[tuple[str, Any]] = []
+        self.spec = SimpleNamespace(name="made")
 
     def embed(self, photos: Sequence[np.ndarray], deadline: Deadline) -> Vectors:
         self.calls.append(("encode", len(photos)))
@@ -72,6 +74,15 @@ class Parts:
         self.calls.append(("classify", (len(photos), patient)))
         return LESION
 
+    def similarities(self, views: Vectors, case_ids: Sequence[str]) -> np.ndarray:
+        self.calls.append(("similarities", tuple(case_ids)))
+        return np.full((len(views), len(case_ids)), 0.5, np.float32)
+
+    def probabilities(self, photos: Sequence[np.ndarray], patient: Patient, deadline: Deadline) -> np.ndarray:
+        deadline.check("classify")
+        self.calls.append(("probabilities", patient))
+        return np.array([np.eye(7)[5] * photo.mean() / 255 for photo in photos], np.float32)
+
     def detect(self, photo: np.ndarray, small: np.ndarray) -> list[Face]:
         self.calls.append(("faces", photo.shape))
         return self.found
@@ -80,17 +91,24 @@ class Parts:
         self.calls.append(("landmarks", where.score))
         return self.meshes.pop(0)
 
-    def analyzer(self, *, faces: bool = True, measurements: bool = True) -> Analyzer:
+    def analyzer(self, *, faces: bool = True, measurements: bool = True, lesions: bool = True) -> Analyzer:
         cards = (ModelCard("made", "1", "numpy", "numpy 1", "none"),)
         models = Models(self, self, self if faces else None, cards)  # type: ignore[arg-type]
-        return Analyzer(models, self, measurements=measurements)
+        return Analyzer(models, self, measurements=measurements, lesions=lesions)
 
     def asked(self) -> list[str]:
         return [name for name, _ in self.calls]
 
 
-def analyze(parts: Parts, *photos: Photo, faces: bool = True, measurements: bool = True, **request: Any) -> Analysis:
-    analyzer = parts.analyzer(faces=faces, measurements=measurements)
+def analyze(
+    parts: Parts,
+    *photos: Photo,
+    faces: bool = True,
+    measurements: bool = True,
+    lesions: bool = True,
+    **request: Any,
+) -> Analysis:
+    analyzer = parts.analyzer(faces=faces, measurements=measurements, lesions=lesions)
     return analyzer.analyze(CaseRequest(photos or (SKIN,), **request), Deadline(60))
 
 
@@ -200,6 +218,48 @@ def test_every_reason_is_told() -> None:
     parts = Parts([face(0.9)], info=replace(INFO, synthetic=True), meshes=[None])
     decision = analyze(parts, FLAT, modality="dermatoscopic").decision
     assert decision.reasons == ("synthetic_index", "unusable_photo", "modality_conflict")
+
+
+def test_without_lesions_the_classifier_takes_no_part() -> None:
+    parts = Parts()
+    analysis = analyze(parts, lesions=False, modality="close_up", explain=True)
+    assert (analysis.lesion, analysis.models, analysis.notes) == (None, (), ())
+    assert not {"classify", "probabilities"} & set(parts.asked())
+
+
+# explanations
+
+
+def test_nothing_is_explained_unless_it_is_asked_for() -> None:
+    parts = Parts()
+    assert analyze(parts).overlays == ()
+    assert not {"similarities", "probabilities"} & set(parts.asked())
+
+
+def test_both_models_and_all_that_was_measured_are_explained() -> None:
+    parts = Parts()
+    analysis = analyze(parts, SKIN, OTHER, explain=True, patient=Patient(age=40))
+    scores = {overlay.name: overlay.deletion_score for overlay in analysis.overlays}
+    assert set(scores) == {"skin_mask", "melanin", "haemoglobin", "similar_cases", "lesion_class"}
+    assert scores["similar_cases"] == 0
+    assert scores["lesion_class"] is not None
+    assert scores["skin_mask"] is None
+    assert ("similarities", ("-5",)) in parts.calls
+    assert ("probabilities", Patient(age=40)) in parts.calls
+    assert "explain" in analysis.timings_ms
+    assert analysis.lesion == analyze(Parts(), SKIN, OTHER).lesion
+
+
+def test_only_what_answered_is_explained() -> None:
+    names = {overlay.name for overlay in analyze(Parts(), modality="close_up", explain=True).overlays}
+    assert "lesion_class" not in names
+
+
+def test_an_explanation_stops_at_the_deadline() -> None:
+    parts = Parts()
+    with pytest.raises(DeadlineExceededError):
+        parts.analyzer().analyze(CaseRequest((SKIN,), explain=True), StopsAt(len(STAGES) + 3))
+    assert 0 < parts.asked().count("probabilities") < 8
 
 
 # what kind of photo it is

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.decision import tone_group
 from ml.values import Vectors
 from scin.embeddings import EMBEDDINGS, write_embeddings
 from scin.evaluation.cases import LabelledCases, assemble
-from scin.evaluation.tones import MONK, MONK_GROUP, monk_group
+from scin.evaluation.tones import MONK, MONK_GROUP, OWN_GROUP
 from scin.manifest import Manifest, write_manifest
 from scin.table import StoredCase
 from storage.base import sha256_file
@@ -40,7 +41,8 @@ def cases_of(
         vectors,
         tones={
             MONK: np.array([f"Monk {tone}" for tone in tones]),
-            MONK_GROUP: np.array([monk_group(int(tone)) for tone in tones]),
+            MONK_GROUP: np.array([tone_group(int(tone)) for tone in tones]),
+            OWN_GROUP: np.array([tone_group(int(tone)) for tone in tones]),
         },
     )
 
@@ -70,6 +72,7 @@ def index_of(folder: Path, classes: NDArray[np.integer], noise: float, seed: int
             stored(f"{number:06d}", (2 * number, 2 * number + 1), labels[number]),
             monk_india=1 + number % 10,
             monk_us=1 + number % 10,
+            monk_estimate=1 + number % 10,
         )
         for number in range(len(classes))
     ]

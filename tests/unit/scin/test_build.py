@@ -7,13 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ml.encoder import Encoder
 from ml.images import decode
+from ml.skin.measure import measure_skin
 from scin.build import BuildError, build
 from scin.index import SearchIndex, load_index
 from scin.manifest import Manifest
+from scin.table import read_cases
 from storage import NotFoundError, open_storage
+from tests.unit.ml.skin_images import MONK, skin_patch
 from tests.unit.ml.tiny_models import DIMENSION, ENCODER_SPEC, RecordingBackend, tiny_encoder
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
 
@@ -95,6 +99,27 @@ def test_a_case_without_a_readable_photo_or_a_label_is_not_in_the_index(dataset:
     found = index.search(embed(dataset, "h.png"), 100).cases
     assert {case.case_id for case in found} == {"10", "-20", "30", "40", "50"}
     assert index.thumbnail("60", 0) is index.thumbnail("70", 0) is None
+
+
+def test_our_own_estimate_of_the_tone_is_kept_as_serving_would_make_it(tmp_path: Path) -> None:
+    folder = write_tables(
+        tmp_path / "dataset",
+        [case("1", "light.png"), case("2", "dark.png"), case("3", "blue.png", "light.png"), case("4", "copy.png")],
+        [label(number, {"Eczema": 1.0}) for number in "1234"],
+    )
+    photos = {"light": skin_patch(MONK[3], 120, 150), "dark": skin_patch(MONK[9], 120, 150)}
+    photos["blue"] = np.full((120, 150, 3), (20, 40, 220), np.uint8)
+    for name, rgb in photos.items():
+        Image.fromarray(rgb).save(folder / "images" / f"{name}.png")
+    shutil.copy(folder / "images" / "dark.png", folder / "images" / "copy.png")
+    make(folder, tmp_path / "index")
+    found = {stored.case_id: stored.monk_estimate for stored in read_cases(tmp_path / "index")}
+    tones = {name: measure_skin(rgb).tone for name, rgb in photos.items()}
+    told = {name: tone and tone.monk_estimate for name, tone in tones.items()}
+    assert found == {"1": told["light"], "2": told["dark"], "3": None, "4": told["dark"]}
+    assert told["light"] is not None
+    assert told["dark"] is not None
+    assert told["light"] < told["dark"]
 
 
 def test_a_photo_that_occurs_twice_is_encoded_once(dataset: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_missing_one_says_how_to_make_it(tmp_path: Path) -> None:
         read_calibration(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1, "scaling": {}}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 2, "scaling": {}}'])
 def test_a_damaged_one_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / CALIBRATION_FILE).write_text(text)
     with pytest.raises(ArtifactError, match="damaged"):

@@ -21,6 +21,7 @@ from scin.evaluation.folds import case_folds
 from scin.evaluation.held_out import VOTE, answer_held_out
 from scin.evaluation.neighbours import mean_distance, nearest
 from scin.evaluation.selection import choose
+from scin.evaluation.tones import OWN_GROUP
 from tests.unit.scin.evaluation_data import cases_of, classes_of, embedded, names
 
 
@@ -116,7 +117,7 @@ def test_calibration_helps_on_held_out_folds_and_sets_cover() -> None:
     assert after.error < min(before.error, 0.07)
     for coverage in COVERAGES:
         for tone in ("Monk 1–4", "Monk 5–7", "Monk 8–10"):
-            inside = cases.tones["Monk group"] == tone
+            inside = cases.tones[OWN_GROUP] == tone
             noise = 3 * np.sqrt(2 * coverage * (1 - coverage) / inside.sum())
             assert found.covered[coverage][inside].mean() == pytest.approx(coverage, abs=noise), (coverage, tone)
     assert found.outliers.mean() < 0.04

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scin.evaluation.cases import labelled_cases
-from scin.evaluation.tones import FITZPATRICK_RATED, FITZPATRICK_SELF, MONK, MONK_GROUP, monk_tone
+from scin.evaluation.tones import FITZPATRICK_RATED, FITZPATRICK_SELF, MONK, MONK_GROUP, OWN_GROUP, monk_tone
 from tests.unit.scin.evaluation_data import embedded
 from tests.unit.scin.index_folder import stored
 
@@ -70,6 +70,7 @@ def test_tone_groups() -> None:
         fitzpatrick_labels=("FST2", "FST3", "FST5"),
         monk_india=4,
         monk_us=5,
+        monk_estimate=8,
     )
     unknown = replace(
         stored("2", [1], {"A": 1}), fitzpatrick_self=None, fitzpatrick_labels=(), monk_india=None, monk_us=None
@@ -80,6 +81,7 @@ def test_tone_groups() -> None:
         FITZPATRICK_SELF: ["Fitzpatrick 6", ""],
         MONK: ["Monk 5", ""],
         MONK_GROUP: ["Monk 5–7", ""],
+        OWN_GROUP: ["Monk 8–10", ""],
     }
 
 

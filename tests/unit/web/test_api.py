@@ -15,6 +15,9 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from ml import values
+from ml.deadline import Deadline
+from ml.values import Analysis
+from web.mock import MockAnalyzer
 from web.schemas import CapabilityPart
 
 ANALYZE = "/api/analyze/skin"
@@ -36,7 +39,9 @@ ANSWER_KEYS = [
     "lesion",
     "decision",
     "accuracy",
+    "accuracy_reason",
     "similar_cases",
+    "overlays",
     "attribution",
     "models",
     "index",
@@ -251,3 +256,33 @@ def test_the_page_is_self_contained_under_a_strict_policy(client: FlaskClient) -
         asset = client.get(f"/assets/{name}")
         assert asset.status_code == 200
         asset.close()
+
+
+def test_an_explanation_is_made_where_it_is_asked_for(
+    make_client: MakeClient, fake_loader: type[Any], jpeg: bytes
+) -> None:
+    asked: list[bool] = []
+
+    def analyze(request: Any, deadline: Deadline) -> Analysis:
+        asked.append(request.explain)
+        return MockAnalyzer().analyze(request, deadline)
+
+    client = make_client(fake_loader(analyze=analyze))
+    for query in ({}, {"explain": "true"}, {"explain": "0"}):
+        assert client.post(ANALYZE, query_string=query, data=jpeg, content_type="image/jpeg").status_code == 200
+    assert asked == [False, True, False]
+
+
+def test_one_photo_at_a_time_is_explained(make_client: MakeClient, fake_loader: type[Any], jpeg: bytes) -> None:
+    statuses: list[int] = []
+
+    def analyze(request: Any, deadline: Deadline) -> Analysis:
+        if request.explain and not statuses:
+            for query in ({"explain": "true"}, {}):
+                inner = client.post(ANALYZE, query_string=query, data=jpeg, content_type="image/jpeg")
+                statuses.append(inner.status_code)
+        return MockAnalyzer().analyze(request, deadline)
+
+    client = make_client(fake_loader(analyze=analyze), max_workers=4)
+    response = client.post(ANALYZE, query_string={"explain": "true"}, data=jpeg, content_type="image/jpeg")
+    assert (response.status_code, statuses) == (200, [503, 200])

@@ -105,7 +105,7 @@ def test_a_full_gate_asks_for_room() -> None:
 
 
 def test_a_lane_holds_one() -> None:
-    lane = Lane()
+    lane = Lane("taken")
     with lane.enter(), pytest.raises(BusyError), lane.enter():
         pass
     with lane.enter():

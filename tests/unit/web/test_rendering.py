@@ -25,8 +25,14 @@ def analysis() -> values.Analysis:
     canned = MockAnalyzer().analyze(Case(), Deadline(1))
     return replace(
         canned,
-        conditions=(values.Condition(DISEASE, ICD, 0.7, "high", ("1",)),),
-        decision=values.Decision("answer", (DISEASE,), 0.9),
+        conditions=(values.Condition(DISEASE, ICD, 0.7, "high", ("1",), 0.6, 0.5),),
+        decision=values.Decision("answer", (DISEASE,), 0.9, group="Monk 1–4"),
+        accuracy=values.Accuracy("Monk 1–4", "top-1", 0.4, (0.3, 0.5), 120, "somebody"),
+        overlays=(
+            values.Overlay("lesion", "lesion", b"png"),
+            values.Overlay("lesion_class", "photo", b"png", deletion_score=0.25),
+            values.Overlay("skin_mask", "skin", b"png"),
+        ),
         similar_cases=tuple(replace(case, differential={DISEASE: 1.0}) for case in canned.similar_cases),
         lesion=replace(canned.lesion, predictions=(values.Prediction("mel", "Melanoma", "C43.9", 1.0),)),
         index=replace(canned.index, attribution={"dataset": "somebody"}),
@@ -42,20 +48,56 @@ def test_the_answer_says_what_the_analysis_says(analysis: values.Analysis) -> No
     answer = wire(analysis)
     assert answer["success"] is True
     assert answer["conditions"] == [
-        {"name": DISEASE, "icd_10": ICD, "probability": 0.7, "band": "high", "evidence": ["1"]}
+        {
+            "name": DISEASE,
+            "icd_10": ICD,
+            "probability": 0.7,
+            "band": "high",
+            "evidence": ["1"],
+            "calibrated_probability": 0.6,
+            "agreement": 0.5,
+        }
     ]
-    assert answer["decision"] == {"kind": "answer", "set": [DISEASE], "coverage": 0.9, "reasons": []}
+    assert answer["decision"] == {
+        "kind": "answer",
+        "set": [DISEASE],
+        "coverage": 0.9,
+        "reasons": [],
+        "group": "Monk 1–4",
+    }
     assert answer["lesion"]["predictions"][0]["code"] == "mel"
     assert answer["similar_cases"][0]["thumbnail"] == "/api/cases/mock-1/0"
     assert answer["attribution"] == {"dataset": "somebody"}
-    assert answer["accuracy"] is None
+    assert answer["accuracy"] == {
+        "group": "Monk 1–4",
+        "metric": "top-1",
+        "value": 0.4,
+        "interval": [0.3, 0.5],
+        "n": 120,
+        "dataset": "somebody",
+    }
+    assert answer["overlays"][1] == {
+        "name": "lesion_class",
+        "region": "photo",
+        "media_type": "image/png",
+        "data_base64": "cG5n",
+        "deletion_score": 0.25,
+    }
     assert answer["timings_ms"] == {"total": 1.3}
 
 
 def test_cosmetic_mode_names_no_disease(analysis: values.Analysis) -> None:
     answer = wire(analysis, cosmetic=True)
     assert (answer["lesion"], answer["conditions"]) == (None, [])
-    assert answer["decision"] == {"kind": "abstain", "set": [], "coverage": None, "reasons": ["cosmetic_mode"]}
+    assert (answer["accuracy"], answer["accuracy_reason"]) == (None, "cosmetic_mode")
+    assert answer["decision"] == {
+        "kind": "abstain",
+        "set": [],
+        "coverage": None,
+        "reasons": ["cosmetic_mode"],
+        "group": None,
+    }
+    assert [overlay["name"] for overlay in answer["overlays"]] == ["skin_mask"]
     assert [case["differential"] for case in answer["similar_cases"]] == [{}, {}]
     text = json.dumps(answer)
     assert all(word not in text for word in (DISEASE, ICD, "Melanoma", "C43.9"))

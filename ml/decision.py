@@ -1,0 +1,112 @@
+"""What an analysis commits to: one condition, a set of stated coverage, or nothing, each with its reasons.
+
+Split conformal prediction by group (Vovk et al. 2005, "Mondrian"): the set holds every condition whose calibrated
+probability is within the limit that the calibration found for the skin tone of this photo. It abstains where the limit
+says nothing: on what the index was not made of. "Nothing is wrong" is never among the answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ml.values import Accuracy, Assessment, Decision, IndexInfo, Modality, Quality, Tone
+
+#: groups of Monk tones by which sets are calibrated and accuracy is told
+TONE_GROUPS = {"Monk 1–4": range(1, 5), "Monk 5–7": range(5, 8), "Monk 8–10": range(8, 11)}
+#: the group of whoever belongs to no other
+ALL = "all"
+#: a longer list of possibilities helps nobody
+MOST_IN_SET = 10
+
+# Why it abstains.
+SYNTHETIC, UNUSABLE, CONFLICT = "synthetic_index", "unusable_photo", "modality_conflict"
+NOT_SKIN, DERMATOSCOPIC = "not_skin", "dermatoscopic_photo"
+NOT_CALIBRATED, UNLIKE, TOO_MANY, NOTHING = "not_calibrated", "unlike_index", "too_many_conditions", "nothing_likely"
+TOO_FEW_TO_CALIBRATE = "too_few_to_calibrate"
+# Why a set, or an accuracy, is that of all tones, or there is none.
+TONE_UNKNOWN, TONE_TOO_FEW, TOO_FEW = "tone_unknown", "tone_group_too_few", "too_few"
+
+#: kinds of photos that an index of clinical photos says nothing of, and the reason that is told
+_NOT_CLINICAL = {"not_skin": NOT_SKIN, "dermatoscopic": DERMATOSCOPIC}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The decision, and how often the service was right for people like this one, or why that is not told."""
+
+    decision: Decision
+    accuracy: Accuracy | None = None
+    accuracy_reason: str | None = None
+
+
+def tone_group(monk: int | None) -> str | None:
+    """The group of a Monk tone, 1–10; None for None."""
+    return next((name for name, tones in TONE_GROUPS.items() if monk in tones), None)
+
+
+def names_conditions(index: IndexInfo, quality: Quality, modality: Modality) -> bool:
+    """Whether conditions may be named at all: not from generated skin, nor on a photo on which nothing can be seen,
+    nor on one that is not of the kind that the index holds."""
+    return not index.synthetic and quality.usable and modality.label not in _NOT_CLINICAL
+
+
+def decide(
+    index: IndexInfo,
+    quality: Quality,
+    modality: Modality,
+    tone: Tone | None,
+    assessment: Assessment | None,
+    *,
+    conflict: bool,
+) -> Verdict:
+    """``tone`` is that of the skin in the photo, None where it was not measured; ``assessment`` is what the index's
+    calibration says, None where it has none; ``conflict``: the pixels contradict the stated modality."""
+    reasons = _obstacles(index, quality, modality, assessment, conflict=conflict)
+    if index.synthetic or assessment is None:
+        why = SYNTHETIC if index.synthetic else NOT_CALIBRATED
+        return Verdict(Decision("abstain", reasons=reasons), accuracy_reason=why)
+    group = tone_group(None if tone is None else tone.monk_estimate)
+    decision = Decision("abstain", reasons=reasons) if reasons else _from_set(assessment, group)
+    accuracy = assessment.accuracy.get(group or ALL)
+    return Verdict(decision, accuracy, None if accuracy else TOO_FEW)
+
+
+def _obstacles(
+    index: IndexInfo, quality: Quality, modality: Modality, assessment: Assessment | None, *, conflict: bool
+) -> tuple[str, ...]:
+    """Every reason to abstain whatever the vote says."""
+    not_clinical = None if conflict else _NOT_CLINICAL.get(modality.label or "")
+    uncalibrated = assessment is None and not index.synthetic
+    unlike = assessment is not None and assessment.distance > assessment.outlier
+    holding = (
+        (SYNTHETIC, index.synthetic),
+        (UNUSABLE, not quality.usable),
+        (CONFLICT, conflict),
+        (not_clinical, True),
+        (NOT_CALIBRATED, uncalibrated),
+        (UNLIKE, unlike and not index.synthetic),
+    )
+    return tuple(reason for reason, holds in holding if reason and holds)
+
+
+def _from_set(assessment: Assessment, group: str | None) -> Decision:
+    used, note = _group_of_limit(assessment, group)
+    limit = assessment.limits.get(used)
+    if limit is None:
+        return Decision("abstain", reasons=(*note, TOO_FEW_TO_CALIBRATE))
+    inside = tuple(name for name, probability in assessment.probabilities.items() if 1.0 - probability <= limit)
+    if not inside:
+        return Decision("abstain", reasons=(*note, NOTHING))
+    if len(inside) > MOST_IN_SET:
+        return Decision("abstain", reasons=(*note, TOO_MANY))
+    kind = "answer" if len(inside) == 1 else "set"
+    return Decision(kind, inside, assessment.coverage, note, group=used)
+
+
+def _group_of_limit(assessment: Assessment, group: str | None) -> tuple[str, tuple[str, ...]]:
+    """The group whose limit is used, and why it is not the photo's own."""
+    if group is None:
+        return ALL, (TONE_UNKNOWN,)
+    if assessment.limits.get(group) is None:
+        return ALL, (TONE_TOO_FEW,)
+    return group, ()

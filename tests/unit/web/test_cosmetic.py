@@ -1,0 +1,134 @@
+"""Cosmetic mode: nothing of a disease, anywhere in an answer, in any profile, also where something fails."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from ml import values
+from ml.classifier import CLASSES, to_lesion
+from ml.decision import NOT_CALIBRATED
+from scin.icd10 import table
+from tests.unit.web.conftest import ANALYZE, FakeLoader
+from web.mock import MockAnalyzer
+
+ICD_10 = re.compile(r"\b[A-Z]\d{2}\.\d")
+DISEASES = {name.lower() for name in (*table(), *(name for name, _ in CLASSES.values()), "melanoma", "carcinoma")}
+
+
+class Telling(MockAnalyzer):
+    """An analysis in which every part speaks of a disease."""
+
+    def analyze(self, request: Any, deadline: Any) -> values.Analysis:
+        canned = super().analyze(request, deadline)
+        condition = values.Condition("Psoriasis", "L40.9", 0.9, "high", ("mock-1",), 0.8, 0.7)
+        lesion = values.Measurement("asymmetry", 0.4, "share", "of the melanoma", "lesion")
+        spread = values.Measurement("melanin_difference", 0.4, "a.u.", "unmixed", "lesion_minus_surrounding")
+        return replace(
+            canned,
+            conditions=(condition,),
+            lesion=to_lesion("sklesion", np.full(7, 1 / 7, np.float32)),
+            decision=values.Decision("answer", ("Psoriasis",), 0.9, group="all"),
+            accuracy=values.Accuracy("all", "top-1", 0.4, (0.3, 0.5), 120, "SCIN"),
+            skin=replace(canned.skin, measurements=(*canned.skin.measurements, lesion, spread)),
+            similar_cases=tuple(
+                replace(case, differential={"Psoriasis": 0.6, "Eczema": 0.4}) for case in canned.similar_cases
+            ),
+            notes=("The lesion classifier saw a melanoma (C43.9).",),
+            overlays=(
+                values.Overlay("lesion", "lesion", b"png"),
+                values.Overlay("lesion_class", "photo", b"png", deletion_score=0.5),
+                values.Overlay("melanin", "skin", b"png"),
+            ),
+        )
+
+
+def texts(value: object) -> Iterator[str]:
+    """Every text in a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts(inner)
+
+
+def telling(answer: object) -> list[str]:
+    """The texts that name a disease or hold an ICD-10 code."""
+    return [
+        text
+        for text in texts(answer)
+        if ICD_10.search(text) or any(re.search(rf"\b{re.escape(name)}\b", text.lower()) for name in DISEASES)
+    ]
+
+
+@pytest.fixture
+def loader() -> FakeLoader:
+    return FakeLoader(analyze=Telling().analyze)
+
+
+def post(client: FlaskClient, jpeg: bytes, **fields: str) -> Any:
+    response = client.post(ANALYZE, data=jpeg, content_type="image/jpeg", query_string=fields)
+    return json.loads(response.data)
+
+
+@pytest.mark.parametrize("fields", [{}, {"explain": "true"}, {"profile": "autoderm"}, {"modality": "dermatoscopic"}])
+def test_no_answer_names_a_disease(
+    make_client: Callable[..., FlaskClient], loader: FakeLoader, jpeg: bytes, fields: dict[str, str]
+) -> None:
+    told = post(make_client(loader), jpeg, **fields)
+    assert telling(told), "the walk sees nothing where there is something to see"
+    answer = post(make_client(loader, cosmetic_mode=True), jpeg, **fields)
+    assert answer["success"] is True
+    assert telling(answer) == []
+
+
+def test_what_is_left_out_and_what_stays(
+    make_client: Callable[..., FlaskClient], loader: FakeLoader, jpeg: bytes
+) -> None:
+    answer = post(make_client(loader, cosmetic_mode=True), jpeg, explain="true")
+    assert (answer["lesion"], answer["conditions"], answer["accuracy"], answer["notes"]) == (None, [], None, [])
+    assert all(case["differential"] == {} for case in answer["similar_cases"])
+    assert answer["decision"]["reasons"] == ["cosmetic_mode"]
+    assert [overlay["name"] for overlay in answer["overlays"]] == ["melanin"]
+    assert [one["name"] for one in answer["skin"]["measurements"]] == ["example"]
+    assert answer["skin"]["tone"]["ita_deg"] == 42.0
+    assert len(answer["similar_cases"]) == 3
+
+
+def test_the_reasons_of_an_abstention_stay(make_client: Callable[..., FlaskClient], jpeg: bytes) -> None:
+    class Abstaining(Telling):
+        def analyze(self, request: Any, deadline: Any) -> values.Analysis:
+            decision = values.Decision("abstain", reasons=(NOT_CALIBRATED,))
+            return replace(super().analyze(request, deadline), decision=decision)
+
+    answer = post(make_client(FakeLoader(analyze=Abstaining().analyze), cosmetic_mode=True), jpeg)
+    assert answer["decision"]["reasons"] == ["not_calibrated", "cosmetic_mode"]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"k": "0"}, {"modality": "x-ray"}, {"profile": "none"}, {"explain": "perhaps"}, {"body_site": "moon"}]
+)
+def test_no_refusal_names_a_disease(
+    make_client: Callable[..., FlaskClient], loader: FakeLoader, jpeg: bytes, fields: dict[str, str]
+) -> None:
+    answer = post(make_client(loader, cosmetic_mode=True), jpeg, **fields)
+    assert answer["success"] is False
+    assert telling(answer) == []
+
+
+def test_nothing_else_that_can_be_asked_names_a_disease(make_client: Callable[..., FlaskClient]) -> None:
+    client = make_client(FakeLoader(analyze=Telling().analyze), cosmetic_mode=True)
+    for path in ("/api/conditions", "/api/models", "/health", "/health/ready", "/api/cases/none/0"):
+        response = client.get(path)
+        assert telling(response.get_json(silent=True)) == [], path

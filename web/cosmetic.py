@@ -1,0 +1,38 @@
+"""Cosmetic mode: an analysis without anything that names, shows or scores a disease."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ml import values
+from ml.explain import OF_LESIONS
+
+COSMETIC = "cosmetic_mode"
+_LESION = "lesion"
+
+
+def without_diseases(analysis: values.Analysis) -> values.Analysis:
+    """No conditions, no lesion (its geometry and its pictures included), no differentials, no codes, and no notes,
+    which may speak of them. Every response profile is made of what is left."""
+    return replace(
+        analysis,
+        conditions=(),
+        lesion=None,
+        decision=_decision(analysis.decision),
+        accuracy=None,
+        accuracy_reason=COSMETIC,
+        skin=_skin(analysis.skin),
+        similar_cases=tuple(replace(case, differential={}, dermatologists={}) for case in analysis.similar_cases),
+        overlays=tuple(overlay for overlay in analysis.overlays if overlay.name not in OF_LESIONS),
+        notes=(),
+    )
+
+
+def _decision(decision: values.Decision) -> values.Decision:
+    reasons = decision.reasons if decision.kind == "abstain" else ()
+    return values.Decision("abstain", reasons=(*reasons, COSMETIC))
+
+
+def _skin(skin: values.Skin) -> values.Skin:
+    kept = tuple(one for one in skin.measurements if _LESION not in one.region and _LESION not in one.name)
+    return replace(skin, measurements=kept)
