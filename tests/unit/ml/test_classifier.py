@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.classifier import CLASSES, MALIGNANT, LesionClassifier, combine_views, to_lesion
+from ml.classifier import CLASSES, MALIGNANT, LesionClassifier, combine_views, soften, to_lesion
 from ml.patient import metadata_vector
 from ml.registry import LESION_CODES, SKLESION
 from ml.values import Patient
@@ -21,8 +21,23 @@ def test_a_single_views_probabilities_are_the_models_own() -> None:
     assert {p.code: np.float32(p.probability) for p in lesion.predictions} == dict(
         zip(LESION_CODES, SOFTMAX, strict=True)
     )
-    assert lesion.calibrated is None
     assert lesion.model == "sklesion"
+
+
+def test_the_calibrated_probabilities_are_less_sure_and_in_the_same_order() -> None:
+    lesion = to_lesion("sklesion", SOFTMAX)
+    assert lesion.calibrated is not None
+    assert [p.code for p in lesion.calibrated] == [p.code for p in lesion.predictions]
+    assert sum(p.probability for p in lesion.calibrated) == pytest.approx(1)
+    assert lesion.calibrated[0].probability < lesion.predictions[0].probability
+    assert lesion.calibrated[-1].probability > lesion.predictions[-1].probability
+    assert lesion.malignant_probability == pytest.approx(0.02 + 0.08 + 0.3)
+
+
+def test_softening_by_two_takes_square_roots() -> None:
+    roots = np.sqrt(SOFTMAX.astype(np.float64))
+    assert soften(SOFTMAX, 2.0) == pytest.approx(roots / roots.sum())
+    assert soften(np.stack([SOFTMAX, SOFTMAX]), 1.0) == pytest.approx(np.stack([SOFTMAX, SOFTMAX]))
 
 
 def test_the_model_sees_the_photo_in_its_scale_and_what_is_known_of_the_person() -> None:
