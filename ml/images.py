@@ -6,7 +6,6 @@ embedded profile is honoured) and without metadata. Size is checked on the heade
 
 from __future__ import annotations
 
-import io
 import math
 import warnings
 
@@ -15,6 +14,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageFile, ImageOps
 
+from ml.bounded_reads import BoundedReads
 from ml.colour_profile import to_srgb
 from ml.errors import (
     BrokenImageError,
@@ -79,7 +79,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SID
 
 def _open(data: bytes) -> ImageFile.ImageFile:
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(BoundedReads(data), formats=FORMATS)
     except _BOMB as error:
         raise _too_large(MAX_PIXELS) from error
     except Exception as error:
