@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.visit import Visit, photo_file
 from tests.e2e.server import Server, skin_photo
@@ -136,7 +137,7 @@ def test_what_is_sent_is_the_photo_and_the_details_without_the_files_name(visit:
     page.select_option("[name=body_site]", "arm")
     page.click("#analyse")
     sent = dict(page.evaluate("window.sent"))
-    assert sent == {"image": "view-1", "age": "54", "body_site": "arm", "explain": "true"}
+    assert sent == {"image": "view-1", "age": "54", "body_site": "arm"}
 
 
 def test_a_photo_is_released_when_it_is_taken_out(visit: Begin) -> None:
@@ -159,3 +160,46 @@ def test_a_photo_is_released_when_it_is_taken_out(visit: Begin) -> None:
 
 def held(page: Page, count: int) -> None:
     assert page.evaluate("window.open_urls.size") == count
+
+
+def test_overlays_are_asked_for_and_can_be_drawn_one_by_one(visit: Begin) -> None:
+    begun = visit().open().choose(skin_photo())
+    begun.analyse()
+    page = begun.page
+    page.route("**/api/analyze/skin", answer_with_overlays)
+    page.get_by_role("button", name="Show skin, pigment").click()
+    box = page.get_by_role("checkbox", name="Melanin")
+    expect(box).not_to_be_checked()
+    layer = page.locator(".frame img.layer[src^='data:image/png']")
+    expect(layer.first).to_be_hidden()
+    box.check()
+    expect(layer.filter(visible=True)).to_have_count(1)
+    page.get_by_role("checkbox", name="Where the search looked").check()
+    expect(layer.filter(visible=True)).to_have_count(2)
+    expect(page.locator(".toggles [role=status]")).to_contain_text("0.250")
+    expect(page.locator("[name=explain]")).to_be_checked()
+
+
+def answer_with_overlays(route: Route) -> None:
+    """The service's own answer, with these overlays whatever it drew itself."""
+    answer = route.fetch().json()
+    buffer = io.BytesIO()
+    Image.new("RGBA", (8, 8), (200, 0, 40, 120)).save(buffer, "PNG")
+    picture = {"region": "skin", "media_type": "image/png", "data_base64": base64.b64encode(buffer.getvalue()).decode()}
+    answer["overlays"] = [
+        {**picture, "name": "melanin", "deletion_score": None},
+        {**picture, "name": "similar_cases", "deletion_score": 0.25},
+    ]
+    answer["skin"]["tone"] |= {"monk_range": [2, 4], "fitzpatrick_range": [1, 3], "ita_corrected_deg": 12.5}
+    route.fulfill(json=answer)
+
+
+def test_ranges_of_the_tone_are_drawn_where_they_are_known(visit: Begin) -> None:
+    begun = visit().open().choose(skin_photo())
+    begun.page.route("**/api/analyze/skin", answer_with_overlays)
+    begun.analyse()
+    expect(begun.page.locator(".monk .within")).to_have_text(["2", "3", "4"])
+    expect(begun.page.locator(".tone")).to_contain_text("(2–4)")
+    expect(begun.page.locator(".tone")).to_contain_text("(I–III)")
+    expect(begun.page.locator(".tone")).to_contain_text("12.5° after white balance")
+    expect(begun.page.locator(".ita-range")).to_have_count(1)

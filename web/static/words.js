@@ -3,16 +3,17 @@
 const REASONS = {
   synthetic_index: "The index of this installation is generated, for demonstration. No disease is named from it.",
   unusable_photo: "The photo shows too little to say anything from it. See the advice on its quality.",
-  low_quality: "The photo is not good enough to name a condition from it. See the advice on its quality.",
   modality_conflict: "The photo does not look like the kind of photo it was said to be.",
   not_skin: "The photo does not seem to show skin.",
   not_calibrated: "For this index it has not been measured how often its answers are right.",
   cosmetic_mode: "This installation names no disease.",
-  out_of_distribution: "The photo is unlike the labelled cases, so they say little about it.",
-  low_agreement: "The most similar cases disagree with each other.",
-  too_many: "Too many conditions remain possible to be a useful answer.",
-  empty_set: "No condition is supported well enough by similar cases.",
-  no_similar_case: "No labelled case is similar enough.",
+  dermatoscopic_photo: "The labelled cases are ordinary photos and say nothing of one through a dermatoscope.",
+  unlike_index: "The photo is unlike the labelled cases, so they say little about it.",
+  too_many_conditions: "Too many conditions remain possible to be a useful answer.",
+  nothing_likely: "No condition is supported well enough by similar cases. That does not mean that nothing is there.",
+  too_few_to_calibrate: "There are too few labelled cases to say how often an answer would be right.",
+  tone_unknown: "The skin tone could not be estimated, so the figures are those of all tones together.",
+  tone_group_too_few: "There are too few labelled cases of this skin tone, so the figures are those of all tones together.",
 };
 const MODALITIES = { face: "A face", close_up: "A close-up of skin", dermatoscopic: "A dermatoscopic photo", not_skin: "Not skin" };
 const MEASURES = {

@@ -22,20 +22,21 @@ function verdict({ kind, set }) {
   return "It names no condition.";
 }
 
-function coverage({ kind, coverage: share }) {
+function coverage({ kind, coverage: share, group }) {
   if (kind === "abstain" || share === null) return null;
-  return el("p", {}, `Of labelled cases kept aside, ${percent(share)} had their own label in what was named like this. ` +
-    "In the others it was missing. This is not a diagnosis.");
+  const whose = group && group !== "all" ? ` with a skin tone of ${group}` : "";
+  return el("p", {}, `What is named like this holds the right condition for ${percent(share)} of cases${whose}. ` +
+    "For the others it is missing. This is not a diagnosis.");
 }
 
 /** How often the service was right for people like this one. */
-function accuracy({ accuracy: measured, decision: { kind, reasons } }) {
+function accuracy({ accuracy: measured, accuracy_reason: why }) {
   if (measured) {
     const [low, high] = measured.interval;
     return el("p", { class: "accuracy" },
-      `For ${plain(measured.group)}, ${plain(measured.metric).toLowerCase()} was ${percent(measured.value)} ` +
+      `For ${measured.group === "all" ? "all skin tones together" : `a skin tone of ${measured.group}`}, ${plain(measured.metric).toLowerCase()} was ${percent(measured.value)} ` +
       `(95 % interval ${percent(low)} to ${percent(high)}), on ${measured.n} cases of ${measured.dataset}.`);
   }
-  if (kind === "abstain" && reasons.some((code) => ["synthetic_index", "cosmetic_mode"].includes(code))) return null;
+  if (why !== "too_few") return null; // the other reasons are those of the decision
   return el("p", { class: "accuracy" }, "There are too few labelled cases of this tone group to say how often it is right for them.");
 }

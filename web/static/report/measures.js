@@ -7,7 +7,7 @@ import { card } from "./card.js";
 
 export function measures(measurements) {
   const regions = Map.groupBy?.(measurements, (one) => one.region) ?? grouped(measurements);
-  return card("Measurements", { name: "measures", intro: "Value ± one standard deviation. Open a name to read how it is measured." },
+  return card("Measurements", { name: "measures", intro: "± is how far a value may move when the photo is taken again. Open a name to read how it is measured." },
     [...regions].map(([name, group]) => table(name, group)));
 }
 
@@ -18,8 +18,8 @@ function table(name, group) {
   return el("div", { class: "region" },
     measured.length > 0 && el("table", {},
       el("caption", {}, region(name)),
-      el("thead", { class: "visually-hidden" }, el("tr", {}, el("th", { scope: "col" }, "Measure"), el("th", { scope: "col" }, "Value"),
-        scored && el("th", { scope: "col" }, "Percentile"))),
+      el("thead", { class: scored ? "" : "visually-hidden" }, el("tr", {}, el("th", { scope: "col" }, "Measure"), el("th", { scope: "col" }, "Value"),
+        scored && el("th", { scope: "col" }, "Percentile in the index"))),
       el("tbody", {}, ...measured.map((one) => row(one, scored)))),
     missing.length > 0 && el("p", { class: "hint" },
       `${region(name)}, not measured: ${missing.map((one) => measure(one.name).toLowerCase()).join(", ")}.`));
@@ -29,7 +29,7 @@ function row(one, scored) {
   return el("tr", {},
     el("th", { scope: "row" }, el("details", {}, el("summary", {}, measure(one.name)), el("p", { class: "method" }, one.method))),
     el("td", {}, quantity(one)),
-    scored && el("td", {}, one.score === null ? "" : `${Math.round(one.score)}`));
+    scored && el("td", { class: "percentile" }, one.score === null ? "" : `${Math.round(one.score)}`));
 }
 
 function grouped(measurements) {

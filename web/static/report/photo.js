@@ -17,13 +17,14 @@ export function photo(answer, urls, spotlight, explainAgain) {
     layers.length > 0 && toggles(layers, frame),
     others.length > 0 && el("div", { class: "other-views" }, ...others),
     !answer.overlays?.length && explainAgain && el("button", { type: "button", class: "button no-print", onclick: explainAgain },
-      "Show where the models looked"));
+      "Show skin, pigment and where the models looked"));
 }
 
 function imageLayer(one) {
   const [label, meaning] = overlay(one.name);
   const score = one.deletion_score ?? null;
-  const tested = score === null ? "" : ` Tested by hiding what it marks: deletion score ${number(score)}.`;
+  const tested = score === null ? "" : ` Deletion score ${number(score)}: how much more the result loses when this is hidden than when as much ` +
+    "elsewhere is; 0 is no better than chance.";
   const element = el("img", { class: "layer", alt: "", src: `data:${one.media_type};base64,${one.data_base64}`, hidden: true });
   return { label, meaning: meaning + tested, element, on: false };
 }
