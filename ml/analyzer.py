@@ -19,22 +19,22 @@ from ml.skin.measure import measure_skin
 from ml.skin.percentiles import Population, scored
 from ml.skin.quality import assess
 from ml.skin.segmentation import skin_mask
+from ml.skin.signs import read_signs
 from ml.values import (
     RGB,
     Analysis,
     Lesion,
     Mask,
+    Modality,
     ModelCard,
     Overlay,
     Patient,
     Photo,
+    Retrieval,
     Searcher,
     Skin,
     Zone,
 )
-
-#: kinds of photos that an index's population consists of; None is undetermined, and no face
-_SCORED = ("close_up", None)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ class Analyzer:
     def analyze(self, request: CaseRequest, deadline: Deadline) -> Analysis:
         """Raises DeadlineExceededError, naming the stage that could not start, and BackendError.
 
-        The measurements are taken on the first photo; similar cases and lesion classes use all of them.
+        The first photo tells what kind of photo it is, and is measured; similar cases and lesion classes use all.
+        A photo without skin is neither measured nor looked up.
         """
         clock = _StageClock(deadline)
         first = request.photos[0]
@@ -86,25 +87,23 @@ class Analyzer:
             small = working_copy(first.rgb)
             skin_colours = skin_mask(small)
             quality = assess(small, first.width, first.height, skin_colours)
+            signs = read_signs(small, skin_colours) if quality.usable else None
         with clock.stage("faces"):
             faces = None if self._models.faces is None else self._models.faces.detect(first.rgb, small)
-        modality = kinds.determine(request.modality, faces)
-        with clock.stage("encode"):
-            vectors = self._models.encoder.embed([photo.rgb for photo in request.photos], deadline)
-        with clock.stage("search"):
-            found = self._searcher.search(vectors, request.k)
-        no_lesion = kinds.why_no_lesion(modality)
-        conflict = kinds.conflicts(modality, faces)
-        with clock.stage("classify"):
-            unfit = no_lesion is not None or conflict or not self._lesions
-            lesion = None if unfit else self._classify(request, deadline)
+        routing = kinds.route(request.modality, faces, signs)
+        modality = routing.modality
+        found = self._look_up(request, deadline, clock) if routing.skin else Retrieval((), ())
+        lesion = None
+        if routing.lesion and self._lesions:
+            with clock.stage("classify"):
+                lesion = self._classify(request, deadline)
         with clock.stage("measure"):
-            zones = None if faces is None else self._zones(first, faces)
-            skin = self._measure(request, small, skin_colours, zones)
-            if modality.label in _SCORED:
+            zones = self._zones(first, faces) if faces is not None and routing.skin else None
+            skin = self._measure(request, small, skin_colours, zones) if routing.skin else Skin(tone=None)
+            if _is_scored(modality):
                 skin = scored(skin, self._population)
         info = self._searcher.info
-        verdict = decide(info, quality, modality, skin.tone, found.assessment, conflict=conflict)
+        verdict = decide(info, quality, modality, skin.tone, found.assessment, conflict=routing.conflict)
         overlays: tuple[Overlay, ...] = ()
         if request.explain:
             with clock.stage("explain"):
@@ -122,7 +121,7 @@ class Analyzer:
             index=info,
             models=self._cards(),
             timings_ms=clock.milliseconds,
-            notes=_notes(no_lesion if self._lesions else None, faces),
+            notes=_notes(routing.note if self._lesions or not routing.skin else None, faces),
             accuracy=verdict.accuracy,
             accuracy_reason=verdict.accuracy_reason,
             overlays=overlays,
@@ -133,6 +132,12 @@ class Analyzer:
         if self._lesions:
             return self._models.cards
         return tuple(card for card in self._models.cards if card.name != self._models.classifier.spec.name)
+
+    def _look_up(self, request: CaseRequest, deadline: Deadline, clock: _StageClock) -> Retrieval:
+        with clock.stage("encode"):
+            vectors = self._models.encoder.embed([photo.rgb for photo in request.photos], deadline)
+        with clock.stage("search"):
+            return self._searcher.search(vectors, request.k)
 
     def _classify(self, request: CaseRequest, deadline: Deadline) -> Lesion:
         return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient, deadline)
@@ -156,9 +161,15 @@ class Analyzer:
         return ()
 
 
-def _notes(no_lesion: str | None, faces: list[Face] | None) -> tuple[str, ...]:
+def _is_scored(modality: Modality) -> bool:
+    """Whether an index's population consists of such photos. A close-up can look like a dermatoscope's: only what
+    was stated to be one is left out."""
+    return modality.label not in ("face", kinds.NOT_SKIN) and modality.stated != "dermatoscopic"
+
+
+def _notes(note: str | None, faces: list[Face] | None) -> tuple[str, ...]:
     """What the answer says in words: why a part is missing, and of whom it speaks."""
-    notes = () if no_lesion is None else (no_lesion,)
+    notes = () if note is None else (note,)
     if faces is None or len(faces) < 2:
         return notes
     return (*notes, f"{len(faces)} faces were found; the zones are those of the one that was seen most clearly.")

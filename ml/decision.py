@@ -26,9 +26,6 @@ TOO_FEW_TO_CALIBRATE = "too_few_to_calibrate"
 # Why a set, or an accuracy, is that of all tones, or there is none.
 TONE_UNKNOWN, TONE_TOO_FEW, TOO_FEW = "tone_unknown", "tone_group_too_few", "too_few"
 
-#: kinds of photos that an index of clinical photos says nothing of, and the reason that is told
-_NOT_CLINICAL = {"not_skin": NOT_SKIN, "dermatoscopic": DERMATOSCOPIC}
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -47,7 +44,16 @@ def tone_group(monk: int | None) -> str | None:
 def names_conditions(index: IndexInfo, quality: Quality, modality: Modality) -> bool:
     """Whether conditions may be named at all: not from generated skin, nor on a photo on which nothing can be seen,
     nor on one that is not of the kind that the index holds."""
-    return not index.synthetic and quality.usable and modality.label not in _NOT_CLINICAL
+    return not index.synthetic and quality.usable and _not_clinical(modality) is None
+
+
+def _not_clinical(modality: Modality) -> str | None:
+    """Why an index of clinical photos says nothing of such a photo, or None where it does. By its pixels alone a
+    smooth close-up can pass for a dermatoscopic photo, so only what was stated to be one is held to it; for the
+    others the distance from the index decides."""
+    if modality.label == "not_skin":
+        return NOT_SKIN
+    return DERMATOSCOPIC if modality.label == modality.stated == "dermatoscopic" else None
 
 
 def decide(
@@ -75,7 +81,7 @@ def _obstacles(
     index: IndexInfo, quality: Quality, modality: Modality, assessment: Assessment | None, *, conflict: bool
 ) -> tuple[str, ...]:
     """Every reason to abstain whatever the vote says."""
-    not_clinical = None if conflict else _NOT_CLINICAL.get(modality.label or "")
+    not_clinical = None if conflict else _not_clinical(modality)
     uncalibrated = assessment is None and not index.synthetic
     unlike = assessment is not None and assessment.distance > assessment.outlier
     holding = (

@@ -80,7 +80,7 @@ def load_models(
     loader = _Loader(store, engine, Execution(threads, callers, gpu, mmap), batching, configures=True)
     loaded_encoder = loader.encoder(registry.find(encoder, "encoder"))
     loaded_classifier = loader.classifier(registry.find(classifier, "classifier"))
-    detector = _load_faces(store) if faces else None
+    detector = load_faces(store) if faces else None
     cards = [
         _card(loaded_encoder.spec, loaded_encoder.backend),
         _card(loaded_classifier.spec, loaded_classifier.backend),
@@ -174,7 +174,8 @@ class _Loader:
         return self.batching.settled(choice.ms_per_photo, gpu=self.execution.gpu)
 
 
-def _load_faces(store: ModelStore) -> FaceDetector:
+def load_faces(store: ModelStore) -> FaceDetector:
+    """The face detector alone. Raises ArtifactError where its files are missing."""
     from ml.faces import FaceDetector
 
     spec = registry.MEDIAPIPE_FACE

@@ -52,7 +52,7 @@ class SearchAnalyzer:
         return Analysis(
             photos=request.photos,
             quality=Quality(usable=True, score=math.nan),
-            modality=kinds.determine(request.modality, None),
+            modality=kinds.route(request.modality, None, None).modality,
             skin=Skin(tone=None),
             conditions=(),
             lesion=None,

@@ -37,6 +37,7 @@ CONDITION = Condition("Eczema", "L30.9", 1.0, "high", ("-5",))
 LESION = Lesion("made", (Prediction("nv", "Melanocytic nevus", "D22.9", 1.0),), 0.0, "none", "none")
 SKIN = Photo(skin_patch(MONK[5], 160, 200), 800, 640, "JPEG")
 OTHER = Photo(skin_patch(MONK[5], 160, 200, seed=1), 800, 640, "JPEG")
+GREY = Photo(np.repeat(SKIN.rgb[..., :1], 3, axis=2), 800, 640, "JPEG")
 FLAT = Photo(np.full((160, 200, 3), 90, np.uint8), 800, 640, "JPEG")
 
 
@@ -287,7 +288,26 @@ def test_a_dermatoscope_is_believed_unless_a_face_is_plain_to_see() -> None:
     conflict = analyze(Parts([face(0.95)], meshes=[None]), modality="dermatoscopic")
     assert conflict.lesion is None
     assert "modality_conflict" in conflict.decision.reasons
-    assert conflict.modality.label == "dermatoscopic"
+    assert (conflict.modality.label, conflict.modality.stated) == ("face", "dermatoscopic")
+
+
+def test_a_photo_without_skin_is_neither_measured_nor_looked_up() -> None:
+    parts = Parts()
+    analysis = analyze(parts, GREY)
+    assert parts.asked() == ["faces"]
+    assert analysis.modality.label == "not_skin"
+    assert analysis.decision.kind == "abstain"
+    assert "not_skin" in analysis.decision.reasons
+    assert (analysis.lesion, analysis.conditions, analysis.similar_cases) == (None, (), ())
+    assert (analysis.skin.tone, analysis.skin.measurements, analysis.skin.zones) == (None, (), None)
+    assert "No skin" in analysis.notes[0]
+
+
+def test_skin_that_was_stated_where_none_can_be_seen_is_a_conflict() -> None:
+    analysis = analyze(Parts(), GREY, modality="close_up")
+    assert (analysis.modality.label, analysis.modality.stated) == ("not_skin", "close_up")
+    assert "modality_conflict" in analysis.decision.reasons
+    assert analysis.conditions == ()
 
 
 # faces
@@ -297,7 +317,7 @@ def test_zones_are_null_where_faces_are_not_looked_for() -> None:
     parts = Parts([face(0.9)])
     analysis = analyze(parts, faces=False)
     assert analysis.skin.zones is None
-    assert analysis.modality.label is None
+    assert analysis.modality.label != "face"
     assert "faces" not in parts.asked()
 
 

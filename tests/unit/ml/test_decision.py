@@ -111,7 +111,7 @@ def test_it_abstains_on_what_is_unlike_the_index() -> None:
         ({"quality": Quality(False, 0.0)}, "unusable_photo"),
         ({"conflict": True}, "modality_conflict"),
         ({"modality": Modality("not_skin", 0.9, None)}, "not_skin"),
-        ({"modality": Modality("dermatoscopic", 0.9, None)}, "dermatoscopic_photo"),
+        ({"modality": Modality("dermatoscopic", None, "dermatoscopic")}, "dermatoscopic_photo"),
         ({"assessment": None}, "not_calibrated"),
     ],
 )
@@ -127,9 +127,13 @@ def test_a_synthetic_index_answers_nothing_even_if_it_is_calibrated() -> None:
     assert not names_conditions(replace(INDEX, synthetic=True), GOOD, UNKNOWN)
 
 
-@pytest.mark.parametrize("label", ["not_skin", "dermatoscopic"])
-def test_no_condition_is_named_on_what_the_index_does_not_hold(label: str) -> None:
-    assert not names_conditions(INDEX, GOOD, Modality(label, 0.9, None))
+@pytest.mark.parametrize(("label", "stated"), [("not_skin", None), ("dermatoscopic", "dermatoscopic")])
+def test_no_condition_is_named_on_what_the_index_does_not_hold(label: str, stated: str | None) -> None:
+    assert not names_conditions(INDEX, GOOD, Modality(label, None, stated))
+
+
+def test_a_close_up_that_merely_looks_dermatoscopic_keeps_its_conditions() -> None:
+    assert names_conditions(INDEX, GOOD, Modality("dermatoscopic", 0.9, None))
     assert not names_conditions(INDEX, Quality(False, 0.0), UNKNOWN)
     assert all(names_conditions(INDEX, GOOD, Modality(kind, 0.9, None)) for kind in ("face", "close_up", None))
 
