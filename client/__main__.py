@@ -24,7 +24,7 @@ from client.errors import ClientError, RefusedError
 from client.photos import find, save_overlays
 from client.table import render
 
-_FIELDS = ("age", "sex", "body_site", "modality", "k")
+_FIELDS = ("age", "sex", "body_site", "modality", "pixels_per_mm", "k")
 _MOST_VIEWS = 3
 
 
@@ -123,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--sex", choices=("female", "male", "unknown"))
     add("--body-site", metavar="SITE", help="where the skin is: arm, face, back, …")
     add("--modality", choices=("face", "close_up", "dermatoscopic"), help="what kind of photo it is")
+    add("--pixels-per-mm", type=float, metavar="N", help="the photo's scale; without it nothing is in millimetres")
     add("-k", type=int, metavar="N", help="how many similar cases, 1 to 50 (5)")
     url = os.environ.get("DERMSERVE_URL", DEFAULT_URL)
     add("--url", default=url, help=f"of the service ({url}); DERMSERVE_URL in the environment does the same")
