@@ -44,8 +44,8 @@ class Stages:
         """A line a stage: its photos, its busy seconds, and how many threads' whole time that is; then the build's."""
         with self._lock:
             elapsed = time.perf_counter() - self._started
-            lines = [f"  {name:<7}{_told(stage, elapsed)}" for name, stage in self._stages.items()]
-        return "\n".join([*lines, f"  {'in all':<7}{elapsed:.1f} s"])
+            lines = [f"  {name:<8}{_told(stage, elapsed)}" for name, stage in self._stages.items()]
+        return "\n".join([*lines, f"  {'in all':<8}{elapsed:.1f} s"])
 
 
 def _told(stage: Stage, elapsed: float) -> str:
