@@ -11,12 +11,14 @@ from pydantic.json_schema import models_json_schema
 from settings import Settings
 from web import __version__, catalogue_schemas, schemas
 from web.openapi.operations import PARAMETERS, paths
+from web.openapi.profiles import profile_answers
 from web.openapi.responses import HEADERS
 from web.rendering import DISCLAIMER
 
 _REF = "#/components/schemas/"
 _ANSWERS: tuple[type[BaseModel], ...] = (
     schemas.AnalysisAnswer,
+    *profile_answers(),
     schemas.CapabilityAnswer,
     schemas.ErrorAnswer,
     catalogue_schemas.ModelsAnswer,

@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ml.sites import BODY_SITES
-from web.fields import DEFAULT_K, MAX_AGE, MAX_K, MODALITIES, SEXES
+from web.fields import DEFAULT_K, MAX_AGE, MAX_K, MAX_PIXELS_PER_MM, MODALITIES, SEXES
 from web.parsing import CAPABILITY_TEST, MAX_IMAGES
+from web.profiles import OWN, PROFILES
 
 #: media types whose bodies are read as one photo
 IMAGE_TYPES = (
@@ -45,6 +46,14 @@ class CaseFields(BaseModel):
     modality: str | None = Field(
         default=None, description="What kind of photo it is.", json_schema_extra=_words(*MODALITIES)
     )
+    pixels_per_mm: float | None = Field(
+        default=None,
+        gt=0,
+        le=MAX_PIXELS_PER_MM,
+        description="Pixels of the photo as sent per millimetre of skin.",
+    )
+    explain: bool = Field(default=False, description="Overlays are wanted: heat maps take several times as long.")
+    profile: str = Field(default=OWN, description="The shape of the answer.", json_schema_extra=_words(*PROFILES))
 
 
 def json_body() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from web import catalogue_schemas as catalogue
 from web import schemas
 from web.openapi.example import analysis_example
 from web.openapi.fields import IMAGE_TYPES, case_fields, json_body, multipart_body
+from web.openapi.profiles import profile_answers
 from web.openapi.responses import failures, json_success, success
 
 _TIMEOUT = {"$ref": "#/components/parameters/X-Request-Timeout"}
@@ -55,8 +56,9 @@ def _analysis(settings: Settings) -> dict[str, Any]:
         for name, schema in case_fields()["properties"].items()
     ]
     answers = json_success(
-        "The analysis; or what the self-test found.",
+        "The analysis, in the shape that was asked for; or what the self-test found.",
         schemas.AnalysisAnswer,
+        *profile_answers(),
         schemas.CapabilityAnswer,
         example=analysis_example(settings),
     )

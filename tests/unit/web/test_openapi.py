@@ -12,10 +12,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from settings import Settings
 from web.errors import STATUS, BadFieldError, ImpossibleValueError
-from web.fields import read_k, read_modality, read_patient
+from web.fields import read_k, read_modality, read_patient, read_scale
 from web.openapi import document
 from web.openapi.fields import IMAGE_TYPES
 from web.parsing import IMAGE_NAMES, MAX_IMAGES
+from web.profiles import PROFILES
 
 ANALYZE = "/api/analyze/skin"
 KEY = "0123456789abcdef"
@@ -85,6 +86,17 @@ def test_an_analysis_and_its_example_are_as_documented(
     validate(described, content["example"], "AnalysisAnswer")
 
 
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_each_profile_s_answer_is_documented(
+    client: FlaskClient, described: dict[str, Any], jpeg: bytes, profile: str
+) -> None:
+    assert profile in query_schema(described, "profile")["enum"]
+    response = client.post(f"{ANALYZE}?profile={profile}", data=jpeg, content_type="image/jpeg")
+    assert response.status_code == 200
+    documented = described["paths"][ANALYZE]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    Draft202012Validator({**documented, "components": described["components"]}).validate(response.get_json())
+
+
 def test_each_error_of_an_analysis_has_its_documented_status() -> None:
     described = document(Settings(api_keys=(KEY,), rate_limit="5/minute"))
     responses = described["paths"][ANALYZE]["post"]["responses"]
@@ -119,6 +131,14 @@ def test_each_documented_word_is_understood_and_no_other(
         read({name: word})
     with pytest.raises((BadFieldError, ImpossibleValueError)):
         read({name: "no-such-word"})
+
+
+def test_the_documented_scale_is_the_one_that_is_checked(described: dict[str, Any]) -> None:
+    schema = query_schema(described, "pixels_per_mm")
+    assert read_scale({"pixels_per_mm": schema["maximum"]}) == schema["maximum"]
+    for outside in (schema["exclusiveMinimum"], schema["maximum"] + 0.001):
+        with pytest.raises(BadFieldError):
+            read_scale({"pixels_per_mm": outside})
 
 
 @pytest.mark.parametrize(("name", "read", "step"), [("age", read_patient, 0.001), ("k", read_k, 1)])
