@@ -102,6 +102,8 @@ class Stages:
         from ml.skin.pigment import pigment_maps, skin_pigment
         from ml.skin.regions import Region
         from ml.skin.roughness import binary_patterns, co_occurrence, roughness
+        from ml.skin.shape import lesion_geometry
+        from ml.skin.spots import measure_spots
         from ml.skin.surface import skin_surface
         from ml.skin.texture import evenness
         from ml.skin.tone import typology_angle
@@ -116,7 +118,9 @@ class Stages:
         part("colour means", lambda: colour_means(lab, skin))
         pigment = part("pigment maps", lambda: pigment_maps(small))
         part("pigment of the skin", lambda: skin_pigment(pigment, skin))
-        part("lesion mask", lambda: segment_lesion(small, mask))
+        found = part("lesion mask", lambda: segment_lesion(small, mask))
+        part("lesion geometry", lambda: lesion_geometry(found, lab, mask))
+        part("spots", lambda: measure_spots(small, skin))
         surface = part("surface", lambda: skin_surface(lab[..., 0], mask))
         shown = None if surface is None else part("skin of the surface", lambda: surface.region("skin", mask))
         part("lines", lambda: lines(surface, shown, "skin"))
