@@ -25,5 +25,8 @@ form.addEventListener("submit", (event) => {
   submission.send();
 });
 
+// On paper the source and licence of the cases must be readable.
+window.addEventListener("beforeprint", () => document.querySelectorAll(".attribution").forEach((part) => { part.open = true; }));
+
 byId("controls").disabled = false;
 byId("loading").remove();

@@ -23,7 +23,7 @@ function one(found, index) {
   const facts = details(found);
   return el("li", { class: "case", id: `case-${found.case_id}`, tabIndex: -1 },
     found.thumbnail
-      ? el("img", { src: found.thumbnail, alt: `Photo of similar case ${index + 1}`, loading: "lazy", width: 160, height: 160 })
+      ? el("img", { src: found.thumbnail, alt: `Photo of similar case ${index + 1}`, width: 160, height: 160 })
       : el("span", { class: "no-preview" }, "No picture"),
     el("p", { class: "case-title" }, `Case ${index + 1}`, el("span", {}, `${percent(found.similarity)} similar`)),
     found.demonstration && el("p", { class: "flag" }, "Generated"),

@@ -30,12 +30,19 @@ const CODE_TITLES = {
   impossible_value: "A detail cannot be right",
 };
 
+// The API's own words for these speak to programs.
+const CODE_MESSAGES = {
+  busy: "It is analysing as many photos as it can at once. Yours is still here; send it again when its turn may come.",
+  rate_limited: "More photos came from here than it takes in that time. Yours is still here.",
+  key_required: "This service analyses photos for those who have a key. Enter yours beside the details and try again.",
+};
+
 /** What to show of a response: {title, message, advice, requestId}. */
 export function failureOf({ status, answer, requestId }) {
   const error = answer?.error;
   return {
     title: CODE_TITLES[error?.code] ?? TITLES[status] ?? "Something went wrong",
-    message: error?.message ?? fallback(status),
+    message: CODE_MESSAGES[error?.code] ?? error?.message ?? fallback(status),
     advice: ADVICE[status] ?? "",
     requestId: status ? (answer?.request_id ?? requestId) : null,
   };
