@@ -69,7 +69,7 @@ def decide(
     calibration says, None where it has none; ``conflict``: the pixels contradict the stated modality."""
     reasons = _obstacles(index, quality, modality, assessment, conflict=conflict)
     if index.synthetic or assessment is None:
-        why = SYNTHETIC if index.synthetic else NOT_CALIBRATED
+        why = SYNTHETIC if index.synthetic else NOT_SKIN if NOT_SKIN in reasons else NOT_CALIBRATED
         return Verdict(Decision("abstain", reasons=reasons), accuracy_reason=why)
     group = tone_group(None if tone is None else tone.monk_estimate)
     decision = Decision("abstain", reasons=reasons) if reasons else _from_set(assessment, group)
@@ -82,7 +82,8 @@ def _obstacles(
 ) -> tuple[str, ...]:
     """Every reason to abstain whatever the vote says."""
     not_clinical = None if conflict else _not_clinical(modality)
-    uncalibrated = assessment is None and not index.synthetic
+    looked_up = modality.label != "not_skin"
+    uncalibrated = assessment is None and looked_up and not index.synthetic
     unlike = assessment is not None and assessment.distance > assessment.outlier
     holding = (
         (SYNTHETIC, index.synthetic),

@@ -144,3 +144,9 @@ def test_the_accuracy_is_that_of_the_photos_tone_or_too_few() -> None:
     found = verdict(monk=6)
     assert (found.accuracy, found.accuracy_reason) == (None, "too_few")
     assert verdict(None).accuracy_reason == "not_calibrated"
+
+
+def test_what_is_not_skin_was_not_looked_up_and_that_is_the_only_reason() -> None:
+    found = verdict(None, modality=Modality("not_skin", 0.9, None))
+    assert found.decision.reasons == ("not_skin",)
+    assert (found.accuracy, found.accuracy_reason) == (None, "not_skin")
