@@ -95,7 +95,8 @@ class Quality:
 class Tone:
     """Skin tone estimates; every field is None where there is too little skin to tell.
 
-    ``ita_deg`` is the individual typology angle in degrees, ``fitzpatrick_estimate`` 1–6, ``monk_estimate`` 1–10.
+    ``ita_deg`` is the individual typology angle in degrees as photographed, ``ita_corrected_deg`` after shades of
+    grey; ``fitzpatrick_estimate`` 1–6, ``monk_estimate`` 1–10, each with the lowest and highest that are as likely.
     """
 
     ita_deg: float | None
@@ -103,6 +104,9 @@ class Tone:
     fitzpatrick_estimate: int | None
     monk_estimate: int | None
     caveat: str
+    ita_corrected_deg: float | None = None
+    fitzpatrick_range: tuple[int, int] | None = None
+    monk_range: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

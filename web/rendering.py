@@ -98,9 +98,12 @@ def _tone(tone: values.Tone | None) -> schemas.Tone | None:
         return None
     return schemas.Tone(
         ita_deg=_finite(tone.ita_deg),
+        ita_corrected_deg=_finite(tone.ita_corrected_deg),
         ita_category=tone.ita_category,
         fitzpatrick_estimate=tone.fitzpatrick_estimate,
+        fitzpatrick_range=tone.fitzpatrick_range,
         monk_estimate=tone.monk_estimate,
+        monk_range=tone.monk_range,
         caveat=tone.caveat,
     )
 

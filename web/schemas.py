@@ -46,10 +46,15 @@ class Modality(Wire):
 
 
 class Tone(Wire):
+    """``ita_corrected_deg`` is after shades of grey. A range is the lowest and the highest that are as likely."""
+
     ita_deg: float | None
+    ita_corrected_deg: float | None
     ita_category: str | None
     fitzpatrick_estimate: int | None
+    fitzpatrick_range: tuple[int, int] | None
     monk_estimate: int | None
+    monk_range: tuple[int, int] | None
     caveat: str
 
 

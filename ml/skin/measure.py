@@ -76,7 +76,7 @@ def measure_skin(
     maps = SkinMaps(lab, pigment.erythema, skin)
     pores = measure_pores(photo, zones, skin) if zones else {}
     measured = None if zones is None else tuple(_zone(zone, maps, surface, pores.get(zone.name)) for zone in zones)
-    return Skin(tone_of(angle, region), with_repeatability(measurements), measured)
+    return Skin(tone_of(angle, region, balanced), with_repeatability(measurements), measured)
 
 
 def _zone(zone: Zone, maps: SkinMaps, surface: Surface | None, pores: Measurement | None) -> Zone:

@@ -70,12 +70,32 @@ def estimate(rgb: RGB, mask: Mask) -> Tone:
     return tone_of(typology_angle(rgb_to_lab(rgb), skin), skin)
 
 
-def tone_of(angle: TypologyAngle | None, skin: Region) -> Tone:
-    """The tone that follows from the angle of ``skin``."""
+def tone_of(angle: TypologyAngle | None, skin: Region, corrected: TypologyAngle | None = None) -> Tone:
+    """The tone that follows from the ``angle`` of ``skin``; ``corrected`` is its angle after white balance.
+
+    A range is one step to either side, as labelled photos ask for (see ``CAVEAT``), and one more towards what the
+    corrected angle gives where that lies further off: where the two differ, the light is in doubt.
+    """
     if angle is None:
         return Tone(None, None, None, None, NOT_YELLOW if skin.usable else TOO_LITTLE)
-    ita = angle.degrees
-    return Tone(round(ita, 2), category(ita), fitzpatrick(ita), monk(ita, angle.lightness), CAVEAT)
+    ita, other = angle.degrees, corrected or angle
+    skin_type, step = fitzpatrick(ita), monk(ita, angle.lightness)
+    return Tone(
+        ita_deg=round(ita, 2),
+        ita_category=category(ita),
+        fitzpatrick_estimate=skin_type,
+        monk_estimate=step,
+        caveat=CAVEAT,
+        ita_corrected_deg=None if corrected is None else round(corrected.degrees, 2),
+        fitzpatrick_range=_range(skin_type, fitzpatrick(other.degrees), 6),
+        monk_range=_range(step, monk(other.degrees, other.lightness), 10),
+    )
+
+
+def _range(estimate: int, other: int, most: int) -> tuple[int, int]:
+    low = estimate - (2 if other < estimate - 1 else 1)
+    high = estimate + (2 if other > estimate + 1 else 1)
+    return max(1, low), min(most, high)
 
 
 def typology_angle(lab: Floats, skin: Region) -> TypologyAngle | None:

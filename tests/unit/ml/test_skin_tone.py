@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
 from ml.skin.regions import Region
-from ml.skin.tone import category, estimate, fitzpatrick, monk, typology_angle
+from ml.skin.tone import TypologyAngle, category, estimate, fitzpatrick, monk, tone_of, typology_angle
 from ml.values import Mask
 from tests.unit.ml.skin_images import MONK, flat
 
@@ -28,6 +28,30 @@ def test_the_monk_swatches_estimate_in_order_and_within_one_step() -> None:
     assert steps == sorted(steps)
     assert all(abs(step - tone) <= 1 for tone, step in enumerate(steps, start=1))
     assert len(steps) == 10
+
+
+@pytest.mark.parametrize("swatch", MONK)
+def test_a_range_holds_its_estimate_and_a_neighbour(swatch: str) -> None:
+    found = estimate(flat(swatch), WHOLE)
+    for value, ends, most in (
+        (found.monk_estimate, found.monk_range, 10),
+        (found.fitzpatrick_estimate, found.fitzpatrick_range, 6),
+    ):
+        assert value is not None
+        assert ends == (max(1, value - 1), min(most, value + 1))
+
+
+def test_light_that_is_in_doubt_widens_the_range_to_its_side() -> None:
+    skin = Region("skin", WHOLE)
+    found = tone_of(TypologyAngle(35.0, 60.0, None), skin, TypologyAngle(-60.0, 20.0, None))
+    assert (found.ita_deg, found.ita_corrected_deg) == (35.0, -60.0)
+    assert (found.monk_estimate, found.monk_range) == (5, (4, 7))
+    assert (found.fitzpatrick_estimate, found.fitzpatrick_range) == (3, (2, 5))
+
+
+def test_without_an_angle_there_is_no_range() -> None:
+    found = estimate(flat(MONK[3]), np.zeros((64, 64), np.bool_))
+    assert (found.ita_corrected_deg, found.fitzpatrick_range, found.monk_range) == (None, None, None)
 
 
 @pytest.mark.parametrize(
