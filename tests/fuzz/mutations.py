@@ -28,6 +28,8 @@ _NUMBERS = (
 _FORMS = ("<B", "<H", ">H", "<I", ">I", ">Q")
 #: spoiling goes on near the start more often than chance would have it: there lie the headers
 _HEADER = 512
+#: what is larger is not spoiled further
+_ENOUGH = 1 << 22
 
 
 @st.composite
@@ -35,7 +37,7 @@ def mutated(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
     """One of ``seeds``, spoiled once to six times."""
     data = draw(st.sampled_from(seeds))
     for _ in range(draw(st.integers(1, 6))):
-        if not data:
+        if not 0 < len(data) < _ENOUGH:
             break
         data = draw(st.sampled_from(_KINDS))(draw, data, seeds)
     return data
@@ -87,6 +89,12 @@ def _splice(draw: st.DrawFn, data: bytes, seeds: Sequence[bytes]) -> bytes:
     return data[: _place(draw, data)] + other[_place(draw, other) :]
 
 
+def _grow(draw: st.DrawFn, data: bytes, seeds: Sequence[bytes]) -> bytes:
+    """A run of up to 16 MiB: what looks for the next marker byte by byte, looks for long."""
+    at, pattern = _place(draw, data), draw(st.binary(min_size=1, max_size=8))
+    return data[:at] + pattern * (draw(st.sampled_from((1 << 16, 1 << 20, 1 << 24))) // len(pattern)) + data[at:]
+
+
 _KINDS: tuple[Callable[[st.DrawFn, bytes, Sequence[bytes]], bytes], ...] = (
     _byte,
     _bit,
@@ -97,4 +105,5 @@ _KINDS: tuple[Callable[[st.DrawFn, bytes, Sequence[bytes]], bytes], ...] = (
     _repeat,
     _insert,
     _splice,
+    _grow,
 )

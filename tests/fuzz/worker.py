@@ -26,7 +26,7 @@ _MEMORY_LIMIT = 4 << 30
 
 
 class Pieces:
-    """A body that arrives in pieces of at most ``size`` bytes."""
+    """A body that arrives in pieces of at most ``size`` bytes: the server's reader gathers what comes by the byte."""
 
     def __init__(self, data: bytes, size: int) -> None:
         self._data, self._size, self._at = data, size, 0
@@ -43,7 +43,7 @@ def attempt(kind: str, data: bytes, content_type: str, piece: int) -> str:
         if kind == "decode":
             images: tuple[bytes, ...] = (data,)
         else:
-            images = parse(Pieces(data, piece), content_type, {}).images
+            images = parse(Pieces(data, max(piece, len(data) >> 13)), content_type, {}).images
         for image in images:
             photo = decode(image)
             if photo.rgb.ndim != 3 or photo.rgb.shape[2] != 3 or max(photo.rgb.shape) > 2048:
