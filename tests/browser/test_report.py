@@ -165,7 +165,7 @@ def test_overlays_are_asked_for_and_can_be_drawn_one_by_one(visit: Begin, screen
     begun = visit().open().choose(skin_photo())
     begun.analyse()
     page = begun.page
-    with page.expect_response("**/api/analyze/skin") as explained:
+    with page.expect_response("**/api/analyze/skin", timeout=180_000) as explained:  # many runs of both models
         page.get_by_role("button", name="Show skin, pigment").click()
     overlays = {one["name"]: one for one in explained.value.json()["overlays"]}
     layer = page.locator(".frame img.layer")
