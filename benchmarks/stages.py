@@ -116,7 +116,7 @@ class Stages:
         balanced = part("white balance", lambda: linear_to_lab(white_balance(small)))
         part("tone, raw and balanced", lambda: [typology_angle(colours, skin) for colours in (lab, balanced)])
         part("colour means", lambda: colour_means(lab, skin))
-        pigment = part("pigment maps", lambda: pigment_maps(small))
+        pigment = part("pigment maps", lambda: pigment_maps(small, mask))
         part("pigment of the skin", lambda: skin_pigment(pigment, skin))
         found = part("lesion mask", lambda: segment_lesion(small, mask))
         part("lesion geometry", lambda: lesion_geometry(found, lab, mask))

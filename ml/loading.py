@@ -21,6 +21,7 @@ from ml.engines.record import NATIVE
 from ml.errors import ArtifactError, MLError
 from ml.golden import golden_image, probabilities_agree, vectors_agree
 from ml.runner import MEASURED, Batching
+from ml.skin.unmixing import prepare
 from ml.spec import ModelSpec
 from ml.store import ModelManifest, ModelStore
 from ml.values import ModelCard, Patient
@@ -77,6 +78,7 @@ def load_models(
     """
     store = ModelStore(models_dir)
     cv2.setNumThreads(threads)
+    prepare()
     loader = _Loader(store, engine, Execution(threads, callers, gpu, mmap), batching, configures=True)
     loaded_encoder = loader.encoder(registry.find(encoder, "encoder"))
     loaded_classifier = loader.classifier(registry.find(classifier, "classifier"))

@@ -89,7 +89,7 @@ def measured(seen: Explained) -> tuple[Overlay, ...]:
         if lesion is not None:
             found.append(Overlay("lesion", "lesion", mask_picture(lesion.mask, _LESION)))
     if seen.skin.any():
-        pigment = pigment_maps(seen.small)
+        pigment = pigment_maps(seen.small, seen.skin)
         found.append(Overlay("melanin", "skin", map_picture(pigment.melanin, seen.skin, _MELANIN)))
         found.append(Overlay("haemoglobin", "skin", map_picture(pigment.haemoglobin, seen.skin, _HAEMOGLOBIN)))
     return tuple(found)

@@ -25,6 +25,7 @@ _XYZ = np.array(  # IEC 61966-2-1, D65, Y of white = 1
     ]
 )
 D65 = _XYZ.sum(axis=1)  #: XYZ of sRGB white
+XYZ_TO_LINEAR = np.linalg.inv(_XYZ)  #: (3, 3)
 LUMA = _XYZ[1].astype(np.float32)  #: weights of linear R, G, B in the relative luminance Y
 
 _TO_WHITE = (_XYZ / D65[:, None]).astype(np.float32)  # linear RGB to X/Xn, Y/Yn, Z/Zn
@@ -75,6 +76,11 @@ def linear_to_srgb(linear: Floats) -> RGB:
 def optical_density(rgb: RGB) -> Floats:
     """−ln of linear reflectance per channel, same shape; black counts as half of the darkest code above it."""
     return _look_up(rgb, _DENSITY)
+
+
+def code_step(density: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far apart two neighbouring sRGB codes are in optical density, at each optical density."""
+    return np.asarray(np.interp(density, _DENSITY[:0:-1], -np.diff(_DENSITY)[::-1]), np.float64)
 
 
 def _look_up(codes: RGB, table: Floats) -> Floats:

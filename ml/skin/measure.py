@@ -54,7 +54,7 @@ def measure_skin(
     surface = None
     if region.usable:
         surface = skin_surface(lab[..., 0], skin) if face is None else face_surface(photo, skin, face)
-    pigment = pigment_maps(copy)
+    pigment = pigment_maps(copy, region.mask)
     # As photographed, and after white balance: how far the two differ tells how sure either is.
     angle, balanced = typology_angle(lab, region), typology_angle(linear_to_lab(white_balance(copy)), region)
     # Lips, eyes and nostrils are darker than the skin around them too: on a face, only its zones are searched.

@@ -14,28 +14,25 @@ from numpy.typing import NDArray
 
 from ml.skin.colour import optical_density
 from ml.skin.regions import Region
+from ml.skin.unmixing import unmix
 from ml.values import RGB, Mask, Measurement
 
 Floats = NDArray[np.float32]
 
-# Optical density per unit of pigment in R, G, B: Tsumura et al., ACM Trans. Graph. 22 (2003), from independent
-# components of skin. The third axis is shading, which darkens all channels alike.
-MELANIN = (0.4143, 0.3570, 0.8372)
-HAEMOGLOBIN = (0.2988, 0.6838, 0.6657)
-_UNMIX = np.linalg.inv(np.array([MELANIN, HAEMOGLOBIN, (1.0, 1.0, 1.0)]).T).astype(np.float32)
 _PER_DECADE = np.float32(100 / np.log(10))
-_MAPS = np.array([(-_PER_DECADE, _PER_DECADE, 0), (_PER_DECADE, 0, 0), *_UNMIX[:2]], np.float32)  # of R, G, B density
+_INDICES = np.array([(-_PER_DECADE, _PER_DECADE, 0), (_PER_DECADE, 0, 0)], np.float32)  # of R, G, B density
 
 _EI = "100·log10(R/G), linear reflectance"
 _MI = "100·log10(1/R), linear reflectance"
-_TSUMURA = "optical density unmixed into melanin, haemoglobin and shading (Tsumura 2003)"
+_MODEL = "ln of the volume fraction, by a two-layer optical model of skin inverted (Claridge 2003, Jacques 2013)"
 _CONTRAST = "lesion_minus_surrounding"
 
 
 @dataclass(frozen=True, eq=False)
 class Pigment:
-    """Maps (H, W): ``erythema`` and ``melanin_index`` in index units, ``melanin`` and ``haemoglobin`` in units
-    of Tsumura's components, relative to an unknown zero: only their differences within a photo have meaning."""
+    """Maps (H, W): ``erythema`` and ``melanin_index`` in index units, ``melanin`` and ``haemoglobin`` as natural
+    logarithms of volume fractions, of melanosomes in the epidermis and of blood in the dermis, by `ml.skin.unmixing`.
+    A model's fractions are no laboratory's: read differences within a photo."""
 
     erythema: Floats
     melanin_index: Floats
@@ -43,13 +40,12 @@ class Pigment:
     haemoglobin: Floats
 
 
-def pigment_maps(rgb: RGB) -> Pigment:
-    """The maps of a photo (H, W, 3)."""
+def pigment_maps(rgb: RGB, skin: Mask | None = None) -> Pigment:
+    """The maps of a photo (H, W, 3), whose exposure is judged by its ``skin`` (H, W), or by all of it."""
     density = optical_density(rgb)
-    erythema, melanin_index, melanin, haemoglobin = (
-        np.asarray(cv2.transform(density, weights[None]), np.float32) for weights in _MAPS
-    )
-    return Pigment(erythema, melanin_index, melanin, haemoglobin)
+    erythema, melanin_index = (np.asarray(cv2.transform(density, weights[None]), np.float32) for weights in _INDICES)
+    melanin, haemoglobin = cv2.split(unmix(rgb, skin))
+    return Pigment(erythema, melanin_index, np.asarray(melanin, np.float32), np.asarray(haemoglobin, np.float32))
 
 
 def skin_pigment(maps: Pigment, skin: Region) -> tuple[Measurement, ...]:
@@ -71,8 +67,8 @@ def lesion_contrast(maps: Pigment, lesion: Mask | None, surrounding: Mask | None
     return (
         _difference("erythema_index_difference", maps.erythema, parts, "index", _EI),
         _difference("melanin_index_difference", maps.melanin_index, parts, "index", _MI),
-        _difference("melanin_difference", maps.melanin, parts, "a.u.", _TSUMURA),
-        _difference("haemoglobin_difference", maps.haemoglobin, parts, "a.u.", _TSUMURA),
+        _difference("melanin_difference", maps.melanin, parts, "ln", _MODEL),
+        _difference("haemoglobin_difference", maps.haemoglobin, parts, "ln", _MODEL),
     )
 
 

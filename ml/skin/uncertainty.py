@@ -45,8 +45,8 @@ LIMITS: Mapping[str, Limit] = {
     "evenness": Limit(0.63, 0.08),
     "erythema_index_difference": Limit(2),
     "melanin_index_difference": Limit(1.1, 0.06),
-    "melanin_difference": Limit(0.048, 0.03),
-    "haemoglobin_difference": Limit(0.12, 0.01),
+    "melanin_difference": Limit(0.73, 0.3),
+    "haemoglobin_difference": Limit(1.7, 0.1),
 }
 #: of a zone of a face, whose outline moves too
 ZONE_LIMITS: Mapping[str, Limit] = {

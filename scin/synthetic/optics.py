@@ -2,8 +2,8 @@
 
 The epidermis transmits light twice (Beer–Lambert, diffuse path); below it a semi-infinite dermis reflects by
 Kubelka–Munk (K = 2 µa, S = ¾ µs′ − ¼ µa), and the skin's surface sends part of that back inside (Saunderson).
-The constants are of published spectra (`spectra`), not of any photograph, so an analysis that separates pigments
-by another model can be measured against these maps without going in a circle.
+The constants are of published spectra (`ml.skin.spectra`), not of any photograph. The analysis inverts a model of the
+same kind: agreement with these maps shows that it is consistent with that physics, not that it is right about skin.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scin.synthetic import spectra
+from ml.skin import spectra
 
 Floats = NDArray[np.float64]
 Map = NDArray[np.float32]

@@ -17,6 +17,7 @@ KERATIN = np.array([0.66, 0.61, 0.55], np.float32)  # loose scale, linear sRGB
 DRIED_BLOOD = np.array([0.10, 0.030, 0.018], np.float32)
 SERUM = np.array([0.62, 0.52, 0.30], np.float32)
 HAIR = np.array([0.022, 0.015, 0.011], np.float32)
+HIDDEN = 0.1  # opacity of a coat from which on the skin below does not count as bare
 LOG_FRACTIONS = np.log([optics.MELANIN_RANGE, optics.BLOOD_RANGE]).astype(np.float32)
 
 
@@ -63,6 +64,7 @@ def _render_view(spec: CaseSpec, skin: Skin, number: int, *, neutral: bool) -> R
         haemoglobin=np.exp(surface.log_blood) * on_skin,
         lesion_mask=(surface.lesion >= 0.5) & on_skin,
         skin_mask=on_skin,
+        bare_mask=(surface.material[..., :3].max(axis=-1) < HIDDEN) & on_skin,
         illumination=illumination,
         highlight=mirrored,
         true_ita_deg=ita_of(spec.melanin, spec.haemoglobin),

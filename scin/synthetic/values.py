@@ -90,7 +90,8 @@ class RenderedView:
     """A photo and the truth behind it; all maps are [height, width] and aligned with `rgb`.
 
     `rgb` is sRGB uint8 [H, W, 3]. `melanin` (melanosomes in the epidermis) and `haemoglobin` (blood in the dermis)
-    are volume fractions as float32; off the skin they are 0. `illumination` is the light that reached each pixel,
+    are volume fractions as float32; off the skin they are 0. `bare_mask` is the skin that nothing hides: no scale,
+    crust or serum, or so thin that it takes under a tenth of the light. `illumination` is what reached each pixel,
     1 everywhere in neutral light; `highlight` is the mirror-like light added to it, in linear light.
     `true_ita_deg` and `true_lightness` are of the same person's bare skin in neutral daylight; `spots` counts the
     separate lesions whose centre lies in the frame. `pixels_per_mm` holds at the middle of the frame.
@@ -101,6 +102,7 @@ class RenderedView:
     haemoglobin: Map
     lesion_mask: Mask
     skin_mask: Mask
+    bare_mask: Mask
     illumination: Map
     highlight: Map
     true_ita_deg: float

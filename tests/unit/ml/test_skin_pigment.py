@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ml.skin.chromophores import LOG_BLOOD, LOG_MELANIN, density_table
 from ml.skin.colour import linear_to_srgb, srgb_to_linear
-from ml.skin.pigment import HAEMOGLOBIN, MELANIN, lesion_contrast, pigment_maps, skin_pigment
+from ml.skin.pigment import lesion_contrast, pigment_maps, skin_pigment
 from ml.skin.regions import Region
 from tests.unit.ml.skin_images import MONK, colour, disc, flat, skin_patch
 
@@ -21,26 +22,43 @@ def test_indices_of_a_flat_patch_are_the_closed_formulas(swatch: str) -> None:
     assert erythema.uncertainty == pytest.approx(0, abs=1e-4)
 
 
-def _tinted(melanin: float, haemoglobin: float, shade: float) -> np.ndarray:
-    base = srgb_to_linear(colour(MONK[3])).astype(np.float64)
-    density = melanin * np.array(MELANIN) + haemoglobin * np.array(HAEMOGLOBIN) + shade
-    return (base * np.exp(-density)).astype(np.float32)
+def _skin(melanin: float, blood: float) -> np.ndarray:
+    """The model's colour, linear, of skin with these volume fractions."""
+    row, column = (int(np.abs(axis - np.log(at)).argmin()) for axis, at in ((LOG_BLOOD, blood), (LOG_MELANIN, melanin)))
+    return np.exp(-density_table()[row, column])
 
 
-def test_unmixing_finds_the_pigments_that_were_added_and_no_shade() -> None:
-    photo = np.where(SPOT[..., None], _tinted(0.4, 0.3, 0.2), _tinted(0, 0, 0)).astype(np.float32)
-    contrast = {m.name: m.value for m in lesion_contrast(pigment_maps(linear_to_srgb(photo)), SPOT, ~SPOT)}
-    assert contrast["melanin_difference"] == pytest.approx(0.4, abs=0.03)
-    assert contrast["haemoglobin_difference"] == pytest.approx(0.3, abs=0.03)
+def _contrast(inside: np.ndarray, outside: np.ndarray) -> dict[str, float | None]:
+    """Of a spot of one linear colour on another, as a photo whose rounding is dithered."""
+    light = np.where(SPOT[..., None], inside, outside) * np.random.default_rng(3).normal(1, 0.01, (64, 64, 1))
+    maps = pigment_maps(linear_to_srgb(light.astype(np.float32)))
+    return {m.name: m.value for m in lesion_contrast(maps, SPOT, ~SPOT)}
 
 
-def test_shade_alone_changes_no_pigment() -> None:
-    photo = np.where(SPOT[..., None], _tinted(0, 0, 0.5), _tinted(0, 0, 0)).astype(np.float32)
-    contrast = {m.name: m.value for m in lesion_contrast(pigment_maps(linear_to_srgb(photo)), SPOT, ~SPOT)}
-    assert contrast["melanin_difference"] == pytest.approx(0, abs=0.03)
-    assert contrast["haemoglobin_difference"] == pytest.approx(0, abs=0.03)
+@pytest.mark.parametrize("melanin", [0.01, 0.03, 0.1, 0.2, 0.3])
+def test_more_blood_is_more_haemoglobin_and_no_more_melanin(melanin: float) -> None:
+    contrast = _contrast(_skin(melanin, 0.02), _skin(melanin, 0.006))
+    assert contrast["haemoglobin_difference"] == pytest.approx(np.log(0.02 / 0.006), rel=0.5)
+    assert contrast["melanin_difference"] == pytest.approx(0, abs=0.15)
+
+
+@pytest.mark.parametrize("melanin", [0.01, 0.03, 0.1, 0.2, 0.3, 0.4])
+def test_more_melanin_is_more_melanin_on_every_tone(melanin: float) -> None:
+    contrast = _contrast(_skin(1.5 * melanin, 0.006), _skin(melanin, 0.006))
+    assert contrast["melanin_difference"] == pytest.approx(np.log(1.5), rel=0.3)
+
+
+def test_skin_without_pigment_stands_out_on_dark_skin() -> None:
+    contrast = _contrast(_skin(0.005, 0.006), _skin(0.4, 0.006))
+    assert contrast["melanin_difference"] == pytest.approx(np.log(0.005 / 0.4), rel=0.2)
+
+
+def test_shade_changes_the_melanin_index_and_less_so_the_melanin() -> None:
+    contrast = _contrast(_skin(0.03, 0.006) * np.exp(-0.1), _skin(0.03, 0.006))
+    assert contrast["melanin_difference"] == pytest.approx(0, abs=0.1)
+    assert contrast["haemoglobin_difference"] == pytest.approx(0, abs=0.1)
     assert contrast["erythema_index_difference"] == pytest.approx(0, abs=1)
-    assert contrast["melanin_index_difference"] == pytest.approx(50 / np.log(10), abs=1)
+    assert contrast["melanin_index_difference"] == pytest.approx(10 / np.log(10), abs=1)
 
 
 @pytest.mark.parametrize("swatch", MONK)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scin.synthetic import optics, spectra, tones
+from ml.skin import spectra
+from scin.synthetic import optics, tones
 from scin.synthetic.camera import encode_srgb
 
 

@@ -1,4 +1,4 @@
-"""Published spectra from which the colour of generated skin follows, 400–700 nm at 10 nm.
+"""Published spectra from which the colour of skin follows, 400–700 nm at 10 nm.
 
 Sources:
 
