@@ -115,9 +115,10 @@ class Services:
             self._fail(error)
             return
         self.state = State.READY
-        self._loaded.set()
+        is_last = self.readiness.publish(self.state)
+        self._loaded.set()  # after it was published: whoever was answered here finds the instance ready
         log_event(_LOG, "loaded", seconds=round(time.monotonic() - started, 2))
-        if self.readiness.publish(self.state):
+        if is_last:
             on_instance_ready()
 
     def _load_pipeline(self) -> Pipeline:

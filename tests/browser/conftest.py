@@ -1,4 +1,4 @@
-"""Debian's Chromium and the real service, each started once for all tests of this folder."""
+"""Debian's Chromium, started for each file, and the real service, once for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -49,9 +49,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items[:] = [item for item in items if item not in own[1:]]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium. Ended with this folder's tests: Playwright keeps an event loop running in the thread meanwhile."""
+    """Chromium. Ended with each file: Playwright keeps an event loop running in the thread meanwhile, and what is
+    shared by a folder that is no package lives until the runner's end."""
     path = _chromium()
     if path is None:
         pytest.fail(_MISSING, pytrace=False)
@@ -62,7 +63,7 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def server(var_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:  # noqa: F811
     """The service with its models and the sample index."""
     settings = {"GUNICORN_WORKERS": "1", "MAX_WORKERS": "1"}
@@ -70,7 +71,7 @@ def server(var_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def start_mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
     """(**environment) → a service with canned answers; everything before and after them is the real one's."""
     running = []

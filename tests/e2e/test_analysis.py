@@ -69,7 +69,13 @@ def test_no_disease_is_named_from_generated_skin(server: Server) -> None:
     answer = server.post(files={"image": skin_photo()}).json()
     assert answer["index"]["synthetic"] is True
     assert answer["conditions"] == []
-    assert answer["decision"] == {"kind": "abstain", "set": [], "coverage": None, "reasons": ["synthetic_index"]}
+    assert answer["decision"] == {
+        "kind": "abstain",
+        "set": [],
+        "coverage": None,
+        "group": None,
+        "reasons": ["synthetic_index"],
+    }
     assert answer["accuracy"] is None
     assert all(case["demonstration"] for case in answer["similar_cases"])
 
