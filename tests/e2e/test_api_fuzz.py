@@ -61,9 +61,11 @@ for _media_type in IMAGE_TYPES:
 
 
 def no_failure_of_its_own(ctx: CheckContext, response: schemathesis.Response, case: schemathesis.Case) -> None:
-    """No 5xx, but for the one that a client asks for by giving less time than an analysis takes."""
+    """No 5xx, but for those that a client asks for: with less time than an analysis takes, and with the self-test,
+    which on a machine that is too busy for it finds that a part failed."""
     hurried = response.status_code == 504 and _TIMEOUT in (case.headers or {})
-    assert response.status_code < 500 or hurried, f"{response.status_code}: {response.text[:300]}"
+    found = response.status_code == 503 and "parts" in response.json()
+    assert response.status_code < 500 or hurried or found, f"{response.status_code}: {response.text[:300]}"
 
 
 CHECKS = [
