@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import http.client
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.e2e.server import ANALYZE, Server, skin_photo
+from tests.waiting import wait_until
 
 _PATIENCE_S = 120
 #: less than they are asked to wait, and more than nothing: clients and service share the cores
@@ -87,12 +87,3 @@ def load_on(server: Server, clients: int) -> Iterator[Load]:
         load.stop.set()
         for thread in threads:
             thread.join(_PATIENCE_S)
-
-
-def wait_until(holds: Callable[[], object], told: Callable[[], object] = lambda: "", limit_s: float = 120) -> None:
-    """Ask again and again; fails with what is ``told`` after ``limit_s``."""
-    end = time.monotonic() + limit_s
-    pause = threading.Event()
-    while not holds():
-        assert time.monotonic() < end, told()
-        pause.wait(0.02)

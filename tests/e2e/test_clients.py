@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.server import REPOSITORY, Server, skin_photo
+from tests.tools import tool_or_skip
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +35,7 @@ def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str
 
 
 def node_or_skip() -> str:
-    found = shutil.which("node")
-    if found is None:
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail("node is not installed; CI must run the JavaScript example")
-        pytest.skip("node is not installed: the JavaScript example is not run")
-    return found
+    return tool_or_skip("node", must="run the JavaScript example", skipped="the JavaScript example is not run")
 
 
 def test_the_command_prints_an_analysis(server: Server, photo: Path) -> None:

@@ -15,8 +15,9 @@ from typing import IO
 import psutil
 import pytest
 
-from tests.e2e.load import Load, load_on, wait_until
+from tests.e2e.load import Load, load_on
 from tests.e2e.server import ANALYZE, Server, running_server
+from tests.waiting import wait_until
 
 #: fewer than one worker admits: nobody is refused for want of room
 _CLIENTS = 4

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -12,23 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as NoConnectionError
 
 from tests.integration.nginx_fixture import free_port
+from tests.tools import tool_or_skip
 
 _START_S = 20
 
 
 def redis_or_skip() -> str:
     """Path of redis-server. Without one the tests are skipped, visibly; in CI that is a failure."""
-    found = shutil.which("redis-server")
-    if found is None:
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail("redis-server is not installed; CI must test exact rate limits")
-        pytest.skip("redis-server is not installed: exact rate limits are not tested")
-    return found
+    return tool_or_skip("redis-server", must="test exact rate limits", skipped="exact rate limits are not tested")
 
 
 @dataclass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +12,7 @@ from redis import Redis
 
 from settings import Settings
 from tests.integration.redis_fixture import RedisServer, running_redis
+from tests.waiting import wait_until
 from web.app import create_app
 
 ANALYZE = "/api/analyze/skin"
@@ -33,15 +32,8 @@ def worker(tmp_path: Path, redis: RedisServer, **settings: object) -> FlaskClien
     app = create_app(Settings(**{**common, **settings}))
     services = app.extensions["dermserve"]
     services.start()
-    wait_until(lambda: services.state.value == "ready")
+    wait_until(lambda: services.state.value == "ready", limit_s=30)
     return app.test_client()
-
-
-def wait_until(holds: object) -> None:
-    end, pause = time.monotonic() + 30, threading.Event()
-    while not holds():  # type: ignore[operator]
-        assert time.monotonic() < end
-        pause.wait(0.02)
 
 
 def ask(client: FlaskClient, **headers: str) -> int:
@@ -82,7 +74,7 @@ def test_without_its_redis_the_service_goes_on_and_counts_for_itself(
     assert "storage unreachable" in caplog.text
     assert client.get("/health").status_code == 200
     redis.thaw() if fault == "freeze" else redis.start()
-    wait_until(lambda: ask(client) == 200)
+    wait_until(lambda: ask(client) == 200, limit_s=30)
 
 
 def test_a_service_starts_without_its_redis(tmp_path: Path, redis: RedisServer) -> None:

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from ml.deadline import Deadline
 from ml.errors import DeadlineExceededError
+from tests.waiting import wait_until
 from web.errors import BusyError
 from web.gate import Gate, Lane
 
@@ -160,7 +160,7 @@ def test_turns_come_in_the_order_of_arrival() -> None:
         for number in range(5):
             threads.append(threading.Thread(target=wait, args=(number,)))
             threads[-1].start()
-            wait_until(lambda: gate.in_line == len(threads))
+            wait_until(lambda: gate.in_line == len(threads), limit_s=30)
     for thread in threads:
         thread.join(30)
     assert served == [0, 1, 2, 3, 4]
@@ -177,7 +177,7 @@ def test_a_newcomer_does_not_pass_whoever_was_given_the_turn() -> None:
     with gate.run(Deadline(5)):
         waiting = threading.Thread(target=wait)
         waiting.start()
-        wait_until(lambda: gate.in_line == 1)
+        wait_until(lambda: gate.in_line == 1, limit_s=30)
     with gate.run(Deadline(30)):  # at once after the turn was given back
         served.append("newcomer")
     waiting.join(30)
@@ -192,11 +192,3 @@ def test_whoever_gives_up_leaves_the_line_and_its_turn_to_the_next() -> None:
         assert gate.in_line == 0
     with gate.run(Deadline(5)):
         pass
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Until a thread has come so far; the condition is polled, for at most half a minute."""
-    event, end = threading.Event(), time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < end
-        event.wait(0.001)
