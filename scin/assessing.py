@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ml.values import Accuracy, Assessment, Condition, SimilarCase
+from ml.values import Accuracy, Assessment
 from scin.calibration import Calibration, probabilities
 
 #: the coverage that served sets state
@@ -16,31 +16,51 @@ COVERAGE = 0.9
 METRIC = "top-1"
 
 
-def assess(
-    conditions: Sequence[Condition], voters: Sequence[SimilarCase], calibration: Calibration, dataset: str
-) -> tuple[tuple[Condition, ...], Assessment]:
-    """The ``conditions`` of a vote with their calibrated probabilities, and all else that was measured.
+class Assessor:
+    """Assesses votes by one calibration; ``dataset`` is named beside each accuracy."""
 
-    ``voters`` are the cases that voted; ``dataset`` is named beside each accuracy.
-    """
-    calibrated = _calibrated(conditions, calibration)
-    assessment = Assessment(
-        probabilities=dict(sorted(calibrated.items(), key=lambda item: (-item[1], item[0]))),
-        distance=1.0 - float(np.mean([case.similarity for case in voters])) if voters else 2.0,
-        outlier=calibration.outlier,
-        coverage=COVERAGE,
-        limits={group: found.value for group, found in calibration.quantiles[f"{COVERAGE:.2f}"].items()},
-        accuracy=_accuracy(calibration, dataset),
-    )
-    return tuple(replace(one, calibrated_probability=calibrated[one.name]) for one in conditions), assessment
+    def __init__(self, calibration: Calibration, dataset: str) -> None:
+        self._calibration = calibration
+        self._limits = {group: found.value for group, found in calibration.quantiles[f"{COVERAGE:.2f}"].items()}
+        self._accuracy = _accuracy(calibration, dataset)
+        self._conditions = _Conditions(calibration.prior)
+
+    def assess(self, shares: Mapping[str, float], similarities: Sequence[float]) -> Assessment:
+        """``shares``: condition → share of the vote, of those that were voted for; the others have their part of the
+        doubt. ``similarities``: those of the cases that were asked to vote."""
+        return Assessment(
+            probabilities=self._probabilities(shares),
+            distance=1.0 - sum(similarities) / len(similarities) if similarities else 2.0,
+            outlier=self._calibration.outlier,
+            coverage=COVERAGE,
+            limits=self._limits,
+            accuracy=self._accuracy,
+        )
+
+    def _probabilities(self, shares: Mapping[str, float]) -> dict[str, float]:
+        """Every condition of the index → probability, the likeliest first and among equals by name."""
+        conditions = self._conditions
+        if not shares.keys() <= conditions.places.keys():  # a large index is calibrated by a part of its cases
+            conditions = _Conditions(dict.fromkeys(shares, 0.0) | dict(self._calibration.prior))
+        (found,) = probabilities(conditions.row(shares), conditions.prior, self._calibration.scaling)
+        order = np.argsort(-found, kind="stable")
+        names = map(conditions.names.__getitem__, order.tolist())
+        return dict(zip(names, found[order].tolist(), strict=True))
 
 
-def _calibrated(conditions: Sequence[Condition], calibration: Calibration) -> dict[str, float]:
-    """Every condition of the index → probability; what nobody voted for has its part of the doubt."""
-    shares = dict.fromkeys(calibration.prior, 0.0) | {one.name: one.probability for one in conditions}
-    prior = np.array([calibration.prior.get(name, 0.0) for name in shares])
-    (row,) = probabilities(np.array([list(shares.values())]), prior, calibration.scaling)
-    return dict(zip(shares, row.tolist(), strict=True))
+class _Conditions:
+    """Conditions in alphabetical order, and the ``prior`` (C,) of each."""
+
+    def __init__(self, prior: Mapping[str, float]) -> None:
+        self.names = sorted(prior)
+        self.prior = np.array([prior[name] for name in self.names])
+        self.places = {name: place for place, name in enumerate(self.names)}
+
+    def row(self, shares: Mapping[str, float]) -> NDArray[np.float64]:
+        """(1, C) the share of each, 0 where none is given."""
+        row = np.zeros((1, len(self.names)))
+        row[0, [self.places[name] for name in shares]] = list(shares.values())
+        return row
 
 
 def _accuracy(calibration: Calibration, dataset: str) -> Mapping[str, Accuracy]:

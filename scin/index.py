@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -12,19 +14,23 @@ from numpy.typing import NDArray
 from ml.errors import ArtifactError
 from ml.skin.percentiles import Population
 from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
-from scin.assessing import assess
+from scin.assessing import Assessor
 from scin.calibration import CALIBRATION_FILE, Calibration, read_calibration
+from scin.case_table import CaseTable
 from scin.embeddings import read_embeddings
 from scin.manifest import Manifest, Structure, read_manifest, verify_files
+from scin.owners import Owners
 from scin.population import read_population
 from scin.structure import arrange, moved, parameters
-from scin.table import CASES_TABLE, THUMBNAILS, CaseTable, StoredCase, Thumbnails
+from scin.table import THUMBNAILS, StoredCase, Thumbnails
 from scin.transform import Transform, TransformSpec, fit_transforms
-from scin.vote import vote
+from scin.vote import Ballot, Tally, Voter
 
 INDEX_FILE = "index.faiss"
 METRIC = "inner product"
 VERSION = str(faiss.__version__)
+#: cases whose answer is kept, the latest asked for
+_KEPT = 16_384
 
 
 def write_index(folder: Path, vectors: Vectors, transform: Transform | None = None, kind: str = "flat") -> Structure:
@@ -96,14 +102,16 @@ class SearchIndex:
         folder: Path,
     ) -> None:
         self.manifest = manifest
-        self._calibration = calibration
         self._folder = folder
         self._index = index
         self._parameters = parameters(manifest.structure)
         self._cases = cases
         self._thumbnails = thumbnails
         self._population = population
-        self._owners = _Owners(cases, manifest.vectors)
+        self._assessor = None if calibration is None else Assessor(calibration, manifest.dataset)
+        self._owners = Owners(cases, manifest.vectors)
+        self._ballot = lru_cache(_KEPT)(self._read_ballot)
+        self._told = lru_cache(_KEPT)(self._read_told)
 
     version = VERSION
 
@@ -121,31 +129,29 @@ class SearchIndex:
         """``views``: (n, dimension) embeddings of one case's photos.
 
         A stored case scores by its best pair of views. With a flat index this is exact: a case among the best has fewer
-        than ``wanted`` better ones, so its best photo is among the first wanted × photos-per-case of some view. The
-        other kinds miss a case as often as they miss a photo: the manifest's structure holds what was measured.
+        than ``wanted`` better ones, so its best photo is among the first ``depth`` of some view. The other kinds miss
+        a case as often as they miss a photo: the manifest's structure holds what was measured.
         """
-        wanted = max(k, self.manifest.vote.neighbours)
-        depth = min(self.manifest.vectors, wanted * self._owners.photos_per_case)
+        parameters = self.manifest.vote
         queries = np.ascontiguousarray(views, dtype=np.float32)
-        similarities, rows = self._index.search(queries, depth, params=self._parameters)
-        best: dict[int, float] = {}
-        for similarity, row in zip(similarities.ravel().tolist(), rows.ravel().tolist(), strict=True):
-            for owner in self._owners.of(row):
-                best[owner] = max(similarity, best.get(owner, -1.0))
-        ranked = sorted(best, key=lambda owner: (-best[owner], self._cases.case_id(owner)))[:wanted]
-        neighbours = tuple(_similar(self._cases.case(owner), best[owner]) for owner in ranked)
-        conditions = vote(neighbours, self.manifest.vote)
-        if self._calibration is None:
-            return Retrieval(neighbours[:k], conditions)
-        voters = neighbours[: self.manifest.vote.neighbours]
-        calibrated, assessment = assess(conditions, voters, self._calibration, self.manifest.dataset)
-        return Retrieval(neighbours[:k], calibrated, assessment)
+        found, rows = self._index.search(queries, self.depth(k), params=self._parameters)
+        nearest = self._owners.nearest(found, rows, max(k, parameters.neighbours))
+        tally = Tally([Voter(self._ballot(case), similarity) for case, similarity in nearest], parameters)
+        cases = tuple(SimilarCase(similarity=similarity, **self._told(case)) for case, similarity in nearest[:k])
+        if self._assessor is None:
+            return Retrieval(cases, tally.conditions())
+        asked = [similarity for _, similarity in nearest[: parameters.neighbours]]
+        assessment = self._assessor.assess(tally.shares, asked)
+        return Retrieval(cases, tally.conditions(assessment.probabilities), assessment)
+
+    def depth(self, k: int) -> int:
+        """How many photos of each view it takes to know the ``k`` nearest cases, and those that vote."""
+        return min(self.manifest.vectors, max(k, self.manifest.vote.neighbours) * self._owners.photos_per_case)
 
     def similarities(self, views: Vectors, case_ids: Sequence[str]) -> NDArray[np.float32]:
         """(n, cases): the cosine of each view (n, dimension) with the best photo of each case, exactly, whatever the
         kind of the index. Raises ArtifactError if the index was built without its embeddings."""
-        rows = [self._cases.find(case_id) for case_id in case_ids]
-        photos = [[] if row is None else [photo.vector for photo in self._cases.case(row).photos] for row in rows]
+        photos = [[photo.vector for photo in self._cases.photos(case_id)] for case_id in case_ids]
         stored = read_embeddings(self._folder)
         asked = moved(self._index, views)
         best = [(asked @ moved(self._index, stored[own]).T).max(axis=1) for own in photos]
@@ -153,40 +159,27 @@ class SearchIndex:
 
     def thumbnail(self, case_id: str, n: int) -> bytes | None:
         """The WebP thumbnail of photo ``n`` (from 0) of a case, or None if there is no such photo."""
-        row = self._cases.find(case_id)
-        photos = () if row is None else self._cases.case(row).photos
+        photos = self._cases.photos(case_id)
         return self._thumbnails.read(photos[n]) if 0 <= n < len(photos) else None
 
+    def _read_ballot(self, row: int) -> Ballot:
+        cases = self._cases
+        return Ballot.of(cases.ids[row], cases.cell(row, "differential"), cases.cell(row, "agreement"))
 
-class _Owners:
-    """Which cases each vector belongs to, in two arrays: a vector's cases stand together, in the table's order."""
-
-    def __init__(self, cases: CaseTable, vectors: int) -> None:
-        """Raises ArtifactError if a case names a vector that the index does not hold."""
-        named, rows = cases.owners()
-        if len(named) and (named.min() < 0 or named.max() >= vectors):
-            raise ArtifactError(f"{CASES_TABLE} names a vector that the index does not hold. Build it again.")
-        self._rows: NDArray[np.int64] = rows[np.argsort(named, kind="stable")]
-        self._ends: NDArray[np.int64] = np.cumsum(np.bincount(named, minlength=vectors))
-        self.photos_per_case = int(np.bincount(rows, minlength=1).max())
-
-    def of(self, vector: int) -> list[int]:
-        """The cases of one vector; none for −1, with which faiss fills up."""
-        if vector < 0:
-            return []
-        return list(self._rows[self._ends[vector - 1] if vector else 0 : self._ends[vector]].tolist())
+    def _read_told(self, row: int) -> Mapping[str, Any]:
+        return _told(self._cases.case(row))
 
 
-def _similar(case: StoredCase, similarity: float) -> SimilarCase:
-    return SimilarCase(
-        case_id=case.case_id,
-        similarity=max(-1.0, min(1.0, similarity)),
-        thumbnails=tuple(f"/api/cases/{case.case_id}/{n}" for n in range(len(case.photos))),
-        differential=case.differential,
-        dermatologists={"count": case.dermatologists, "agreement": case.agreement},
-        fitzpatrick={"self_reported": case.fitzpatrick_self, "dermatologists": list(case.fitzpatrick_labels)},
-        monk={"india": case.monk_india, "us": case.monk_us},
-        body_parts=case.body_parts,
-        age_group=case.age_group,
-        sex=case.sex,
-    )
+def _told(case: StoredCase) -> dict[str, Any]:
+    """All of a SimilarCase but its similarity."""
+    return {
+        "case_id": case.case_id,
+        "thumbnails": tuple(f"/api/cases/{case.case_id}/{n}" for n in range(len(case.photos))),
+        "differential": case.differential,
+        "dermatologists": {"count": case.dermatologists, "agreement": case.agreement},
+        "fitzpatrick": {"self_reported": case.fitzpatrick_self, "dermatologists": list(case.fitzpatrick_labels)},
+        "monk": {"india": case.monk_india, "us": case.monk_us},
+        "body_parts": case.body_parts,
+        "age_group": case.age_group,
+        "sex": case.sex,
+    }

@@ -2,65 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import exp
+from typing import NamedTuple
 
-import numpy as np
-
-from ml.values import Condition, SimilarCase
+from ml.values import Condition
 from scin.icd10 import icd_10
 from scin.manifest import Vote
 
 #: what graders wrote in the place of a condition; SCIN kept it in its labels
 NOT_CONDITIONS = {"Remove from labeling tool"}
-_BANDS = ((0.33, "high"), (0.10, "possible"))
+_HIGH, _POSSIBLE = 0.33, 0.10
 
 
-def vote(neighbours: Sequence[SimilarCase], parameters: Vote) -> tuple[Condition, ...]:
-    """Conditions by their share of the vote, largest first; the shares sum to 1.
+class Ballot(NamedTuple):
+    """How a case votes. ``parts`` are its conditions and their parts of its vote, which sum to 1; empty for a case
+    without a label, which does not vote. ``agreement`` is its dermatologists', 0–1, or None."""
 
-    Case i weighs softmax(similarity / temperature)_i; it splits its weight as its differential does. The cases that
-    hold a condition are its evidence, most similar first.
-    """
-    voters = [case for case in neighbours[: parameters.neighbours] if case.differential.keys() - NOT_CONDITIONS]
-    if not voters:
-        return ()
-    similarities = np.array([case.similarity for case in voters]) / parameters.temperature
-    weights = np.exp(similarities - similarities.max())
-    weights /= weights.sum()
-    shares: dict[str, float] = {}
-    evidence: dict[str, list[int]] = {}
-    for place, (case, weight) in enumerate(zip(voters, weights, strict=True)):
-        named = {name: part for name, part in case.differential.items() if name not in NOT_CONDITIONS}
-        total = sum(named.values())
-        for name, part in named.items():
-            shares[name] = shares.get(name, 0.0) + float(weight) * part / total
-            evidence.setdefault(name, []).append(place)
-    ranked = sorted(shares, key=lambda name: (-shares[name], name))
-    return tuple(
-        Condition(
-            name,
-            icd_10(name),
-            shares[name],
-            band(shares[name]),
-            tuple(voters[place].case_id for place in evidence[name]),
-            agreement=_agreement([(voters[place], float(weights[place])) for place in evidence[name]]),
+    case_id: str
+    parts: tuple[tuple[str, float], ...]
+    agreement: float | None
+
+    @classmethod
+    def of(cls, case_id: str, differential: Mapping[str, float], agreement: float | None) -> Ballot:
+        named = [(name, part) for name, part in differential.items() if part > 0 and name not in NOT_CONDITIONS]
+        total = sum(part for _, part in named)
+        return cls(case_id, tuple((name, part / total) for name, part in named), agreement)
+
+
+class Voter(NamedTuple):
+    """A neighbour; ``similarity`` is a cosine."""
+
+    ballot: Ballot
+    similarity: float
+
+
+class Tally:
+    """Votes, counted. Voter i weighs softmax(similarity / temperature)_i and splits its weight as its ballot does."""
+
+    def __init__(self, neighbours: Sequence[Voter], parameters: Vote) -> None:
+        """The first ``parameters.neighbours`` vote; they come most similar first."""
+        self._voters = [voter for voter in neighbours[: parameters.neighbours] if voter.ballot.parts]
+        scaled = [voter.similarity / parameters.temperature for voter in self._voters]
+        says = [exp(one - scaled[0]) for one in scaled]
+        total = sum(says)
+        self._weights = [say / total for say in says]
+        #: condition → its share of the vote; the shares sum to 1
+        self.shares: dict[str, float] = {}
+        self._cited: dict[str, list[int]] = {}
+        for place, (voter, weight) in enumerate(zip(self._voters, self._weights, strict=True)):
+            for name, part in voter.ballot.parts:
+                if name in self.shares:
+                    self.shares[name] += weight * part
+                    self._cited[name].append(place)
+                else:
+                    self.shares[name], self._cited[name] = weight * part, [place]
+
+    def conditions(self, calibrated: Mapping[str, float] | None = None) -> tuple[Condition, ...]:
+        """By their share of the vote, largest first. The cases that hold a condition are its evidence, most similar
+        first. ``calibrated``: condition → calibrated probability, where there are any."""
+        ranked = sorted(self.shares.items(), key=lambda item: (-item[1], item[0]))
+        return tuple(
+            Condition(
+                name,
+                icd_10(name),
+                share,
+                band(share),
+                tuple([self._voters[place].ballot.case_id for place in self._cited[name]]),
+                None if calibrated is None else calibrated[name],
+                self._agreement(self._cited[name]),
+            )
+            for name, share in ranked
         )
-        for name in ranked
-    )
+
+    def _agreement(self, places: Sequence[int]) -> float | None:
+        """The weighted mean of what is known of the cases' agreements; None where nothing is."""
+        total = weighted = 0.0
+        for place in places:
+            agreement = self._voters[place].ballot.agreement
+            if agreement is not None:
+                total += self._weights[place]
+                weighted += self._weights[place] * agreement
+        return weighted / total if total else None
 
 
-def _agreement(cited: Sequence[tuple[SimilarCase, float]]) -> float | None:
-    """The weighted mean of what is known of the cases' agreements; None where nothing is."""
-    known = [(agreement, weight) for case, weight in cited if (agreement := _number(case)) is not None]
-    total = sum(weight for _, weight in known)
-    return sum(agreement * weight for agreement, weight in known) / total if total else None
-
-
-def _number(case: SimilarCase) -> float | None:
-    agreement = case.dermatologists.get("agreement")
-    return float(agreement) if isinstance(agreement, int | float) else None
+def vote(neighbours: Sequence[Voter], parameters: Vote) -> tuple[Condition, ...]:
+    """Conditions by their share of the vote; see ``Tally``."""
+    return Tally(neighbours, parameters).conditions()
 
 
 def band(probability: float) -> str:
     """ "high" from .33, "possible" from .10, else "unlikely": the bands that consumer services must show."""
-    return next((name for least, name in _BANDS if probability >= least), "unlikely")
+    if probability >= _HIGH:
+        return "high"
+    return "possible" if probability >= _POSSIBLE else "unlikely"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ml.errors import MLError
 from scin.calibration import CALIBRATION_FILE, FORMAT, Accuracy, Calibration
+from scin.case_table import read_cases
 from scin.embeddings import read_embeddings
 from scin.evaluation.bootstrap import TOO_FEW
 from scin.evaluation.calibrating import Fitted
@@ -18,7 +19,6 @@ from scin.evaluation.scores import Figures
 from scin.evaluation.selection import Choice
 from scin.index import INDEX_FILE, write_index
 from scin.manifest import Manifest, read_manifest, verify_files, write_manifest
-from scin.table import read_cases
 from storage.base import sha256_file
 
 #: every case is compared with every other: of more than these a random part is evaluated

@@ -9,17 +9,14 @@ import numpy as np
 import pytest
 
 from ml.errors import ArtifactError
-from scin.assessing import assess
+from scin.assessing import Assessor
 from scin.calibration import CALIBRATION_FILE, FORMAT, Accuracy, Calibration, Quantile, Scaling, probabilities
 from scin.embeddings import read_embeddings
 from scin.evaluation.run import evaluate_index
-from scin.icd10 import icd_10
-from scin.index import _similar
-from scin.manifest import Vote, read_manifest, write_manifest
-from scin.vote import vote
+from scin.manifest import read_manifest, write_manifest
 from storage.base import sha256_file
 from tests.unit.scin.evaluation_data import DIMENSION, classes_of, index_of, silent
-from tests.unit.scin.index_folder import load, stored
+from tests.unit.scin.index_folder import load
 
 CALIBRATION = Calibration(
     format=FORMAT,
@@ -33,29 +30,31 @@ CALIBRATION = Calibration(
         "Monk 8–10": {"top-1": Accuracy(4, None, None, None)},
     },
 )
-VOTERS = [
-    _similar(stored("1", [0], {"Eczema": 1.0}), 0.9),
-    _similar(stored("2", [1], {"Eczema": 0.5, "Acne": 0.5}), 0.7),
-]
+ASSESSOR = Assessor(CALIBRATION, "SCIN")
+SHARES = {"Eczema": 0.9, "Acne": 0.1}
 
 
-def test_probabilities_are_those_of_the_evaluation_and_shares_stay() -> None:
-    raw = vote(VOTERS, Vote())
-    conditions, found = assess(raw, VOTERS, CALIBRATION, "SCIN")
-    assert [replace(one, calibrated_probability=None) for one in conditions] == list(raw)
-    shares = {one.name: one.probability for one in raw}
-    expected = probabilities(
-        np.array([[shares["Acne"], shares["Eczema"], 0.0]]), np.array([0.2, 0.5, 0.3]), CALIBRATION.scaling
-    )[0]
-    assert [found.probabilities[name] for name in ("Acne", "Eczema", "Urticaria")] == pytest.approx(expected)
-    assert list(found.probabilities) == ["Eczema", "Acne", "Urticaria"]
-    assert {one.name: one.calibrated_probability for one in conditions} == {
-        name: found.probabilities[name] for name in ("Eczema", "Acne")
-    }
+def test_probabilities_are_those_of_the_evaluation_the_likeliest_first() -> None:
+    found = ASSESSOR.assess(SHARES, [0.9, 0.7]).probabilities
+    expected = probabilities(np.array([[0.1, 0.9, 0.0]]), np.array([0.2, 0.5, 0.3]), CALIBRATION.scaling)[0]
+    assert [found[name] for name in ("Acne", "Eczema", "Urticaria")] == pytest.approx(expected)
+    assert list(found) == ["Eczema", "Acne", "Urticaria"]
+
+
+def test_equal_probabilities_come_by_name() -> None:
+    alike = replace(CALIBRATION, prior=dict.fromkeys(("Urticaria", "Acne", "Eczema"), 1 / 3))
+    assert list(Assessor(alike, "SCIN").assess({}, []).probabilities) == ["Acne", "Eczema", "Urticaria"]
+
+
+def test_a_condition_that_was_not_in_the_calibrated_part_has_its_share_and_no_doubt() -> None:
+    found = ASSESSOR.assess({"Eczema": 0.4, "Zoster": 0.6}, [0.9]).probabilities
+    shares, prior = np.array([[0.0, 0.4, 0.0, 0.6]]), np.array([0.2, 0.5, 0.3, 0.0])
+    expected = probabilities(shares, prior, CALIBRATION.scaling)[0]
+    assert [found[name] for name in ("Acne", "Eczema", "Urticaria", "Zoster")] == pytest.approx(expected)
 
 
 def test_distance_limits_and_accuracy() -> None:
-    _, found = assess(vote(VOTERS, Vote()), VOTERS, CALIBRATION, "SCIN")
+    found = ASSESSOR.assess(SHARES, [0.9, 0.7])
     assert (found.distance, found.outlier, found.coverage) == (pytest.approx(0.2), 0.4, 0.9)
     assert found.limits == {"all": 0.8, "Monk 8–10": None}
     assert set(found.accuracy) == {"all"}
@@ -64,22 +63,9 @@ def test_distance_limits_and_accuracy() -> None:
 
 
 def test_without_voters_everything_is_far_away() -> None:
-    conditions, found = assess((), (), CALIBRATION, "SCIN")
-    assert conditions == ()
+    found = ASSESSOR.assess({}, [])
     assert found.distance > found.outlier
     assert sum(found.probabilities.values()) == pytest.approx(1)
-
-
-def test_agreement_is_that_of_the_cited_cases_by_their_weight() -> None:
-    voters = [
-        replace(VOTERS[0], similarity=0.9, dermatologists={"count": 3, "agreement": 1.0}),
-        replace(VOTERS[1], similarity=0.9, dermatologists={"count": 3, "agreement": 0.5}),
-        replace(VOTERS[1], case_id="3", similarity=0.9, dermatologists={"count": 0, "agreement": None}),
-    ]
-    agreed = {one.name: one.agreement for one in vote(voters, Vote())}
-    assert agreed == {"Eczema": pytest.approx(0.75), "Acne": pytest.approx(0.5)}
-    assert vote(voters[2:], Vote())[0].agreement is None
-    assert icd_10("Eczema") is not None
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +84,9 @@ def test_an_evaluated_index_assesses_each_search(evaluated: Path) -> None:
     assert found.assessment.distance < found.assessment.outlier
     assert set(found.assessment.limits) == {"all", "Monk 1–4", "Monk 5–7", "Monk 8–10"}
     assert found.assessment.limits["Monk 8–10"] is not None
-    assert all(one.calibrated_probability is not None for one in found.conditions)
+    assert {one.name: one.calibrated_probability for one in found.conditions} == {
+        one.name: found.assessment.probabilities[one.name] for one in found.conditions
+    }
     far = index.search(-read_embeddings(evaluated).mean(axis=0, keepdims=True), 3).assessment
     assert far is not None
     assert far.distance > far.outlier

@@ -13,9 +13,9 @@ from ml.encoder import Encoder
 from ml.images import decode
 from ml.skin.measure import measure_skin
 from scin.build import BuildError, build
+from scin.case_table import read_cases
 from scin.index import SearchIndex, load_index
 from scin.manifest import Manifest
-from scin.table import read_cases
 from storage import NotFoundError, open_storage
 from tests.unit.ml.skin_images import MONK, skin_patch
 from tests.unit.ml.tiny_models import DIMENSION, ENCODER_SPEC, RecordingBackend, tiny_encoder

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scin.vote import vote
+from ml.values import SimilarCase
+from scin.vote import Ballot, Voter, vote
 from tests.unit.scin.index_folder import brute_force, load, make_index, random_photos, stored, unit, write_folder
 
 
@@ -71,6 +72,10 @@ def test_similarity_is_a_cosine_whatever_rounding_says(tmp_path: Path) -> None:
         assert all(-1 <= case.similarity <= 1 for case in index.search(row[None], 60).cases)
 
 
+def voter(case: SimilarCase) -> Voter:
+    return Voter(Ballot.of(case.case_id, case.differential, case.dermatologists["agreement"]), case.similarity)  # type: ignore[arg-type]
+
+
 def test_conditions_are_the_vote_of_the_nearest_however_few_are_shown(tmp_path: Path) -> None:
     vectors, photos = random_photos(80, 8)
     index = make_index(tmp_path, vectors, photos)
@@ -78,7 +83,7 @@ def test_conditions_are_the_vote_of_the_nearest_however_few_are_shown(tmp_path: 
     for k in (1, 11, 30):
         found = index.search(views(1), k)
         assert len(found.cases) == k
-        assert found.conditions == vote(eleven, index.manifest.vote)
+        assert found.conditions == vote([voter(case) for case in eleven], index.manifest.vote)
 
 
 def test_what_is_told_of_a_case(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scin.case_table import CaseTable, read_cases
 from scin.records import Case, ImageRef, Label
-from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, Thumbnails, read_cases, write_cases
+from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, Thumbnails, write_cases
 from scin.thumbnails import thumbnail
 from tests.unit.scin.index_folder import stored
 
@@ -39,6 +40,27 @@ def test_cases_come_back_as_they_were(tmp_path: Path) -> None:
     cases = (StoredCase.of(CASE, [StoredPhoto(3, 2**40, 17, "CLOSE_UP"), StoredPhoto(4, 0, 1, None)]), bare)
     write_cases(tmp_path, cases)
     assert read_cases(tmp_path) == cases
+
+
+def test_cases_of_several_parts_of_the_file_come_back_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scin.table._GROUP", 2)
+    cases = tuple(
+        replace(stored(str(n), tuple(range(n % 4)), {f"Condition {n}": 0.5, "Acne": 0.5}), monk_us=None if n % 2 else n)
+        for n in range(7)
+    )
+    write_cases(tmp_path, cases)
+    assert read_cases(tmp_path) == cases
+
+
+def test_names_have_their_row_and_their_place_in_the_alphabet(tmp_path: Path) -> None:
+    ids = ["-3", "12", "é", "9", "-20", "Z", "1"]
+    write_cases(tmp_path, [stored(case_id, (0,)) for case_id in ids])
+    found = CaseTable(tmp_path).ids
+    assert [found[row] for row in range(len(found))] == ids
+    assert [found.find(case_id) for case_id in (*ids, "none")] == [*range(len(ids)), None]
+    assert np.argsort(found.ranks()).tolist() == sorted(range(len(ids)), key=lambda row: ids[row])
 
 
 def test_the_order_of_a_differential_is_kept(tmp_path: Path) -> None:

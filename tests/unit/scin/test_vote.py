@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.values import SimilarCase
 from scin.manifest import Vote
-from scin.vote import band, vote
+from scin.vote import Ballot, Voter, band, vote
 
 
-def neighbour(case_id: str, similarity: float, **differential: float) -> SimilarCase:
-    return SimilarCase(case_id, similarity, (), differential, {}, {}, {}, (), None, None)
+def neighbour(case_id: str, similarity: float, **differential: float) -> Voter:
+    return Voter(Ballot.of(case_id, differential, None), similarity)
 
 
 def test_equally_similar_cases_count_equally() -> None:
@@ -47,6 +46,7 @@ def test_only_the_nearest_vote() -> None:
 def test_cases_without_a_label_do_not_vote() -> None:
     assert vote([], Vote()) == ()
     assert vote([neighbour("1", 0.9)], Vote()) == ()
+    assert vote([neighbour("1", 0.9, A=0.0)], Vote()) == ()
     assert [c.probability for c in vote([neighbour("1", 0.9), neighbour("2", 0.1, A=1.0)], Vote())] == [1.0]
 
 
@@ -69,16 +69,28 @@ differentials = st.dictionaries(st.sampled_from("ABCDEF"), st.floats(0.01, 1), m
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-1, 1), differentials), max_size=15))
 def test_shares_sum_to_one_in_falling_order_and_evidence_is_sound(rows: list[tuple[float, dict[str, float]]]) -> None:
-    cases = [neighbour(str(n), s, **d) for n, (s, d) in enumerate(sorted(rows, key=lambda row: -row[0]))]
-    found = vote(cases, Vote(neighbours=15))
+    ordered = sorted(rows, key=lambda row: -row[0])
+    found = vote([neighbour(str(n), s, **d) for n, (s, d) in enumerate(ordered)], Vote(neighbours=15))
     if found:
         assert sum(c.probability for c in found) == pytest.approx(1)
     assert [c.probability for c in found] == sorted((c.probability for c in found), reverse=True)
     for condition in found:
-        assert condition.evidence == tuple(case.case_id for case in cases if condition.name in case.differential)
+        assert condition.evidence == tuple(str(n) for n, (_, d) in enumerate(ordered) if condition.name in d)
 
 
 def test_a_remark_of_the_graders_is_no_condition() -> None:
     remark = {"Remove from labeling tool": 0.5, "Eczema": 0.5}
     found = vote([neighbour("1", 0.9, **remark), neighbour("2", 0.9, **{"Remove from labeling tool": 1.0})], Vote())
     assert [(c.name, c.probability) for c in found] == [("Eczema", 1.0)]
+
+
+def test_agreement_is_that_of_the_cited_cases_by_their_weight() -> None:
+    def agreeing(case_id: str, agreement: float | None, **differential: float) -> Voter:
+        return Voter(Ballot.of(case_id, differential, agreement), 0.9)
+
+    voters = [agreeing("1", 1.0, A=1.0), agreeing("2", 0.5, A=0.5, B=0.5), agreeing("3", None, A=1.0, C=1.0)]
+    assert {c.name: c.agreement for c in vote(voters, Vote())} == {
+        "A": pytest.approx(0.75),
+        "B": pytest.approx(0.5),
+        "C": None,
+    }
