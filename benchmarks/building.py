@@ -113,15 +113,16 @@ def measure_memory(folder: Path, size: str, photos: int | None) -> None:
 
 
 def write_dataset(folder: Path, photos: int, width: int, height: int) -> Path:
-    """A dataset in SCIN's layout of ``photos`` cases with a photo each."""
+    """A dataset in SCIN's layout of ``photos`` photos, two a case: SCIN's labelled cases have 2.1."""
     (folder / "images").mkdir(parents=True)
     content = _photo(width, height)
     for number in range(photos):
         (folder / "images" / f"{number}.jpg").write_bytes(content + number.to_bytes(4, "big"))
-    columns = "case_id,source,release,image_1_path,image_1_shot_type\n"
-    rows = (f"{n},SCIN,1.0.0,dataset/images/{n}.jpg,CLOSE_UP\n" for n in range(photos))
+    pairs = [(first, min(first + 1, photos - 1)) for first in range(0, photos, 2)]
+    columns = "case_id,source,release,image_1_path,image_1_shot_type,image_2_path,image_2_shot_type\n"
+    rows = (f"{n},SCIN,1.0.0,dataset/images/{n}.jpg,CLOSE_UP,dataset/images/{m}.jpg,AT_DISTANCE\n" for n, m in pairs)
     (folder / CASES_FILE).write_text(columns + "".join(rows))
-    labels = (f"{n},\"{{'Condition {n % 7}': 1.0}}\"\n" for n in range(photos))
+    labels = (f"{n},\"{{'Condition {n % 7}': 1.0}}\"\n" for n, _ in pairs)
     (folder / LABELS_FILE).write_text("case_id,weighted_skin_condition_label\n" + "".join(labels))
     return folder
 

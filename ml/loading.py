@@ -102,7 +102,8 @@ def load_encoder(
     engine: str = NATIVE,
     batching: Batching = MEASURED,
 ) -> Encoder:
-    """The encoder alone, as the index builder needs it. Raises ArtifactError."""
+    """The encoder alone, as the index builder needs it; OpenCV has as many ``threads``. Raises ArtifactError."""
+    cv2.setNumThreads(threads)
     execution = Execution(threads, callers=1, gpu=gpu)
     return _Loader(ModelStore(models_dir), engine, execution, batching).encoder(registry.find(name, "encoder"))
 

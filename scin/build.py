@@ -56,7 +56,8 @@ def build(
     """
     check_replaceable(out, MANIFEST_FILE)
     dataset = read_dataset(store)
-    cases = [case for case in dataset.cases if case.label.weights][:limit]
+    labelled = [case for case in dataset.cases if case.label.weights]
+    cases = labelled[:limit]
     stages = stages or Stages()
     out.parent.mkdir(parents=True, exist_ok=True)
     with _folder(shards, out) as folder:
@@ -65,7 +66,7 @@ def build(
         with done.locked():
             done.prepare(resume=resume)
             paths = _paths(cases)
-            plan = plan_shards(paths, shard_photos)
+            plan = plan_shards(paths, shard_photos, _untoned(labelled))
             _embed(plan, done, engine or LocalEngine(store, encoder), stages, progress or (lambda done, total: None))
             work = folder / _WORK
             shutil.rmtree(work, ignore_errors=True)
@@ -104,6 +105,11 @@ def _folder(shards: Path | None, out: Path) -> Iterator[Path]:
 
 def _paths(cases: Sequence[Case]) -> list[str]:
     return list(dict.fromkeys(image.path for case in cases for image in case.images))
+
+
+def _untoned(cases: Sequence[Case]) -> frozenset[str]:
+    """The photos that are no case's first, whose tone is not kept."""
+    return frozenset(_paths(cases)) - {case.images[0].path for case in cases if case.images}
 
 
 def _embed(plan: Sequence[Shard], done: ShardFolder, engine: Engine, stages: Stages, progress: Progress) -> None:

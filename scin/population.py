@@ -14,8 +14,8 @@ import numpy as np
 
 from ml.errors import ArtifactError, ImageError
 from ml.images import decode
-from ml.skin.measure import measure_skin
 from ml.skin.percentiles import STEPS, Distribution, Population
+from ml.skin.texture import close_up_texture
 from ml.values import Measurement
 from storage import Storage, StorageError
 from storage.base import read_many
@@ -66,7 +66,7 @@ def _measure(content: tuple[str, bytes | StorageError]) -> Sequence[Measurement]
     if isinstance(data, StorageError):
         return ()
     try:
-        return measure_skin(decode(data).rgb).measurements
+        return close_up_texture(decode(data).rgb)
     except ImageError:
         return ()
 

@@ -52,7 +52,7 @@ class StoredPhoto:
 @dataclass(frozen=True)
 class StoredCase:
     """A case as the index keeps it. ``monk_estimate`` is our own of its first photo, 1–10, made as serving makes it of
-    a request's; None where the photo does not tell it, and in an index that was built without it."""
+    a request's; None where that photo is missing or does not tell it, and in an index that was built without it."""
 
     case_id: str
     photos: tuple[StoredPhoto, ...]

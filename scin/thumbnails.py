@@ -6,15 +6,16 @@ import io
 
 from PIL import Image
 
+from ml.skin.colour import shrink
 from ml.values import RGB
 
 SIDE = 160
+#: of WebP's efforts 0–6: a quarter of the time of the usual 4, for pictures that are a fifth larger
+_EFFORT = 0
 
 
 def thumbnail(rgb: RGB) -> bytes:
-    """A WebP of at most SIDE pixels on its longest side, without metadata."""
-    image = Image.fromarray(rgb)
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    """A WebP of at most SIDE pixels on its longest side, averaged by area, without metadata."""
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=75, method=4)
+    Image.fromarray(shrink(rgb, SIDE)).save(buffer, "WEBP", quality=75, method=_EFFORT)
     return buffer.getvalue()

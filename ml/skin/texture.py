@@ -6,13 +6,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.skin.colour import rgb_to_lab, working_copy
 from ml.skin.lines import lines
 from ml.skin.regions import Region
 from ml.skin.roughness import binary_patterns, co_occurrence, roughness
-from ml.skin.surface import Surface
-from ml.values import Mask, Measurement
+from ml.skin.segmentation import skin_mask
+from ml.skin.surface import Surface, skin_surface
+from ml.skin.tone import MIN_COVERAGE
+from ml.values import RGB, Mask, Measurement
 
 Floats = NDArray[np.float32]
+
+
+def close_up_texture(rgb: RGB) -> tuple[Measurement, ...]:
+    """Texture and evenness of the skin in a photo without faces: those of ``measure_skin``, without all the rest."""
+    copy = working_copy(rgb)
+    skin = Region("skin", skin_mask(copy), MIN_COVERAGE)
+    lightness = rgb_to_lab(copy)[..., 0]
+    surface = skin_surface(lightness, skin.mask) if skin.usable else None
+    return (*measure_texture(surface, skin.name, skin.mask), evenness(lightness, skin))
 
 
 def measure_texture(surface: Surface | None, name: str, mask: Mask) -> tuple[Measurement, ...]:

@@ -46,7 +46,7 @@ class _Photos:
                 self.skipped[row.skipped] += 1
                 continue
             self.digests[row.path] = row.digest
-            self.monk[row.digest] = row.monk
+            self.monk[row.path] = row.monk
             if row.vector is not None and row.digest not in self.by_digest:
                 place = StoredPhoto(len(self.by_digest), packed.tell(), len(row.thumbnail), shot_type=None)
                 self.by_digest[row.digest] = place
@@ -60,7 +60,7 @@ class _Photos:
         return StoredCase.of(
             case,
             [StoredPhoto(photo.vector, photo.offset, photo.length, image.shot_type) for image, photo in found],
-            self.monk[self.digests[found[0][0].path]] if found else None,
+            self.monk.get(case.images[0].path) if found else None,
         )
 
     def forget_lost(self) -> None:

@@ -59,9 +59,11 @@ class LocalEngine:
     def embed(
         self, shards: Sequence[Shard], done: Mapping[str, int], stages: Stages, tell: Tell
     ) -> Iterator[tuple[Shard, list[Row]]]:
+        untoned = frozenset().union(*(shard.untoned for shard in shards))
+
         def decode(content: tuple[str, bytes | StorageError]) -> Decoded | Row:
             with stages.timed("decode"):
-                return decode_photo(*content)
+                return decode_photo(*content, toned=content[0] not in untoned)
 
         def encode(batch: _Batch) -> tuple[list[Row], Shard | None]:
             with stages.timed("encode", len(batch.fresh)):

@@ -22,7 +22,7 @@ MISSING, UNREADABLE = "image missing", "image unreadable"
 class Row:
     """One photo as a shard keeps it. ``digest`` is the sha256 of its bytes, "" where there are none; ``vector`` is None
     for a copy of an earlier photo and for one that was ``skipped``, whose reason that is (else ""). ``monk`` is our own
-    estimate of the skin's tone, 1–10, or None where the photo does not tell it."""
+    estimate of the skin's tone, 1–10, or None where the photo does not tell it or was not asked."""
 
     path: str
     digest: str = ""
@@ -63,8 +63,8 @@ class Copies:
         return False
 
 
-def decode_photo(path: str, content: bytes | StorageError) -> Decoded | Row:
-    """A photo, or the row that tells why there is none."""
+def decode_photo(path: str, content: bytes | StorageError, *, toned: bool = True) -> Decoded | Row:
+    """A photo, or the row that tells why there is none. ``toned``: its skin's tone is estimated."""
     if isinstance(content, StorageError):
         return Row(path, skipped=MISSING if isinstance(content, NotFoundError) else UNREADABLE)
     digest = hashlib.sha256(content).hexdigest()
@@ -72,7 +72,8 @@ def decode_photo(path: str, content: bytes | StorageError) -> Decoded | Row:
         rgb = decode(content).rgb
     except ImageError as error:
         return Row(path, digest, skipped=f"image: {error.code}")
-    return Decoded(path, digest, rgb, thumbnail(rgb), monk_of(rgb))
+    small = working_copy(rgb)
+    return Decoded(path, digest, rgb, thumbnail(small), monk_of(small) if toned else None)
 
 
 def monk_of(rgb: RGB) -> int | None:

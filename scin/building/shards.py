@@ -30,10 +30,14 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Shard:
-    """A fixed part of the photos to embed, so that a resumed build makes the same batches as an uninterrupted one."""
+    """A fixed part of the photos to embed, so that a resumed build makes the same batches as an uninterrupted one.
+
+    Of the photos in ``untoned`` the tone is not needed.
+    """
 
     number: int
     paths: tuple[str, ...]
+    untoned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,10 @@ class Recipe:
     format: int = _FORMAT
 
 
-def plan_shards(paths: Sequence[str], photos: int = SHARD_PHOTOS) -> list[Shard]:
-    """The same paths give the same shards; more paths change only the last one."""
-    starts = range(0, len(paths), photos)
-    return [Shard(number, tuple(paths[start : start + photos])) for number, start in enumerate(starts)]
+def plan_shards(paths: Sequence[str], photos: int = SHARD_PHOTOS, untoned: frozenset[str] = frozenset()) -> list[Shard]:
+    """The same paths give the same shards; more paths change only the last one. ``untoned``: see ``Shard``."""
+    parts = [tuple(paths[start : start + photos]) for start in range(0, len(paths), photos)]
+    return [Shard(number, part, untoned.intersection(part)) for number, part in enumerate(parts)]
 
 
 class ShardFolder:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ml.skin.colour import linear_to_srgb, rgb_to_lab, srgb_to_linear
+from ml.skin.measure import measure_skin
 from ml.skin.surface import LEAST_SIDE, skin_surface
-from ml.skin.texture import measure_texture
+from ml.skin.texture import close_up_texture, measure_texture
 from ml.values import RGB, Mask
 from tests.unit.ml.skin_images import MONK, skin_patch
 
@@ -43,6 +44,22 @@ def pits(height: int = 384, width: int = 512, depth: float = 0.3) -> np.ndarray:
     rows, columns = np.mgrid[:height, :width]
     away = np.hypot(rows % 40 - 20, columns % 40 - 20)
     return depth * np.exp(-((away / 6) ** 2))
+
+
+@pytest.mark.parametrize("size", [(384, 512), (700, 900), (100, 120)])
+@pytest.mark.parametrize("rgb", [(190, 140, 110), (20, 40, 220)], ids=["skin", "none"])
+def test_a_close_ups_texture_is_that_of_the_whole_measurement(size: tuple[int, int], rgb: tuple[int, int, int]) -> None:
+    noise = np.random.default_rng(1).normal(0, 8, (*size, 1))
+    photo = np.clip(np.array(rgb) + noise, 0, 255).astype(np.uint8)
+    whole = {m.name: m for m in measure_skin(photo).measurements}
+    for found in close_up_texture(photo):
+        same = whole[found.name]
+        assert (found.name, found.value, found.method, found.region) == (
+            same.name,
+            same.value,
+            same.method,
+            same.region,
+        )
 
 
 @pytest.mark.parametrize("swatch", MONK)

@@ -101,11 +101,17 @@ def test_a_case_without_a_readable_photo_or_a_label_is_not_in_the_index(dataset:
     assert index.thumbnail("60", 0) is index.thumbnail("70", 0) is None
 
 
-def test_our_own_estimate_of_the_tone_is_kept_as_serving_would_make_it(tmp_path: Path) -> None:
+def test_our_own_estimate_of_the_first_photos_tone_is_kept_as_serving_would_make_it(tmp_path: Path) -> None:
     folder = write_tables(
         tmp_path / "dataset",
-        [case("1", "light.png"), case("2", "dark.png"), case("3", "blue.png", "light.png"), case("4", "copy.png")],
-        [label(number, {"Eczema": 1.0}) for number in "1234"],
+        [
+            case("1", "light.png", "dark.png"),
+            case("2", "dark.png"),
+            case("3", "blue.png", "light.png"),
+            case("4", "copy.png"),
+            case("5", "missing.png", "light.png"),
+        ],
+        [label(number, {"Eczema": 1.0}) for number in "12345"],
     )
     photos = {"light": skin_patch(MONK[3], 120, 150), "dark": skin_patch(MONK[9], 120, 150)}
     photos["blue"] = np.full((120, 150, 3), (20, 40, 220), np.uint8)
@@ -116,7 +122,7 @@ def test_our_own_estimate_of_the_tone_is_kept_as_serving_would_make_it(tmp_path:
     found = {stored.case_id: stored.monk_estimate for stored in read_cases(tmp_path / "index")}
     tones = {name: measure_skin(rgb).tone for name, rgb in photos.items()}
     told = {name: tone and tone.monk_estimate for name, tone in tones.items()}
-    assert found == {"1": told["light"], "2": told["dark"], "3": None, "4": told["dark"]}
+    assert found == {"1": told["light"], "2": told["dark"], "3": None, "4": told["dark"], "5": None}
     assert told["light"] is not None
     assert told["dark"] is not None
     assert told["light"] < told["dark"]

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ml.encoder import Encoder
 from scin.build import BuildError, build
 from scin.building.local import UNREADABLE_MOST
 from scin.building.shards import Recipe, ShardFolder, plan_shards
+from scin.case_table import read_cases
 from scin.manifest import Manifest
 from storage import ObjectInfo, Storage, StorageError, open_storage
+from tests.unit.ml.skin_images import MONK, skin_patch
 from tests.unit.ml.tiny_models import ENCODER_SPEC, RecordingBackend, tiny_encoder
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
 
@@ -77,6 +80,20 @@ def test_all_cases_after_the_first_ones(dataset: Path, tmp_path: Path, whole: di
     assert contents(tmp_path / "index") == whole
     kept = min(20, limit // SHARD * SHARD)  # of the distinct ones; a part of a shard is made again
     assert encoded(rest) == 21 - kept
+
+
+def test_a_photo_that_is_first_only_in_a_later_case_has_its_tone_then(tmp_path: Path) -> None:
+    rows = [case("1", "a.png", "b.png"), case("2", "b.png")]
+    folder = write_tables(tmp_path / "dataset", rows, [label(str(n), {"Acne": 1.0}) for n in (1, 2)])
+    for name, swatch in (("a.png", MONK[2]), ("b.png", MONK[8])):
+        Image.fromarray(skin_patch(swatch, 120, 150)).save(folder / "images" / name)
+    store = open_storage(str(folder))
+    run(store, tmp_path / "index", limit=1, shard_photos=2)
+    run(store, tmp_path / "index", shard_photos=2)
+    light, dark = (stored.monk_estimate for stored in read_cases(tmp_path / "index"))
+    assert light is not None
+    assert dark is not None
+    assert light < dark
 
 
 def test_an_encoder_that_dies_costs_the_shards_in_hand(dataset: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
