@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.deadline import Deadline
 from ml.loading import load_classifier, load_encoder
 from ml.portrait import portrait
 from ml.registry import find
@@ -29,10 +30,10 @@ from ml.values import Patient
 
 _LOG = logging.getLogger(__name__)
 
-LIMIT_S = 120
 _ROOT = Path(__file__).resolve().parents[1]
 #: the service's own requests go first
 _NICENESS = 10
+_STAGE = "native models"
 
 
 @dataclass(frozen=True)
@@ -53,36 +54,39 @@ class NativeRun:
 class NativeCheck:
     """Runs models natively, all that are asked for in one child process. Safe to use from several threads."""
 
-    def __init__(self, models_dir: Path, *, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, models_dir: Path) -> None:
         self._models_dir = models_dir
-        self._limit_s = limit_s
         self._lock = threading.Lock()
         self._done: dict[str, NativeRun] = {}
 
-    def __call__(self, names: Sequence[str]) -> Mapping[str, NativeRun]:
-        """A run for each of ``names``. What has gone well is kept and not run again."""
+    def __call__(self, names: Sequence[str], deadline: Deadline) -> Mapping[str, NativeRun]:
+        """A run for each of ``names``. What has gone well is kept and not run again.
+
+        Raises DeadlineExceededError where the runs do not end in time; the child process is ended then.
+        """
         with self._lock:
             missing = [name for name in names if name not in self._done]
-            found = self._run_child(missing) if missing else {}
+            found = self._run_child(missing, deadline) if missing else {}
             self._done |= {name: run for name, run in found.items() if run.problem is None}
             return {name: self._done.get(name) or found[name] for name in names}
 
-    def _run_child(self, names: list[str]) -> dict[str, NativeRun]:
+    def _run_child(self, names: list[str], deadline: Deadline) -> dict[str, NativeRun]:
         with tempfile.TemporaryDirectory(prefix="dermserve-native-") as folder:
             result = Path(folder, "result.json")
             command = [sys.executable, "-m", "ml.native_check", str(self._models_dir.resolve()), str(result), *names]
-            problem = _run(command, self._limit_s)
+            problem = _run(command, deadline)
             if problem is not None:
                 return {name: NativeRun(problem=problem) for name in names}
             return {name: NativeRun(**facts) for name, facts in json.loads(result.read_text()).items()}
 
 
-def _run(command: list[str], limit_s: float) -> str | None:
-    """What went wrong, in a few words; None if nothing did."""
+def _run(command: list[str], deadline: Deadline) -> str | None:
+    """What went wrong, in a few words; None if nothing did. Raises DeadlineExceededError."""
+    deadline.check(_STAGE)
     try:
-        done = subprocess.run(command, cwd=_ROOT, capture_output=True, timeout=limit_s, check=False)
+        done = subprocess.run(command, cwd=_ROOT, capture_output=True, timeout=deadline.remaining(), check=False)
     except subprocess.TimeoutExpired:
-        return f"it took more than {limit_s:g} s"
+        raise deadline.exceeded(_STAGE) from None
     if done.returncode == 0:
         return None
     _LOG.error("the native run ended with status %d: %s", done.returncode, done.stderr[-1000:].decode(errors="replace"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from ml.deadline import Deadline
@@ -54,7 +55,7 @@ class Pipeline:
 
     analyzer: CaseAnalyzer
     index: ThumbnailSource
-    capability: Callable[[], Sequence[Part]]
+    capability: Callable[[Deadline], Sequence[Part]]
     models: tuple[ModelCard, ...]
     index_info: IndexInfo | None
 
@@ -121,4 +122,8 @@ class ProductionLoader:
             population=index.population,
         )
         native = NativeCheck(self._settings.models_dir)
-        return Pipeline(analyzer, index, lambda: run(models, index, native), tuple(models.cards), index.info)
+
+        def capability(deadline: Deadline) -> Sequence[Part]:
+            return run(models, index, partial(native, deadline=deadline))
+
+        return Pipeline(analyzer, index, capability, tuple(models.cards), index.info)

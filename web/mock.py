@@ -69,7 +69,7 @@ class MockIndex:
         return data.getvalue()
 
 
-def _capability() -> Sequence[Part]:
+def _capability(deadline: Deadline) -> Sequence[Part]:
     reason = "mock services: no part was tried"
     return [CapabilityPart(name="mock", ok=True, version=None, model=None, ms=None, reason=reason)]
 

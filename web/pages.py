@@ -7,6 +7,7 @@ from pathlib import Path
 from flask import Blueprint, Response, render_template
 
 from web import __version__
+from web.fields import MAX_PIXELS_PER_MM
 from web.index_source import index_manifest
 from web.rendering import DISCLAIMER
 from web.routes import services
@@ -43,6 +44,7 @@ def front() -> Response:
         cosmetic=settings.cosmetic_mode,
         largest_mb=settings.max_upload_mb,
         sites=_SITES,
+        largest_scale=MAX_PIXELS_PER_MM,
         modules=_modules(),
     )
     return Response(page, headers={"Content-Security-Policy": _POLICY})

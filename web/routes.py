@@ -51,7 +51,7 @@ def analyze_skin() -> Response:
         wanted = parse(body, request.content_type or "", request.args)
         attended = AttendedDeadline(deadline, Client.of(request.environ))
         pipeline = own.pipeline(attended)
-        return _capability(own, pipeline) if wanted.is_capability else _analysis(own, pipeline, wanted, attended)
+        return _capability(own, pipeline, attended) if wanted.is_capability else _analysis(own, pipeline, wanted, attended)
 
 
 @api.get("/api/cases/<case_id>/<int:number>")
@@ -73,9 +73,9 @@ def json_response(answer: BaseModel, status: int = 200) -> Response:
     return Response(answer.model_dump_json(), status, mimetype="application/json")
 
 
-def _capability(own: Services, pipeline: Pipeline) -> Response:
+def _capability(own: Services, pipeline: Pipeline, deadline: Deadline) -> Response:
     with own.capability_lane.enter():
-        answer = render_capability(pipeline.capability())
+        answer = render_capability(pipeline.capability(deadline))
     g.event, g.facts = "capability", {"failed": [part.name for part in answer.parts if not part.ok]}
     return json_response(answer, 200 if answer.success else 503)
 

@@ -134,9 +134,10 @@ def test_what_is_sent_is_the_photo_and_the_details_without_the_files_name(visit:
     page.set_input_files("#file", [photo_file(skin_photo(), "Jane Doe.jpg")])
     page.fill("[name=age]", "54")
     page.select_option("[name=body_site]", "arm")
+    page.fill("[name=pixels_per_mm]", "12.5")
     page.click("#analyse")
     sent = dict(page.evaluate("window.sent"))
-    assert sent == {"image": "view-1", "age": "54", "body_site": "arm"}
+    assert sent == {"image": "view-1", "age": "54", "body_site": "arm", "pixels_per_mm": "12.5"}
 
 
 def test_a_photo_is_released_when_it_is_taken_out(visit: Begin) -> None:

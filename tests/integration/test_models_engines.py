@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from ml.classifier import LesionClassifier
+from ml.deadline import Deadline
 from ml.encoder import Encoder
 from ml.engines import ENGINES, choose, ms_per_photo
 from ml.engines.prepare import prepare
@@ -127,7 +128,7 @@ def test_neither_framework_is_imported_where_an_engine_serves(models_dir: Path, 
 
 
 def test_the_frameworks_run_both_models_in_one_other_process(models_dir: Path, encoder: Encoder) -> None:
-    runs = NativeCheck(models_dir)(["efficientnet-lite0", "sklesion"])
+    runs = NativeCheck(models_dir)(["efficientnet-lite0", "sklesion"], Deadline(300))
     vector = encoder.embed([portrait()])[0]
     assert runs["efficientnet-lite0"].answer @ vector == pytest.approx(1, abs=1e-5)
     assert runs["sklesion"].answer.sum() == pytest.approx(1, abs=1e-4)

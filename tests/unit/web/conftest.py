@@ -30,10 +30,11 @@ ANALYZE = "/api/analyze/skin"
 
 @dataclass
 class FakeLoader:
-    """Loads in no time; ``fail`` is raised instead, ``wait`` is called first."""
+    """Loads in no time; ``fail`` is raised instead, ``wait`` is called first. The self-test calls ``test_parts``."""
 
     analyze: Callable[[Any, Deadline], Analysis] = field(default=MockAnalyzer().analyze)
     parts: tuple[CapabilityPart, ...] = ()
+    test_parts: Callable[[Deadline], object] = lambda deadline: None
     fail_models: Exception | None = None
     fail_index: Exception | None = None
     wait: Callable[[], object] = lambda: None
@@ -49,7 +50,11 @@ class FakeLoader:
         if self.fail_index:
             raise self.fail_index
         self.loaded.append("index")
-        return Pipeline(self, MockIndex(), lambda: self.parts, (), None)
+        return Pipeline(self, MockIndex(), self._capability, (), None)
+
+    def _capability(self, deadline: Deadline) -> tuple[CapabilityPart, ...]:
+        self.test_parts(deadline)
+        return self.parts
 
 
 @pytest.fixture(autouse=True)

@@ -128,6 +128,16 @@ def test_a_failed_part_fails_the_capability_test(make_client: MakeClient, fake_l
     assert response.get_json() == {"success": False, "parts": [bad.model_dump()]}
 
 
+def test_the_capability_test_keeps_to_the_clients_time(make_client: MakeClient, fake_loader: Any) -> None:
+    def take_too_long(deadline: Deadline) -> None:
+        raise deadline.exceeded("native models")
+
+    client = make_client(fake_loader(test_parts=take_too_long))
+    response = client.post(ANALYZE, json=CAPABILITY, headers={"X-Request-Timeout": "30"})
+    assert response.status_code == 504
+    assert response.get_json()["error"]["details"] == {"stage": "native models", "limit_s": 30.0}
+
+
 def test_thumbnails_are_served_and_may_be_kept(client: FlaskClient) -> None:
     response = client.get("/api/cases/mock-1/0")
     assert (response.status_code, response.mimetype) == (200, "image/webp")

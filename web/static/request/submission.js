@@ -6,7 +6,12 @@ import { clearFailure, failureOf, showFailure } from "./failures.js";
 import { post } from "./transport.js";
 
 const RETRIES = 3; // without being asked
-const DETAILS = ["age", "sex", "body_site", "modality"];
+const DETAILS = ["age", "sex", "body_site", "modality", "pixels_per_mm"];
+// What a browser cannot say by itself in words that fit; the limits are those of the form.
+const NUMBERS = {
+  age: () => "The age must be a whole number of years from 0 to 120.",
+  pixels_per_mm: (field) => `The pixels for each millimetre must be a number above 0 and at most ${field.max}.`,
+};
 
 export class Submission {
   #form;
@@ -60,11 +65,12 @@ export class Submission {
   }
 
   #problem(files) {
-    const age = this.#form.elements.age;
     if (!files.length) return { title: "No photo yet", message: "Choose, drop, paste or take a photo first." };
-    if (!age.checkValidity()) {
-      age.focus();
-      return { title: "A detail cannot be right", message: "The age must be a whole number of years from 0 to 120." };
+    for (const [name, wanted] of Object.entries(NUMBERS)) {
+      const field = this.#form.elements[name];
+      if (field.checkValidity()) continue;
+      field.focus();
+      return { title: "A detail cannot be right", message: wanted(field) };
     }
     const most = Number(document.body.dataset.largestMb);
     const megabytes = files.reduce((sum, file) => sum + file.size, 0) / 2 ** 20;
