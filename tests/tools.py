@@ -1,19 +1,29 @@
-"""Programs that some tests need and that are no Python package."""
+"""What several tests need of the machine: programs that are no Python package, and a port."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 
 import pytest
+
+#: where a system keeps its servers' programs, which not every user's PATH names
+_SYSTEM = "/usr/sbin:/usr/local/sbin"
 
 
 def tool_or_skip(name: str, *, must: str, skipped: str) -> str:
     """The path of the program ``name``. Without it the test is skipped, visibly, saying what is ``skipped``; in CI that
     is a failure, saying what CI ``must`` do."""
-    found = shutil.which(name)
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SYSTEM}")
     if found is None:
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(f"{name} is not installed; CI must {must}")
         pytest.skip(f"{name} is not installed: {skipped}")
     return found
+
+
+def free_port() -> int:
+    """A port of this machine's loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])

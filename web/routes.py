@@ -51,7 +51,9 @@ def analyze_skin() -> Response:
         wanted = parse(body, request.content_type or "", request.args)
         attended = AttendedDeadline(deadline, Client.of(request.environ))
         pipeline = own.pipeline(attended)
-        return _capability(own, pipeline, attended) if wanted.is_capability else _analysis(own, pipeline, wanted, attended)
+        if wanted.is_capability:
+            return _capability(own, pipeline, attended)
+        return _analysis(own, pipeline, wanted, attended)
 
 
 @api.get("/api/cases/<case_id>/<int:number>")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.tools import tool_or_skip
 
 #: every call that takes bytes out of a process or makes a place for them ("?": not on every architecture)
 _CALLS = (
@@ -94,11 +94,8 @@ def _name(target: re.Match[str]) -> str:
 def strace_or_skip() -> str:
     """Path of strace. Without it, or where tracing is forbidden, the tests are skipped, visibly; in CI the former is
     a failure."""
-    found = shutil.which("strace")
-    if found is None:
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail("strace is not installed; CI must test what becomes of a photo")
-        pytest.skip("strace is not installed: what becomes of a photo is not tested")
+    skipped = "what becomes of a photo is not tested"
+    found = tool_or_skip("strace", must="test what becomes of a photo", skipped=skipped)
     if subprocess.run([found, "-D", "-ff", "--seccomp-bpf", "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine does not let processes be traced: what becomes of a photo is not tested")
+        pytest.skip(f"this machine does not let processes be traced: {skipped}")
     return found

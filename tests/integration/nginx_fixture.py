@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -15,9 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from deploy.proxy import stage_proxy
+from tests.tools import free_port, tool_or_skip
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP_S = 20
@@ -25,12 +22,8 @@ STARTUP_S = 20
 
 def nginx_or_skip() -> str:
     """Path of nginx. Without one the tests are skipped, visibly; in CI that is a failure."""
-    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if found is None:
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail("nginx is not installed; CI must test the proxy's configuration")
-        pytest.skip("nginx is not installed: the proxy's configuration is not tested")
-    return found
+    must, skipped = "test the proxy's configuration", "the proxy's configuration is not tested"
+    return tool_or_skip("nginx", must=must, skipped=skipped)
 
 
 class _Upstream(BaseHTTPRequestHandler):
@@ -123,11 +116,6 @@ def proxy_before(
     finally:
         process.terminate()
         process.communicate(timeout=STARTUP_S)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_listening(process: subprocess.Popen[str], port: int) -> None:

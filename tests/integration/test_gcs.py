@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,18 +12,13 @@ import pytest
 
 from storage import ChecksumError, NotFoundError, StorageError, open_storage, retries
 from storage.base import read_many
+from tests.tools import free_port
 
 # Google's client asks for a helper of its gRPC transport, which is not used here.
 pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
 
 OBJECTS = {f"dataset/images/{n:02}.png": bytes([n]) * (n + 1) for n in range(30)}
 OBJECTS |= {"dataset/scin_cases.csv": b"case_id\n", "datasets/other.csv": b"x", "top.txt": b"top"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from deploy.proxy import stage_proxy
-from tests.integration.nginx_fixture import ROOT, STARTUP_S, Proxy, free_port, nginx_or_skip, running_proxy
+from tests.integration.nginx_fixture import ROOT, STARTUP_S, Proxy, nginx_or_skip, running_proxy
+from tests.tools import free_port
 
 MEGABYTE = 2**20
 
