@@ -19,12 +19,14 @@ from web.announce import announce
 from web.balance import ConnectionCounts
 from web.boot import BootError, check_boot
 from web.logs import configure_logging
+from web.sharing import import_libraries
 from web.threads import log_thread_plan, thread_environment, thread_plan
 
 _settings = load_or_exit()
 _run_dir: Path | None = _settings.run_dir
 configure_logging(_settings.log_level)
 allocator.settle()
+os.environ.update(allocator.ENVIRONMENT)
 # A core file would hold the photos of the requests that were under way.
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 os.environ.update(thread_environment(_settings))  # before any framework is imported, in this process's children
@@ -66,6 +68,7 @@ def on_starting(server):
     log_thread_plan(thread_plan(_settings))
     _run_dir = Path(tempfile.mkdtemp(prefix="dermserve-"))
     os.environ["DERMSERVE_RUN_DIR"] = str(_run_dir)
+    import_libraries()
 
 
 def when_ready(server):

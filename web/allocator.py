@@ -11,9 +11,11 @@ _MIB = 1 << 20
 #: buffers of at least this size go back to the system as soon as they are freed: a large photo's pixels
 _RETURNED = 8 * _MIB
 #: what a thread's heap may keep for the next analysis, which then need not ask for each page again
-_KEPT = 32 * _MIB
+_KEPT = 16 * _MIB
 #: heaps that all threads of a process share: each keeps memory of its own
 _HEAPS = 2
+#: read by Arrow when it is loaded: its own allocator keeps megabytes in each process for a table of kilobytes
+ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 
 def settle() -> bool:

@@ -14,7 +14,8 @@ APART = {"tensorflow", "tensorflow-cpu", "opentelemetry-api", "onnx", "onnx-ir",
 
 def pins(name: str) -> dict[str, str]:
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    wanted = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+    stated = [line.partition("  #")[0] for line in lines if line and not line.startswith(("#", "-"))]
+    wanted = [Requirement(line) for line in stated]
     return {canonicalize_name(one.name): str(one.specifier) for one in wanted}
 
 
