@@ -126,16 +126,9 @@ class SearchIndex:
         return None if self.manifest.synthetic else self._population
 
     def search(self, views: Vectors, k: int) -> Retrieval:
-        """``views``: (n, dimension) embeddings of one case's photos.
-
-        A stored case scores by its best pair of views. With a flat index this is exact: a case among the best has fewer
-        than ``wanted`` better ones, so its best photo is among the first ``depth`` of some view. The other kinds miss
-        a case as often as they miss a photo: the manifest's structure holds what was measured.
-        """
+        """``views``: (n, dimension) embeddings of one case's photos. The nearest vote, however few are asked for."""
         parameters = self.manifest.vote
-        queries = np.ascontiguousarray(views, dtype=np.float32)
-        found, rows = self._index.search(queries, self.depth(k), params=self._parameters)
-        nearest = self._owners.nearest(found, rows, max(k, parameters.neighbours))
+        nearest = self.nearest(views, max(k, parameters.neighbours))
         tally = Tally([Voter(self._ballot(case), similarity) for case, similarity in nearest], parameters)
         cases = tuple(SimilarCase(similarity=similarity, **self._told(case)) for case, similarity in nearest[:k])
         if self._assessor is None:
@@ -144,9 +137,20 @@ class SearchIndex:
         assessment = self._assessor.assess(tally.shares, asked)
         return Retrieval(cases, tally.conditions(assessment.probabilities), assessment)
 
-    def depth(self, k: int) -> int:
-        """How many photos of each view it takes to know the ``k`` nearest cases, and those that vote."""
-        return min(self.manifest.vectors, max(k, self.manifest.vote.neighbours) * self._owners.photos_per_case)
+    def nearest(self, views: Vectors, most: int) -> list[tuple[int, float]]:
+        """(row of the case, cosine) of the nearest cases, by each case's best pair of views, the nearest first.
+
+        With a flat index this is exact: a case among the best has fewer than ``most`` better ones, so its best photo is
+        among the first ``depth`` of some view. The other kinds miss a case as often as they miss a photo: the
+        manifest's structure holds what was measured.
+        """
+        queries = np.ascontiguousarray(views, dtype=np.float32)
+        found, vectors = self._index.search(queries, self.depth(most), params=self._parameters)
+        return self._owners.nearest(found, vectors, most)
+
+    def depth(self, most: int) -> int:
+        """How many photos it takes of each view to know so many cases."""
+        return min(self.manifest.vectors, most * self._owners.photos_per_case)
 
     def similarities(self, views: Vectors, case_ids: Sequence[str]) -> NDArray[np.float32]:
         """(n, cases): the cosine of each view (n, dimension) with the best photo of each case, exactly, whatever the
