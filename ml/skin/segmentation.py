@@ -3,8 +3,9 @@
 Skin of every tone is redder than it is green and redder than it is blue; how bright it is says nothing. So the
 rule works on ratios of linear channels, u = ln(R/G) and v = ln(G/B), in which light and shade cancel and the
 ten Monk tones lie within one region, and it never asks for a least red. Wood, sand, hair or a warm-lit wall
-can satisfy it too: a second step drops what is far from the photo's own likeliest skin colour. Where the two
-aims conflict, the mask keeps: reddened, pigmented and depigmented skin is what such photos are taken for.
+can satisfy it too: a second step drops what is far from the photo's own likeliest skin colour, and a third takes
+back what that colour borders more than the photo's frame does: a pale patch on dark skin is as far from it as a wall.
+Where the aims conflict, the mask keeps: reddened, pigmented and depigmented skin is what such photos are taken for.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import LUMA, darkest, shrink, srgb_to_linear
+from ml.skin.parts import SPECK, tidy, with_bordered
 from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
@@ -28,21 +30,19 @@ _V = (-1.2, 1.6)
 _RED_OVER_BLUE = 0.03
 
 # Where skin is likeliest to lie in (u, v), broad enough for all tones and indoor light: only a tie-breaker
-# between several candidate colours in one photo.
-_PRIOR_CENTRE, _PRIOR_SPREAD, _PRIOR_FLOOR = np.array([0.75, 0.25]), np.array([0.45, 0.40]), 0.02
+# between several candidate colours in one photo. Brown skin reaches v = 1.3 (`ml.skin.chromophores`).
+_PRIOR_CENTRE, _PRIOR_SPREAD, _PRIOR_FLOOR = np.array([0.75, 0.65]), np.array([0.45, 0.80]), 0.02
 
 _SPREAD = (0.25, 0.50)  # least and most standard deviation that skin's colour is allowed along any axis
 _REACH = 3.0  # standard deviations from the likeliest colour that still are skin
 _ROUNDS = 3
 _MIN_SAMPLE = 16  # points whose mean and spread are worth taking
 _BINS = 48
+_WIDTH = 3.0  # bins, standard deviation: a small even mark must not outdo a large area of noisy dark skin
 
 # The middles of the bins over u and v, (bins², 2), and the prior at each.
 _MIDDLES = (np.indices((_BINS, _BINS)).reshape(2, -1).T + 0.5) / _BINS * np.ptp((_U, _V), axis=1) + (_U[0], _V[0])
 _PRIOR = np.exp(-(((_MIDDLES - _PRIOR_CENTRE) / _PRIOR_SPREAD) ** 2).sum(axis=1) / 2) + _PRIOR_FLOOR
-
-_SPECK = 0.002  # share of the photo; smaller patches are noise
-_HOLE = 0.30  # share of the photo; lesions and highlights up to this, enclosed by skin, belong to it
 
 
 def skin_mask(rgb: RGB, seed: Mask | None = None) -> Mask:
@@ -65,9 +65,9 @@ def coverage(mask: Mask) -> float:
 def _segment(rgb: RGB, seed: Mask | None) -> Mask:
     u, v, lit = _log_chromaticity(rgb)
     candidate = lit & (u >= _U[0]) & (u <= _U[1]) & (v >= _V[0]) & (v <= _V[1]) & (u + v >= _RED_OVER_BLUE)
-    if candidate.mean() < _SPECK:
+    if candidate.mean() < SPECK:
         return np.zeros(candidate.shape, np.bool_)
-    return _tidy(_resembling(u, v, candidate, seed))
+    return with_bordered(tidy(_resembling(u, v, candidate, seed)), candidate)
 
 
 def _log_chromaticity(rgb: RGB) -> tuple[Floats, Floats, Mask]:
@@ -110,7 +110,7 @@ def _mode(points: Points, weights: Floats) -> NDArray[np.float64]:
         for values, (low, high) in zip(points, (_U, _V), strict=True)
     )
     counts = np.bincount(rows * _BINS + columns, weights=weights, minlength=_BINS**2).reshape(_BINS, _BINS)
-    likely = np.asarray(cv2.GaussianBlur(counts, (0, 0), 1.5)).ravel() * _PRIOR
+    likely = np.asarray(cv2.GaussianBlur(counts, (0, 0), _WIDTH, borderType=cv2.BORDER_CONSTANT)).ravel() * _PRIOR
     return np.asarray(_MIDDLES[int(likely.argmax())])
 
 
@@ -133,29 +133,6 @@ def _precision(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     values, axes = np.linalg.eigh(covariance)
     held = np.clip(values, _SPREAD[0] ** 2, _SPREAD[1] ** 2)
     return np.asarray((axes / held) @ axes.T)
-
-
-def _tidy(mask: Mask) -> Mask:
-    """Without specks, and with the holes filled that skin encloses."""
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, kernel)
-    closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel), np.bool_)
-    solid = _parts(closed, 8, least=_SPECK)
-    return solid | _parts(~solid, 4, most=_HOLE, enclosed=True)
-
-
-def _parts(mask: Mask, connectivity: int, least: float = 0, most: float = 1, enclosed: bool = False) -> Mask:
-    """The connected parts of ``mask`` of a size between two shares of the photo; ``enclosed``: away from its edge."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=connectivity)
-    shares = stats[:, cv2.CC_STAT_AREA] / mask.size
-    kept = (shares >= least) & (shares <= most)
-    if enclosed:
-        height, width = mask.shape
-        left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
-        right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
-        kept &= (left > 0) & (top > 0) & (right < width) & (bottom < height)
-    kept[0] = False
-    return np.asarray(kept[labels], np.bool_)
 
 
 def _resize(mask: Mask, size: tuple[int, int]) -> Mask:

@@ -17,7 +17,7 @@ KERATIN = np.array([0.66, 0.61, 0.55], np.float32)  # loose scale, linear sRGB
 DRIED_BLOOD = np.array([0.10, 0.030, 0.018], np.float32)
 SERUM = np.array([0.62, 0.52, 0.30], np.float32)
 HAIR = np.array([0.022, 0.015, 0.011], np.float32)
-HIDDEN = 0.1  # opacity of a coat from which on the skin below does not count as bare
+HIDDEN = 0.1  # change of any channel's light by a coat from which on the skin below does not count as bare
 LOG_FRACTIONS = np.log([optics.MELANIN_RANGE, optics.BLOOD_RANGE]).astype(np.float32)
 
 
@@ -49,7 +49,9 @@ def _render_view(spec: CaseSpec, skin: Skin, number: int, *, neutral: bool) -> R
     rng = stream(spec.seed, Purpose.PHOTO, spec.index, number)
     projection = project(view)
     surface = _look(spec, skin, projection)
-    colour = _lay_on(optics.colour_of(surface.log_melanin, surface.log_blood), surface)
+    skin_colour = optics.colour_of(surface.log_melanin, surface.log_blood)
+    colour = _lay_on(skin_colour, surface)
+    hidden = (np.abs(colour - skin_colour) >= HIDDEN * skin_colour).any(axis=-1)
     illumination, mirrored = np.ones_like(surface.hair), np.zeros_like(surface.hair)
     if not neutral:
         colour += surface.hair[..., None] * (HAIR - colour)
@@ -64,7 +66,7 @@ def _render_view(spec: CaseSpec, skin: Skin, number: int, *, neutral: bool) -> R
         haemoglobin=np.exp(surface.log_blood) * on_skin,
         lesion_mask=(surface.lesion >= 0.5) & on_skin,
         skin_mask=on_skin,
-        bare_mask=(surface.material[..., :3].max(axis=-1) < HIDDEN) & on_skin,
+        bare_mask=~hidden & on_skin,
         illumination=illumination,
         highlight=mirrored,
         true_ita_deg=ita_of(spec.melanin, spec.haemoglobin),

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ml.skin.segmentation import coverage, skin_mask
+from scin.synthetic import plan_cases, render_case
 from tests.unit.ml.skin_images import MONK, NEUTRAL, disc, skin_on, skin_patch
 
 DISC = disc()
@@ -45,6 +48,35 @@ def test_a_lesion_and_a_highlight_inside_skin_belong_to_it() -> None:
 def test_no_skin_in_other_colours(code: tuple[int, int, int]) -> None:
     photo = np.full((60, 80, 3), code, np.uint8)
     assert not skin_mask(photo).any()
+
+
+BROWN, PALE = "5e381c", (204, 185, 163)  # ml.skin.chromophores with 20% of melanosomes, and with next to none
+PATCHES = {
+    "in the middle": disc(radius=130),
+    "at the frame": np.roll(disc(radius=110), -192, axis=0),
+    "on both sides": np.roll(disc(radius=80), 256, axis=1),
+}
+
+
+@pytest.mark.parametrize("where", PATCHES)
+def test_dark_skin_and_its_pale_patches_are_skin(where: str) -> None:
+    assert coverage(skin_mask(skin_on(PALE, BROWN, ~PATCHES[where]))) > 0.97
+
+
+def test_a_wall_of_a_pale_skins_colour_behind_a_dark_limb_is_not_skin() -> None:
+    limb = np.zeros_like(DISC)
+    limb[:, 150:380] = True
+    mask = skin_mask(skin_on(PALE, BROWN, limb))
+    assert mask[limb].mean() > 0.94
+    assert mask[~limb].mean() < 0.03
+
+
+@pytest.mark.parametrize("monk", [7, 8, 9, 10])
+@pytest.mark.parametrize("condition", ["Vitiligo", "Melanocytic Nevus"])
+def test_marks_of_another_colour_do_not_cost_dark_skin(monk: int, condition: str) -> None:
+    spec = next(case for case in plan_cases(100, seed=12) if (case.monk, case.condition) == (monk, condition))
+    view = render_case(replace(spec, views=spec.views[:1]), neutral=True)[0]
+    assert skin_mask(view.rgb)[view.skin_mask].mean() > 0.95
 
 
 def test_a_seed_decides_between_two_candidate_colours() -> None:
