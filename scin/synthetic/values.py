@@ -91,8 +91,9 @@ class RenderedView:
 
     `rgb` is sRGB uint8 [H, W, 3]. `melanin` (melanosomes in the epidermis) and `haemoglobin` (blood in the dermis)
     are volume fractions as float32; off the skin they are 0. `bare_mask` is the skin that nothing hides: no scale,
-    crust or serum, or so thin that it changes no channel's light by a tenth: a thin coat hides dark skin sooner. `illumination` is what reached each pixel,
-    1 everywhere in neutral light; `highlight` is the mirror-like light added to it, in linear light.
+    crust or serum, or so thin that it changes no channel's light by a tenth: a thin coat hides dark skin sooner.
+    `illumination` is what reached each pixel, 1 everywhere in neutral light; `highlight` is the mirror-like light
+    added to it, in linear light.
     `true_ita_deg` and `true_lightness` are of the same person's bare skin in neutral daylight; `spots` counts the
     separate lesions whose centre lies in the frame. `pixels_per_mm` holds at the middle of the frame.
     """
