@@ -30,10 +30,12 @@ def tidy(mask: Mask) -> Mask:
 
 def with_bordered(mask: Mask, candidate: Mask) -> Mask:
     """``mask`` and those parts of ``candidate`` (H, W both) that it, rather than the frame or all else, borders."""
-    left = np.asarray(cv2.morphologyEx((candidate & ~mask).view(np.uint8), cv2.MORPH_OPEN, _ROUND), np.uint8)
-    number, labels, stats, _ = cv2.connectedComponentsWithStats(left, connectivity=4)
-    outline = (left & ~cv2.erode(left, _CROSS, borderType=cv2.BORDER_CONSTANT, borderValue=0)).view(np.bool_)
-    beside = outline & cv2.dilate(mask.view(np.uint8), _NEAR).view(np.bool_)
+    left = cv2.morphologyEx((candidate & ~mask).view(np.uint8), cv2.MORPH_OPEN, _ROUND)
+    number, found, stats, _ = cv2.connectedComponentsWithStats(left, connectivity=4)
+    labels = np.asarray(found, np.int32)
+    inner = cv2.erode(left, _CROSS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    outline = np.asarray(left, np.bool_) & ~np.asarray(inner, np.bool_)
+    beside = outline & np.asarray(cv2.dilate(mask.view(np.uint8), _NEAR), np.bool_)
     framed = outline & _frame(mask.shape)
     around, touching, cut = (_count(labels, some, number) for some in (outline, beside & ~framed, framed))
     share = stats[:, cv2.CC_STAT_AREA] / mask.size
