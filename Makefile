@@ -53,7 +53,7 @@ scin: artifacts $(VENV)/.installed-scin ## index, evaluate and serve the real SC
 	@test -e $(SCIN)/manifest.json || $(BIN)/python -m scin build --out $(SCIN) --resume --limit $(FIRST)
 	$(BIN)/python -m scin build --out $(SCIN) --resume $(if $(LIMIT),--limit $(LIMIT))
 	$(BIN)/python -m scin evaluate --index $(SCIN)
-	@pid=$$(cat $(PID) 2>/dev/null) && ps -p "$$pid" -o args= | grep -q gunicorn || exit 0; \
+	@pid=$$(cat $(PID) 2>/dev/null) && grep -qa gunicorn "/proc/$$pid/cmdline" 2>/dev/null || exit 0; \
 		echo "stopping the service on the old index"; kill $$pid; while kill -0 $$pid 2>/dev/null; do sleep 0.2; done
 	DERMSERVE_INDEX=scin $(RUN)
 

@@ -1,4 +1,4 @@
-"""``make scin`` from an empty folder: a bucket becomes an evaluated index that a started service answers from."""
+"""``make scin``: a bucket becomes an evaluated index, and its service takes the place of the one that runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from scin.calibration import read_calibration
@@ -44,35 +45,68 @@ def bucket(var_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         server.stop()
 
 
-@pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
-def test_one_command_leads_from_a_bucket_to_a_service(var_folder: Path, bucket: str, tmp_path: Path) -> None:
-    var, venv = tmp_path / "var", Path(sys.prefix)
-    var.mkdir()
-    (var / "models").symlink_to(var_folder / "models")
-    # The environment and the models are this run's: make is told that they are as they should be.
+@pytest.fixture
+def var(var_folder: Path, tmp_path: Path) -> Path:
+    """A folder with this run's models and sample, and no index of SCIN."""
+    folder = tmp_path / "var"
+    (folder / "index").mkdir(parents=True)
+    (folder / "models").symlink_to(var_folder / "models")
+    (folder / "index" / "sample").symlink_to(var_folder / "index" / "sample")
+    return folder
+
+
+def make(target: str, var: Path, port: int, *variables: str) -> Server:
+    """Start ``make``. The environment and the models are this run's: make is told that they are as they should be."""
+    venv, said = Path(sys.prefix), var.parent / target
     done = [f"--old-file={name}" for name in (f"{venv}/.installed", f"{venv}/.installed-scin", "artifacts")]
-    with (tmp_path / "said").open("w") as said:
+    with said.open("w") as out:
         process = subprocess.Popen(
-            ["make", *done, f"VENV={venv}", f"FIRST={FIRST}", f"LIMIT={LIMIT}", "scin"],
+            ["make", *done, f"VENV={venv}", *variables, target],
             cwd=REPOSITORY,
-            env={**os.environ, "DERMSERVE_VAR": str(var), "SCIN_BUCKET_PATH": bucket, "PORT": "0"},
-            stdout=said,
+            env={**os.environ, "DERMSERVE_VAR": str(var), "PORT": str(port), "DERMSERVE_STOP_DELAY_S": "0"},
+            stdout=out,
             stderr=subprocess.PIPE,
             text=True,
         )
-    server = Server(process, tmp_path / "said")
-    try:
-        server.wait_ready()
-        server.reader.start()
-        answer = server.post(data=skin_photo(), headers={"Content-Type": "image/jpeg"}).json()
-    finally:
-        server.stop()
-    assert answer["index"]["name"] == "scin"
-    assert answer["index"]["cases"] == LIMIT
+    return Server(process, said)
+
+
+def index_of(server: Server) -> dict[str, object]:
+    """What a ready service answers from."""
+    server.wait_ready()
+    server.reader.start()
+    answer = server.post(data=skin_photo(), headers={"Content-Type": "image/jpeg"}).json()
     assert len(answer["similar_cases"]) == 5
+    return dict(answer["index"])
+
+
+@pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
+def test_one_command_leads_from_a_bucket_to_a_service_in_the_place_of_the_old_one(
+    var: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCIN_BUCKET_PATH", bucket)
+    port = free_port()
+    pid_file = var / f"service-{port}.pid"
+    old = make("serve", var, port)
+    new: Server | None = None
+    try:
+        assert index_of(old)["name"] == "sample"
+        old_service = psutil.Process(int(pid_file.read_text()))
+        new = make("scin", var, port, f"FIRST={FIRST}", f"LIMIT={LIMIT}")
+        found = index_of(new)
+        assert (found["name"], found["cases"]) == ("scin", LIMIT)
+        assert new.url == old.url
+        assert not old_service.is_running()
+        assert old.process.wait(timeout=60) == 0
+        assert int(pid_file.read_text()) != old_service.pid
+    finally:
+        for server in (old, new):
+            if server is not None:
+                server.stop()
     index = var / "index" / "scin"
     assert read_calibration(index).accuracy["all"]["top-1"].n == LIMIT
     assert read_manifest(index).built_at != "unknown"
     assert "# " in (var / "evaluation" / "scin" / "leaderboard.md").read_text()
-    told = (tmp_path / "said").read_text()
+    told = new.log.read_text()
     assert told.index(f"{FIRST} synthetic cases") < told.index(f"{LIMIT} synthetic cases")
+    assert told.index(f"{LIMIT} synthetic cases") < told.index("stopping the service on the old index")
