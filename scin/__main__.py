@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,11 @@ from ml.store import ModelStore
 from scin.manifest import KINDS, read_manifest, verify_files
 from scin.progress import ProgressLine
 from scin.sample import DEFAULT_CASES, DEFAULT_SEED, NAME, build_sample, is_current
-from storage import StorageError, open_storage
+from storage import Storage, StorageError, open_storage
 
 if TYPE_CHECKING:
     from ml.encoder import Encoder
+    from scin.building.ray_engine import RayEngine
     from scin.manifest import Manifest
     from settings import Settings
 
@@ -63,9 +65,10 @@ def _build(settings: Settings, options: argparse.Namespace) -> None:
     from scin.build import build, shard_folder
     from scin.building.stages import Stages
 
-    show, stages, encoder = ProgressLine(), Stages(), _encoder(settings)
+    show, stages, encoder, store = ProgressLine(), Stages(), _encoder(settings), open_storage(options.source)
+    cluster = _ray_engine(settings, store, encoder) if options.engine == "ray" else None
     manifest = build(
-        open_storage(options.source),
+        store,
         options.out,
         encoder,
         name=options.name or options.out.resolve().name,
@@ -75,9 +78,23 @@ def _build(settings: Settings, options: argparse.Namespace) -> None:
         shards=shard_folder(options.out),
         resume=options.resume,
         stages=stages,
+        engine=cluster,
     )
     _tell(options.out, manifest)
     print(stages)
+    for node, photos in cluster.nodes.items() if cluster is not None else ():
+        print(f"  node {node[:12]} embedded {photos:,} photos")
+
+
+def _ray_engine(settings: Settings, store: Storage, encoder: Encoder) -> RayEngine:
+    try:
+        from scin.building.ray_engine import RayEngine
+    except ModuleNotFoundError as error:
+        raise MLError(f"{error.name} is missing. Install it: pip install -r requirements-ray.txt") from error
+    from ml.loading import load_encoder
+
+    models_dir = settings.models_dir.resolve()  # a process of Ray has a working folder of its own
+    return RayEngine(store, partial(load_encoder, models_dir, settings.encoder, threads=1), encoder)
 
 
 def _verify(_: Settings, options: argparse.Namespace) -> None:
@@ -154,6 +171,9 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     build.add_argument("--limit", type=_positive, metavar="N", help="only the first N labelled cases")
     build.add_argument(
         "--index", dest="kind", choices=("auto", *KINDS), default="auto", help="its type; auto: by the number of photos"
+    )
+    build.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="who embeds: this process, or a Ray cluster"
     )
     build.add_argument("--resume", action="store_true", help="go on from what an earlier run embedded")
     build.set_defaults(run=_build, after_stop=": the same command with --resume goes on from here")

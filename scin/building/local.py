@@ -49,12 +49,12 @@ class _Batch:
 
 
 class LocalEngine:
-    """Readers, decoders and encoders in the threads of this process."""
+    """Readers, decoders and encoders in the threads of this process, for ``cores`` processors (None: all of them)."""
 
-    def __init__(self, store: Storage, encoder: Encoder) -> None:
+    def __init__(self, store: Storage, encoder: Encoder, cores: int | None = None) -> None:
         self._store = store
         self._encoder = encoder
-        self._cores = len(os.sched_getaffinity(0))
+        self._cores = cores or len(os.sched_getaffinity(0))
 
     def embed(
         self, shards: Sequence[Shard], done: Mapping[str, int], stages: Stages, tell: Tell

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scin.building.packing import pack, unpack
 from scin.building.photos import UNREADABLE, Row
 from storage.base import write_atomically
 
@@ -21,7 +21,6 @@ from storage.base import write_atomically
 SHARD_PHOTOS = 256
 _FORMAT = 2
 _RECIPE, _LOCK = "recipe.json", "lock"
-_COLUMNS = ("path", "digest", "vector", "thumbnail", "skipped", "monk")
 
 
 class BuildError(Exception):
@@ -63,16 +62,6 @@ class ShardFolder:
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         self.folder = folder
         self._recipe = recipe
-        self._schema = pa.schema(
-            [
-                ("path", pa.string()),
-                ("digest", pa.string()),
-                ("vector", pa.list_(pa.float32(), recipe.dimension)),
-                ("thumbnail", pa.binary()),
-                ("skipped", pa.string()),
-                ("monk", pa.int32()),
-            ]
-        )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -123,17 +112,10 @@ class ShardFolder:
         return [str(digest) for digest in table.filter(table["vector"].is_valid())["digest"].to_pylist()]
 
     def write(self, shard: Shard, rows: Sequence[Row]) -> None:
-        table = pa.Table.from_pydict(
-            {name: [getattr(row, name) for row in rows] for name in _COLUMNS}, schema=self._schema
-        )
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="none", use_dictionary=False)
-        write_atomically(self._file(shard), sink.getvalue().to_pybytes())
+        write_atomically(self._file(shard), pack(rows, self._recipe.dimension))
 
     def read(self, shard: Shard) -> Iterator[Row]:
-        for row in pq.read_table(self._file(shard), schema=self._schema).to_pylist():
-            vector = None if row["vector"] is None else np.array(row["vector"], np.float32)
-            yield Row(**{**row, "vector": vector})
+        return unpack(self._file(shard), self._recipe.dimension)
 
     def _file(self, shard: Shard) -> Path:
         return self.folder / f"{shard.number:06}.parquet"

@@ -40,6 +40,11 @@ class Stages:
             stage.photos += photos
             stage.busy_s += busy_s
 
+    def counts(self) -> dict[str, tuple[int, float]]:
+        """Stage → its photos, and its busy seconds: what ``add`` takes."""
+        with self._lock:
+            return {name: (stage.photos, stage.busy_s) for name, stage in self._stages.items()}
+
     def __str__(self) -> str:
         """A line a stage: its photos, its busy seconds, and how many threads' whole time that is; then the build's."""
         with self._lock:

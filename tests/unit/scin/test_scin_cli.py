@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -157,6 +158,16 @@ def test_what_cannot_be_done_is_told_in_one_line(
     status, out, err = run(*(part.format(**places) for part in arguments))
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert told in err
+
+
+def test_a_cluster_without_its_package_is_told_in_one_line(
+    run: Run, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "scin.building.ray_engine", raising=False)
+    status, out, err = run("build", "--engine", "ray", "--source", dataset, "--out", tmp_path / "x")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "ray is missing. Install it: pip install -r requirements-ray.txt" in err
 
 
 @pytest.mark.parametrize("arguments", [(), ("forget",), ("build",), ("search",), ("sample", "--cases", "0")])
