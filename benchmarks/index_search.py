@@ -40,6 +40,8 @@ NOISE = 0.6
 _QUERIES, _NEAREST, _NEIGHBOURS = 500, 10, 20
 #: other queries that come before the timed ones
 _WARMING = 2_000
+#: vectors of a given index that are mixed to queries
+_LIKE = 1_000
 #: cases that are answered, as a request asks by default
 _K = 5
 RAW = "raw FAISS"
@@ -53,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="an index with its embeddings, to be measured as it is")
     options = parser.parse_args(arguments)
     if options.folder:
-        report(options.folder, mixture(read_embeddings(options.folder), _QUERIES + _WARMING, np.random.default_rng(1)))
+        like = spread(read_embeddings(options.folder), _LIKE)
+        report(options.folder, mixture(like, _QUERIES + _WARMING, np.random.default_rng(1)))
         return 0
     like = load_or_exit().var / "index" / "sample"
     for count in options.vectors:
@@ -153,12 +156,15 @@ def _compare(index: SearchIndex, raw: Any, queries: Vectors) -> Mapping[str, flo
     for query in queries[_QUERIES:]:
         index.search(query[None], _K)
     taken: dict[str, list[float]] = {name: [] for name in ways}
+    order = np.random.default_rng(2)
     for number in range(_QUERIES):
-        for turn, (name, search) in enumerate(ways.items()):
-            # Never the same query at once: what the first had read, the next would find in the processor's cache.
+        # In no fixed order: of a busy processor, the same one would always wait. And never the same query at once: what
+        # the first had read, the next would find in the processor's cache.
+        for turn in order.permutation(len(ways)):
+            name = list(ways)[turn]
             query = queries[(number + turn * _QUERIES // len(ways)) % _QUERIES, None]
             began = time.perf_counter()
-            search(query)
+            ways[name](query)
             taken[name].append(1000 * (time.perf_counter() - began))
     return {name: float(np.median(times)) for name, times in taken.items()}
 

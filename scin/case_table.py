@@ -30,6 +30,8 @@ class CaseTable:
         self._columns: dict[str, Column[Any]] = {name: _column(array) for name, array in arrays.items()}
         self._starts = arrays["photos"].offsets.to_numpy()
         self._vectors = arrays["photos"].values.field("vector").to_numpy()
+        del table, arrays
+        pa.default_memory_pool().release_unused()  # else Arrow keeps for its next table what this one's texts took
 
     def __len__(self) -> int:
         return len(self.ids)
