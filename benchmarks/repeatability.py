@@ -90,7 +90,8 @@ class Meter:
 
     def __call__(self, rgb: RGB) -> dict[str, Measurement]:
         small = working_copy(rgb)
-        skin = measure_skin(small, self._zones(rgb, small), skin_mask(small), rgb.shape[1], photo=rgb)
+        zones = self._zones(rgb, small)
+        skin = measure_skin(small, zones, skin_mask(small), rgb.shape[1], photo=rgb, portrait=bool(zones))
         found = {f"{m.region}/{m.name}": m for m in skin.measurements}
         for zone in skin.zones or ():
             found |= {f"zone {zone.name}/{m.name}": m for m in zone.measurements}

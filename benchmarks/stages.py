@@ -90,7 +90,8 @@ class Stages:
         watch.time("search", lambda: self._index.search(vector, 5))
         watch.time("classify", lambda: classifier.classify([photo.rgb], Patient()))
         watch.time(f"{_PART}preprocess for classify", lambda: to_batch([photo.rgb], classifier.spec.preprocess))
-        watch.time("measure", lambda: measure_skin(small, zones, mask, photo.width, photo=photo.rgb))
+        portrait = bool(zones)
+        watch.time("measure", lambda: measure_skin(small, zones, mask, photo.width, photo=photo.rgb, portrait=portrait))
         self._parts(small, mask, watch)
 
     def _parts(self, small: RGB, mask: Mask, watch: Stopwatch) -> None:

@@ -99,7 +99,8 @@ class Analyzer:
                 lesion = self._classify(request, deadline)
         with clock.stage("measure"):
             zones = self._zones(first, faces) if faces is not None and routing.skin else None
-            skin = self._measure(request, small, skin_colours, zones) if routing.skin else Skin(tone=None)
+            portrait = modality.label == "face"
+            skin = self._measure(request, small, skin_colours, zones, portrait) if routing.skin else Skin(tone=None)
             if _is_scored(modality):
                 skin = scored(skin, self._population)
         info = self._searcher.info
@@ -142,11 +143,13 @@ class Analyzer:
     def _classify(self, request: CaseRequest, deadline: Deadline) -> Lesion:
         return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient, deadline)
 
-    def _measure(self, request: CaseRequest, small: RGB, skin_colours: Mask, zones: tuple[Zone, ...] | None) -> Skin:
+    def _measure(
+        self, request: CaseRequest, small: RGB, skin_colours: Mask, zones: tuple[Zone, ...] | None, portrait: bool
+    ) -> Skin:
         if not self._measurements:
             return Skin(tone=None, zones=zones)
-        first = request.photos[0]
-        return measure_skin(small, zones, skin_colours, first.width, request.pixels_per_mm, photo=first.rgb)
+        photo, width, scale = request.photos[0].rgb, request.photos[0].width, request.pixels_per_mm
+        return measure_skin(small, zones, skin_colours, width, scale, photo=photo, portrait=portrait)
 
     def _zones(self, photo: Photo, faces: list[Face]) -> tuple[Zone, ...]:
         """Zones of the most certain face whose landmarks can be placed."""

@@ -29,6 +29,7 @@ def measure_skin(
     pixels_per_mm: float | None = None,
     *,
     photo: RGB | None = None,
+    portrait: bool = False,
 ) -> Skin:
     """Tone and measurements of the skin in ``rgb`` (H, W, 3), taken on a copy of at most 512 px.
 
@@ -42,6 +43,9 @@ def measure_skin(
 
     ``width``: the photo's as it was sent, in pixels, where ``rgb`` is a smaller copy; lengths are in its pixels.
     ``pixels_per_mm``: its scale, where it is known.
+
+    ``portrait``: the photo is of a face, and not of a lesion on one. No lesion is looked for then, and its measures
+    are left out: what stands out most of a face is its features.
 
     What cannot be measured has the value None; so has everything where skin is under 5% of a photo without a
     face. ``score`` is None throughout: a percentile needs a population, which the caller may know.
@@ -58,9 +62,13 @@ def measure_skin(
     # As photographed, and after white balance: how far the two differ tells how sure either is.
     angle, balanced = typology_angle(lab, region), typology_angle(linear_to_lab(white_balance(copy)), region)
     # Lips, eyes and nostrils are darker than the skin around them too: on a face, only its zones are searched.
-    found = segment_lesion(copy, region.mask) if region.usable else None
+    found = segment_lesion(copy, region.mask) if region.usable and not portrait else None
     lesion = None if found is None else found.mask
     around = None if lesion is None else surroundings(lesion, skin)
+    of_lesion = (
+        *lesion_contrast(pigment, lesion, around),
+        *lesion_geometry(found, lab, region.mask, (width or rgb.shape[1]) / copy.shape[1], pixels_per_mm),
+    )
     measurements = (
         _coverage(skin),
         ita_measurement("ita", angle, region),
@@ -69,8 +77,7 @@ def measure_skin(
         *skin_pigment(pigment, region),
         *measure_texture(surface, region.name, region.mask),
         evenness(lab[..., 0], region),
-        *lesion_contrast(pigment, lesion, around),
-        *lesion_geometry(found, lab, region.mask, (width or rgb.shape[1]) / copy.shape[1], pixels_per_mm),
+        *(() if portrait else of_lesion),
         *measure_spots(copy, region),
     )
     maps = SkinMaps(lab, pigment.erythema, skin)

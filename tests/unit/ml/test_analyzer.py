@@ -333,6 +333,16 @@ def test_the_first_face_whose_landmarks_can_be_placed_is_zoned() -> None:
     assert all(zone.measurements for zone in zones)
 
 
+def test_a_portrait_is_asked_for_no_lesion_and_a_close_up_on_a_face_is() -> None:
+    def lesion_measures(modality: str | None) -> list[str]:
+        parts = Parts([face(0.9)], meshes=[round_mesh()])
+        found = analyze(parts, modality=modality).skin.measurements
+        return [m.name for m in found if "lesion" in m.name or "lesion" in m.region]
+
+    assert lesion_measures(None) == lesion_measures("face") == []
+    assert "lesion_area" in lesion_measures("close_up")
+
+
 def test_zones_are_placed_even_where_measurements_are_off() -> None:
     zones = analyze(Parts([face(0.9)], meshes=[round_mesh()]), measurements=False).skin.zones
     assert zones

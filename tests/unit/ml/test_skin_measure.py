@@ -82,6 +82,16 @@ def test_on_a_face_only_its_zones_are_searched_for_a_lesion() -> None:
     assert named(measure_skin(photo, (CHEEK,)))["melanin_difference"].value is None
 
 
+def test_a_portrait_has_spots_and_no_lesion() -> None:
+    mole = np.zeros((384, 512), np.bool_)
+    mole[180:210, 370:400] = True
+    photo = with_lesion(skin_patch(MONK[4]), mole)
+    assert "lesion_area" in named(measure_skin(photo, (CHEEK,)))
+    found = named(measure_skin(photo, (CHEEK,), portrait=True))
+    assert not [m for m in found.values() if "lesion" in m.name or "lesion" in m.region]
+    assert found["spot_count"].value == 1
+
+
 def test_a_portraits_tone_is_the_faces_not_its_backgrounds() -> None:
     photo = skin_patch(MONK[7])  # a brown wall, as skin-coloured as the face
     photo[100:284, 270:500] = skin_patch(MONK[2], 184, 230)
