@@ -49,6 +49,17 @@ def shrink(rgb: RGB, side: int) -> RGB:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def to_side(rgb: RGB, side: int) -> RGB:
+    """``rgb`` brought to a long side of ``side`` pixels: averaged by area, or enlarged, so that a photo and a smaller
+    copy of it show the same at the same place."""
+    height, width = rgb.shape[:2]
+    scale = side / max(height, width)
+    if scale <= 1:
+        return shrink(rgb, side)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
 def brightest(rgb: RGB) -> NDArray[np.uint8]:
     """The greatest of R, G and B of each pixel, (H, W)."""
     red, green, blue = cv2.split(rgb)

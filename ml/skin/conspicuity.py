@@ -12,14 +12,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import optical_density
+from ml.skin.colour import code_step, optical_density
 from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
 
 _AXES = np.array([[-1, 1, 0], [0, -1, 1], [1 / 3, 1 / 3, 1 / 3]], np.float32)  # log R/G, log G/B, mean density
 _SUM = np.ones((1, 3), np.float32)
-_FLOOR = 0.01  # density: what bare skin may vary by at the least, or a flat drawing's every code would stand out
+# What bare skin may vary by at the least, in density and in steps of its own codes: a flat drawing's every code would
+# stand out else, and on the darkest skin one code is a twentieth of the light.
+_FLOOR, _CODES = 0.01, 0.3
 _SAMPLE = 2500  # pixels, about, that the surface is fitted to: on a grid, as neighbours tell the same
 _TRIM = 2.8  # standard deviations within which a pixel counts as bare skin
 _ROUNDS = 6
@@ -107,17 +109,24 @@ def _first_guess(values: Floats, near_frame: Mask) -> Mask:
 
 def _fit(values: Floats, terms: Floats, bare: Mask) -> tuple[Floats, Floats]:
     """The surface's coefficients (6, 3) through the ``bare`` of ``values`` (n, 3), and the precision about it."""
+    least = _least_covariance(np.median(values[bare], axis=0))
     for _ in range(_ROUNDS):
         surface = _least_squares(terms[bare], values[bare])
         residuals = values - terms @ surface
         of_bare = residuals[bare]
-        covariance = of_bare.T @ of_bare / len(of_bare) + _FLOOR**2 * np.eye(3)
+        covariance = of_bare.T @ of_bare / len(of_bare) + least
         precision = np.asarray(np.linalg.inv(covariance), np.float32)
         within = ((residuals @ precision) * residuals) @ np.ones(3, np.float32) < _TRIM**2
         if np.array_equal(within, bare) or np.count_nonzero(within) < max(_MIN_SAMPLE, _LEAST_BARE * len(values)):
             break
         bare = within
     return surface, precision
+
+
+def _least_covariance(bare: Floats) -> Floats:
+    """Of the axes (3, 3), where bare skin lies at ``bare`` (3,) on them."""
+    steps = _CODES * code_step(np.linalg.solve(_AXES, bare).astype(np.float64))
+    return np.asarray(_FLOOR**2 * np.eye(3) + (_AXES * steps**2) @ _AXES.T, np.float32)
 
 
 def _least_squares(terms: Floats, values: Floats) -> Floats:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ml.skin.colour import shrink
+from ml.skin.colour import to_side
 from ml.skin.conspicuity import conspicuity
 from ml.skin.patches import Thresholds, find_patches
 from ml.values import RGB, Mask
@@ -19,8 +19,9 @@ from ml.values import RGB, Mask
 _SIDE = 256  # long side on which outlines are found
 _SPECK = 0.0006  # of the photo; smaller patches are pores and noise
 _BESIDE = 0.04  # of the largest patch's area; smaller ones beside it are not what the photo was taken for
-_LOW, _PEAK = 4.0, 6.0  # standard deviations from bare skin
-_STEP = 0.15  # by which the thresholds are moved to tell how sure an outline is
+_LOW, _PEAK = 3.0, 6.0  # standard deviations from bare skin
+_GAP, _UNLIKE = 9, 2.0  # pixels, standard deviations: scale lies in flakes, and between two shows what is hardly skin
+_STEP = 0.3  # by which the thresholds are moved to tell how sure an outline is
 _MOST = 0.90  # of the skin: more leaves nothing to compare with
 _GUARD, _RING = 0.02, 0.08  # of the photo's long side: the border left out, and the width of the ring beyond
 
@@ -44,17 +45,27 @@ def lesion_mask(rgb: RGB, skin: Mask) -> Mask | None:
 def segment_lesion(rgb: RGB, skin: Mask) -> Segmentation | None:
     """``lesion_mask`` with the outlines that other thresholds would have given."""
     height, width = skin.shape
-    small = shrink(rgb, _SIDE)
+    small = to_side(rgb, _SIDE)
     inside = cv2.resize(skin.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST).view(np.bool_)
     distance = conspicuity(small, inside)
     if distance is None:
         return None
     thresholds = Thresholds(_LOW, _PEAK, _SPECK * inside.size, _BESIDE)
-    found = find_patches(distance, inside, thresholds)
+    found, wide, narrow = (
+        _joined(find_patches(distance, inside, thresholds.moved(1 + step)), inside & (distance > _UNLIKE))
+        for step in (0, -_STEP, _STEP)
+    )
     if not found.any() or np.count_nonzero(found) > _MOST * np.count_nonzero(inside):
         return None
-    wide, narrow = (find_patches(distance, inside, thresholds.moved(1 + step)) for step in (-_STEP, _STEP))
     return Segmentation(*(_enlarge(mask, (width, height)) & skin for mask in (found, wide, narrow)))
+
+
+def _joined(patches: Mask, unlike_skin: Mask) -> Mask:
+    """``patches`` (H, W) with the narrow gaps between and in them filled where ``unlike_skin`` (H, W)."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_GAP, _GAP))
+    framed = cv2.copyMakeBorder(patches.view(np.uint8), _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=0)
+    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, kernel)[_GAP:-_GAP, _GAP:-_GAP].astype(np.bool_)
+    return patches | (closed & unlike_skin)
 
 
 def surroundings(lesion: Mask, skin: Mask) -> Mask:

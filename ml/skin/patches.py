@@ -18,6 +18,8 @@ _OUTLINE = 0.4  # of a patch's own height, where that is above the least: a blur
 _WHOLE = 0.75  # of a patch must itself stand out, or it is a ring, which is kept with what it encloses
 _CLOSED, _LEFT = 0.7, 0.3  # of a ring, or patch, that must be left when it is drawn in; less, and it fell apart
 _ENCLOSED = 0.5  # of a patch's border must face skin: shadow and background reach in from an edge
+_IN_CORNER = 0.65  # and of one in a corner, where lenses darken a photo
+_RAISED = 1.3  # the step by which a threshold is raised
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -40,18 +42,28 @@ class Thresholds:
 
 def find_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Mask:
     """The patches of ``skin`` (H, W) that stand out by ``distance`` (H, W), holes filled."""
-    found, framed = np.zeros_like(skin), np.pad(skin, 1)
-    kept = [
-        (box, patch)
-        for box, region in _regions(skin & (distance > thresholds.low), thresholds.least)
-        if (patch := _outline(distance[box], region, thresholds)) is not None
-        and _facing(box, patch, framed) >= _ENCLOSED
-    ]
+    found = np.zeros_like(skin)
+    kept = list(_patches(distance, skin, np.pad(skin, 1), thresholds))
     largest = max((np.count_nonzero(patch) for _, patch in kept), default=0)
     for box, patch in kept:
         if np.count_nonzero(patch) >= thresholds.beside * largest:
             found[box] |= patch
     return found
+
+
+def _patches(distance: Floats, where: Mask, framed: Mask, thresholds: Thresholds) -> Iterator[tuple[Box, Mask]]:
+    """Those of ``where`` in their boxes. What reaches in from an edge is searched again with a higher threshold: a
+    shadow and a lesion may touch."""
+    for box, region in _regions(where & (distance > thresholds.low), thresholds.least):
+        patch = _outline(distance[box], region, thresholds)
+        if patch is None:
+            continue
+        if _facing(box, patch, framed) >= (_IN_CORNER if _cornered(box, where.shape) else _ENCLOSED):
+            yield box, patch
+        elif thresholds.low * _RAISED < thresholds.peak:
+            within = np.zeros_like(where)
+            within[box] = region
+            yield from _patches(distance, within, framed, replace(thresholds, low=thresholds.low * _RAISED))
 
 
 def _regions(mask: Mask, least: float) -> Iterator[tuple[Box, Mask]]:
@@ -83,6 +95,11 @@ def _solid(mask: Mask, opening: int) -> Mask:
     filled = np.zeros(mask.shape, np.uint8)
     cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
     return filled.view(np.bool_)
+
+
+def _cornered(box: Box, shape: tuple[int, ...]) -> bool:
+    """Whether ``box`` reaches two neighbouring edges of the photo."""
+    return all(side.start == 0 or side.stop == length for side, length in zip(box, shape, strict=True))
 
 
 def _facing(box: Box, patch: Mask, framed: Mask) -> float:

@@ -47,6 +47,32 @@ def test_a_shadow_reaching_in_from_the_edge_is_no_lesion() -> None:
     assert lesion_mask(photo, np.ones_like(edge)) is None
 
 
+def test_a_dark_corner_is_no_lesion() -> None:
+    rows, columns = np.mgrid[:384, :512]
+    reach = 110 * (1 + 0.15 * np.sin(14 * np.arctan2(rows, columns)))
+    photo = with_lesion(skin_patch(MONK[3]), np.asarray(np.hypot(rows, columns) < reach, np.bool_))
+    assert lesion_mask(photo, np.ones(SPOT.shape, np.bool_)) is None
+
+
+def test_what_lies_between_flakes_of_scale_is_lesion() -> None:
+    plaque, flakes = disc(radius=90), np.zeros(SPOT.shape, np.bool_)
+    for row in range(0, 384, 20):
+        flakes[row : row + 10] = np.arange(512) % 20 < 10
+    photo = with_lesion(skin_patch(MONK[9]), plaque, (0.95, 0.93, 0.93))
+    photo = with_lesion(photo, plaque & flakes, (8.0, 9.0, 9.0))
+    found = lesion_mask(photo, np.ones(SPOT.shape, np.bool_))
+    assert found is not None
+    assert iou(found, plaque) > 0.85
+
+
+def test_a_smaller_copy_shows_the_same_lesion() -> None:
+    photo = with_lesion(skin_patch(MONK[4]), SPOT)
+    small = np.asarray(cv2.resize(photo, (128, 96), interpolation=cv2.INTER_AREA), np.uint8)
+    found = lesion_mask(small, np.ones((96, 128), np.bool_))
+    assert found is not None
+    assert iou(found, SPOT[2::4, 2::4]) > 0.85
+
+
 def test_all_spots_are_found_and_the_largest_is_the_main_one() -> None:
     small = np.zeros(SPOT.shape, np.bool_)
     small[30:60, 30:60] = True
