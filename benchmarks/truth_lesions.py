@@ -2,7 +2,8 @@
 
 Prints, by tone and by condition, the overlap (IoU) of the lesion mask with the true one in close-ups as photographed,
 and how many spots are counted for each true one, on clean photos (even neutral light, no noise or blur) and as
-photographed. Brackets: 95% intervals, by resampling cases. The seed is none that the methods were made on.
+photographed. Freckles are spots that the truth does not count: photos of freckled skin have a line of their own.
+Brackets: 95% intervals, by resampling cases. The seed is none that the methods were made on.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Photo:
     shot: str
     iou: float | None
     spots: int
+    freckled: bool
     counted: float | None = None
     clean: float | None = None
 
@@ -69,6 +71,7 @@ def _look_at(spec: CaseSpec) -> list[Photo]:
             shot=plan.shot_type,
             iou=_overlap(lesion_mask(view.rgb, skin_mask(view.rgb)), view.lesion_mask),
             spots=view.spots,
+            freckled=view.freckled,
             counted=_count(view) if spotted else None,
             clean=_count(even) if spotted else None,
         )
@@ -110,7 +113,7 @@ def _outlines(name: str, photos: Sequence[Photo]) -> None:
 
 
 def _report_spots(photos: list[Photo]) -> None:
-    close = [photo for photo in photos if photo.shot in CLOSE]
+    close = [photo for photo in photos if photo.shot in CLOSE and not photo.freckled]
     print(
         f"\nspots counted for each true one ({', '.join(SPOTTED)}), close-ups: clean [95%], as photographed [95%], true"
     )
@@ -119,7 +122,8 @@ def _report_spots(photos: list[Photo]) -> None:
         _spots(f"Monk {tone}", group)
     for condition, group in _grouped(close, lambda photo: photo.condition):
         _spots(str(condition), group)
-    _spots("at a distance", [photo for photo in photos if photo.shot not in CLOSE])
+    _spots("freckled", [photo for photo in photos if photo.shot in CLOSE and photo.freckled])
+    _spots("at a distance", [photo for photo in photos if photo.shot not in CLOSE and not photo.freckled])
 
 
 def _spots(name: str, photos: Sequence[Photo]) -> None:

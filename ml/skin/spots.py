@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import shrink
+from ml.skin.colour import to_side
 from ml.skin.conspicuity import conspicuity
 from ml.skin.patches import Thresholds, find_patches
 from ml.skin.regions import Region
@@ -15,13 +15,13 @@ from ml.values import RGB, Mask, Measurement
 Floats = NDArray[np.float32]
 
 _SIDE = 384  # long side on which spots are counted: a spot needs five pixels
-_THRESHOLDS = Thresholds(low=5.0, peak=8.0, least=30, beside=0.06)  # stricter than for a lesion: each false one counts
-_STEP = 0.15
+_THRESHOLDS = Thresholds(low=3.5, peak=5.0, least=30, beside=0.04, outline=0.45)
+_STEP = 0.3  # by which the thresholds are moved to tell how sure a count is
 _WAIST = 0.6  # of a patch's greatest half width: narrower than this between two parts, and they are two spots
 _METHOD = (
     "separate patches that stand out from bare skin (Mahalanobis distance of optical densities), "
-    "touching ones split at their waist (distance transform); uncertainty: half the range over thresholds 15% lower "
-    "and higher, or of counting whole spots"
+    "touching ones split at their waist (distance transform); uncertainty: the greatest change at thresholds 30% lower "
+    "and higher, and what counts moved by as the photo was changed"
 )
 
 
@@ -56,7 +56,7 @@ def count_spots(mask: Mask) -> int:
 
 def _masks(rgb: RGB, skin: Mask) -> list[Mask] | None:
     """The spots at the usual thresholds, and at a step lower and higher."""
-    small = shrink(rgb, _SIDE)
+    small = to_side(rgb, _SIDE)
     inside = cv2.resize(skin.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST).view(np.bool_)
     distance = conspicuity(small, inside)
     if distance is None:
@@ -67,4 +67,4 @@ def _masks(rgb: RGB, skin: Mask) -> list[Mask] | None:
 def _measurement(name: str, values: list[float] | None, least: float, unit: str, region: str) -> Measurement:
     if values is None:
         return Measurement(name, None, unit, _METHOD, region)
-    return Measurement(name, values[0], unit, _METHOD, region, max(least, (max(values) - min(values)) / 2))
+    return Measurement(name, values[0], unit, _METHOD, region, max(least, *(abs(v - values[0]) for v in values)))

@@ -74,6 +74,7 @@ def _render_view(spec: CaseSpec, skin: Skin, number: int, *, neutral: bool) -> R
         monk=spec.monk,
         condition=spec.condition,
         spots=count_spots(skin, projection),
+        freckled=skin.freckled,
         pixels_per_mm=projection.pixels_per_mm,
         exposure=1.0 if neutral else view.camera.exposure,
         white_balance=(1.0, 1.0, 1.0) if neutral else view.camera.white_balance,

@@ -38,7 +38,8 @@ class Skin:
     """Maps of a square of skin, float32, aligned. `bare` [P, P, 4] goes on beyond the square by mirroring: changes
     of the logarithms of melanin and blood, and the relief's slopes in x and y. The lesions' maps end with it:
     `changes` [P, P, 4] in the same order, `material` [P, P, 4] (scale, crust, fluid, gloss), and `marks` [P, P, 2]
-    (lesion mask and hair as 0 to 1). `spots` are the lesions' centres in mm from the middle."""
+    (lesion mask and hair as 0 to 1). `spots` are the lesions' centres in mm from the middle. `freckled`: the bare skin
+    has faint brown spots of its own, which are no lesions."""
 
     extent_mm: float
     bare: Map
@@ -46,6 +47,7 @@ class Skin:
     material: Map
     marks: Map
     spots: tuple[Spot, ...]
+    freckled: bool
 
 
 def grow_skin(spec: CaseSpec) -> Skin:
@@ -57,8 +59,8 @@ def grow_skin(spec: CaseSpec) -> Skin:
     changes = np.dstack([patch.melanin, patch.blood, *_slopes(patch.height, patch.pixels_per_mm)])
     material = np.dstack([patch.scale, patch.crust, patch.fluid, patch.gloss])
     marks = np.dstack([patch.mask.astype(np.float32), _hair(rng, spec.hairiness, patch.pixels_per_mm)])
-    bare = _bare_skin(rng, patch.pixels_per_mm)
-    return Skin(extent, bare, changes, material, marks, tuple(patch.spots))
+    bare, freckled = _bare_skin(rng, patch.pixels_per_mm)
+    return Skin(extent, bare, changes, material, marks, tuple(patch.spots), freckled)
 
 
 def _paint(patch: Patch, spec: CaseSpec) -> None:
@@ -68,18 +70,20 @@ def _paint(patch: Patch, spec: CaseSpec) -> None:
         PIGMENT_MARKS[spec.condition](patch, spec.severity, spec.melanin)
 
 
-def _bare_skin(rng: np.random.Generator, pixels_per_mm: float) -> Map:
+def _bare_skin(rng: np.random.Generator, pixels_per_mm: float) -> tuple[Map, bool]:
+    """Its maps, and whether it has freckles."""
     net = furrows(rng, PATCH_PX, max(FURROW_SPACING_MM * pixels_per_mm, 3.0))
     pores = np.clip(band_noise(rng, PATCH_PX, max(1.4 * pixels_per_mm, 3.0)) - 1.6, 0.0, 1.0)
     melanin = 0.05 * fractal_noise(rng, PATCH_PX, 28.0 * pixels_per_mm) + 0.05 * fractal_noise(
         rng, PATCH_PX, 2.6 * pixels_per_mm
     )
-    melanin += 0.06 * (net - float(net.mean())) + _freckles(rng, pixels_per_mm)
+    freckles = _freckles(rng, pixels_per_mm)
+    melanin += 0.06 * (net - float(net.mean())) + freckles
     blood = 0.11 * fractal_noise(rng, PATCH_PX, 18.0 * pixels_per_mm) + 0.12 * fractal_noise(
         rng, PATCH_PX, 3.5 * pixels_per_mm
     )
     relief = -FURROW_DEPTH_MM * net - 0.03 * pores + 0.012 * band_noise(rng, PATCH_PX, 4.0 * pixels_per_mm)
-    return np.dstack([melanin, blood, *_slopes(relief.astype(np.float32), pixels_per_mm)])
+    return np.dstack([melanin, blood, *_slopes(relief.astype(np.float32), pixels_per_mm)]), bool(freckles.any())
 
 
 def _freckles(rng: np.random.Generator, pixels_per_mm: float) -> Map:

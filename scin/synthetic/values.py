@@ -95,7 +95,8 @@ class RenderedView:
     `illumination` is what reached each pixel, 1 everywhere in neutral light; `highlight` is the mirror-like light
     added to it, in linear light.
     `true_ita_deg` and `true_lightness` are of the same person's bare skin in neutral daylight; `spots` counts the
-    separate lesions whose centre lies in the frame. `pixels_per_mm` holds at the middle of the frame.
+    separate lesions whose centre lies in the frame, which the skin's own freckles, where it is `freckled`, are not.
+    `pixels_per_mm` holds at the middle of the frame.
     """
 
     rgb: UInt8Image
@@ -111,6 +112,7 @@ class RenderedView:
     monk: int
     condition: str
     spots: int
+    freckled: bool
     pixels_per_mm: float
     exposure: float
     white_balance: tuple[float, float, float]

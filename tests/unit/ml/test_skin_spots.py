@@ -35,11 +35,28 @@ def test_red_and_brown_spots_are_counted_on_every_tone(swatch: str, colour: tupl
     assert found["spot_area"].value == pytest.approx(float(SEVEN.mean()), rel=0.35)
 
 
+@pytest.mark.parametrize("swatch", MONK[:7])
+def test_faint_spots_are_counted_too(swatch: str) -> None:
+    assert measured(with_lesion(skin_patch(swatch), SEVEN, (0.97, 0.9, 0.93)))["spot_count"].value == 7
+
+
 @pytest.mark.parametrize("swatch", MONK)
 def test_plain_skin_has_no_spots(swatch: str) -> None:
     found = measured(skin_patch(swatch))
     assert found["spot_count"].value == 0
     assert found["spot_count"].uncertainty is not None
+
+
+def test_on_the_darkest_skin_a_single_code_is_no_spot() -> None:
+    photo = np.broadcast_to(np.array([41, 36, 32], np.uint8), (384, 512, 3)).copy()
+    photo[SEVEN] -= 1
+    assert measured(photo)["spot_count"].value == 0
+
+
+def test_a_smaller_copy_has_as_many_spots() -> None:
+    photo = with_lesion(skin_patch(MONK[5]), SEVEN, RED)
+    small = np.asarray(cv2.resize(photo, (307, 230), interpolation=cv2.INTER_AREA), np.uint8)
+    assert measured(small, np.ones((230, 307), np.bool_))["spot_count"].value == 7
 
 
 def test_touching_spots_are_two() -> None:

@@ -118,3 +118,8 @@ def test_an_ungradable_case_is_blurred() -> None:
     poor = next(case for case in plan() if case.quality == "insufficient")
     sharp = case_of(poor.monk, "Psoriasis")
     assert min(view.camera.blur_px for view in poor.views) > 4.0 > max(view.camera.blur_px for view in sharp.views)
+
+
+def test_freckled_skin_says_so() -> None:
+    naevi = [render_case(case)[0] for case in plan() if case.condition == "Melanocytic Nevus"]
+    assert {view.freckled for view in naevi} == {True, False}
