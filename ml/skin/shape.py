@@ -27,7 +27,9 @@ _ASYMMETRY = "share that differs when folded along each principal axis, mean of 
 _BORDER = "compactness: perimeter² / (4π·area), 1 for a disc (Golston 1992)"
 _COLOURS = "root mean square distance from the lesion's mean colour, CIELAB"
 _DIAMETER = "largest Feret diameter of the outline"
-_OUTLINED = "; uncertainty: half the range over thresholds 15% lower and higher"
+_OUTLINED = (
+    "; uncertainty: the greatest change at thresholds 30% lower and higher, and what it moved by on changed photos"
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def lesion_geometry(
         _measurement(
             "lesion_border_irregularity", _ranged(shapes, lambda shape: shape.compactness, 0.02), "1", _BORDER
         ),
-        _measurement("lesion_colour_variegation", _span([_colours(lab, main) for main in mains], 0.3), "ΔE", _COLOURS),
+        _measurement("lesion_colour_variegation", _span([_colours(lab, main) for main in mains], 0.5), "ΔE", _COLOURS),
         _measurement("lesion_diameter_px", diameter, "px", _DIAMETER),
         _measurement("lesion_diameter_mm", (millimetres[0], millimetres[1]), "mm", _DIAMETER),
     )
@@ -141,11 +143,11 @@ def _ranged(
 
 
 def _span(values: list[float | None], least: float) -> tuple[float | None, float | None]:
-    """The first of ``values``, and half the range of all of them; at least ``least``, what a pixel may change."""
+    """The first of ``values``, and how far the others lie from it; at least ``least``, what a pixel may change."""
     if not values or values[0] is None:
         return None, None
-    known = [value for value in values if value is not None]
-    return float(values[0]), float(max(least, (max(known) - min(known)) / 2))
+    first = float(values[0])
+    return first, float(max(least, *(abs(value - first) for value in values if value is not None)))
 
 
 def _per(value: float | None, unit: float) -> float | None:

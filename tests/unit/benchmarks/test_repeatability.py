@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.repeatability import Source, changes, fit, measure
+from benchmarks.repeatability import Move, Source, changes, fit, measure
 from ml.values import RGB, Measurement
 from tests.unit.ml.skin_images import MONK, skin_patch
 
@@ -38,3 +38,16 @@ def test_a_limit_covers_what_it_was_fitted_to() -> None:
     limit = fit(values.tolist(), moves.tolist())
     assert limit.relative > 0
     assert np.mean([move <= limit.of(value) for move, value in zip(moves, values, strict=True)]) >= 0.995
+
+
+def test_the_limit_of_a_length_holds_for_photos_of_any_size() -> None:
+    limit = fit([100.0, 1000.0], [5.0, 50.0], proportional=True)
+    assert (limit.absolute, limit.relative) == (0.0, pytest.approx(0.05))
+
+
+def test_a_limit_is_not_asked_for_what_a_values_own_spread_covers() -> None:
+    def of(after: float) -> Move:
+        return Move(0, "JPEG 80", Measurement("some", 10.0, "1", "how", "lesion", uncertainty=3.0), after)
+
+    assert of(12.0).beyond == 0
+    assert of(15.0).beyond == pytest.approx(4.0)

@@ -66,9 +66,23 @@ def test_a_value_moves_by_no_more_than_was_stated(swatch: str, change: Callable[
             assert after[before.name] == pytest.approx(before.value, abs=before.uncertainty), before.name
 
 
+@pytest.mark.parametrize("change", [smaller, compressed, lighter, darker])
+@pytest.mark.parametrize("swatch", TONES)
+def test_a_lesions_values_move_by_no_more_than_was_stated(swatch: str, change: Callable[[RGB], RGB]) -> None:
+    photo = with_lesion(skin_patch(swatch, 480, 640), disc(480, 640, 60), (0.7, 0.6, 0.55))
+    after = {m.name: m for m in measure_skin(change(photo)).measurements}
+    for before in measure_skin(photo).measurements:
+        if before.region == "lesion" and before.value is not None:
+            moved = after[before.name].value
+            assert moved is not None
+            larger = 1.25 if change is smaller and before.unit == "px" else 1.0
+            assert moved * larger == pytest.approx(before.value, abs=before.uncertainty), before.name
+
+
 def test_error_and_limit_add_as_squares() -> None:
     measured = Measurement("melanin_index", 30.0, "index", "how", "skin", uncertainty=4.0)
-    assert with_repeatability([measured])[0].uncertainty == pytest.approx(math.hypot(4.0, 5.3))
+    limit = LIMITS["melanin_index"].of(30.0)
+    assert with_repeatability([measured])[0].uncertainty == pytest.approx(math.hypot(4.0, limit))
 
 
 def test_what_was_not_measured_stays_so() -> None:
