@@ -55,8 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="an index with its embeddings, to be measured as it is")
     options = parser.parse_args(arguments)
     if options.folder:
-        like = spread(read_embeddings(options.folder), _LIKE)
-        report(options.folder, mixture(like, _QUERIES + _WARMING, np.random.default_rng(1)))
+        own = spread(read_embeddings(options.folder), _LIKE)
+        report(options.folder, mixture(own, _QUERIES + _WARMING, np.random.default_rng(1)))
         return 0
     like = load_or_exit().var / "index" / "sample"
     for count in options.vectors:
