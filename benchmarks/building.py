@@ -17,8 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -26,22 +25,17 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
+from benchmarks.building_cost import measure_cost
 from ml.encoder import Encoder
 from ml.images import decode
 from ml.loading import load_encoder
-from ml.skin.colour import working_copy
 from scin.build import build
 from scin.building.local import BATCH
-from scin.building.photos import monk_of
-from scin.dataset import CASES_FILE, LABELS_FILE, read_dataset
-from scin.sample import NAME
-from scin.thumbnails import thumbnail
+from scin.dataset import CASES_FILE, LABELS_FILE
 from settings import load_or_exit
 from storage import open_storage
 
 TARGET_RATIO = 0.9
-#: photos of SCIN's labelled cases, as its tables count them
-LABELLED = 6_506
 #: photos, width, height, and the most MiB that they may take
 MEMORY = {"small": (6_000, 224, 224, 2_048), "large": (1_000, 4_000, 3_000, 3_072)}
 
@@ -120,55 +114,6 @@ def measure_memory(folder: Path, size: str, photos: int | None) -> None:
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     rate = count / (time.perf_counter() - began)
     print(f"{count:,} photos of {width} × {height}: peak {peak:,.0f} MiB (target: under {most:,}), {rate:.1f} photos/s")
-
-
-def measure_cost(folder: Path, rounds: int) -> None:
-    """Print milliseconds of processor time by step, and bytes by file, of a photo of the sample."""
-    settings = load_or_exit()
-    encoder = load_encoder(settings.models_dir, settings.encoder, threads=1)
-    store = open_storage(str(settings.var / NAME / "dataset"))
-    photos = [
-        (store.read(image.path), image is case.images[0])
-        for case in read_dataset(store).cases
-        for image in case.images
-        if case.label.weights
-    ]
-    took = [_cpu_ms(photos, encoder) for _ in range(rounds)]
-    each = {step: median(times[step] for times in took) for step in took[0]}
-    ms, steps = sum(each.values()), ", ".join(f"{step} {time:.1f}" for step, time in each.items())
-    print(f"{len(photos)} photos of the sample, median of {rounds}: {ms:.1f} ms of processor time each ({steps})")
-    print(f"{LABELLED:,} such photos: {ms * LABELLED / 60_000 / 2:.1f} minutes of two cores")
-    manifest = build(store, folder / "index", encoder, name=NAME)
-    for file in sorted(manifest.files):
-        size = (folder / "index" / file).stat().st_size / manifest.vectors
-        print(f"{file:<16} {size / 1000:.2f} kB a photo, {size * LABELLED / 1e6:.1f} MB for {LABELLED:,}")
-
-
-def _cpu_ms(photos: Sequence[tuple[bytes, bool]], encoder: Encoder) -> dict[str, float]:
-    """Step → milliseconds of processor time for a photo, of photos and whether their tone is kept."""
-    spent: dict[str, float] = defaultdict(float)
-    began = time.process_time()
-
-    def ends(step: str) -> None:
-        nonlocal began
-        spent[step] += time.process_time() - began
-        began = time.process_time()
-
-    for start in range(0, len(photos), BATCH):
-        batch = photos[start : start + BATCH]
-        decoded = [decode(content).rgb for content, _ in batch]
-        ends("decode")
-        small = [working_copy(rgb) for rgb in decoded]
-        for rgb in small:
-            thumbnail(rgb)
-        ends("thumbnail")
-        for rgb, (_, toned) in zip(small, batch, strict=True):
-            if toned:
-                monk_of(rgb)
-        ends("tone")
-        encoder.embed(decoded)
-        ends("encode")
-    return {step: 1000 * seconds / len(photos) for step, seconds in spent.items()}
 
 
 def write_dataset(folder: Path, photos: int, width: int, height: int) -> Path:

@@ -15,7 +15,7 @@ import pytest
 from scin.calibration import read_calibration
 from scin.manifest import read_manifest
 from tests.e2e.server import REPOSITORY, Server, skin_photo
-from tests.integration.test_gcs import free_port
+from tests.tools import free_port
 
 FIRST, LIMIT = 20, 64
 PATHS = [f"image_{n}_path" for n in (1, 2, 3)]
