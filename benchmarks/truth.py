@@ -3,6 +3,7 @@
 Renders ``--cases`` cases, the tones and conditions in balance, in neutral light and as photographed. Correlations are
 Pearson's, with the logarithm of the true fraction, over the skin in the frame that no scale, crust or serum hides:
 over all photos of a tone together, each with as many pixels, and within a photo, in the median over a tone's photos.
+"Clear" leaves out also where a thin coat changes the light by a tenth or more, as thin scale does on dark skin.
 """
 
 from __future__ import annotations
@@ -17,18 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import rgb_to_lab
-from ml.skin.pigment import pigment_maps
+from ml.skin.pigment import Pigment, pigment_maps
 from ml.skin.quality import assess
 from ml.skin.regions import Region
 from ml.skin.segmentation import skin_mask
 from ml.skin.tone import MIN_COVERAGE, typology_angle
+from ml.values import Mask
 from scin.synthetic import RenderedView, plan_cases, render_case
+
+Pixels = dict[str, NDArray[np.float64]]
 
 _PIXELS = 2000  # of each photo, in the correlation over all photos of a tone
 _PIGMENTS = ("melanin", "haemoglobin")
 
 _COLUMNS: tuple[tuple[str, Callable[[NDArray[np.float64]], float]], ...] = (
     ("ITA error", lambda values: float(np.abs(values).max())),
+    ("ITA, own", lambda values: float(np.abs(values).max())),
     ("melanin in 1", lambda values: float(np.median(values))),
     ("haemoglobin in 1", lambda values: float(np.median(values))),
     ("density in 1", lambda values: float(np.median(values))),
@@ -40,8 +45,9 @@ _COLUMNS: tuple[tuple[str, Callable[[NDArray[np.float64]], float]], ...] = (
     ("quality", lambda values: float(values.mean())),
 )
 _MEANING = (
-    "ITA error: the largest, in degrees, in neutral light; melanin r, haemoglobin r: correlations over all photos of\n"
-    "a tone, in neutral light; in 1: within a photo, the median; density: of the melanin index with the true melanin;\n"
+    "ITA error: the largest, in degrees, in neutral light, of bare skin; own: of all that the mask holds, as served;\n"
+    "melanin r, haemoglobin r: correlations over all photos of a tone, in neutral light; clear: the same without what\n"
+    "thin coats change; in 1: within a photo, the median; density: of the melanin index with the true melanin;\n"
     "lit: within a photo as photographed, with its shading and noise;\n"
     "coverage, photographed: share of the true skin that the mask holds, in neutral light and as photographed;\n"
     "outside: share of what is not skin that it holds; quality: mean score as photographed."
@@ -54,47 +60,54 @@ class Row:
 
     monk: int
     values: dict[str, float | None]
-    pixels: dict[str, NDArray[np.float64]]  # of each pigment, as measured and in truth (2, n), in neutral light
+    pixels: Pixels  # of each pigment, as measured and in truth (2, n), in neutral light
+    clear: Pixels  # the same, where no coat changes the light
 
 
 def measure(cases: int, seed: int) -> Iterator[Row]:
     for case in plan_cases(cases, seed=seed):
         first = replace(case, views=case.views[:1])
         (neutral,), (photo,) = render_case(first, neutral=True), render_case(first)
-        yield Row(case.monk, {**_in_neutral_light(neutral), **_as_photographed(photo)}, _pixels(neutral))
+        masks = neutral.bare_mask, neutral.clear_mask
+        found = pigment_maps(neutral.rgb, skin_mask(neutral.rgb))
+        pixels = [_pixels(neutral, found, where) for where in masks]
+        yield Row(case.monk, {**_in_neutral_light(neutral, found, pixels[0]), **_as_photographed(photo)}, *pixels)
 
 
-def _in_neutral_light(view: RenderedView) -> dict[str, float | None]:
-    mask = skin_mask(view.rgb)
-    bare = mask & view.skin_mask & ~view.lesion_mask
-    angle = typology_angle(rgb_to_lab(view.rgb), Region("skin", bare, MIN_COVERAGE))
-    maps, true = pigment_maps(view.rgb, mask), np.log(np.maximum(view.melanin, 1e-6))
+def _in_neutral_light(view: RenderedView, maps: Pigment, pixels: Pixels) -> dict[str, float | None]:
+    mask, true = skin_mask(view.rgb), np.log(np.maximum(view.melanin, 1e-6))
     return {
-        "ITA error": None if angle is None else angle.degrees - view.true_ita_deg,
+        "ITA error": _off(view, mask & view.skin_mask & ~view.lesion_mask),
+        "ITA, own": _off(view, mask),
         "density in 1": _correlation(np.stack([maps.melanin_index[view.bare_mask], true[view.bare_mask]])),
-        **{f"{name} in 1": _correlation(pixels) for name, pixels in _pixels(view).items()},
+        **{f"{name} in 1": _correlation(pair) for name, pair in pixels.items()},
         "coverage": float(mask[view.skin_mask].mean()),
     }
 
 
 def _as_photographed(view: RenderedView) -> dict[str, float | None]:
     mask, behind = skin_mask(view.rgb), ~view.skin_mask
+    maps = pigment_maps(view.rgb, mask)
     return {
         "photographed": float(mask[view.skin_mask].mean()),
         "outside": float(mask[behind].mean()) if behind.any() else None,
         "quality": assess(view.rgb, 1600, 1200, mask).score,
-        **{f"{name}, lit": _correlation(pixels) for name, pixels in _pixels(view).items()},
+        **{f"{name}, lit": _correlation(pair) for name, pair in _pixels(view, maps, view.bare_mask).items()},
     }
+
+
+def _off(view: RenderedView, mask: Mask) -> float | None:
+    angle = typology_angle(rgb_to_lab(view.rgb), Region("skin", mask, MIN_COVERAGE))
+    return None if angle is None else angle.degrees - view.true_ita_deg
 
 
 def _correlation(pixels: NDArray[np.floating]) -> float:
     return float(np.asarray(np.corrcoef(pixels))[0, 1])
 
 
-def _pixels(view: RenderedView) -> dict[str, NDArray[np.float64]]:
-    maps = pigment_maps(view.rgb, skin_mask(view.rgb))
-    bare = np.flatnonzero(view.bare_mask)
-    some = bare[np.linspace(0, len(bare) - 1, _PIXELS).astype(int)]
+def _pixels(view: RenderedView, maps: Pigment, where: Mask) -> Pixels:
+    inside = np.flatnonzero(where)
+    some = inside[np.linspace(0, len(inside) - 1, _PIXELS).astype(int)]
     pairs = ((maps.melanin, view.melanin), (maps.haemoglobin, view.haemoglobin))
     return {
         name: np.stack([found.ravel()[some], np.log(np.maximum(true.ravel()[some], 1e-6))]).astype(np.float64)
@@ -106,14 +119,15 @@ def report(rows: list[Row]) -> None:
     by_tone: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
         by_tone[row.monk].append(row)
-    names = [*(f"{name} r" for name in _PIGMENTS), *(name for name, _ in _COLUMNS)]
-    print(f"{'Monk':5} {'n':>4} " + " ".join(f"{name:>16}" for name in names))
+    names = [f"{name} {kind}" for kind in ("r", "clear") for name in _PIGMENTS] + [name for name, _ in _COLUMNS]
+    print(f"{'Monk':5} {'n':>4} " + " ".join(f"{name:>17}" for name in names))
     for monk in sorted(by_tone):
-        together = (np.concatenate([row.pixels[name] for row in by_tone[monk]], axis=1) for name in _PIGMENTS)
-        cells = [f"{_correlation(pixels):16.3f}" for pixels in together]
+        each = [[row.pixels[name] for row in by_tone[monk]] for name in _PIGMENTS]
+        each += [[row.clear[name] for row in by_tone[monk]] for name in _PIGMENTS]
+        cells = [f"{_correlation(np.concatenate(pixels, axis=1)):17.3f}" for pixels in each]
         for name, summary in _COLUMNS:
             known = [value for row in by_tone[monk] if (value := row.values[name]) is not None]
-            cells.append(f"{summary(np.array(known)):16.3f}" if known else f"{'–':>16}")
+            cells.append(f"{summary(np.array(known)):17.3f}" if known else f"{'–':>17}")
         print(f"{monk:<5} {len(by_tone[monk]):>4} " + " ".join(cells))
     print(_MEANING)
 

@@ -21,7 +21,7 @@ from ml.engines.record import NATIVE
 from ml.errors import ArtifactError, MLError
 from ml.golden import golden_image, probabilities_agree, vectors_agree
 from ml.runner import MEASURED, Batching
-from ml.skin.unmixing import prepare
+from ml.skin.inversion import prepare
 from ml.spec import ModelSpec
 from ml.store import ModelManifest, ModelStore
 from ml.values import ModelCard, Patient

@@ -27,6 +27,7 @@ _PATH_CM = 2 * 2 * 60e-4  # there and back through 60 µm, at the mean path of d
 _OXYGENATION = 0.7
 _INTERNAL = 0.45  # reflected back into the skin at its surface, of diffuse light (Saunderson 1942)
 _SURFACE = 0.012  # of the light, white, from above the melanin
+_ENTERS = 0.96  # of the light, past the surface of skin, whose refractive index is 1.4 to 1.5
 
 
 @cache
@@ -38,7 +39,7 @@ def density_table() -> Floats:
     ratio = 2 * absorption / np.maximum(0.75 * spectra.dermal_scattering() - 0.25 * absorption, 1)
     dermis = 1 + ratio - np.sqrt(ratio * (ratio + 2))
     below = dermis * np.exp(-_PATH_CM * (melanin * spectra.melanosome_absorption() + (1 - melanin) * tissue))
-    reflectance = _SURFACE + (1 - _INTERNAL) * below / (1 - _INTERNAL * below)
+    reflectance = _SURFACE + _ENTERS * (1 - _INTERNAL) * below / (1 - _INTERNAL * below)
     seen = spectra.observer() * spectra.D65
     tristimulus = reflectance @ (seen / seen[1].sum()).T
     white = seen.sum(axis=1) / seen[1].sum()

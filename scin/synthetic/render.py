@@ -17,7 +17,8 @@ KERATIN = np.array([0.66, 0.61, 0.55], np.float32)  # loose scale, linear sRGB
 DRIED_BLOOD = np.array([0.10, 0.030, 0.018], np.float32)
 SERUM = np.array([0.62, 0.52, 0.30], np.float32)
 HAIR = np.array([0.022, 0.015, 0.011], np.float32)
-HIDDEN = 0.1  # change of any channel's light by a coat from which on the skin below does not count as bare
+HIDDEN = 0.1  # opacity of a coat from which on the skin below does not count as bare
+CHANGED = 0.1  # of the light of any channel, by a coat: from here on the colour is not the skin's own
 LOG_FRACTIONS = np.log([optics.MELANIN_RANGE, optics.BLOOD_RANGE]).astype(np.float32)
 
 
@@ -51,7 +52,7 @@ def _render_view(spec: CaseSpec, skin: Skin, number: int, *, neutral: bool) -> R
     surface = _look(spec, skin, projection)
     skin_colour = optics.colour_of(surface.log_melanin, surface.log_blood)
     colour = _lay_on(skin_colour, surface)
-    hidden = (np.abs(colour - skin_colour) >= HIDDEN * skin_colour).any(axis=-1)
+    changed = (np.abs(colour - skin_colour) >= CHANGED * skin_colour).any(axis=-1)
     illumination, mirrored = np.ones_like(surface.hair), np.zeros_like(surface.hair)
     if not neutral:
         colour += surface.hair[..., None] * (HAIR - colour)
@@ -60,13 +61,15 @@ def _render_view(spec: CaseSpec, skin: Skin, number: int, *, neutral: bool) -> R
     scene = _before_cloth(rng, colour, view, projection)
     photo = camera.encode_srgb(scene) if neutral else camera.expose(rng, scene, view.camera)
     on_skin = projection.coverage >= 0.5
+    bare = (surface.material[..., :3].max(axis=-1) < HIDDEN) & on_skin
     return RenderedView(
         rgb=photo,
         melanin=np.exp(surface.log_melanin) * on_skin,
         haemoglobin=np.exp(surface.log_blood) * on_skin,
         lesion_mask=(surface.lesion >= 0.5) & on_skin,
         skin_mask=on_skin,
-        bare_mask=~hidden & on_skin,
+        bare_mask=bare,
+        clear_mask=bare & ~changed,
         illumination=illumination,
         highlight=mirrored,
         true_ita_deg=ita_of(spec.melanin, spec.haemoglobin),

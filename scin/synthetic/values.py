@@ -91,7 +91,8 @@ class RenderedView:
 
     `rgb` is sRGB uint8 [H, W, 3]. `melanin` (melanosomes in the epidermis) and `haemoglobin` (blood in the dermis)
     are volume fractions as float32; off the skin they are 0. `bare_mask` is the skin that nothing hides: no scale,
-    crust or serum, or so thin that it changes no channel's light by a tenth: a thin coat hides dark skin sooner.
+    crust or serum, or so thin that it takes under a tenth of the light; `clear_mask` is the part of it where that coat
+    changes no channel's light by a tenth either: what hardly shows on light skin doubles the light of dark skin.
     `illumination` is what reached each pixel, 1 everywhere in neutral light; `highlight` is the mirror-like light
     added to it, in linear light.
     `true_ita_deg` and `true_lightness` are of the same person's bare skin in neutral daylight; `spots` counts the
@@ -105,6 +106,7 @@ class RenderedView:
     lesion_mask: Mask
     skin_mask: Mask
     bare_mask: Mask
+    clear_mask: Mask
     illumination: Map
     highlight: Map
     true_ita_deg: float

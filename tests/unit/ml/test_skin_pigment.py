@@ -35,6 +35,14 @@ def _contrast(inside: np.ndarray, outside: np.ndarray) -> dict[str, float | None
     return {m.name: m.value for m in lesion_contrast(maps, SPOT, ~SPOT)}
 
 
+@pytest.mark.parametrize("melanin", [0.03, 0.1, 0.2, 0.3])
+def test_a_little_white_on_dark_skin_is_not_less_blood(melanin: float) -> None:
+    skin = _skin(melanin, 0.01)
+    contrast = _contrast(skin + 0.002, skin)
+    assert contrast["haemoglobin_difference"] == pytest.approx(0, abs=0.2)
+    assert contrast["melanin_difference"] == pytest.approx(0, abs=0.1)
+
+
 @pytest.mark.parametrize("melanin", [0.01, 0.03, 0.1, 0.2, 0.3])
 def test_more_blood_is_more_haemoglobin_and_no_more_melanin(melanin: float) -> None:
     contrast = _contrast(_skin(melanin, 0.02), _skin(melanin, 0.006))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scin.synthetic import CONDITIONS, CaseSpec, RenderedView, plan_cases, render_case
+from ml.skin.colour import srgb_to_linear
+from scin.synthetic import CONDITIONS, CaseSpec, RenderedView, optics, plan_cases, render_case
 
 INFLAMED = ("Insect Bite", "Urticaria")
 LAB_OF_8_BIT = np.array([100.0 / 255.0, 1.0, 1.0])
@@ -81,6 +82,17 @@ def test_bare_skin_in_neutral_light_has_the_true_ita(monk: int) -> None:
     lightness, _, yellow = np.median(lab(view)[bare_skin(view)], axis=0)
     assert lightness == pytest.approx(view.true_lightness, abs=1.5)
     assert np.degrees(np.arctan2(lightness - 50.0, yellow)) == pytest.approx(view.true_ita_deg, abs=3.0)
+
+
+@pytest.mark.parametrize("monk", [2, 9])
+def test_where_skin_is_clear_the_photo_has_the_colour_of_its_pigments(monk: int) -> None:
+    view = neutral_view(monk, "Psoriasis")
+    assert (view.bare_mask | ~view.clear_mask).all()
+    own = optics.colour_of(*(np.log(np.maximum(part, 1e-6)) for part in (view.melanin, view.haemoglobin)))
+    seen = srgb_to_linear(view.rgb)
+    off = np.abs(seen - own)[view.clear_mask] / own[view.clear_mask]
+    assert off.max() < 0.1 + 0.04  # half a code is up to 4% of so dark a channel
+    assert np.abs(seen - own)[~view.clear_mask & view.skin_mask].max() > 0.1
 
 
 def test_neutral_views_have_even_light_and_a_perfect_camera() -> None:
