@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ml.skin.colour import rgb_to_lab
+from ml.skin.own_colour import own_colour
 from ml.skin.ranks import median
 from ml.skin.regions import Region, standard_error
 from ml.values import RGB, Mask, Measurement, Tone
@@ -16,7 +17,7 @@ from ml.values import RGB, Mask, Measurement, Tone
 Floats = NDArray[np.float32]
 
 MIN_COVERAGE = 0.05  # of the photo: less skin than this is as likely something else
-METHOD = "atan2(L* − 50, b*) of skin within ±1 SD of the median L* and b*"
+METHOD = "atan2(L* − 50, b*) of skin within ±1 SD of the median L* and b*; of two colours, of the one nearer the frame"
 
 # Least angle in degrees of each category but the last. Chardon et al. (1991), extended by Del Bino et al. (2006).
 CATEGORIES = (
@@ -33,13 +34,11 @@ FITZPATRICK = (55.0, 41.0, 28.0, 19.0, 10.0)
 
 # The ten Monk swatches cannot be told apart by the nearest colour: 1 to 3 almost coincide, 5 and 7 lie 61° of ITA
 # apart, and the light swatches are far lighter than skin ever photographs, so that everyone would land at 5 or
-# above. The estimate therefore only orders: the categories above, which were set on measured skin, give the range
-# (very light 1–3, light 4, intermediate 5, tan 6, brown 7, dark 8–10). Among the very light, cuts lie half-way
-# between the swatches 2|3 and 3|4. Among the dark, the angle nears −90° whatever the tone, as b* vanishes with
-# L*; there L* orders, cut half-way between the swatches 8|9 and 9|10. Every swatch comes out within one step of
-# its own number.
-_MONK_BY_ANGLE = (76.0, 68.0, 55.0, 41.0, 28.0, 10.0, -30.0)
-_MONK_BY_LIGHTNESS = (25.9, 17.9)
+# above. So the tone is a proportional-odds model's (McCullagh 1980): the estimate is 1 and one more for each cut that
+# the score exceeds. `python -m benchmarks.monk` fits and prints both.
+_MONK_WEIGHTS = (-0.123, -0.108, 0.150)
+_MONK_CUTS = (-14.01, -12.9, -11.84, -10.66, -8.47, -4.73, -0.39, 4.35, 7.58)
+_BRIGHT = 55.0  # L*: above, exposure moves L* more than tone does
 
 CAVEAT = (
     "Estimated from this photo's colours, which its light, exposure and camera shift; not a clinical typing. "
@@ -120,8 +119,9 @@ def ita_measurement(name: str, angle: TypologyAngle | None, skin: Region, method
 
 def typical_skin(lab: Floats, mask: Mask) -> Mask:
     """The skin within one standard deviation of the median in L* and in b*; all of it where none is."""
-    typical = mask & _near_median(lab[..., 0], mask) & _near_median(lab[..., 2], mask)
-    return typical if typical.any() else mask
+    own = own_colour(lab[..., 0], mask)
+    typical = own & _near_median(lab[..., 0], own) & _near_median(lab[..., 2], own)
+    return typical if typical.any() else own
 
 
 def _near_median(values: Floats, mask: Mask) -> Mask:
@@ -146,5 +146,10 @@ def fitzpatrick(ita: float) -> int:
 
 def monk(ita: float, lightness: float) -> int:
     """Monk tone 1–10 for an angle in degrees and L*."""
-    step = 1 + sum(ita <= least for least in _MONK_BY_ANGLE)
-    return step + sum(lightness <= least for least in _MONK_BY_LIGHTNESS) if step == 8 else step
+    score = sum(weight * of for weight, of in zip(_MONK_WEIGHTS, monk_features(ita, lightness), strict=True))
+    return 1 + sum(score > cut for cut in _MONK_CUTS)
+
+
+def monk_features(ita: float, lightness: float) -> tuple[float, float, float]:
+    """What the Monk tone is estimated from: the angle, L*, and what L* has above 55."""
+    return ita, lightness, max(lightness - _BRIGHT, 0.0)

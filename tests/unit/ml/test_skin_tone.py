@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
+from ml.skin.own_colour import own_colour
 from ml.skin.regions import Region
 from ml.skin.tone import TypologyAngle, category, estimate, fitzpatrick, monk, tone_of, typology_angle
 from ml.values import Mask
@@ -87,6 +88,18 @@ def test_outliers_do_not_move_the_angle() -> None:
     spotted[-10:, -10:] = (40, 20, 20)
     clean, found = estimate(patch, WHOLE).ita_deg, estimate(spotted, WHOLE).ita_deg
     assert clean == found
+
+
+@pytest.mark.parametrize(("own", "patch"), [(MONK[8], MONK[4]), (MONK[6], MONK[3]), (MONK[3], MONK[7])])
+def test_a_large_patch_in_the_middle_does_not_decide_the_tone(own: str, patch: str) -> None:
+    photo = flat(own)
+    photo[10:-10, 8:-8] = flat(patch)[10:-10, 8:-8]  # over half of the photo
+    assert estimate(photo, WHOLE).ita_deg == estimate(flat(own), WHOLE).ita_deg
+
+
+def test_light_that_falls_off_leaves_the_skin_one_colour() -> None:
+    lightness = np.tile(np.linspace(40, 75, 64, dtype=np.float32), (64, 1))
+    assert own_colour(lightness, WHOLE).all()
 
 
 @pytest.mark.parametrize("mask", [np.zeros((64, 64), np.bool_), np.eye(64, dtype=np.bool_)])
