@@ -31,6 +31,8 @@ def tidy(mask: Mask) -> Mask:
 def with_bordered(mask: Mask, candidate: Mask) -> Mask:
     """``mask`` and those parts of ``candidate`` (H, W both) that it, rather than the frame or all else, borders."""
     left = cv2.morphologyEx((candidate & ~mask).view(np.uint8), cv2.MORPH_OPEN, _ROUND)
+    if not left.any():
+        return mask
     number, found, stats, _ = cv2.connectedComponentsWithStats(left, connectivity=4)
     labels = np.asarray(found, np.int32)
     inner = cv2.erode(left, _CROSS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
@@ -58,6 +60,8 @@ def _frame(shape: tuple[int, ...]) -> Mask:
 
 def _parts(mask: Mask, connectivity: int, least: float = 0, most: float = 1, enclosed: bool = False) -> Mask:
     """The connected parts of ``mask`` of a size between two shares of the photo; ``enclosed``: away from its edge."""
+    if not mask.any():
+        return mask
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=connectivity)
     shares = stats[:, cv2.CC_STAT_AREA] / mask.size
     kept = (shares >= least) & (shares <= most)
