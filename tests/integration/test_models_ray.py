@@ -24,7 +24,7 @@ from storage import open_storage
 from tests.conftest import REPOSITORY
 from tests.integration.ray_build import SHARD_PHOTOS
 from tests.tools import package_or_skip
-from tests.unit.ml.tiny_models import tiny_encoder
+from tests.unit.ml.tiny_models import RecordingBackend, tiny_encoder
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
 
 PHOTOS = 192
@@ -132,21 +132,31 @@ def test_both_nodes_embed_and_the_index_is_the_local_one(
     assert read_manifest(tmp_path / "ray").skipped == {"image missing": 1, "image: broken_image": 1}
 
 
-def test_the_cluster_goes_on_from_what_this_machine_embedded(cluster: Cluster, dataset: Path, tmp_path: Path) -> None:
+def test_each_engine_goes_on_from_what_the_other_embedded(cluster: Cluster, dataset: Path, tmp_path: Path) -> None:
     store, out, done = open_storage(str(dataset)), tmp_path / "index", 5 * SHARD_PHOTOS
-    build(
-        store,
-        out,
-        tiny_encoder(),
-        name="scin",
-        limit=done // 2,
-        shards=shard_folder(out),
-        shard_photos=SHARD_PHOTOS,
-    )
+
+    def build_here(out: Path, limit: int | None = None) -> int:
+        """How many photos it embedded."""
+        encoder = tiny_encoder()
+        build(
+            store,
+            out,
+            encoder,
+            name="scin",
+            limit=limit,
+            shards=shard_folder(out),
+            resume=True,
+            shard_photos=SHARD_PHOTOS,
+        )
+        assert isinstance(encoder.backend, RecordingBackend)
+        return sum(encoder.backend.batches)
+
+    build_here(out, limit=done // 2)
     rest = run("tests.integration.ray_build", dataset, out, tiny_encoder().fingerprint, environment=cluster.environment)
     assert rest.returncode == 0, rest.stderr
     assert sum(json.loads(rest.stdout.splitlines()[-1]).values()) == PHOTOS - done
-    build(store, tmp_path / "local", tiny_encoder(), name="scin", shard_photos=SHARD_PHOTOS)
+    assert build_here(out) == 0
+    build_here(tmp_path / "local")
     assert_same_index(out, tmp_path / "local")
 
 
