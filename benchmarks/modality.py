@@ -46,6 +46,7 @@ class Sample:
     fitted: Signs | None
     faces: list[Face]
     monk: int | None
+    blurred: bool
 
     @property
     def routing(self) -> Routing:
@@ -55,10 +56,12 @@ class Sample:
 def sample(kind: str, name: str, rgb: RGB, detector: FaceDetector | None) -> Sample:
     small = working_copy(rgb)
     mask = skin_mask(small)
-    signs = read_signs(small, mask) if assess(small, rgb.shape[1], rgb.shape[0], mask).usable else None
+    quality = assess(small, rgb.shape[1], rgb.shape[0], mask)
+    signs = read_signs(small, mask) if quality.usable else None
     fitted = _unmarked(rgb) if kind == "clinical" else signs
     faces = detector.detect(rgb, small) if detector else []
-    return Sample(kind, name, signs, fitted, faces, estimate(small, mask).monk_estimate)
+    blurred = "too_blurry" in (problem.code for problem in quality.problems)
+    return Sample(kind, name, signs, fitted, faces, estimate(small, mask).monk_estimate, blurred)
 
 
 def _unmarked(rgb: RGB) -> Signs:
@@ -114,6 +117,9 @@ def report(samples: Sequence[Sample]) -> None:
         if kind in ("clinical", "generated"):
             for group, tones in _TONES:
                 _tell(f"  {group}", [one.routing.skin for one in of_kind if one.monk in tones])
+        if kind != "faces":
+            for group, tones in _TONES:
+                _tell(f"called blurred, {group}", [one.blurred for one in of_kind if one.monk in tones])
         if kind == "isic":
             _list("not routed to the classifier", [one for one in of_kind if not one.routing.lesion])
         if kind == "faces":
@@ -123,7 +129,7 @@ def report(samples: Sequence[Sample]) -> None:
 def _tell(what: str, hits: Sequence[bool]) -> None:
     if hits:
         low, high = wilson(sum(hits), len(hits))
-        print(f"  {what}: {sum(hits)} of {len(hits)}, {sum(hits) / len(hits):.3f} [{low:.3f}, {high:.3f}]")
+        print(f"  {what}: {sum(hits)} of {len(hits)}, {sum(hits) / len(hits):.3f} [{max(low, 0.0):.3f}, {high:.3f}]")
 
 
 def _list(what: str, missed: Sequence[Sample]) -> None:
