@@ -19,9 +19,7 @@ Floats = NDArray[np.float32]
 
 _AXES = np.array([[-1, 1, 0], [0, -1, 1], [1 / 3, 1 / 3, 1 / 3]], np.float32)  # log R/G, log G/B, mean density
 _SUM = np.ones((1, 3), np.float32)
-# What bare skin may vary by at the least, in density and in steps of its own codes: a flat drawing's every code would
-# stand out else, and on the darkest skin one code is a twentieth of the light.
-_FLOOR, _CODES = 0.01, 0.3
+_LEAST = (0.01, 0.3)
 _SAMPLE = 2500  # pixels, about, that the surface is fitted to: on a grid, as neighbours tell the same
 _TRIM = 2.8  # standard deviations within which a pixel counts as bare skin
 _ROUNDS = 6
@@ -32,9 +30,11 @@ _HAIR_CONTRAST, _HAIR_LENGTH, _HAIR_SLIMNESS = 0.1, 14, 6.0  # density, pixels, 
 _NARROW = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 
 
-def conspicuity(rgb: RGB, skin: Mask) -> Floats | None:
+def conspicuity(rgb: RGB, skin: Mask, least: tuple[float, float] = _LEAST) -> Floats | None:
     """Mahalanobis distance (H, W) of each pixel of ``rgb`` (H, W, 3; 256 px or so) from bare skin, smoothed.
 
+    ``least``: the standard deviation that bare skin is taken to have at the least, in density and in steps of its own
+    codes. A flat drawing's every code would stand out else, and on the darkest skin a code is a twentieth of the light.
     None where ``skin`` (H, W) is too small to tell what is bare.
     """
     features = _features(rgb)
@@ -46,8 +46,8 @@ def conspicuity(rgb: RGB, skin: Mask) -> Floats | None:
         return None
     x, y = (np.linspace(-1, 1, length, dtype=np.float32) for length in skin.shape[::-1])
     values, at = features[rows, columns], _terms(x[columns], y[rows])
-    bare = _first_guess(values, _near_frame(skin.shape)[rows, columns])
-    surface, precision = _fit(values, at, bare)
+    bare = _first_guess(values, _near_frame(skin.shape)[rows, columns], least[0])
+    surface, precision = _fit(values, at, bare, least)
     residuals = features - _over_photo(surface, x, y)
     squared = cv2.transform(residuals * cv2.transform(residuals, precision), _SUM)
     return np.asarray(cv2.GaussianBlur(np.sqrt(np.maximum(squared, 0)), (0, 0), 1.5), np.float32)
@@ -99,22 +99,22 @@ def _near_frame(shape: tuple[int, ...]) -> Mask:
     return near
 
 
-def _first_guess(values: Floats, near_frame: Mask) -> Mask:
+def _first_guess(values: Floats, near_frame: Mask, least: float) -> Mask:
     """The pixels within two robust deviations of the median near the frame, or of all where no skin reaches it."""
     start = values[near_frame] if np.count_nonzero(near_frame) >= _MIN_SAMPLE else values
     middle = np.median(start, axis=0)
-    spread = 1.4826 * np.median(np.abs(start - middle), axis=0) + _FLOOR
+    spread = 1.4826 * np.median(np.abs(start - middle), axis=0) + least
     return np.asarray((np.abs(values - middle) < 2 * spread).all(axis=1), np.bool_)
 
 
-def _fit(values: Floats, terms: Floats, bare: Mask) -> tuple[Floats, Floats]:
+def _fit(values: Floats, terms: Floats, bare: Mask, least: tuple[float, float]) -> tuple[Floats, Floats]:
     """The surface's coefficients (6, 3) through the ``bare`` of ``values`` (n, 3), and the precision about it."""
-    least = _least_covariance(np.median(values[bare], axis=0))
+    floor = _least_covariance(np.median(values[bare], axis=0), *least)
     for _ in range(_ROUNDS):
         surface = _least_squares(terms[bare], values[bare])
         residuals = values - terms @ surface
         of_bare = residuals[bare]
-        covariance = of_bare.T @ of_bare / len(of_bare) + least
+        covariance = of_bare.T @ of_bare / len(of_bare) + floor
         precision = np.asarray(np.linalg.inv(covariance), np.float32)
         within = ((residuals @ precision) * residuals) @ np.ones(3, np.float32) < _TRIM**2
         if np.array_equal(within, bare) or np.count_nonzero(within) < max(_MIN_SAMPLE, _LEAST_BARE * len(values)):
@@ -123,10 +123,10 @@ def _fit(values: Floats, terms: Floats, bare: Mask) -> tuple[Floats, Floats]:
     return surface, precision
 
 
-def _least_covariance(bare: Floats) -> Floats:
+def _least_covariance(bare: Floats, density: float, codes: float) -> Floats:
     """Of the axes (3, 3), where bare skin lies at ``bare`` (3,) on them."""
-    steps = _CODES * code_step(np.linalg.solve(_AXES, bare).astype(np.float64))
-    return np.asarray(_FLOOR**2 * np.eye(3) + (_AXES * steps**2) @ _AXES.T, np.float32)
+    steps = codes * code_step(np.linalg.solve(_AXES, bare).astype(np.float64))
+    return np.asarray(density**2 * np.eye(3) + (_AXES * steps**2) @ _AXES.T, np.float32)
 
 
 def _least_squares(terms: Floats, values: Floats) -> Floats:

@@ -30,7 +30,7 @@ class Limit:
 #: of the skin, or of a face, as a whole. A lesion's area needs none beside its range over other thresholds.
 LIMITS: Mapping[str, Limit] = {
     "skin_coverage": Limit(0.088, 0.08),
-    "ita_white_balanced": Limit(26),
+    "ita_white_balanced": Limit(22),
     "lightness": Limit(2.6, 0.02),
     "redness": Limit(0.55, 0.03),
     "yellowness": Limit(0.49, 0.03),
@@ -46,15 +46,15 @@ LIMITS: Mapping[str, Limit] = {
     "evenness": Limit(0.83, 0.03),
     "erythema_index_difference": Limit(2.2, 0.02),
     "melanin_index_difference": Limit(5.9, 0.04),
-    "melanin_difference": Limit(0.27, 0.1),
-    "haemoglobin_difference": Limit(0.3, 0.02),
+    "melanin_difference": Limit(0.34, 0.15),
+    "haemoglobin_difference": Limit(0.39, 0.05),
     "lesion_asymmetry": Limit(0.076, 0.3),
     "lesion_border_irregularity": Limit(0.11, 0.3),
     "lesion_colour_variegation": Limit(0.077, 0.04),
     "lesion_diameter_px": Limit(0, 0.16),
     "lesion_diameter_mm": Limit(0, 0.16),
-    "spot_count": Limit(2, 0.08),
-    "spot_area": Limit(0, 0.02),
+    "spot_count": Limit(1.8, 0.2),
+    "spot_area": Limit(0.035),
 }
 #: of a zone of a face, whose outline moves too
 ZONE_LIMITS: Mapping[str, Limit] = {

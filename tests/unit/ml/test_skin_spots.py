@@ -59,6 +59,13 @@ def test_a_smaller_copy_has_as_many_spots() -> None:
     assert measured(small, np.ones((230, 307), np.bool_))["spot_count"].value == 7
 
 
+def test_folds_are_no_spots() -> None:
+    fold = np.zeros(WHOLE.shape, np.bool_)
+    fold[200:209, 60:300] = True
+    photo = with_lesion(skin_patch(MONK[3]), fold | discs([(400, 90), (430, 300)], 9))
+    assert measured(photo)["spot_count"].value == 2
+
+
 def test_touching_spots_are_two() -> None:
     assert count_spots(discs([(100, 100), (119, 100)], 10)) == 2
     assert count_spots(discs([(100, 100), (104, 100)], 10)) == 1
