@@ -107,6 +107,8 @@ def _outlines(name: str, photos: Sequence[Photo]) -> None:
     def middle(some: Sequence[Photo]) -> float:
         return float(np.median([photo.iou for photo in some]))
 
+    if not photos:
+        return
     low, high = _interval(photos, middle)
     mean = float(np.mean([photo.iou for photo in photos]))
     print(f"{name:22} {middle(photos):.2f} [{low:.2f}, {high:.2f}]  {mean:.2f}  {len(photos)}")
@@ -133,6 +135,8 @@ def _spots(name: str, photos: Sequence[Photo]) -> None:
     def counted(some: Sequence[Photo]) -> float:
         return sum(photo.counted or 0.0 for photo in some) / sum(photo.spots for photo in some)
 
+    if not photos:
+        return
     told = "  ".join(
         f"{share(photos):.2f} [{low:.2f}, {high:.2f}]"
         for share in (clean, counted)
