@@ -31,6 +31,18 @@ const MEASURES = {
   glcm_contrast_d3: "Texture contrast, 3 px",
   glcm_homogeneity_d1: "Texture homogeneity, 1 px",
   glcm_homogeneity_d3: "Texture homogeneity, 3 px",
+  melanin_difference: "Melanin, difference",
+  haemoglobin_difference: "Haemoglobin, difference",
+  erythema_index_difference: "Erythema index, difference",
+  melanin_index_difference: "Melanin index, difference",
+  lesion_area: "Area",
+  lesion_asymmetry: "Asymmetry",
+  lesion_border_irregularity: "Irregularity of the border",
+  lesion_colour_variegation: "Variety of colours",
+  lesion_diameter_px: "Diameter in pixels",
+  lesion_diameter_mm: "Diameter",
+  spot_count: "Spots",
+  spot_area: "Skin covered by spots",
 };
 const REGIONS = {
   photo: "Whole photo",
