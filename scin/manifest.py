@@ -12,6 +12,8 @@ from storage.base import sha256_file
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = 1
+#: of what the builder measures of photos (tone, population): to be raised when the same photo gives other values
+MEASURES = 2
 #: how an index may be arranged: compared one by one, as a graph, in lists (scin.structure)
 KINDS = ("flat", "hnsw", "ivf")
 
@@ -39,7 +41,8 @@ class Structure:
 @dataclass(frozen=True)
 class Manifest:
     """The facts of one index. ``images`` counts photos, ``vectors`` distinct ones; ``built_at`` is the newest source
-    time, so that the same input gives the same bytes; ``transforms`` are applied to queries and cases alike."""
+    time, so that the same input gives the same bytes; ``transforms`` are applied to queries and cases alike;
+    ``measures`` is the version of what was measured of its photos, MEASURES where it is up to date."""
 
     format: int
     name: str
@@ -62,6 +65,7 @@ class Manifest:
     built_at: str
     files: Mapping[str, str]
     structure: Structure = Structure()
+    measures: int = 1
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

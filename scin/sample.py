@@ -12,7 +12,7 @@ from ml.errors import ArtifactError
 from scin.build import build, check_replaceable
 from scin.dataset import CASES_FILE, LABELS_FILE
 from scin.index import load_index
-from scin.manifest import MANIFEST_FILE, Manifest, read_manifest
+from scin.manifest import MANIFEST_FILE, MEASURES, Manifest, read_manifest
 from scin.synthetic import RELEASE, generate_dataset
 from storage import open_storage
 
@@ -27,13 +27,13 @@ Progress = Callable[[str, int, int], None]
 
 
 def is_current(folder: Path, encoder_fingerprint: str, dimension: int) -> bool:
-    """Whether ``folder`` holds a whole sample index of this generator and encoder."""
+    """Whether ``folder`` holds a whole sample index of this generator, encoder and builder."""
     try:
         manifest = read_manifest(folder)
         load_index(folder, encoder_fingerprint=encoder_fingerprint, dimension=dimension)
     except ArtifactError:
         return False
-    return manifest.synthetic and manifest.release == RELEASE
+    return manifest.synthetic and manifest.release == RELEASE and manifest.measures == MEASURES
 
 
 def build_sample(

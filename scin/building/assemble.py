@@ -16,7 +16,7 @@ from scin.building.shards import BuildError, Shard, ShardFolder
 from scin.dataset import Dataset
 from scin.embeddings import EMBEDDINGS, read_embeddings, spread, write_embeddings
 from scin.index import INDEX_FILE, METRIC, write_index
-from scin.manifest import FORMAT, Manifest, Structure, Vote, write_manifest
+from scin.manifest import FORMAT, MEASURES, Manifest, Structure, Vote, write_manifest
 from scin.population import POPULATION
 from scin.records import Case
 from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
@@ -154,6 +154,7 @@ def _manifest(
         metric=METRIC,
         transforms=transform.steps,
         structure=structure,
+        measures=MEASURES,
         vote=Vote(),
         licence=credit["licence"],
         attribution=dict(credit),

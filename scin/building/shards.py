@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from scin.building.packing import pack, unpack
 from scin.building.photos import UNREADABLE, Row
+from scin.manifest import MEASURES
 from storage.base import write_atomically
 
 #: photos of a shard: what a killed build loses at most. Half a megabyte of vectors, a quarter of a minute of encoding
@@ -47,6 +48,7 @@ class Recipe:
     encoder_fingerprint: str
     dimension: int
     shard_photos: int = SHARD_PHOTOS
+    measures: int = MEASURES
     format: int = _FORMAT
 
 

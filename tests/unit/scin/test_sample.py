@@ -64,12 +64,14 @@ def test_a_whole_sample_of_this_generator_and_encoder_is_current(sample: Path) -
     assert not is_current(sample / "nowhere", FINGERPRINT, DIMENSION)
 
 
-def test_a_damaged_sample_or_one_of_another_generator_is_not_current(tmp_path: Path) -> None:
+def test_a_damaged_sample_or_one_of_another_generator_or_builder_is_not_current(tmp_path: Path) -> None:
     make(tmp_path, cases=1)
     manifest = tmp_path / "index" / "manifest.json"
     facts = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps({**facts, "release": "SYNTHETIC-0"}))
-    assert not is_current(tmp_path / "index", FINGERPRINT, DIMENSION)
+    without_version = {name: fact for name, fact in facts.items() if name != "measures"}
+    for other in ({**facts, "release": "SYNTHETIC-0"}, {**facts, "measures": 1}, without_version):
+        manifest.write_text(json.dumps(other))
+        assert not is_current(tmp_path / "index", FINGERPRINT, DIMENSION)
     manifest.write_text(json.dumps(facts))
     assert is_current(tmp_path / "index", FINGERPRINT, DIMENSION)
     (tmp_path / "index" / "index.faiss").write_bytes(b"damaged")
