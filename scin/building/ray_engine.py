@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -25,6 +27,8 @@ from scin.building.piece import Job, Worker, pieces
 from scin.building.shards import BuildError, Shard
 from scin.building.stages import Stages
 from storage import Storage
+
+_PATIENCE_S = 10.0
 
 
 class RayEngine:
@@ -89,8 +93,22 @@ def _received(part: dict[str, Any]) -> Shard:
     return Shard(0, paths, frozenset(path for path, untoned in zip(paths, part["untoned"], strict=True) if untoned))
 
 
+def check_address(address: str) -> None:
+    """Raises BuildError if nobody listens at ``address``, where it is HOST:PORT: Ray would go on asking for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "://" in address:  # such as auto, local, ray://…: Ray's own to find
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_S).close()
+    except OSError as error:
+        raise BuildError(
+            f"Nobody answers at RAY_ADDRESS={address}. Start the cluster, or unset it to use this machine."
+        ) from error
+
+
 def _connected() -> Any:
-    """A context in which the cluster can be used. Raises ConnectionError if the one of RAY_ADDRESS does not answer."""
+    """A context in which the cluster can be used. Raises BuildError if the one of RAY_ADDRESS does not answer."""
+    check_address(os.environ.get("RAY_ADDRESS", ""))
     connected = ray.init(log_to_driver=False, logging_level=logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True  # whole shards, one after the other
