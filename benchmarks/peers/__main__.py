@@ -57,11 +57,11 @@ def _schedule(options: argparse.Namespace) -> Schedule:
 
 def _write(out: Path, results: dict[str, object], text: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    stem = out / f"serving-{name_of(facts())}"
-    stem.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    stem.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
-    plot(results, stem.with_suffix(".svg"))
-    print(f"{stem}.json, .md and .svg")
+    stem = f"serving-{name_of(facts())}"  # with the dots of versions: nothing of it is a suffix
+    (out / f"{stem}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (out / f"{stem}.md").write_text(text + "\n", encoding="utf-8")
+    plot(results, out / f"{stem}.svg")
+    print(f"{out / stem}.json, .md and .svg")
 
 
 if __name__ == "__main__":
