@@ -51,9 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     malignant = np.isin(truth, [LESION_CODES.index(code) for code in MALIGNANT])
     score = probabilities[:, [LESION_CODES.index(code) for code in MALIGNANT]].sum(axis=1)
     right = probabilities.argmax(axis=1) == truth
-    _tell("accuracy", right)
-    _tell(f"sensitivity (malignant probability ≥ {THRESHOLD})", score[malignant] >= THRESHOLD)
-    _tell(f"specificity (malignant probability < {THRESHOLD})", score[~malignant] < THRESHOLD)
+    tell_share("accuracy", right)
+    tell_share(f"sensitivity (malignant probability ≥ {THRESHOLD})", score[malignant] >= THRESHOLD)
+    tell_share(f"specificity (malignant probability < {THRESHOLD})", score[~malignant] < THRESHOLD)
     print(f"mean confidence {probabilities.max(axis=1).mean():.3f}")
     _tell_temperature("single pass", probabilities.astype(np.float64), truth)
     print(f"ml.classifier.TEMPERATURE is {TEMPERATURE:g}")
@@ -104,7 +104,8 @@ def _tell_temperature(what: str, probabilities: Floats, truth: NDArray[np.intp])
     )
 
 
-def _tell(what: str, hits: np.ndarray) -> None:
+def tell_share(what: str, hits: NDArray[np.bool_]) -> None:
+    """Print the share of ``hits`` (n,) with its 95% interval."""
     low, high = wilson(int(hits.sum()), len(hits))
     print(f"{what}: {hits.mean():.3f} [{low:.3f}, {high:.3f}], {int(hits.sum())} of {len(hits)}")
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from benchmarks.lesion import wilson
+from benchmarks.lesion import tell_share
 from client.api import DEFAULT_URL, Client
 from ml.classifier import MALIGNANT
 
@@ -37,17 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     truth = np.array([row["dx"] for row in rows])
     said = np.array([lesion["predictions"][0]["code"] if lesion else "none" for lesion in lesions])
     malignant = np.array([lesion["malignant_probability"] if lesion else 0.0 for lesion in lesions])
-    _tell_share("got the classifier's answer", said != "none")
-    _tell_share("accuracy", said == truth)
+    tell_share("got the classifier's answer", said != "none")
+    tell_share("accuracy", said == truth)
     _tell("balanced accuracy", lambda picked: float(balanced_accuracy_score(truth[picked], said[picked])), truth)
     is_malignant = np.isin(truth, MALIGNANT)
     _tell("malignancy AUC", lambda picked: float(roc_auc_score(is_malignant[picked], malignant[picked])), truth)
     return 0
-
-
-def _tell_share(what: str, hits: NDArray[np.bool_]) -> None:
-    low, high = wilson(int(hits.sum()), len(hits))
-    print(f"{what}: {hits.mean():.3f} [{low:.3f}, {high:.3f}], {int(hits.sum())} of {len(hits)}")
 
 
 def _tell(what: str, measure: Callable[[NDArray[np.intp]], float], truth: NDArray[np.str_]) -> None:
