@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import requests
@@ -10,6 +9,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from tests.e2e.server import ANALYZE, running_server, skin_photo, start
+from tests.tools import free_port
 
 ONE = {"GUNICORN_WORKERS": "1", "MAX_WORKERS": "1"}
 
@@ -47,9 +47,7 @@ def test_mock_services_mark_every_answer(tmp_path: Path) -> None:
 
 
 def test_without_ml_the_service_stays_up_and_says_so(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = start(tmp_path, tmp_path, {**ONE, "ML_AVAILABLE": "false", "PORT": str(port)})
     client = requests.Session()
     client.mount("http://", HTTPAdapter(max_retries=Retry(connect=60, backoff_factor=0.1, backoff_max=0.5)))

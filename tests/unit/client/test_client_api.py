@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from client import Client, ClientError, RefusedError, UnavailableError, UnreachableError
 from client.retrying import Patience, retry_after_s
+from tests.tools import free_port
 from tests.unit.client.scripted_service import ANSWER, Script, refusal
 
 BUSY = refusal(503, "busy", "The service is full.", Retry_After="7")
@@ -113,10 +113,8 @@ def test_a_refused_key_says_where_to_put_one(service: Script) -> None:
 
 
 def test_nobody_at_the_address(clock: Clock) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     with pytest.raises(UnreachableError, match="Nothing answers at"):
-        Client(f"http://127.0.0.1:{port}", patience_s=4, wait=clock.wait, clock=clock).analyze(b"x")
+        Client(f"http://127.0.0.1:{free_port()}", patience_s=4, wait=clock.wait, clock=clock).analyze(b"x")
     assert clock.waits == [0.5, 1.0, 2.0]
 
 
