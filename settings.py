@@ -71,6 +71,12 @@ class ServiceSettings(BaseSettings):
         "Where the SCIN dataset is read from when an index is built.",
         allowed="a folder, or a gs://, s3:// or https:// address",
     )
+    ray_address: str | None = _of(
+        "RAY_ADDRESS",
+        None,
+        "The cluster of `python -m scin build --engine ray`; without it one of this machine.",
+        allowed="auto, host:port, or a ray:// address",
+    )
     preload_faiss: bool = _of(
         "PRELOAD_FAISS", True, "Load the index when a worker starts; when false, at the first request."
     )

@@ -94,7 +94,8 @@ def _ray_engine(settings: Settings, store: Storage, encoder: Encoder) -> RayEngi
     from ml.loading import load_encoder
 
     models_dir = settings.models_dir.resolve()  # a process of Ray has a working folder of its own
-    return RayEngine(store, partial(load_encoder, models_dir, settings.encoder, threads=1), encoder)
+    make_encoder = partial(load_encoder, models_dir, settings.encoder, threads=1)
+    return RayEngine(store, make_encoder, encoder, settings.ray_address)
 
 
 def _verify(_: Settings, options: argparse.Namespace) -> None:

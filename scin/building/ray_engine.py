@@ -1,14 +1,13 @@
 """The stages on the machines of a Ray cluster: Ray Data hands pieces of shards to processes that hold the encoder.
 
-Only this file imports ray. Which cluster, and who works on what, is Ray's affair: RAY_ADDRESS names a cluster; without
-it, one that runs on this machine is used, or made for the time of the build.
+Only this file imports ray. Which cluster, and who works on what, is Ray's affair: an address names a cluster;
+without it, one that runs on this machine is used, or made for the time of the build.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,8 +37,11 @@ class RayEngine:
     and kept once: processes do not ask each other.
     """
 
-    def __init__(self, store: Storage, make_encoder: Callable[[], Encoder], encoder: Encoder) -> None:
+    def __init__(
+        self, store: Storage, make_encoder: Callable[[], Encoder], encoder: Encoder, address: str | None = None
+    ) -> None:
         self._job = Job.of(store, make_encoder, encoder)
+        self._address = address
         self.nodes: Counter[str] = Counter()
 
     def embed(
@@ -48,7 +50,7 @@ class RayEngine:
         if not shards:
             return
         copies = Copies(done)
-        with _connected():
+        with _connected(self._address):
             rows = checked(self._rows(pieces(shards), stages, tell), self._job.source)
             for shard in shards:
                 yield shard, [_without_copy(row, copies, shard) for row in islice(rows, len(shard.paths))]
@@ -106,10 +108,10 @@ def check_address(address: str) -> None:
         ) from error
 
 
-def _connected() -> Any:
-    """A context in which the cluster can be used. Raises BuildError if the one of RAY_ADDRESS does not answer."""
-    check_address(os.environ.get("RAY_ADDRESS", ""))
-    connected = ray.init(log_to_driver=False, logging_level=logging.ERROR)
+def _connected(address: str | None) -> Any:
+    """A context in which the cluster can be used. Raises BuildError if the one at ``address`` does not answer."""
+    check_address(address or "")
+    connected = ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True  # whole shards, one after the other
     context.enable_progress_bars = False

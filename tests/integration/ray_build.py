@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scin.build import build, shard_folder
 from scin.building.ray_engine import RayEngine
+from settings import Settings
 from storage import open_storage
 from tests.unit.ml.tiny_models import tiny_encoder
 
@@ -19,7 +20,7 @@ SHARD_PHOTOS = 16
 
 def main(dataset: str, out: str, fingerprint: str) -> None:
     store, encoder = open_storage(dataset), tiny_encoder(fingerprint)
-    engine = RayEngine(store, tiny_encoder, encoder)
+    engine = RayEngine(store, tiny_encoder, encoder, Settings.load().ray_address)
     shards = shard_folder(Path(out))
     build(store, Path(out), encoder, name="scin", engine=engine, shards=shards, resume=True, shard_photos=SHARD_PHOTOS)
     sys.stdout.write(json.dumps(engine.nodes) + "\n")

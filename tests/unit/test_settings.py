@@ -58,6 +58,7 @@ CHANGED = {
     "ANALYSIS_TIMEOUT": ("2.5", "analysis_timeout_s", 2.5),
     "FAISS_DIMENSION": ("6144", "faiss_dimension", 6144),
     "SCIN_BUCKET_PATH": ("s3://b/d/", "scin_bucket_path", "s3://b/d/"),
+    "RAY_ADDRESS": ("10.0.0.1:6379", "ray_address", "10.0.0.1:6379"),
     "PRELOAD_FAISS": ("False", "preload_faiss", False),
     "ENABLE_GPU": ("1", "enable_gpu", True),
     "GUNICORN_TIMEOUT": ("60", "gunicorn_timeout_s", 60),
