@@ -1,0 +1,121 @@
+"""A pipeline whose models answer at once and write down what they were asked, and photos to send through it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ml.analyzer import Analyzer, CaseRequest
+from ml.deadline import Deadline
+from ml.faces import Face
+from ml.loading import Models
+from ml.values import (
+    Analysis,
+    Condition,
+    IndexInfo,
+    Lesion,
+    ModelCard,
+    Patient,
+    Photo,
+    Prediction,
+    Retrieval,
+    SimilarCase,
+    Vectors,
+)
+from tests.unit.ml.skin_images import MONK, skin_patch
+
+INFO = IndexInfo("made", "made by a test", False, 2, 3, 4, "2026-01-01", {"licence": "none"})
+CASE = SimilarCase("-5", 0.9, ("/api/cases/-5/0",), {"Eczema": 1.0}, {}, {}, {}, ("arm",), None, None)
+CONDITION = Condition("Eczema", "L30.9", 1.0, "high", ("-5",))
+LESION = Lesion("made", (Prediction("nv", "Melanocytic nevus", "D22.9", 1.0),), 0.0, "none", "none")
+SKIN = Photo(skin_patch(MONK[5], 160, 200), 800, 640, "JPEG")
+OTHER = Photo(skin_patch(MONK[5], 160, 200, seed=1), 800, 640, "JPEG")
+GREY = Photo(np.repeat(SKIN.rgb[..., :1], 3, axis=2), 800, 640, "JPEG")
+FLAT = Photo(np.full((160, 200, 3), 90, np.uint8), 800, 640, "JPEG")
+
+
+def face(score: float) -> Face:
+    return Face((60.0, 40.0, 140.0, 120.0), np.zeros((6, 2), np.float32), score)
+
+
+def round_mesh() -> np.ndarray:
+    """468 landmarks on a circle in the middle of the photo."""
+    turn = np.linspace(0, 2 * np.pi, 468, endpoint=False)
+    return np.stack([100 + 40 * np.cos(turn), 80 + 40 * np.sin(turn), 0 * turn], axis=1).astype(np.float32)
+
+
+class Parts:
+    """Encoder, classifier, face detector and searcher in one, writing down who was asked for what."""
+
+    version = "1"
+
+    def __init__(self, faces: Sequence[Face] = (), *, info: IndexInfo = INFO, meshes: Sequence[Any] = ()) -> None:
+        self.found = list(faces)
+        self.info = info
+        self.meshes = list(meshes)
+        self.calls: list[tuple[str, Any]] = []
+        self.spec = SimpleNamespace(name="made")
+
+    def embed(self, photos: Sequence[np.ndarray], deadline: Deadline) -> Vectors:
+        self.calls.append(("encode", len(photos)))
+        return np.eye(len(photos), 4, dtype=np.float32)
+
+    def search(self, views: Vectors, k: int) -> Retrieval:
+        self.calls.append(("search", (views.shape, k)))
+        return Retrieval((CASE,), (CONDITION,))
+
+    def classify(self, photos: Sequence[np.ndarray], patient: Patient, deadline: Deadline) -> Lesion:
+        self.calls.append(("classify", (len(photos), patient)))
+        return LESION
+
+    def similarities(self, views: Vectors, case_ids: Sequence[str]) -> np.ndarray:
+        self.calls.append(("similarities", tuple(case_ids)))
+        return np.full((len(views), len(case_ids)), 0.5, np.float32)
+
+    def probabilities(self, photos: Sequence[np.ndarray], patient: Patient, deadline: Deadline) -> np.ndarray:
+        deadline.check("classify")
+        self.calls.append(("probabilities", patient))
+        return np.array([np.eye(7)[5] * photo.mean() / 255 for photo in photos], np.float32)
+
+    def detect(self, photo: np.ndarray, small: np.ndarray) -> list[Face]:
+        self.calls.append(("faces", photo.shape))
+        return self.found
+
+    def landmarks(self, photo: np.ndarray, where: Face) -> np.ndarray | None:
+        self.calls.append(("landmarks", where.score))
+        return self.meshes.pop(0)
+
+    def analyzer(self, *, faces: bool = True, measurements: bool = True, lesions: bool = True) -> Analyzer:
+        cards = (ModelCard("made", "1", "numpy", "numpy 1", "none"),)
+        models = Models(self, self, self if faces else None, cards)  # type: ignore[arg-type]
+        return Analyzer(models, self, measurements=measurements, lesions=lesions)
+
+    def asked(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+
+def analyze(
+    parts: Parts,
+    *photos: Photo,
+    faces: bool = True,
+    measurements: bool = True,
+    lesions: bool = True,
+    **request: Any,
+) -> Analysis:
+    analyzer = parts.analyzer(faces=faces, measurements=measurements, lesions=lesions)
+    return analyzer.analyze(CaseRequest(photos or (SKIN,), **request), Deadline(60))
+
+
+class StopsAt(Deadline):
+    """A deadline that passes just before its ``n``-th check."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(300)
+        self._left = n
+
+    def remaining(self) -> float:
+        self._left -= 1
+        return 1.0 if self._left >= 0 else 0.0

@@ -1,0 +1,61 @@
+"""What is measured of a case, with a face's zones and without."""
+
+from __future__ import annotations
+
+from tests.unit.ml.case import Parts, analyze, face, round_mesh
+
+
+def test_skin_is_measured() -> None:
+    analysis = analyze(Parts())
+    assert analysis.quality.usable
+    assert analysis.skin.tone is not None
+    assert analysis.skin.tone.ita_deg is not None
+    assert {m.name for m in analysis.skin.measurements} >= {"lightness", "redness"}
+
+
+def test_measurements_can_be_switched_off() -> None:
+    analysis = analyze(Parts(), measurements=False)
+    assert analysis.skin.tone is None
+    assert analysis.skin.measurements == ()
+
+
+def test_zones_are_null_where_faces_are_not_looked_for() -> None:
+    parts = Parts([face(0.9)])
+    analysis = analyze(parts, faces=False)
+    assert analysis.skin.zones is None
+    assert analysis.modality.label != "face"
+    assert "faces" not in parts.asked()
+
+
+def test_zones_are_empty_where_there_is_no_face() -> None:
+    assert analyze(Parts()).skin.zones == ()
+
+
+def test_the_first_face_whose_landmarks_can_be_placed_is_zoned() -> None:
+    parts = Parts([face(0.9), face(0.8), face(0.7)], meshes=[None, round_mesh()])
+    zones = analyze(parts).skin.zones
+    assert zones
+    assert [call for call in parts.calls if call[0] == "landmarks"] == [("landmarks", 0.9), ("landmarks", 0.8)]
+    assert all(zone.measurements for zone in zones)
+
+
+def test_a_portrait_is_asked_for_no_lesion_and_a_close_up_on_a_face_is() -> None:
+    def lesion_measures(modality: str | None) -> list[str]:
+        parts = Parts([face(0.9)], meshes=[round_mesh()])
+        found = analyze(parts, modality=modality).skin.measurements
+        return [m.name for m in found if "lesion" in m.name or "lesion" in m.region]
+
+    assert lesion_measures(None) == lesion_measures("face") == []
+    assert "lesion_area" in lesion_measures("close_up")
+
+
+def test_zones_are_placed_even_where_measurements_are_off() -> None:
+    zones = analyze(Parts([face(0.9)], meshes=[round_mesh()]), measurements=False).skin.zones
+    assert zones
+    assert not any(zone.measurements for zone in zones)
+
+
+def test_of_several_faces_the_answer_says_how_many_and_whose_zones_it_shows() -> None:
+    notes = analyze(Parts([face(0.9), face(0.8)], meshes=[round_mesh()])).notes
+    assert [note for note in notes if note.startswith("2 faces were found")]
+    assert not [note for note in analyze(Parts([face(0.9)], meshes=[round_mesh()])).notes if "faces" in note]
