@@ -7,19 +7,8 @@ import sys
 
 import pytest
 
-HEAVY = (
-    "torch",
-    "tensorflow",
-    "keras",
-    "faiss",
-    "boto3",
-    "google.cloud.storage",
-    "ai_edge_litert",
-    "onnxruntime",
-    "openvino",
-    "onnx",
-    "tf2onnx",
-)
+from tests.frameworks import HEAVY
+
 MODULES = (
     "ml.loading",
     "ml.analyzer",

@@ -18,6 +18,7 @@ import pytest
 from gunicorn.config import Config
 
 from settings import Settings
+from tests.frameworks import HEAVY
 from web import __version__
 from web.access_log import GunicornLogger
 from web.announce import ready_line
@@ -38,12 +39,9 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-FRAMEWORKS = ["torch", "tensorflow", "keras", "faiss", "google.cloud", "boto3", "ai_edge_litert"]
-
-
 @pytest.mark.parametrize("module", ["application", "web.boot"])
 def test_importing_loads_no_framework(module: str) -> None:
-    code = f"import sys, {module}; print([name for name in {FRAMEWORKS} if name in sys.modules])"
+    code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = python(code)
     assert done.stdout.strip().splitlines()[-1:] == ["[]"], done.stderr
 
