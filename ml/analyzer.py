@@ -21,6 +21,7 @@ from ml.skin.quality import assess
 from ml.skin.segmentation import skin_mask
 from ml.skin.signs import read_signs
 from ml.values import (
+    NOT_SKIN,
     RGB,
     Analysis,
     Lesion,
@@ -167,7 +168,7 @@ class Analyzer:
 def _is_scored(modality: Modality) -> bool:
     """Whether an index's population consists of such photos. A close-up can look like a dermatoscope's: only what
     was stated to be one is left out."""
-    return modality.label not in ("face", kinds.NOT_SKIN) and modality.stated != "dermatoscopic"
+    return modality.label not in ("face", NOT_SKIN) and modality.stated != "dermatoscopic"
 
 
 def _notes(note: str | None, faces: list[Face] | None) -> tuple[str, ...]:

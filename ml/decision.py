@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ml.values import Accuracy, Assessment, Decision, IndexInfo, Modality, Quality, Tone
+from ml.values import NOT_SKIN, Accuracy, Assessment, Decision, IndexInfo, Modality, Quality, Tone
 
 #: groups of Monk tones by which sets are calibrated and accuracy is told
 TONE_GROUPS = {"Monk 1–4": range(1, 5), "Monk 5–7": range(5, 8), "Monk 8–10": range(8, 11)}
@@ -18,9 +18,9 @@ ALL = "all"
 #: a longer list of possibilities helps nobody
 MOST_IN_SET = 10
 
-# Why it abstains.
+# Why it abstains; of a photo without skin, its label tells.
 SYNTHETIC, UNUSABLE, CONFLICT = "synthetic_index", "unusable_photo", "modality_conflict"
-NOT_SKIN, DERMATOSCOPIC = "not_skin", "dermatoscopic_photo"
+DERMATOSCOPIC = "dermatoscopic_photo"
 NOT_CALIBRATED, UNLIKE, TOO_MANY, NOTHING = "not_calibrated", "unlike_index", "too_many_conditions", "nothing_likely"
 TOO_FEW_TO_CALIBRATE = "too_few_to_calibrate"
 # Why a set, or an accuracy, is that of all tones, or there is none.
@@ -51,7 +51,7 @@ def _not_clinical(modality: Modality) -> str | None:
     """Why an index of clinical photos says nothing of such a photo, or None where it does. By its pixels alone a
     smooth close-up can pass for a dermatoscopic photo, so only what was stated to be one is held to it; for the
     others the distance from the index decides."""
-    if modality.label == "not_skin":
+    if modality.label == NOT_SKIN:
         return NOT_SKIN
     return DERMATOSCOPIC if modality.label == modality.stated == "dermatoscopic" else None
 
@@ -82,7 +82,7 @@ def _obstacles(
 ) -> tuple[str, ...]:
     """Every reason to abstain whatever the vote says."""
     not_clinical = None if conflict else _not_clinical(modality)
-    looked_up = modality.label != "not_skin"
+    looked_up = modality.label != NOT_SKIN
     uncalibrated = assessment is None and looked_up and not index.synthetic
     unlike = assessment is not None and assessment.distance > assessment.outlier
     holding = (

@@ -16,12 +16,10 @@ from dataclasses import dataclass
 
 from ml.faces import Face
 from ml.skin.signs import Signs
-from ml.values import Modality
+from ml.values import NOT_SKIN, Modality
 
 #: what a client may state
 MODALITIES = ("face", "close_up", "dermatoscopic")
-NOT_SKIN = "not_skin"
-
 
 _SURE_FACE, _CLEAR_FACE = 0.65, 0.8  # detector scores: a face whatever else; one that contradicts a dermatoscope
 _GREY = 0.98  # share of the field without colour: nothing tells skin from anything else

@@ -127,6 +127,10 @@ class Skin:
     zones: tuple[Zone, ...] | None = None  # None: not looked for; (): no face found
 
 
+#: the label of a photo that shows no skin
+NOT_SKIN = "not_skin"
+
+
 @dataclass(frozen=True)
 class Modality:
     """What kind of photo this is. ``label`` and ``confidence`` (0–1) are None where it was not determined."""

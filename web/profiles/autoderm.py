@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ml.decision import NOT_SKIN
+from ml.values import NOT_SKIN
 from web import schemas
 
 #: as many as that service lists

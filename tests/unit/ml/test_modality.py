@@ -11,11 +11,11 @@ import pytest
 
 from ml.faces import Face
 from ml.images import decode
-from ml.modality import MODALITIES, NOT_SKIN, Routing, dermatoscopic_log_odds, route, skin_log_odds
+from ml.modality import MODALITIES, Routing, dermatoscopic_log_odds, route, skin_log_odds
 from ml.skin.colour import working_copy
 from ml.skin.segmentation import skin_mask
 from ml.skin.signs import Signs, read_signs
-from ml.values import RGB, Modality
+from ml.values import NOT_SKIN, RGB, Modality
 from scin.synthetic import RenderedView, plan_cases, render_case
 from tests.unit.ml.skin_images import MONK, NEUTRAL, disc, skin_on, skin_patch
 
