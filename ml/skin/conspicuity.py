@@ -3,7 +3,7 @@
 Bare skin is modelled in each photo by itself: a smooth surface through its optical densities, and their covariance
 about it, fitted in turns to the pixels that agree with it (iteratively trimmed least squares). What lies many standard
 deviations off is not bare skin: darker or paler, redder, scaling or crusted alike. Light and shade go into the surface,
-hairs are taken out first, as DullRazor does (Lee et al., Comput. Biol. Med. 27, 1997).
+hairs are taken out first.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import code_step, optical_density
+from ml.skin.hairs import without_hairs
 from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
@@ -26,8 +27,6 @@ _ROUNDS = 6
 _LEAST_BARE = 0.1  # of the skin: the trimming stops before less than this is left
 _FRAME = 6  # the outer sixth of a photo, where people leave bare skin, is what the fit begins with
 _MIN_SAMPLE = 50
-_HAIR_CONTRAST, _HAIR_LENGTH, _HAIR_SLIMNESS = 0.1, 14, 6.0  # density, pixels, area over length
-_NARROW = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 
 
 def conspicuity(rgb: RGB, skin: Mask, least: tuple[float, float] = _LEAST) -> Floats | None:
@@ -37,7 +36,7 @@ def conspicuity(rgb: RGB, skin: Mask, least: tuple[float, float] = _LEAST) -> Fl
     codes. A flat drawing's every code would stand out else, and on the darkest skin a code is a twentieth of the light.
     None where ``skin`` (H, W) is too small to tell what is bare.
     """
-    features = _features(rgb)
+    density = cv2.GaussianBlur(optical_density(without_hairs(rgb)), (0, 0), 0.8)
     sampled = np.zeros_like(skin)
     step = max(1, round((skin.size / _SAMPLE) ** 0.5))
     sampled[::step, ::step] = True
@@ -45,35 +44,15 @@ def conspicuity(rgb: RGB, skin: Mask, least: tuple[float, float] = _LEAST) -> Fl
     if len(rows) < _MIN_SAMPLE:
         return None
     x, y = (np.linspace(-1, 1, length, dtype=np.float32) for length in skin.shape[::-1])
-    values, at = features[rows, columns], _terms(x[columns], y[rows])
+    values, at = density[rows, columns] @ _AXES.T, _terms(x[columns], y[rows])
     bare = _first_guess(values, _near_frame(skin.shape)[rows, columns], least[0])
     surface, precision = _fit(values, at, bare, least)
-    residuals = features - _over_photo(surface, x, y)
-    squared = cv2.transform(residuals * cv2.transform(residuals, precision), _SUM)
-    return np.asarray(cv2.GaussianBlur(np.sqrt(np.maximum(squared, 0)), (0, 0), 1.5), np.float32)
-
-
-def _features(rgb: RGB) -> Floats:
-    """The densities' axes (H, W, 3), a little smoothed, with hairs filled in from beside them."""
-    density = optical_density(rgb)
-    hair = _hairs(np.asarray(cv2.transform(density, _AXES[2:]), np.float32))
-    if hair.any():
-        kept = (~hair).astype(np.float32)
-        weight = np.maximum(cv2.GaussianBlur(kept, (0, 0), 3), 1e-3)
-        filled = cv2.GaussianBlur(density * kept[..., None], (0, 0), 3) / weight[..., None]
-        density = np.where(hair[..., None], filled, density)
-    return np.asarray(cv2.transform(cv2.GaussianBlur(density, (0, 0), 0.8), _AXES), np.float32)
-
-
-def _hairs(density: Floats) -> Mask:
-    """Dark lines: what a small opening takes away, where it is long and thin."""
-    lines = density - cv2.morphologyEx(density, cv2.MORPH_OPEN, _NARROW) > _HAIR_CONTRAST
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(lines.view(np.uint8), connectivity=8)
-    length = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
-    long = (length >= _HAIR_LENGTH) & (stats[:, cv2.CC_STAT_AREA] <= _HAIR_SLIMNESS * length)
-    long[0] = False
-    grown = cv2.dilate(long[labels].view(np.uint8), np.ones((3, 3), np.uint8))
-    return np.asarray(grown, np.bool_)
+    # Bare skin's covariance becomes the unit, and a Mahalanobis distance a length.
+    whitened = np.asarray(np.linalg.cholesky(precision).T, np.float32)
+    off = np.asarray(cv2.transform(density, whitened @ _AXES), np.float32)
+    off -= _over_photo(surface @ whitened.T, x, y)
+    off *= off
+    return np.asarray(cv2.GaussianBlur(cv2.sqrt(cv2.transform(off, _SUM)), (0, 0), 1.5), np.float32)
 
 
 def _terms(x: Floats, y: Floats) -> Floats:
@@ -83,13 +62,11 @@ def _terms(x: Floats, y: Floats) -> Floats:
 
 def _over_photo(surface: Floats, x: Floats, y: Floats) -> Floats:
     """The surfaces of ``surface`` (6, 3) over columns ``x`` (W,) and rows ``y`` (H,): (H, W, 3)."""
-    flat, across, down, across2, mixed, down2 = surface
-    by_column = flat + np.outer(x, across) + np.outer(x * x, across2)
-    by_row = np.outer(y, down) + np.outer(y * y, down2)
-    both = np.outer(y, x)[..., None] * mixed
-    both += by_column
-    both += by_row[:, None]
-    return np.asarray(both, np.float32)
+    flat, across, down, across2, mixed, down2 = surface[:, None]
+    x = x[:, None]
+    of_columns = np.stack([flat + x * across + x * x * across2, down + x * mixed, np.broadcast_to(down2, (len(x), 3))])
+    by_row = np.stack([np.ones_like(y), y, y * y], axis=1)
+    return np.asarray(by_row @ of_columns.reshape(3, -1), np.float32).reshape(len(y), len(x), 3)
 
 
 def _near_frame(shape: tuple[int, ...]) -> Mask:
@@ -134,6 +111,7 @@ def _least_squares(terms: Floats, values: Floats) -> Floats:
     mean density, with its shading and vignette, a quadratic."""
     coefficients = np.zeros((6, 3), np.float32)
     products, sides = (np.asarray(terms.T @ other, np.float64) for other in (terms, values))
-    coefficients[:3, :2] = np.linalg.lstsq(products[:3, :3], sides[:3, :2], rcond=None)[0]
-    coefficients[:, 2] = np.linalg.lstsq(products, sides[:, 2], rcond=None)[0]
+    products[np.diag_indices(6)] += 1e-6 * len(terms)  # what skin on a single line leaves open is flat
+    coefficients[:3, :2] = np.linalg.solve(products[:3, :3], sides[:3, :2])
+    coefficients[:, 2] = np.linalg.solve(products, sides[:, 2])
     return coefficients

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ml.values import Mask
 
 Floats = NDArray[np.float32]
+Codes = NDArray[np.uint8]
 Box = tuple[slice, slice]
 
 _OUTLINE = 0.4  # of a patch's own height, where that is above the least: a blurred edge lies near its middle
@@ -21,6 +22,7 @@ _ENCLOSED = 0.5  # of a patch's border must face skin: shadow and background rea
 _IN_CORNER = 0.65  # and of one in a corner, where lenses darken a photo
 _RAISED = 1.3  # the step by which a threshold is raised
 _SQUARE = np.ones((3, 3), np.uint8)
+_KERNELS = {size: cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)) for size in (3, 5)}
 
 
 @dataclass(frozen=True)
@@ -43,58 +45,87 @@ class Thresholds:
 def find_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Mask:
     """The patches of ``skin`` (H, W) that stand out by ``distance`` (H, W), holes filled."""
     found = np.zeros_like(skin)
-    kept = list(_patches(distance, skin, np.pad(skin, 1), thresholds))
-    largest = max((np.count_nonzero(patch) for _, patch in kept), default=0)
-    for box, patch in kept:
-        if np.count_nonzero(patch) >= thresholds.beside * largest:
-            found[box] |= patch
+    kept = [(box, patch, cv2.countNonZero(patch)) for box, patch in _patches(distance, skin, thresholds)]
+    largest = max((area for _, _, area in kept), default=0)
+    for box, patch, area in kept:
+        if area >= thresholds.beside * largest:
+            found[box] |= patch.view(np.bool_)
     return found
 
 
-def _patches(distance: Floats, where: Mask, framed: Mask, thresholds: Thresholds) -> Iterator[tuple[Box, Mask]]:
-    """Those of ``where`` in their boxes. What reaches in from an edge is searched again with a higher threshold: a
+def _patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Iterator[tuple[Box, Codes]]:
+    """Those of ``skin`` in their boxes. What reaches in from an edge is searched again with a higher threshold: a
     shadow and a lesion may touch."""
-    for box, region in _regions(where & (distance > thresholds.low), thresholds.least):
-        patch = _outline(distance[box], region, thresholds)
+    around = framed(skin.view(np.uint8))
+    seeking = [(box, region, thresholds) for box, region in _regions(skin & (distance > thresholds.low), thresholds)]
+    while seeking:
+        box, region, raised = seeking.pop()
+        patch = _outline(distance[box], region, raised)
         if patch is None:
             continue
-        if _facing(box, patch, framed) >= (_IN_CORNER if _cornered(box, where.shape) else _ENCLOSED):
+        if _facing(box, patch, around) >= (_IN_CORNER if _cornered(box, skin.shape) else _ENCLOSED):
             yield box, patch
-        elif thresholds.low * _RAISED < thresholds.peak:
-            within = np.zeros_like(where)
-            within[box] = region
-            yield from _patches(distance, within, framed, replace(thresholds, low=thresholds.low * _RAISED))
+        elif raised.low * _RAISED < raised.peak:
+            raised = replace(raised, low=raised.low * _RAISED)
+            within = region.view(np.bool_) & (distance[box] > raised.low)
+            seeking += [(_moved(inner, box), part, raised) for inner, part in _regions(within, raised)]
 
 
-def _regions(mask: Mask, least: float) -> Iterator[tuple[Box, Mask]]:
+def _moved(inner: Box, box: Box) -> Box:
+    """``inner``, a part of ``box``, in the photo."""
+    rows, columns = (
+        slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(box, inner, strict=True)
+    )
+    return rows, columns
+
+
+def _regions(mask: Mask, thresholds: Thresholds) -> Iterator[tuple[Box, Codes]]:
     """The connected parts of ``mask`` in their bounding boxes, without specks and with their holes filled."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(_solid(mask, 5).view(np.uint8), connectivity=4)
-    for label, (left, top, wide, high, area) in enumerate(stats.tolist()):
-        if label and area >= least:
-            box = slice(top, top + high), slice(left, left + wide)
-            yield box, labels[box] == label
+    return solid_parts(_opened(mask.view(np.uint8), 5), thresholds.least)
 
 
-def _outline(distance: Floats, region: Mask, thresholds: Thresholds) -> Mask | None:
+def _outline(distance: Floats, region: Codes, thresholds: Thresholds) -> Codes | None:
     """``region`` drawn in to where it reaches a part of its own height; None where it never stands out clearly."""
-    standing = region & (distance > thresholds.low)
-    high, peak = np.percentile(distance[standing], (75, 90))
-    if peak < thresholds.peak:
+    standing = distance[region.view(np.bool_) & (distance > thresholds.low)]
+    if np.count_nonzero(standing > thresholds.peak) < 0.1 * len(standing):
         return None
-    area = np.count_nonzero(region)
-    drawn = _solid(region & (distance > max(thresholds.low, thresholds.outline * high)), 3)
-    least = _CLOSED if np.count_nonzero(standing) < _WHOLE * area else _LEFT
-    return drawn if np.count_nonzero(drawn) >= least * area else region
+    upper = 3 * len(standing) // 4
+    high = float(np.partition(standing, upper)[upper])
+    area = cv2.countNonZero(region)
+    drawn = region & (distance > max(thresholds.low, thresholds.outline * high)).view(np.uint8)
+    drawn = _solid(_opened(drawn, 3))
+    least = _CLOSED if len(standing) < _WHOLE * area else _LEFT
+    return drawn if cv2.countNonZero(drawn) >= least * area else region
 
 
-def _solid(mask: Mask, opening: int) -> Mask:
-    """``mask`` without what is narrower than ``opening`` pixels, its holes filled."""
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (opening, opening))
-    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, kernel)
-    contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = np.zeros(mask.shape, np.uint8)
-    cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
-    return filled.view(np.bool_)
+def solid_parts(mask: Codes, least: float = 1) -> Iterator[tuple[Box, Codes]]:
+    """The connected parts of ``mask`` (H, W; 0 or 1) in their bounding boxes, with their holes filled, where that
+    makes them ``least`` pixels."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    for contour in contours:
+        left, top, wide, high = cv2.boundingRect(contour)
+        if wide * high < least:
+            continue
+        part = np.zeros((high, wide), np.uint8)
+        cv2.drawContours(part, [contour], -1, 1, cv2.FILLED, offset=(-left, -top))
+        if cv2.countNonZero(part) >= least:
+            yield (slice(top, top + high), slice(left, left + wide)), part
+
+
+def _solid(mask: Codes) -> Codes:
+    """``mask`` with its holes filled."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED), np.uint8)
+
+
+def _opened(mask: Codes, size: int) -> Codes:
+    """``mask`` without what is narrower than ``size`` pixels."""
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _KERNELS[size]), np.uint8)
+
+
+def framed(mask: Codes) -> Codes:
+    """``mask`` (H, W) with a pixel of zeros around it."""
+    return np.asarray(cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), np.uint8)
 
 
 def _cornered(box: Box, shape: tuple[int, ...]) -> bool:
@@ -102,10 +133,10 @@ def _cornered(box: Box, shape: tuple[int, ...]) -> bool:
     return all(side.start == 0 or side.stop == length for side, length in zip(box, shape, strict=True))
 
 
-def _facing(box: Box, patch: Mask, framed: Mask) -> float:
-    """The share of the patch's outer border that is skin within the photo; ``framed``: skin with a pixel around it."""
-    padded = cv2.copyMakeBorder(patch.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    border = np.asarray(cv2.dilate(padded, _SQUARE) - padded, np.uint8)
+def _facing(box: Box, patch: Codes, skin: Codes) -> float:
+    """The share of the patch's outer border that is skin within the photo; ``skin`` is framed."""
+    padded = framed(patch)
+    border = np.asarray(cv2.subtract(cv2.dilate(padded, _SQUARE), padded), np.uint8)
     rows, columns = box
-    around = framed[rows.start : rows.stop + 2, columns.start : columns.stop + 2].view(np.uint8)
+    around = skin[rows.start : rows.stop + 2, columns.start : columns.stop + 2]
     return cv2.countNonZero(border & around) / cv2.countNonZero(border)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import to_side
 from ml.skin.conspicuity import conspicuity
-from ml.skin.patches import Box, Thresholds, find_patches
+from ml.skin.patches import Codes, Thresholds, find_patches, framed, solid_parts
 from ml.skin.regions import Region
 from ml.values import RGB, Mask, Measurement
 
@@ -34,51 +32,38 @@ def measure_spots(rgb: RGB, skin: Region) -> tuple[Measurement, ...]:
 
     Spots under five pixels of a copy of 384 px are not seen: counts of a distant photo are too low.
     """
-    maps = _masks(rgb, skin.mask) if skin.usable else None
-    counts = None if maps is None else [float(count_spots(mask)) for mask in maps]
-    shares = None if maps is None else [float(mask.mean()) / float(skin.mask.mean()) for mask in maps]
+    small = to_side(rgb, _SIDE)
+    inside = cv2.resize(skin.mask.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST).view(np.bool_)
+    distance = conspicuity(small, inside, _LEAST) if skin.usable else None
+    counts = shares = None
+    if distance is not None:
+        found = [
+            _round_parts(find_patches(distance, inside, _THRESHOLDS.moved(1 + step))) for step in (0, -_STEP, _STEP)
+        ]
+        counts = [float(sum(map(_spots, depths))) for depths in found]
+        pixels = inside.size * float(skin.mask.mean())
+        shares = [sum(map(cv2.countNonZero, depths)) / pixels for depths in found]
     return (
         _measurement("spot_count", counts, 0.5, "spots", skin.name),
         _measurement("spot_area", shares, 0.002, f"share of {skin.name}", skin.name),
     )
 
 
-def count_spots(mask: Mask) -> int:
-    """The parts of ``mask`` (H, W), one that narrows to a waist counted as the parts beside it."""
-    return sum(
-        cv2.connectedComponents((depth > _WAIST * depth.max()).view(np.uint8))[0] - 1 for _, depth in _parts(mask)
-    )
+def _round_parts(mask: Mask) -> list[Floats]:
+    """How far each pixel of a part of ``mask`` (H, W) lies from the part's edge or the photo's, 0 beside it, for each
+    connected part in its box that is not long and thin."""
+    depths = [_depth(part) for _, part in solid_parts(mask.view(np.uint8))]
+    return [depth for depth in depths if np.pi * float(depth.max()) ** 2 >= _ROUND * cv2.countNonZero(depth)]
 
 
-def _masks(rgb: RGB, skin: Mask) -> list[Mask] | None:
-    """The spots at the usual thresholds, and at a step lower and higher."""
-    small = to_side(rgb, _SIDE)
-    inside = cv2.resize(skin.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST).view(np.bool_)
-    distance = conspicuity(small, inside, _LEAST)
-    if distance is None:
-        return None
-    return [_rounded(find_patches(distance, inside, _THRESHOLDS.moved(1 + step))) for step in (0, -_STEP, _STEP)]
+def _depth(part: Codes) -> Floats:
+    return np.asarray(cv2.distanceTransform(framed(part), cv2.DIST_L2, 5)[1:-1, 1:-1], np.float32)
 
 
-def _rounded(mask: Mask) -> Mask:
-    """``mask`` (H, W) without its long thin parts."""
-    kept = np.zeros_like(mask)
-    for box, depth in _parts(mask):
-        if np.pi * float(depth.max()) ** 2 >= _ROUND * np.count_nonzero(depth):
-            kept[box] |= depth > 0
-    return kept
-
-
-def _parts(mask: Mask) -> Iterator[tuple[Box, Floats]]:
-    """The boxes of the connected parts of ``mask`` (H, W), and how far each pixel of a part lies from its edge or the
-    photo's, 0 beside it."""
-    framed = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    depth = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1], np.float32)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
-    for label in range(1, count):
-        left, top, wide, high, _ = stats[label].tolist()
-        box = slice(top, top + high), slice(left, left + wide)
-        yield box, np.where(labels[box] == label, depth[box], np.float32(0))
+def _spots(depth: Floats) -> int:
+    """How many a part of depths ``depth`` (H, W) is when it is split at its waist."""
+    parts, _ = cv2.connectedComponents((depth > _WAIST * depth.max()).view(np.uint8))
+    return int(parts) - 1
 
 
 def _measurement(name: str, values: list[float] | None, least: float, unit: str, region: str) -> Measurement:

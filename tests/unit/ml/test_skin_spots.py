@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ml.skin.regions import Region
-from ml.skin.spots import count_spots, measure_spots
+from ml.skin.spots import measure_spots
 from ml.values import Mask, Measurement
 from tests.unit.ml.skin_images import MONK, skin_patch, with_lesion
 
@@ -66,10 +66,10 @@ def test_folds_are_no_spots() -> None:
     assert measured(photo)["spot_count"].value == 2
 
 
-def test_touching_spots_are_two() -> None:
-    assert count_spots(discs([(100, 100), (119, 100)], 10)) == 2
-    assert count_spots(discs([(100, 100), (104, 100)], 10)) == 1
-    assert count_spots(discs([], 10)) == 0
+@pytest.mark.parametrize(("apart", "spots"), [(56, 2), (12, 1)])
+def test_spots_that_touch_are_two_and_those_that_merge_are_one(apart: int, spots: int) -> None:
+    photo = with_lesion(skin_patch(MONK[3]), discs([(200, 200), (200 + apart, 200)], 30))
+    assert measured(photo)["spot_count"].value == spots
 
 
 def test_spots_off_the_skin_are_not_counted() -> None:
