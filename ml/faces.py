@@ -24,7 +24,7 @@ _INPUT = 192  # both models, pixels
 _CELLS = 48  # the full-range model's grid: one anchor at the centre of each 4-pixel cell
 _BOX_MARGIN = 1.5  # the mesh was trained on squares this much larger than the detected box …
 _MESH_MARGIN = 1.65  # … and is steadiest on ones this much larger than the landmarks' own
-_RIGHT_EYE, _LEFT_EYE = (33, 133, 246, 7), (263, 362, 466, 249)  # landmarks at the corners and lids of each
+_RIGHT_HALF = np.flatnonzero(np.arange(LANDMARKS) < MIRRORED)  # landmarks that have a mirror image on the left
 _PRESENCE = 0.5
 
 Floats = NDArray[np.float32]
@@ -82,21 +82,21 @@ class FaceDetector:
         x and y in pixels of ``rgb`` (outside it where the frame cuts the face); z, depth relative to the
         head's centre, in the same scale, negative towards the camera.
 
-        The mesh is placed twice. The detected box jumps with the detector's grid, so the first landmarks only tell
-        where to look again; there the mean of the crop's and its mirror image's landmarks is taken, whose errors to
-        one side cancel.
+        The mesh is placed twice: the detected box jumps with the detector's grid, so the first landmarks only tell
+        where to look again.
         """
-        roughly = self._place(rgb, _box_region(face), mirrored=False)
-        return None if roughly is None else self._place(rgb, _mesh_region(roughly), mirrored=True)
+        roughly = self._place(rgb, _box_region(face))
+        return None if roughly is None else self._place(rgb, _mesh_region(roughly))
 
-    def _place(self, rgb: RGB, region: _Region, *, mirrored: bool) -> Floats | None:
-        """The landmarks of the face in ``region`` of ``rgb``; ``mirrored``: the mean with those of its mirror image."""
+    def _place(self, rgb: RGB, region: _Region) -> Floats | None:
+        """The landmarks of the face in ``region`` of ``rgb``: the mean of the crop's and of its mirror image's, whose
+        errors to one side cancel."""
         to_crop = region.to_crop()
         crop = np.asarray(_warp(rgb, to_crop, region.side) / 255, np.float32)
         points = self._mesh_of(crop)
         if points is None:
             return None
-        if mirrored and (other := self._mesh_of(np.ascontiguousarray(crop[:, ::-1]))) is not None:
+        if (other := self._mesh_of(np.ascontiguousarray(crop[:, ::-1]))) is not None:
             other[:, 0] = _INPUT - 1 - other[:, 0]
             points = np.asarray((points + other[MIRRORED]) / 2, np.float32)
         back = cv2.invertAffineTransform(to_crop)
@@ -189,8 +189,8 @@ def _box_region(face: Face) -> _Region:
 
 def _mesh_region(points: Floats) -> _Region:
     """Where it looks again: around the landmarks (468, 3)."""
-    right_eye, left_eye = (points[list(corners), :2].mean(axis=0) for corners in (_RIGHT_EYE, _LEFT_EYE))
-    degrees = _tilt(right_eye, left_eye)
+    right, left = (points[half, :2].mean(axis=0) for half in (_RIGHT_HALF, MIRRORED[_RIGHT_HALF]))
+    degrees = _tilt(right, left)
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     turn = np.array([[cosine, sine], [-sine, cosine]])
     upright = points[:, :2] @ turn.T
@@ -199,9 +199,9 @@ def _mesh_region(points: Floats) -> _Region:
     return _Region((float(x), float(y)), degrees, float((last - first).max()) * _MESH_MARGIN)
 
 
-def _tilt(right_eye: Floats, left_eye: Floats) -> float:
-    """Degrees by which the line from the person's right eye to the left one falls, in the photo."""
-    across = left_eye - right_eye
+def _tilt(right: Floats, left: Floats) -> float:
+    """Degrees by which the line from a point (x, y) of the person's right to its mirror image on the left falls."""
+    across = left - right
     return float(np.degrees(np.arctan2(across[1], across[0])))
 
 

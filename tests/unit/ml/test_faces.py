@@ -74,21 +74,38 @@ def widths_apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.linalg.norm(one[:, :2] - other[:, :2], axis=1) / np.linalg.norm(one[234, :2] - one[454, :2])
 
 
-@pytest.mark.models
-def test_a_mirrored_face_has_mirrored_landmarks(detector: FaceDetector) -> None:
-    photo = portrait()
+def apart_when_mirrored(detector: FaceDetector, photo: RGB) -> np.ndarray:
     straight, mirrored = mesh(detector, photo), mesh(detector, np.ascontiguousarray(photo[:, ::-1]))[MIRRORED]
     mirrored[:, 0] = photo.shape[1] - 1 - mirrored[:, 0]
-    assert widths_apart(straight, mirrored).max() < 0.03
+    return widths_apart(straight, mirrored)
+
+
+def apart_when_turned(detector: FaceDetector, photo: RGB, degrees: float) -> np.ndarray:
+    """Turned about the face, in a frame of the same size."""
+    straight = mesh(detector, photo)
+    x, y = straight[:, :2].mean(axis=0).tolist()
+    turn = cv2.getRotationMatrix2D((x, y), degrees, 1.0)
+    found = mesh(detector, np.asarray(cv2.warpAffine(photo, turn, photo.shape[1::-1]), np.uint8))
+    return widths_apart(straight[:, :2] @ turn[:, :2].T + turn[:, 2], found)
+
+
+@pytest.mark.models
+def test_a_mirrored_face_has_mirrored_landmarks(detector: FaceDetector) -> None:
+    assert apart_when_mirrored(detector, portrait()).max() < 0.03
 
 
 @pytest.mark.models
 @pytest.mark.parametrize("degrees", [-10, 10])
 def test_every_landmark_turns_with_the_face(detector: FaceDetector, degrees: float) -> None:
-    turn = cv2.getRotationMatrix2D((226.0, 122.0), degrees, 1.0)
-    photo = portrait()
-    straight, found = mesh(detector, photo), mesh(detector, cv2.warpAffine(photo, turn, (512, 512)))
-    assert widths_apart(straight[:, :2] @ turn[:, :2].T + turn[:, 2], found).max() < 0.03
+    assert apart_when_turned(detector, portrait(), degrees).max() < 0.03
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("name", ["biden2.jpg", "obama.jpg", "obama2.jpg", "obama_small_320x240.jpg"])
+def test_landmarks_of_portraits_agree_with_themselves(detector: FaceDetector, shared_data: Path, name: str) -> None:
+    photo = decode((shared_data / "faces" / name).read_bytes()).rgb
+    assert apart_when_mirrored(detector, photo).max() < 0.03
+    assert all(apart_when_turned(detector, photo, degrees).max() < 0.03 for degrees in (-10, 10))
 
 
 @pytest.mark.models
