@@ -98,9 +98,9 @@ class Stages:
         """What measuring consists of, on all skin of the photo."""
         from ml.skin.colour import linear_to_lab, rgb_to_lab, white_balance
         from ml.skin.face import colour_means
-        from ml.skin.lesion import segment_lesion
+        from ml.skin.lesion import segment_lesion, surroundings
         from ml.skin.lines import lines
-        from ml.skin.pigment import pigment_maps, skin_pigment
+        from ml.skin.pigment import lesion_contrast, pigment_maps, skin_pigment
         from ml.skin.regions import Region
         from ml.skin.roughness import binary_patterns, co_occurrence, roughness
         from ml.skin.shape import lesion_geometry
@@ -120,6 +120,8 @@ class Stages:
         pigment = part("pigment maps", lambda: pigment_maps(small, mask))
         part("pigment of the skin", lambda: skin_pigment(pigment, skin))
         found = part("lesion mask", lambda: segment_lesion(small, mask))
+        if found is not None:
+            part("lesion contrast", lambda: lesion_contrast(pigment, found.mask, surroundings(found.mask, mask)))
         part("lesion geometry", lambda: lesion_geometry(found, lab, mask))
         part("spots", lambda: measure_spots(small, skin))
         surface = part("surface", lambda: skin_surface(lab[..., 0], mask))

@@ -74,15 +74,21 @@ def weights_of(noise: Doubles, light: float, white: Doubles | None = None) -> Do
 
 def likeliest(density: Doubles, weights: Doubles, stride: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows and columns in the model's table of the pigments that are likeliest for densities (N, 3)."""
-    table = density_table()[::stride, ::stride].reshape(-1, 3).astype(np.float64)
-    pigments = _pigments()[::stride, ::stride]
     # (d - t)ᵀ W (d - t), less what depends on d alone, as one product of matrices
     linear = -2 * np.einsum("nij,nj->ni", weights, density)
-    squares = np.einsum("ti,tj->tij", table, table).reshape(-1, 9)
-    cost = linear @ table.T + weights.reshape(-1, 9) @ squares.T
-    cost += (((pigments - _MEAN) / _SPREAD) ** 2).sum(axis=-1).ravel()
-    row, column = np.unravel_index(cost.argmin(axis=1), pigments.shape[:2])
+    terms = _cost_terms(stride)
+    cost = np.concatenate([linear, weights.reshape(-1, 9), np.ones((len(density), 1))], axis=1) @ terms
+    row, column = np.unravel_index(cost.argmin(axis=1), _pigments()[::stride, ::stride].shape[:2])
     return row * stride, column * stride
+
+
+@cache
+def _cost_terms(stride: int) -> Doubles:
+    """What each of the model's colours t adds to a cost: (13, …), its t, its t tᵀ and what its pigments are worth."""
+    table = density_table()[::stride, ::stride].reshape(-1, 3).astype(np.float64)
+    squares = np.einsum("ti,tj->tij", table, table).reshape(-1, 9)
+    prior = (((_pigments()[::stride, ::stride] - _MEAN) / _SPREAD) ** 2).sum(axis=-1).ravel()
+    return np.concatenate([table, squares, prior[:, None]], axis=1).T.copy()
 
 
 def _read(position: Floats) -> Floats:

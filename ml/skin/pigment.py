@@ -7,6 +7,7 @@ so anything that is not a ratio of channels, or a difference within the photo, s
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -14,38 +15,60 @@ from numpy.typing import NDArray
 
 from ml.skin.colour import optical_density
 from ml.skin.regions import Region
-from ml.skin.unmixing import unmix
+from ml.skin.unmixing import Box, unmix
 from ml.values import RGB, Mask, Measurement
 
 Floats = NDArray[np.float32]
 
-_PER_DECADE = np.float32(100 / np.log(10))
-_INDICES = np.array([(-_PER_DECADE, _PER_DECADE, 0), (_PER_DECADE, 0, 0)], np.float32)  # of R, G, B density
+_CODES = np.arange(256, dtype=np.uint8)
+_INDEX = np.asarray(optical_density(_CODES) * (100 / np.log(10)), np.float32)  # of a code: 100·log10(1/linear)
 
 _EI = "100·log10(R/G), linear reflectance"
 _MI = "100·log10(1/R), linear reflectance"
 _MODEL = "ln of the volume fraction, by a two-layer optical model of skin inverted (Claridge 2003, Jacques 2013)"
 _CONTRAST = "lesion_minus_surrounding"
+_DIFFERENCES = (
+    ("erythema_index_difference", "index", _EI),
+    ("melanin_index_difference", "index", _MI),
+    ("melanin_difference", "ln", _MODEL),
+    ("haemoglobin_difference", "ln", _MODEL),
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Pigment:
-    """Maps (H, W): ``erythema`` and ``melanin_index`` in index units, ``melanin`` and ``haemoglobin`` as natural
-    logarithms of volume fractions, of melanosomes in the epidermis and of blood in the dermis, by `ml.skin.unmixing`.
-    A model's fractions are no laboratory's: read differences within a photo."""
+    """Maps (H, W) of a photo ``rgb`` (H, W, 3) whose exposure is judged by its ``skin`` (H, W), or by all of it:
+    ``erythema`` and ``melanin_index`` in index units, ``melanin`` and ``haemoglobin`` as natural logarithms of volume
+    fractions, of melanosomes in the epidermis and of blood in the dermis, by `ml.skin.unmixing`. A model's fractions
+    are no laboratory's: read differences within a photo."""
 
+    rgb: RGB
+    skin: Mask | None
     erythema: Floats
     melanin_index: Floats
-    melanin: Floats
-    haemoglobin: Floats
+
+    def within(self, box: Box) -> tuple[Floats, ...]:
+        """The four maps in a ``box``, for less than all of them would take."""
+        fractions = unmix(self.rgb, self.skin, box)
+        return self.erythema[box], self.melanin_index[box], fractions[..., 0], fractions[..., 1]
+
+    @property
+    def melanin(self) -> Floats:
+        return self._fractions[..., 0]
+
+    @property
+    def haemoglobin(self) -> Floats:
+        return self._fractions[..., 1]
+
+    @cached_property
+    def _fractions(self) -> Floats:
+        return unmix(self.rgb, self.skin)
 
 
 def pigment_maps(rgb: RGB, skin: Mask | None = None) -> Pigment:
-    """The maps of a photo (H, W, 3), whose exposure is judged by its ``skin`` (H, W), or by all of it."""
-    density = optical_density(rgb)
-    erythema, melanin_index = (np.asarray(cv2.transform(density, weights[None]), np.float32) for weights in _INDICES)
-    melanin, haemoglobin = cv2.split(unmix(rgb, skin))
-    return Pigment(erythema, melanin_index, np.asarray(melanin, np.float32), np.asarray(haemoglobin, np.float32))
+    """The maps of a photo (H, W, 3) with ``skin`` (H, W); those of volume fractions are computed when they are read."""
+    melanin_index, green = (np.asarray(cv2.LUT(cv2.extractChannel(rgb, code), _INDEX), np.float32) for code in (0, 1))
+    return Pigment(rgb, skin, np.asarray(green - melanin_index, np.float32), melanin_index)
 
 
 def skin_pigment(maps: Pigment, skin: Region) -> tuple[Measurement, ...]:
@@ -61,22 +84,17 @@ def lesion_contrast(maps: Pigment, lesion: Mask | None, surrounding: Mask | None
 
     The difference cancels exposure, and the constant melanin that the erythema index sees on dark skin.
     """
-    parts = None
-    if lesion is not None and surrounding is not None:
-        parts = Region(_CONTRAST, lesion), Region(_CONTRAST, surrounding)
-    return (
-        _difference("erythema_index_difference", maps.erythema, parts, "index", _EI),
-        _difference("melanin_index_difference", maps.melanin_index, parts, "index", _MI),
-        _difference("melanin_difference", maps.melanin, parts, "ln", _MODEL),
-        _difference("haemoglobin_difference", maps.haemoglobin, parts, "ln", _MODEL),
-    )
-
-
-def _difference(name: str, values: Floats, parts: tuple[Region, Region] | None, unit: str, method: str) -> Measurement:
-    absent = Measurement(name, None, unit, method, _CONTRAST)
-    if parts is None:
+    absent = tuple(Measurement(name, None, unit, method, _CONTRAST) for name, unit, method in _DIFFERENCES)
+    if lesion is None or surrounding is None or not (lesion.any() and surrounding.any()):
         return absent
-    lesion, around = (part.mean(name, values, unit, method) for part in parts)
+    left, top, wide, high = cv2.boundingRect((lesion | surrounding).view(np.uint8))
+    box = slice(top, top + high), slice(left, left + wide)
+    parts = Region(_CONTRAST, lesion[box]), Region(_CONTRAST, surrounding[box])
+    return tuple(_difference(measure, values, parts) for measure, values in zip(absent, maps.within(box), strict=True))
+
+
+def _difference(absent: Measurement, values: Floats, parts: tuple[Region, Region]) -> Measurement:
+    lesion, around = (part.mean(absent.name, values, absent.unit, absent.method) for part in parts)
     if lesion.value is None or around.value is None:
         return absent
     spread = None

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 def median(values: NDArray[np.float32]) -> float:
     """The median of ``values`` (n,), n ≥ 1: a histogram tells the step that holds it, and only that step is sorted."""
-    low, high = values.min(), values.max()
-    steps = ((values - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+    low, high, *_ = cv2.minMaxLoc(values)
+    scale = 255 / ((high - low) or 1)
+    steps = np.asarray(cv2.convertScaleAbs(values, alpha=scale, beta=-low * scale), np.uint8).ravel()
     upto = _cumulative(steps)
     middle = np.array([(len(values) - 1) // 2, len(values) // 2])
     first, last = np.searchsorted(upto, middle, side="right")

@@ -37,13 +37,13 @@ class Region:
         """The mean of ``values`` (H, W) in the region with its standard error; None where it is not usable."""
         if not self.usable:
             return Measurement(name, None, unit, method, self.name)
-        sums = self._blocks.sums(values)
-        value, error = float(sums.sum()) / self.pixels, standard_error(self._blocks.means(sums))
-        return Measurement(name, value, unit, method, self.name, error)
+        value, blocks = self.means(values)
+        return Measurement(name, value, unit, method, self.name, standard_error(blocks))
 
-    def block_means(self, values: Floats) -> NDArray[np.float64]:
-        """Means of the region's ``values`` (H, W) over each block that it fills to a quarter or more."""
-        return self._blocks.means(self._blocks.sums(values))
+    def means(self, values: Floats) -> tuple[float, NDArray[np.float64]]:
+        """The mean of the region's ``values`` (H, W), and their means over each block that it fills to a quarter."""
+        sums = self._blocks.sums(values)
+        return float(sums.sum()) / self.pixels, self._blocks.means(sums)
 
     @cached_property
     def _blocks(self) -> _Blocks:
@@ -51,29 +51,45 @@ class Region:
 
 
 class _Blocks:
-    """The blocks of a mask's bounding box. Sums over them are two products with matrices of zeros and ones."""
+    """The blocks of a mask's bounding box."""
 
     def __init__(self, mask: Mask) -> None:
         left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
         self._box = (slice(top, top + high), slice(left, left + wide))
-        self._inside = mask[self._box]
-        self._rows, self._columns = _one_hot(high), _one_hot(wide).T
-        self._counts = self.sums(np.ones_like(mask, np.float32))
+        self._inside = np.ascontiguousarray(mask[self._box]).view(np.uint8)
+        self._rows, self._columns = _blocks_of(high), _one_hot(wide)
+        self._counts = self._sums(self._inside)
         self._filled = self._counts >= max(1.0, _MIN_FILLED * high * wide / GRID**2)
 
     def sums(self, values: Floats) -> NDArray[np.float64]:
         """Sums (8, 8) of the masked ``values`` (H, W) over each block."""
-        inside = values[self._box] * self._inside
-        return np.asarray(self._rows @ inside @ self._columns, np.float64)
+        return self._sums(np.asarray(cv2.copyTo(values[self._box], self._inside), np.float32))
 
     def means(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Means (n,) of the blocks that are filled enough."""
         return np.asarray(sums[self._filled] / self._counts[self._filled])
 
+    def _sums(self, inside: Floats | NDArray[np.uint8]) -> NDArray[np.float64]:
+        # Rows would be two products of matrices as well, but so large that some libraries start threads for the first.
+        return np.asarray(np.stack([_column_sums(inside[rows]) for rows in self._rows]) @ self._columns, np.float64)
+
+
+def _blocks_of(length: int) -> tuple[slice, ...]:
+    """Which of so many rows are each block's; of fewer than eight, some have none."""
+    edges = [-(-block * length // GRID) for block in range(GRID + 1)]
+    return tuple(map(slice, edges[:-1], edges[1:]))
+
 
 def _one_hot(length: int) -> Floats:
-    """(8, length): which of the blocks each row, or column, lies in."""
-    return np.asarray(np.arange(GRID)[:, None] == np.arange(length) * GRID // length, np.float32)
+    """(length, 8): which of the blocks each column lies in."""
+    return np.asarray(np.arange(length)[:, None] * GRID // length == np.arange(GRID), np.float32)
+
+
+def _column_sums(values: Floats | NDArray[np.uint8]) -> Floats:
+    """Sums (w,) of ``values`` (h, w), of which h may be 0."""
+    if not len(values):
+        return np.zeros(values.shape[1], np.float32)
+    return np.asarray(cv2.reduce(values, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0], np.float32)
 
 
 def standard_error(means: NDArray[np.float64]) -> float | None:

@@ -32,6 +32,14 @@ _OUTLINED = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class MainLesion:
+    """The largest connected part of a mask: its pixels ``inside`` (h, w) its bounding ``box``, rows and columns."""
+
+    box: tuple[slice, slice]
+    inside: Mask
+
+
 @dataclass(frozen=True)
 class _Shape:
     asymmetry: float
@@ -53,7 +61,7 @@ def lesion_geometry(
     """
     masks = () if found is None else (found.mask, found.narrow, found.wide)
     mains = [main_lesion(mask) for mask in masks]
-    shapes = [None if main is None else _shape(main) for main in mains]
+    shapes = [None if main is None else _shape(main, skin.shape) for main in mains]
     diameter = _ranged(shapes, lambda shape: shape.diameter * scale, least=scale)
     millimetres = (None, None) if pixels_per_mm is None else tuple(_per(part, pixels_per_mm) for part in diameter)
     return (
@@ -70,28 +78,36 @@ def lesion_geometry(
     )
 
 
-def main_lesion(mask: Mask) -> Mask | None:
-    """The largest connected part of ``mask``, or None where it has no part of 100 pixels."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)
+def main_lesion(mask: Mask) -> MainLesion | None:
+    """The largest connected part of ``mask`` (H, W), or None where it has no part of 100 pixels."""
+    left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
+    lesions = mask[top : top + high, left : left + wide]  # a lesion is a small part of most photos
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(lesions.view(np.uint8), connectivity=4)
     if count < 2:
         return None
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    return labels == largest if stats[largest, cv2.CC_STAT_AREA] >= _MIN_PIXELS else None
-
-
-def _shape(main: Mask) -> _Shape | None:
-    contours, _ = cv2.findContours(main.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    outline = np.asarray(max(contours, key=cv2.contourArea)[:, 0], np.int32)
-    height, width = main.shape
-    if np.mean((outline == 0) | (outline == (width - 1, height - 1))) * 2 > _CUT:
+    x, y, wide, high, area = stats[largest].tolist()
+    if area < _MIN_PIXELS:
         return None
-    diameter = _feret(outline)
-    return _Shape(_asymmetry(main), _compactness(outline, diameter), diameter)
+    box = slice(top + y, top + y + high), slice(left + x, left + x + wide)
+    return MainLesion(box, labels[y : y + high, x : x + wide] == largest)
 
 
-def _feret(outline: NDArray[np.int32]) -> float:
-    """The greatest distance between two points of an outline (n, 2) of pixels, a pixel's own width included."""
-    hull = cv2.convexHull(outline)[:, 0].astype(np.float32)
+def _shape(main: MainLesion, frame: tuple[int, ...]) -> _Shape | None:
+    rows, columns = main.box
+    contours, _ = cv2.findContours(main.inside.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = np.asarray(max(contours, key=cv2.contourArea)[:, 0], np.int32)
+    height, width = frame
+    x, y = (outline + np.array((columns.start, rows.start))).T
+    if np.mean((x == 0) | (x == width - 1)) + np.mean((y == 0) | (y == height - 1)) > _CUT:
+        return None
+    hull = np.asarray(cv2.convexHull(outline)[:, 0], np.float32)
+    diameter = _feret(hull)
+    return _Shape(_asymmetry(main.inside, hull), _compactness(outline, diameter), diameter)
+
+
+def _feret(hull: Floats) -> float:
+    """The greatest distance between two corners (n, 2) of pixels' convex hull, a pixel's own width included."""
     return float(np.sqrt(((hull[:, None] - hull) ** 2).sum(axis=2).max())) + 1
 
 
@@ -105,29 +121,24 @@ def _compactness(outline: NDArray[np.int32], diameter: float) -> float:
     return float(cv2.arcLength(smooth, True) ** 2 / (4 * np.pi * max(cv2.contourArea(smooth), 1.0)))
 
 
-def _asymmetry(main: Mask) -> float:
-    """Turned to its principal axes about its centroid, a lesion is compared with its mirror images."""
+def _asymmetry(main: Mask, hull: Floats) -> float:
+    """Turned to its principal axes about its centroid, a lesion is compared with its mirror images. ``hull``: corners
+    (n, 2) of its convex hull, one of which is its farthest pixel from anywhere."""
     moments = cv2.moments(main.view(np.uint8), binaryImage=True)
-    x, y = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+    centroid = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
     degrees = float(np.degrees(np.arctan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"]) / 2))
-    radius = _reach(main, x, y)
-    turn = np.asarray(cv2.getRotationMatrix2D((x, y), degrees, (_FOLDED - 2) / (2 * radius)), np.float64)
-    turn[:, 2] += (_FOLDED - 1) / 2 - np.array([x, y])
+    radius = float(np.hypot(*(hull - centroid).T).max()) + 1
+    turn = np.asarray(cv2.getRotationMatrix2D(centroid.tolist(), degrees, (_FOLDED - 2) / (2 * radius)), np.float64)
+    turn[:, 2] += (_FOLDED - 1) / 2 - centroid
     upright = cv2.warpAffine(main.astype(np.float32), turn, (_FOLDED, _FOLDED))
     differs = [float(np.abs(upright - np.flip(upright, axis)).sum()) for axis in (0, 1)]
     return sum(differs) / 2 / (2 * float(upright.sum()))
 
 
-def _reach(main: Mask, x: float, y: float) -> float:
-    """The distance of a mask's farthest pixel from (x, y)."""
-    rows, columns = np.nonzero(main)
-    return float(np.hypot(columns - x, rows - y).max()) + 1
-
-
-def _colours(lab: Floats, main: Mask | None) -> float | None:
+def _colours(lab: Floats, main: MainLesion | None) -> float | None:
     if main is None:
         return None
-    _, deviations = cv2.meanStdDev(lab, mask=main.view(np.uint8))
+    _, deviations = cv2.meanStdDev(lab[main.box], mask=main.inside.view(np.uint8))
     return float(np.linalg.norm(deviations))
 
 

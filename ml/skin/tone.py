@@ -102,12 +102,12 @@ def typology_angle(lab: Floats, skin: Region) -> TypologyAngle | None:
     and b*; None where the region is not usable, or where their mean b* is not positive."""
     if not skin.usable:
         return None
-    typical = Region(skin.name, typical_skin(lab, skin.mask))
-    mean, _, mean_b, _ = cv2.mean(lab, typical.mask.view(np.uint8))
+    lightness, b = (np.asarray(cv2.extractChannel(lab, channel), np.float32) for channel in (0, 2))
+    typical = Region(skin.name, typical_skin(lightness, b, skin.mask))
+    (mean, means), (mean_b, means_b) = typical.means(lightness), typical.means(b)
     if mean_b <= 0:
         return None
-    angles = _ita(typical.block_means(lab[..., 0]), typical.block_means(lab[..., 2]))
-    return TypologyAngle(float(_ita(mean, mean_b)), mean, standard_error(angles))
+    return TypologyAngle(float(_ita(mean, mean_b)), mean, standard_error(_ita(means, means_b)))
 
 
 def ita_measurement(name: str, angle: TypologyAngle | None, skin: Region, method: str = METHOD) -> Measurement:
@@ -117,16 +117,19 @@ def ita_measurement(name: str, angle: TypologyAngle | None, skin: Region, method
     return Measurement(name, angle.degrees, "°", method, skin.name, angle.uncertainty)
 
 
-def typical_skin(lab: Floats, mask: Mask) -> Mask:
-    """The skin within one standard deviation of the median in L* and in b*; all of it where none is."""
-    own = own_colour(lab[..., 0], mask)
-    typical = own & _near_median(lab[..., 0], own) & _near_median(lab[..., 2], own)
-    return typical if typical.any() else own
+def typical_skin(lightness: Floats, b: Floats, mask: Mask) -> Mask:
+    """The skin within one standard deviation of the median in L* and in b*, (H, W) all; all of it where none is."""
+    own = own_colour(lightness, mask)
+    near = _near_median(lightness[own]) & _near_median(b[own])
+    if not near.any():
+        return own
+    typical = np.zeros_like(own)
+    typical[own] = near
+    return typical
 
 
-def _near_median(values: Floats, mask: Mask) -> Mask:
-    inside = values[mask]
-    return np.asarray(np.abs(values - np.float32(median(inside))) <= inside.std())
+def _near_median(values: Floats) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(values - np.float32(median(values))) <= values.std())
 
 
 def _ita(lightness: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:

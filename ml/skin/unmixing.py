@@ -17,6 +17,7 @@ from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Box = tuple[slice, slice]  #: rows and columns
 
 _TYPICAL = 4  # values to a side that the typical skin is a mean of
 _EXPOSURE = 0.15  # in optical density: one standard deviation of a photo's mean light
@@ -25,16 +26,26 @@ _REACH = 7  # values to a side that may be averaged
 _ALIKE = 0.15  # in optical density, one standard deviation: neighbours further apart are not averaged
 
 
-def unmix(rgb: RGB, skin: Mask | None = None) -> Floats:
-    """ln of the volume fractions of melanin and of blood (H, W, 2), of a photo (H, W, 3) with ``skin`` (H, W).
+def unmix(rgb: RGB, skin: Mask | None = None, box: Box | None = None) -> Floats:
+    """ln of the volume fractions of melanin and of blood (h, w, 2), in a ``box``, or all, of a photo (H, W, 3) with
+    ``skin`` (H, W).
 
     Every four pixels are averaged, which halves the rounding. Without skin the values mean nothing, but are finite.
     """
     height, width = rgb.shape[:2]
+    wanted = box or (slice(0, height), slice(0, width))
     fine = _shrink(optical_density(rgb), AVERAGED)
     exposure = _exposure(_typical(fine, skin))
-    pigments = likeliest_pigments(_steadied(fine), exposure)
-    return np.asarray(cv2.resize(pigments, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    rows, columns = _seen(wanted[0], height, len(fine)), _seen(wanted[1], width, fine.shape[1])
+    pigments = np.zeros((*fine.shape[:2], 2), np.float32)
+    pigments[rows, columns] = likeliest_pigments(_steadied(fine[rows, columns]), exposure)
+    return np.asarray(cv2.resize(pigments, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[wanted]
+
+
+def _seen(part: slice, pixels: int, values: int) -> slice:
+    """Which of ``values`` along a side of so many ``pixels`` a ``part`` of these is computed from."""
+    scale, beside = values / pixels, _REACH // 2 + 2  # two more, for the values between which a pixel lies
+    return slice(max(0, int(part.start * scale) - beside), int(part.stop * scale) + 1 + beside)
 
 
 def _steadied(density: Floats) -> Floats:

@@ -90,3 +90,12 @@ def test_without_a_lesion_or_its_surroundings_there_is_no_difference(
 def test_black_pixels_stay_finite() -> None:
     maps = pigment_maps(np.zeros((4, 4, 3), np.uint8))
     assert np.isfinite([maps.erythema, maps.melanin_index, maps.melanin, maps.haemoglobin]).all()
+
+
+@pytest.mark.parametrize(("top", "left"), [(0, 0), (21, 40), (52, 70)])
+def test_the_maps_of_a_part_are_those_of_the_whole(top: int, left: int) -> None:
+    photo = skin_patch(MONK[6], 75, 101)
+    maps, box = pigment_maps(photo), (slice(top, top + 23), slice(left, left + 31))
+    whole = (maps.erythema, maps.melanin_index, maps.melanin, maps.haemoglobin)
+    for part, values in zip(maps.within(box), whole, strict=True):
+        assert part == pytest.approx(values[box], abs=1e-5)
