@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from ml.skin.colour import linear_to_srgb, rgb_to_lab, srgb_to_linear
+from ml.skin.colour import lightness_and_b, linear_to_srgb, srgb_to_linear
 from ml.skin.regions import Region
 from ml.skin.segmentation import skin_mask
 from ml.skin.tone import MIN_COVERAGE, monk_features, typology_angle
@@ -72,7 +72,7 @@ def _relit(rgb: RGB, rng: np.random.Generator) -> RGB:
 
 def _read(kind: str, case: int, monk: int, rgb: RGB, whole: bool = False) -> Iterator[Sample]:
     mask = np.ones(rgb.shape[:2], np.bool_) if whole else skin_mask(rgb)
-    angle = typology_angle(rgb_to_lab(rgb), Region("skin", mask, MIN_COVERAGE))
+    angle = typology_angle(*lightness_and_b(rgb), Region("skin", mask, MIN_COVERAGE))
     if angle is not None:
         yield Sample(kind, case, monk, angle.degrees, angle.lightness)
 

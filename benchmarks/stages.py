@@ -96,7 +96,7 @@ class Stages:
 
     def _parts(self, small: RGB, mask: Mask, watch: Stopwatch) -> None:
         """What measuring consists of, on all skin of the photo."""
-        from ml.skin.colour import linear_to_lab, rgb_to_lab, white_balance
+        from ml.skin.colour import illuminant, lightness_and_b, rgb_to_lab
         from ml.skin.face import colour_means
         from ml.skin.lesion import segment_lesion, surroundings
         from ml.skin.lines import lines
@@ -114,8 +114,9 @@ class Stages:
 
         skin = Region("skin", mask)
         lab = part("CIELAB", lambda: rgb_to_lab(small))
-        balanced = part("white balance", lambda: linear_to_lab(white_balance(small)))
-        part("tone, raw and balanced", lambda: [typology_angle(colours, skin) for colours in (lab, balanced)])
+        balanced = part("white balance", lambda: lightness_and_b(small, illuminant(small)))
+        both = (lab[..., 0], lab[..., 2]), balanced
+        part("tone, raw and balanced", lambda: [typology_angle(*colours, skin) for colours in both])
         part("colour means", lambda: colour_means(lab, skin))
         pigment = part("pigment maps", lambda: pigment_maps(small, mask))
         part("pigment of the skin", lambda: skin_pigment(pigment, skin))

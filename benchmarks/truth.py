@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import rgb_to_lab
+from ml.skin.colour import lightness_and_b
 from ml.skin.pigment import Pigment, pigment_maps
 from ml.skin.quality import assess
 from ml.skin.regions import Region
@@ -97,7 +97,7 @@ def _as_photographed(view: RenderedView) -> dict[str, float | None]:
 
 
 def _off(view: RenderedView, mask: Mask) -> float | None:
-    angle = typology_angle(rgb_to_lab(view.rgb), Region("skin", mask, MIN_COVERAGE))
+    angle = typology_angle(*lightness_and_b(view.rgb), Region("skin", mask, MIN_COVERAGE))
     return None if angle is None else angle.degrees - view.true_ita_deg
 
 

@@ -30,7 +30,6 @@ LUMA = _XYZ[1].astype(np.float32)  #: weights of linear R, G, B in the relative 
 
 _TO_WHITE = (_XYZ / D65[:, None]).astype(np.float32)  # linear RGB to X/Xn, Y/Yn, Z/Zn
 _LAB_EDGE, _LAB_SLOPE = np.float32(216 / 24389), np.float32(24389 / 27)  # CIE 15: ε and κ
-_TO_LAB = np.array([[0, 116, 0, -16], [500, -500, 0, 0], [0, 200, -200, 0]], np.float32)  # from f(X), f(Y), f(Z), 1
 _CLIPPED = 250  # codes from here on may stand for any brighter light
 
 
@@ -101,18 +100,49 @@ def _look_up(codes: RGB, table: Floats) -> Floats:
 
 
 def linear_to_lab(linear: Floats) -> Floats:
-    """Linear sRGB (…, 3) to CIELAB D65 (…, 3): L* 0–100, a* and b* in the same unit."""
-    f = cv2.transform(linear.reshape(-1, 1, 3), _TO_WHITE)
-    dark = f <= _LAB_EDGE
-    straight = (_LAB_SLOPE * f[dark] + 16) / 116
-    np.cbrt(f, out=f)
-    f[dark] = straight
-    return np.asarray(cv2.transform(f, _TO_LAB), np.float32).reshape(linear.shape)
+    """Linear sRGB (…, 3) to CIELAB D65 (…, 3): L* 0–100, a* and b* in the same unit. Each lies in one piece."""
+    x, y, z = (_root(linear, weights) for weights in _TO_WHITE)
+    lab = np.empty((3, *y.shape), np.float32)
+    _lightness(y, out=lab[0])
+    np.multiply(np.subtract(x, y, out=x), 500, out=lab[1])
+    np.multiply(np.subtract(y, z, out=z), 200, out=lab[2])
+    return np.moveaxis(lab, 0, -1)
 
 
 def rgb_to_lab(rgb: RGB) -> Floats:
     """sRGB codes (…, 3) to CIELAB D65 (…, 3)."""
     return linear_to_lab(srgb_to_linear(rgb))
+
+
+def lightness(rgb: RGB) -> Floats:
+    """L* (…) of sRGB codes (…, 3): what ``rgb_to_lab`` gives, without the colours."""
+    return _lightness(_root(srgb_to_linear(rgb), _TO_WHITE[1]))
+
+
+def lightness_and_b(rgb: RGB, light: Floats | None = None) -> tuple[Floats, Floats]:
+    """L* and b* (…) of sRGB codes (…, 3), which tell the tone of skin; ``light``: as if lit by white instead of this
+    (3,), as in ``white_balance``."""
+    to_white = _TO_WHITE if light is None else np.asarray(_TO_WHITE * _gains(light), np.float32)
+    linear = srgb_to_linear(rgb)
+    y, z = (_root(linear, weights) for weights in to_white[1:])
+    return _lightness(y), np.multiply(np.subtract(y, z, out=z), 200, out=z)
+
+
+def _root(linear: Floats, weights: Floats) -> Floats:
+    """CIE 15's f, nearly a cube root, of the sum (…) of linear sRGB (…, 3) times ``weights`` (3,)."""
+    f = np.asarray(cv2.transform(linear.reshape(-1, 1, 3), weights[None]), np.float32)
+    dark = f <= _LAB_EDGE
+    straight = (_LAB_SLOPE * f[dark] + 16) / 116 if dark.any() else None
+    np.cbrt(f, out=f)
+    if straight is not None:
+        f[dark] = straight
+    return f.reshape(linear.shape[:-1])
+
+
+def _lightness(y: Floats, out: Floats | None = None) -> Floats:
+    """L* of f(Y)."""
+    scaled = np.multiply(y, 116, out=out)
+    return np.subtract(scaled, 16, out=scaled)
 
 
 def illuminant(rgb: RGB, p: float = 6) -> Floats | None:
@@ -121,12 +151,14 @@ def illuminant(rgb: RGB, p: float = 6) -> Floats | None:
     Finlayson and Trezzi (2004). p = 1 is grey-world, p → ∞ white-patch. Pixels with a clipped channel are left
     out, as they no longer tell the light's colour. None where no lit, unclipped pixel is left.
     """
-    told = (brightest(rgb) < _CLIPPED).view(np.uint8)
+    channels = cv2.split(rgb)
+    told = (cv2.max(cv2.max(*channels[:2]), channels[2]) < _CLIPPED).view(np.uint8)
     pixels = cv2.countNonZero(told)
     if not pixels:
         return None
+    some = None if pixels == told.size else told
     powers = _LINEAR.astype(np.float64) ** p
-    counts = [cv2.calcHist([rgb], [channel], told, [256], [0, 256]).ravel() for channel in range(3)]
+    counts = [cv2.calcHist([channel], [0], some, [256], [0, 256]).ravel() for channel in channels]
     estimate = (np.array(counts, np.float64) @ powers / pixels) ** (1 / p)
     if estimate.min() <= 0:
         return None
@@ -140,7 +172,12 @@ def white_balance(rgb: RGB, p: float = 6) -> Floats:
     computed from this beside the uncorrected value, never instead of it.
     """
     linear, light = srgb_to_linear(rgb), illuminant(rgb, p)
-    return linear if light is None else np.asarray(cv2.transform(linear, np.diag(LUMA @ light / light)), np.float32)
+    return linear if light is None else np.asarray(cv2.transform(linear, np.diag(_gains(light))), np.float32)
+
+
+def _gains(light: Floats) -> Floats:
+    """What turns linear R, G and B (3,) under ``light`` (3,) into those under white."""
+    return np.asarray(LUMA @ light / light, np.float32)
 
 
 def shades_of_grey(rgb: RGB, p: float = 6) -> RGB:

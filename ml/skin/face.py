@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,21 +77,14 @@ def zone_mask(zone: Zone, height: int, width: int) -> Mask:
     return np.asarray(polygon2mask((height, width), corners), np.bool_)
 
 
-def zones_mask(zones: Iterable[Zone], height: int, width: int) -> Mask:
-    """The pixels of any of ``zones``."""
-    union = np.zeros((height, width), np.bool_)
-    for zone in zones:
-        union |= zone_mask(zone, height, width)
-    return union
-
-
-def measure_zone(zone: Zone, maps: SkinMaps) -> Zone:
-    """``zone`` with its lightness, redness, evenness and erythema index, on the skin inside it.
+def measure_zone(zone: Zone, inside: Mask, maps: SkinMaps) -> Zone:
+    """``zone``, whose mask ``inside`` (H, W) is, with its lightness, redness, evenness and erythema index, on the skin
+    in it.
 
     Hair, glasses and anything else that is not skin-coloured is left out; values are None where under 64
     pixels remain.
     """
-    region = Region(zone.name, zone_mask(zone, *maps.skin.shape) & maps.skin)
+    region = Region(zone.name, inside & maps.skin)
     return replace(zone, measurements=(*colour_means(maps.lab, region)[:2], *_surface(maps, region)))
 
 

@@ -102,7 +102,10 @@ def _read(position: Floats) -> Floats:
         cv2.remap(_atlas(), blue, row + shift, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         for shift in (np.float32(0), rows)
     )
-    return np.asarray(cv2.log(near + (far - near) * (red - slab)[..., None]) / _POWERS, np.float32)
+    along = red - slab
+    found = np.asarray(cv2.log(near + (far - near) * cv2.merge([along, along])), np.float32)
+    found[..., 1] /= _POWERS[1]  # the other power is 1
+    return found
 
 
 @cache

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ml.skin.colour import linear_to_lab, rgb_to_lab, white_balance, working_copy
-from ml.skin.face import SkinMaps, colour_means, measure_zone, zone_mask, zones_mask
+import numpy as np
+
+from ml.skin.colour import illuminant, lightness_and_b, rgb_to_lab, working_copy
+from ml.skin.face import SkinMaps, colour_means, measure_zone, zone_mask
 from ml.skin.lesion import segment_lesion, surroundings
 from ml.skin.pigment import lesion_contrast, pigment_maps, skin_pigment
 from ml.skin.pores import measure_pores
@@ -51,7 +53,8 @@ def measure_skin(
     face. ``score`` is None throughout: a percentile needs a population, which the caller may know.
     """
     copy, photo = working_copy(rgb), rgb if photo is None else photo
-    face = zones_mask(zones, *copy.shape[:2]) if zones else None
+    insides = [zone_mask(zone, *copy.shape[:2]) for zone in zones or ()]
+    face = np.logical_or.reduce(insides) if insides else None
     skin = mask if mask is not None and face is None else skin_mask(copy, seed=face)
     region = Region("skin", skin, MIN_COVERAGE) if face is None else Region("face", skin & face)
     lab = rgb_to_lab(copy)
@@ -60,7 +63,8 @@ def measure_skin(
         surface = skin_surface(lab[..., 0], skin) if face is None else face_surface(photo, skin, face)
     pigment = pigment_maps(copy, region.mask)
     # As photographed, and after white balance: how far the two differ tells how sure either is.
-    angle, balanced = typology_angle(lab, region), typology_angle(linear_to_lab(white_balance(copy)), region)
+    angle = typology_angle(lab[..., 0], lab[..., 2], region)
+    balanced = typology_angle(*lightness_and_b(copy, illuminant(copy)), region)
     # Lips, eyes and nostrils are darker than the skin around them too: on a face, only its zones are searched.
     found = segment_lesion(copy, region.mask) if region.usable and not portrait else None
     lesion = None if found is None else found.mask
@@ -82,14 +86,19 @@ def measure_skin(
     )
     maps = SkinMaps(lab, pigment.erythema, skin)
     pores = measure_pores(photo, zones, skin) if zones else {}
-    measured = None if zones is None else tuple(_zone(zone, maps, surface, pores.get(zone.name)) for zone in zones)
+    measured = None
+    if zones is not None:
+        measured = tuple(
+            _zone(zone, inside, maps, surface, pores.get(zone.name))
+            for zone, inside in zip(zones, insides, strict=True)
+        )
     return Skin(tone_of(angle, region, balanced), with_repeatability(measurements), measured)
 
 
-def _zone(zone: Zone, maps: SkinMaps, surface: Surface | None, pores: Measurement | None) -> Zone:
+def _zone(zone: Zone, inside: Mask, maps: SkinMaps, surface: Surface | None, pores: Measurement | None) -> Zone:
     """``zone`` with its colours, its texture and, where it has them, its ``pores``."""
-    measured = measure_zone(zone, maps)
-    texture = zone_texture(surface, zone.name, zone_mask(zone, *maps.skin.shape) & maps.skin)
+    measured = measure_zone(zone, inside, maps)
+    texture = zone_texture(surface, zone.name, inside & maps.skin)
     if pores is not None:
         texture = (*texture, pores)
     return repeatable_zone(replace(measured, measurements=(*measured.measurements, *texture)))

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import rgb_to_lab
+from ml.skin.colour import lightness
 from ml.skin.face import zone_mask
 from ml.skin.regions import Region
 from ml.skin.ridges import pit_response
@@ -64,7 +64,7 @@ def _pores(photo: RGB, zone: Zone, skin: Mask, scale: float) -> Measurement:
     box = (columns.start / width, rows.start / height, columns.stop / width, rows.stop / height)
     inside = zone_mask(_within(zone, box), size[1], size[0]) & _cut(skin, box, size)
     weight = inside.astype(np.float32)
-    detail = detail_of(rgb_to_lab(small)[..., 0] * weight, weight, _SMOOTHING, _WAVE)
+    detail = detail_of(lightness(small) * weight, weight, _SMOOTHING, _WAVE)
     region = Region(zone.name, cv2.erode(inside.view(np.uint8), np.ones((9, 9), np.uint8)).astype(np.bool_))
     return region.mean("pores", np.asarray(100 * pit_response(detail), np.float32), "%", METHOD)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ml.skin.colour import brightest, darkest, illuminant, working_copy
 from ml.skin.ranks import percentiles
+from ml.skin.regions import deviation
 from ml.skin.segmentation import coverage, skin_mask
 from ml.values import RGB, Mask, Problem, Quality
 
@@ -74,7 +75,7 @@ def assess(rgb: RGB, width: int, height: int, mask: Mask | None = None) -> Quali
     skin = skin_mask(copy) if mask is None else mask
     grey = np.asarray(cv2.cvtColor(copy, cv2.COLOR_RGB2GRAY), np.uint8)
     grades = {
-        "too_blurry": _log_ramp(sharpness(grey.astype(np.float32), _judged(skin)), 3, 30),
+        "too_blurry": _log_ramp(sharpness(grey, _judged(skin)), 3, 30),
         "low_resolution": _ramp(min(width, height), 100, 400),
         "little_skin": _ramp(coverage(skin), 0.0, 0.30),
         **_light(copy, _judged(skin)),
@@ -89,14 +90,15 @@ def assess(rgb: RGB, width: int, height: int, mask: Mask | None = None) -> Quali
     return Quality(True, round(score, 1), problems)
 
 
-def sharpness(grey: Floats, mask: Mask) -> float:
+def sharpness(grey: NDArray[np.uint8], mask: Mask) -> float:
     """Variance of the Laplacian in ``mask``, as at a mean grey of 128, so that dark skin is not called blurred.
 
-    ``grey`` is a working copy's, 0–255. A smaller photo is not enlarged: its few pixels are a problem of their own.
+    ``grey`` (H, W) is a working copy's. A smaller photo is not enlarged: its few pixels are a problem of their own.
     """
-    _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_32F), mask=mask.view(np.uint8))
-    mean = max(cv2.mean(grey, mask.view(np.uint8))[0], 1.0)
-    return float(deviation[0, 0] * 128 / mean) ** 2
+    inside = mask.view(np.uint8)
+    edges = np.asarray(cv2.Laplacian(grey.astype(np.float32), cv2.CV_32F), np.float32)
+    mean = max(cv2.sumElems(cv2.copyTo(grey, inside))[0] / cv2.countNonZero(inside), 1.0)
+    return (deviation(edges, inside) * 128 / mean) ** 2
 
 
 def _light(rgb: RGB, judged: Mask) -> dict[str, float]:

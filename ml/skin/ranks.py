@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 def median(values: NDArray[np.float32]) -> float:
     """The median of ``values`` (n,), n ≥ 1: a histogram tells the step that holds it, and only that step is sorted."""
-    low, high, *_ = cv2.minMaxLoc(values)
+    low, high = float(values.min()), float(values.max())
     scale = 255 / ((high - low) or 1)
     steps = np.asarray(cv2.convertScaleAbs(values, alpha=scale, beta=-low * scale), np.uint8).ravel()
     upto = _cumulative(steps)

@@ -7,6 +7,7 @@ shift all blocks together.
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import cv2
@@ -45,6 +46,10 @@ class Region:
         sums = self._blocks.sums(values)
         return float(sums.sum()) / self.pixels, self._blocks.means(sums)
 
+    def deviation(self, values: Floats) -> float:
+        """The standard deviation of the region's ``values`` (H, W)."""
+        return deviation(values[self._blocks.box], self._blocks.inside)
+
     @cached_property
     def _blocks(self) -> _Blocks:
         return _Blocks(self.mask)
@@ -55,15 +60,15 @@ class _Blocks:
 
     def __init__(self, mask: Mask) -> None:
         left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
-        self._box = (slice(top, top + high), slice(left, left + wide))
-        self._inside = np.ascontiguousarray(mask[self._box]).view(np.uint8)
+        self.box = (slice(top, top + high), slice(left, left + wide))
+        self.inside = np.ascontiguousarray(mask[self.box]).view(np.uint8)
         self._rows, self._columns = _blocks_of(high), _one_hot(wide)
-        self._counts = self._sums(self._inside)
+        self._counts = self._sums(self.inside)
         self._filled = self._counts >= max(1.0, _MIN_FILLED * high * wide / GRID**2)
 
     def sums(self, values: Floats) -> NDArray[np.float64]:
         """Sums (8, 8) of the masked ``values`` (H, W) over each block."""
-        return self._sums(np.asarray(cv2.copyTo(values[self._box], self._inside), np.float32))
+        return self._sums(np.asarray(cv2.copyTo(values[self.box], self.inside), np.float32))
 
     def means(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Means (n,) of the blocks that are filled enough."""
@@ -90,6 +95,13 @@ def _column_sums(values: Floats | NDArray[np.uint8]) -> Floats:
     if not len(values):
         return np.zeros(values.shape[1], np.float32)
     return np.asarray(cv2.reduce(values, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0], np.float32)
+
+
+def deviation(values: Floats, inside: NDArray[np.uint8]) -> float:
+    """The standard deviation of ``values`` where ``inside``, (h, w) both, is 1: what OpenCV's own costs is its mask."""
+    pixels = cv2.countNonZero(inside)
+    off = values - np.float32(cv2.sumElems(cv2.copyTo(values, inside))[0] / pixels)
+    return math.sqrt(cv2.norm(off, cv2.NORM_L2SQR, inside) / pixels)
 
 
 def standard_error(means: NDArray[np.float64]) -> float | None:

@@ -15,7 +15,6 @@ from ml.values import Mask, Measurement
 
 Floats = NDArray[np.float32]
 
-_MOST = 4.0  # L*: a hair or a glint differs by more, and counts no more than this
 LEVELS, STEP = 32, 0.25  # grey levels of so many L* each: a fixed scale, so that two photos compare
 DISTANCES = (1, 3)  # pixels of the surface
 QUANTUM = 0.25  # L*: a difference of less than half of it is noise, and no pattern
@@ -32,7 +31,7 @@ def roughness(surface: Surface | None, skin: Region | None, name: str) -> Measur
     Rq is to a profile. None without a surface."""
     if surface is None or skin is None:
         return Measurement("roughness", None, "L*", _RMS, name)
-    squares = skin.mean("roughness", np.clip(surface.detail, -_MOST, _MOST) ** 2, "L*", _RMS)
+    squares = skin.mean("roughness", surface.squares, "L*", _RMS)
     if squares.value is None:
         return squares
     value = math.sqrt(squares.value)

@@ -59,7 +59,7 @@ def skin_mask(rgb: RGB, seed: Mask | None = None) -> Mask:
 
 def coverage(mask: Mask) -> float:
     """The share of the photo that ``mask`` covers, 0–1."""
-    return float(mask.mean())
+    return np.count_nonzero(mask) / mask.size
 
 
 def _segment(rgb: RGB, seed: Mask | None) -> Mask:

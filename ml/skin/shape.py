@@ -6,6 +6,7 @@ structures that are not looked for here: so these are lengths, areas and colours
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.lesion import Segmentation
+from ml.skin.parts import labelled
+from ml.skin.regions import deviation
 from ml.values import Mask, Measurement
 
 Floats = NDArray[np.float32]
@@ -80,17 +83,17 @@ def lesion_geometry(
 
 def main_lesion(mask: Mask) -> MainLesion | None:
     """The largest connected part of ``mask`` (H, W), or None where it has no part of 100 pixels."""
+    if not mask.any():
+        return None
     left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
-    lesions = mask[top : top + high, left : left + wide]  # a lesion is a small part of most photos
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(lesions.view(np.uint8), connectivity=4)
-    if count < 2:
+    labels, areas = labelled(np.ascontiguousarray(mask[top : top + high, left : left + wide]), 4)
+    largest = int(areas.argmax())
+    if areas[largest] < _MIN_PIXELS:
         return None
-    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    x, y, wide, high, area = stats[largest].tolist()
-    if area < _MIN_PIXELS:
-        return None
+    inside = labels == largest
+    x, y, wide, high = cv2.boundingRect(inside.view(np.uint8))
     box = slice(top + y, top + y + high), slice(left + x, left + x + wide)
-    return MainLesion(box, labels[y : y + high, x : x + wide] == largest)
+    return MainLesion(box, inside[y : y + high, x : x + wide])
 
 
 def _shape(main: MainLesion, frame: tuple[int, ...]) -> _Shape | None:
@@ -138,8 +141,8 @@ def _asymmetry(main: Mask, hull: Floats) -> float:
 def _colours(lab: Floats, main: MainLesion | None) -> float | None:
     if main is None:
         return None
-    _, deviations = cv2.meanStdDev(lab[main.box], mask=main.inside.view(np.uint8))
-    return float(np.linalg.norm(deviations))
+    inside = np.ascontiguousarray(main.inside).view(np.uint8)
+    return math.hypot(*(deviation(lab[main.box][..., axis], inside) for axis in range(3)))
 
 
 def _shares(masks: tuple[Mask, ...], skin: Mask) -> list[float | None]:

@@ -49,7 +49,7 @@ def read_signs(rgb: RGB, skin: Mask) -> Signs:
     height, width = small.shape[:2]
     mask = cv2.resize(skin.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST).view(np.bool_)
     lab = rgb_to_lab(np.asarray(cv2.GaussianBlur(small, (0, 0), 0.8), np.uint8))
-    lightness, a, b = (np.ascontiguousarray(lab[..., channel]) for channel in range(3))
+    lightness, a, b = (lab[..., channel] for channel in range(3))
     field, sectors = _geometry(height, width)
     chroma = np.asarray(cv2.magnitude(a, b), np.float32)
     edges = _edges(lightness)
@@ -80,9 +80,11 @@ def _cold(a: Floats, b: Floats, chroma: Floats) -> Mask:
     return np.asarray((chroma > least) & ((hue < low) | (hue > high)), np.bool_)
 
 
-def _rim(lab: Floats, sectors: NDArray[np.int8]) -> tuple[float, float]:
+def _rim(lab: Floats, sectors: NDArray[np.intp]) -> tuple[float, float]:
     """How far the second farthest sector's mean lies from the median sector, in a*b* and in L*."""
-    means = np.array([lab[sectors == sector].mean(axis=0) for sector in range(_SECTORS) if (sectors == sector).any()])
+    pixels = np.bincount(sectors, minlength=_SECTORS + 1)[1:]
+    sums = [np.bincount(sectors, lab[..., axis].ravel(), _SECTORS + 1)[1:] for axis in range(3)]
+    means = (np.stack(sums)[:, pixels > 0] / pixels[pixels > 0]).T
     if len(means) < 2:
         return 0.0, 0.0
     offsets = means - np.median(means, axis=0)
@@ -91,11 +93,11 @@ def _rim(lab: Floats, sectors: NDArray[np.int8]) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=32)
-def _geometry(height: int, width: int) -> tuple[Mask, NDArray[np.int8]]:
-    """The field (H, W), never empty, and the rim's sector 0–7 of each pixel, −1 elsewhere."""
+def _geometry(height: int, width: int) -> tuple[Mask, NDArray[np.intp]]:
+    """The field (H, W), never empty, and the rim's sector of each pixel (H · W), 1–8, 0 elsewhere."""
     rows, columns = (np.linspace(-1, 1, length) if length > 1 else np.zeros(1) for length in (height, width))
     radius = np.hypot(rows[:, None], columns)
     field = radius <= max(_FIELD, float(radius.min()))
     turn = (np.arctan2(rows[:, None], columns) + np.pi) / (2 * np.pi)
-    sectors = np.where(field & (radius > _RIM), np.minimum(turn * _SECTORS, _SECTORS - 1), -1).astype(np.int8)
-    return np.asarray(field, np.bool_), sectors
+    sectors = np.where(field & (radius > _RIM), np.minimum(turn * _SECTORS, _SECTORS - 1) + 1, 0).astype(np.intp)
+    return np.asarray(field, np.bool_), sectors.ravel()

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import rgb_to_lab, shrink
+from ml.skin.colour import lightness, shrink
 from ml.skin.regions import Region
 from ml.skin.ridges import line_response
 from ml.values import RGB, Mask
@@ -27,6 +27,7 @@ SIDE = 256  #: long side of the frame, or of the face, in pixels of the surface
 LEAST_SIDE = 160  #: of the frame or face in the copy: fewer pixels lack the structure that the surface would show
 _SMOOTHING = 1.2  # standard deviation in pixels of the surface, as are those below
 _WAVE = 6.0  # what varies over more than this is shading or a patch of colour, not texture
+_MOST = 4.0  # L*
 _MARGIN = 4  # nearer to the edge of skin, much of what a filter sees is not skin
 
 
@@ -37,6 +38,11 @@ class Surface:
 
     detail: Floats
     box: Box
+
+    @cached_property
+    def squares(self) -> Floats:
+        """Squares (h, w) of the detail, where no more than 4 L* counts: a hair or a glint differs by more."""
+        return np.asarray(np.clip(self.detail, -_MOST, _MOST) ** 2, np.float32)
 
     @cached_property
     def lines(self) -> Floats:
@@ -68,7 +74,7 @@ def face_surface(photo: RGB, skin: Mask, face: Mask) -> Surface | None:
     part = photo[rows, columns]
     if max(part.shape[:2]) < LEAST_SIDE:
         return None
-    return _surface(rgb_to_lab(shrink(part, 2 * SIDE))[..., 0], skin, box)
+    return _surface(lightness(shrink(part, 2 * SIDE)), skin, box)
 
 
 def _surface(lightness: Floats, skin: Mask, box: Box) -> Surface | None:

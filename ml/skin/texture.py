@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import rgb_to_lab, working_copy
+from ml.skin.colour import lightness, working_copy
 from ml.skin.lines import lines
 from ml.skin.regions import Region
 from ml.skin.roughness import binary_patterns, co_occurrence, roughness
@@ -22,9 +21,9 @@ def close_up_texture(rgb: RGB) -> tuple[Measurement, ...]:
     """Texture and evenness of the skin in a photo without faces: those of ``measure_skin``, without all the rest."""
     copy = working_copy(rgb)
     skin = Region("skin", skin_mask(copy), MIN_COVERAGE)
-    lightness = rgb_to_lab(copy)[..., 0]
-    surface = skin_surface(lightness, skin.mask) if skin.usable else None
-    return (*measure_texture(surface, skin.name, skin.mask), evenness(lightness, skin))
+    light = lightness(copy)
+    surface = skin_surface(light, skin.mask) if skin.usable else None
+    return (*measure_texture(surface, skin.name, skin.mask), evenness(light, skin))
 
 
 def measure_texture(surface: Surface | None, name: str, mask: Mask) -> tuple[Measurement, ...]:
@@ -50,5 +49,5 @@ def zone_texture(surface: Surface | None, name: str, mask: Mask) -> tuple[Measur
 
 def evenness(lightness: Floats, skin: Region) -> Measurement:
     """Standard deviation of L* in the region; shading across the region is part of it."""
-    value = float(cv2.meanStdDev(lightness, mask=skin.mask.view(np.uint8))[1][0, 0]) if skin.usable else None
+    value = skin.deviation(lightness) if skin.usable else None
     return Measurement("evenness", value, "L*", "standard deviation of L*; lower is more even", skin.name)

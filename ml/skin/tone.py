@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ml.skin.colour import rgb_to_lab
+from ml.skin.colour import lightness_and_b
 from ml.skin.own_colour import own_colour
 from ml.skin.ranks import median
 from ml.skin.regions import Region, standard_error
@@ -66,7 +67,7 @@ def estimate(rgb: RGB, mask: Mask) -> Tone:
     skin's b* is not positive: the angle is defined for yellowish colours only.
     """
     skin = Region("skin", mask, MIN_COVERAGE)
-    return tone_of(typology_angle(rgb_to_lab(rgb), skin), skin)
+    return tone_of(typology_angle(*lightness_and_b(rgb), skin), skin)
 
 
 def tone_of(angle: TypologyAngle | None, skin: Region, corrected: TypologyAngle | None = None) -> Tone:
@@ -97,12 +98,11 @@ def _range(estimate: int, other: int, most: int) -> tuple[int, int]:
     return max(1, low), min(most, high)
 
 
-def typology_angle(lab: Floats, skin: Region) -> TypologyAngle | None:
-    """ITA of ``skin`` in CIELAB ``lab`` (H, W, 3), on its pixels within one standard deviation of the median L*
-    and b*; None where the region is not usable, or where their mean b* is not positive."""
+def typology_angle(lightness: Floats, b: Floats, skin: Region) -> TypologyAngle | None:
+    """ITA of ``skin`` in CIELAB's ``lightness`` and ``b`` (H, W), on its pixels within one standard deviation of the
+    median of each; None where the region is not usable, or where their mean b* is not positive."""
     if not skin.usable:
         return None
-    lightness, b = (np.asarray(cv2.extractChannel(lab, channel), np.float32) for channel in (0, 2))
     typical = Region(skin.name, typical_skin(lightness, b, skin.mask))
     (mean, means), (mean_b, means_b) = typical.means(lightness), typical.means(b)
     if mean_b <= 0:
@@ -129,7 +129,9 @@ def typical_skin(lightness: Floats, b: Floats, mask: Mask) -> Mask:
 
 
 def _near_median(values: Floats) -> NDArray[np.bool_]:
-    return np.asarray(np.abs(values - np.float32(median(values))) <= values.std())
+    off = values - np.float32(median(values))
+    spread = cv2.norm(off, cv2.NORM_L2SQR) / len(off) - (cv2.sumElems(off.reshape(1, -1))[0] / len(off)) ** 2
+    return np.asarray(np.abs(off) <= math.sqrt(max(0.0, spread)))
 
 
 def _ita(lightness: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:

@@ -51,7 +51,8 @@ def _seen(part: slice, pixels: int, values: int) -> slice:
 def _steadied(density: Floats) -> Floats:
     """Densities (H, W, 3) of which those of dark skin are means of like neighbours (a bilateral filter)."""
     smooth = np.asarray(cv2.bilateralFilter(density, _REACH, _ALIKE, NEAR), np.float32)
-    return np.asarray(density + averaged_share(smooth)[..., None] * (smooth - density), np.float32)
+    share = averaged_share(smooth)
+    return np.asarray(density + cv2.merge([share, share, share]) * (smooth - density), np.float32)
 
 
 def _shrink(values: Floats, factor: int) -> Floats:
