@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from ml.spec import PreprocessSpec
 from ml.values import RGB
 
+Places = NDArray[np.intp]
+
 #: photos longer than this many times the target's shape are cut before they are resized
 _CROP_ASPECT = 4
 _STRIP = 32  # rows of a photo, at least, that are converted at once
-_FLAGS = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 
 def to_batch(photos: Sequence[RGB], spec: PreprocessSpec) -> NDArray[np.float32]:
@@ -53,11 +54,34 @@ def resize(photo: RGB, height: int, width: int, interpolation: str) -> NDArray[n
     growing = photo.shape[0] < height or photo.shape[1] < width
     if interpolation == "area" and not growing:
         return _average(photo, height, width)
+    if interpolation != "bicubic":
+        return _sample(photo, height, width)
     image: NDArray[np.float32] = photo.astype(np.float32)
-    if interpolation == "bicubic" and min(photo.shape[0] / height, photo.shape[1] / width) > 2:
+    if min(photo.shape[0] / height, photo.shape[1] / width) > 2:
         image = np.asarray(cv2.resize(image, (2 * width, 2 * height), interpolation=cv2.INTER_AREA), np.float32)
-    flag = cv2.INTER_LINEAR if interpolation == "area" else _FLAGS[interpolation]
-    return np.asarray(cv2.resize(image, (width, height), interpolation=flag), dtype=np.float32)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
+
+
+def _sample(photo: RGB, height: int, width: int) -> NDArray[np.float32]:
+    """``photo`` between its nearest four pixels: only those are converted, and not all of a large one."""
+    top, bottom, down = _neighbours(photo.shape[0], height)
+    left, right, across = _neighbours(photo.shape[1], width)
+    across = np.repeat(across, 3)
+
+    def along(rows: RGB) -> NDArray[np.float32]:
+        before, after = (np.take(rows, columns, axis=1).reshape(height, -1) for columns in (left, right))
+        return np.asarray(before + np.subtract(after, before, dtype=np.float32) * across, np.float32)
+
+    upper, lower = along(photo[top]), along(photo[bottom])
+    return np.asarray(upper + (lower - upper) * down[:, None], np.float32).reshape(height, width, 3)
+
+
+def _neighbours(source: int, target: int) -> tuple[Places, Places, NDArray[np.float32]]:
+    """For each of ``target`` samples along ``source`` pixels, the pixels before and behind it, and its share of the
+    latter."""
+    at = np.clip((np.arange(target) + 0.5) * (source / target) - 0.5, 0, source - 1)
+    before = at.astype(np.intp)
+    return before, np.minimum(before + 1, source - 1), (at - before).astype(np.float32)
 
 
 def _average(photo: RGB, height: int, width: int) -> NDArray[np.float32]:

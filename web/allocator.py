@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from functools import cache
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # malloc.h
 _MIB = 1 << 20
 
 #: buffers of at least this size go back to the system as soon as they are freed: a large photo's pixels
-_RETURNED = 8 * _MIB
-#: what a thread's heap may keep for the next analysis, which then need not ask for each page again
-_KEPT = 16 * _MIB
-#: heaps that all threads of a process share: each keeps memory of its own
-_HEAPS = 2
-#: read by Arrow when it is loaded: its own allocator keeps megabytes in each process for a table of kilobytes
-ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+_RETURNED = 16 * _MIB
+#: what the heap may keep while photos come, so that the next one need not ask for each page again
+_KEPT = 64 * _MIB
+#: for all threads of a process: each heap would keep memory of its own
+_HEAPS = 1
+#: Read by Arrow when it is loaded. Its own allocator keeps megabytes in each process for a table of kilobytes, and
+#: starts a thread to look after them.
+ENVIRONMENT = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
 
 
 def settle() -> bool:
@@ -24,11 +29,20 @@ def settle() -> bool:
     Left alone, glibc raises its thresholds with what is freed: one 40-megapixel HEIC then keeps 200 MB for good.
     Must come before other threads allocate.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return False
     wanted = ((_MMAP_THRESHOLD, _RETURNED), (_TRIM_THRESHOLD, _KEPT), (_ARENA_MAX, _HEAPS))
-    return all(mallopt(option, value) == 1 for option, value in wanted)
+    libc = _glibc()
+    return libc is not None and all(libc.mallopt(option, value) == 1 for option, value in wanted)
+
+
+def give_back() -> None:
+    """Return to the system what the heap keeps for a next photo. Takes some milliseconds."""
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    """The C library, where it is glibc."""
+    libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None

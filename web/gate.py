@@ -48,6 +48,12 @@ class Gate:
         self._inside = 0
         self._computing = 0
         self._service_s = _FIRST_GUESS_S
+        self._left = 0
+
+    @property
+    def left(self) -> int:
+        """Requests that have been inside and are no more."""
+        return self._left
 
     @property
     def inside(self) -> int:
@@ -74,6 +80,7 @@ class Gate:
             yield
         finally:
             with self._lock:
+                self._left += 1
                 self._change(inside=-1)
 
     @contextmanager

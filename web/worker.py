@@ -19,6 +19,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
+from web.allocator import give_back
 from web.balance import ABSENT, Share, pause
 from web.listener import begin_no_connection, has_waiting
 from web.logs import log_event
@@ -30,6 +31,8 @@ _LOG = logging.getLogger("dermserve.stop")
 _WORD_S = 0.5
 #: for a request's first line and headers, which nginx sends at once
 _HEADERS_S = 10.0
+#: so long no photo has come when memory is given back: the next ones would have to ask for it again
+_REST_S = 1.0
 #: for handshakes under way; less than the second after which a client sends its dropped first segment again
 _HANDSHAKES_S = 0.5
 
@@ -47,6 +50,8 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._open = 0
         self._leaving = False
+        self._left = 0
+        self._last_left: float | None = None
         super().__init__(*arguments, **named)
 
     @property
@@ -89,9 +94,10 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
             self._part_with_clients()
 
     def murder_pending(self) -> None:
-        """Called in each round of the loop, at least once a second, to close what takes too long."""
+        """Called in each round of the loop, at least once a second: what is due is done here."""
         super().murder_pending()
         self._services.uploads.cut_overdue()
+        self._rest()
         self._tell_siblings()
 
     def handle(self, conn: Any) -> Any:
@@ -104,6 +110,15 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         """The headers are read."""
         conn.reading_headers.close()
         return super().handle_request(req, conn)
+
+    def _rest(self) -> None:
+        """Give memory back, once, when no photo has come for a moment."""
+        gate = self._services.gate
+        if gate.inside or gate.left != self._left:
+            self._left, self._last_left = gate.left, time.monotonic()
+        elif self._last_left is not None and time.monotonic() > self._last_left + _REST_S:
+            self._last_left = None
+            give_back()
 
     def _tell_siblings(self) -> None:
         """A worker that loads or leaves counts as absent: nobody leaves it a connection."""

@@ -27,9 +27,8 @@ class LiteRTModel:
 
         self._lock = threading.Lock()
         self._name = "model bytes" if isinstance(model, bytes) else Path(model).name
-        content = model if isinstance(model, bytes) else _read(Path(model))
         try:
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
+            self._interpreter = Interpreter(**_source(model), num_threads=threads)
             self._interpreter.allocate_tensors()
             inputs = self._interpreter.get_input_details()
             self._outputs = self._interpreter.get_output_details()
@@ -71,8 +70,10 @@ class LiteRTModel:
             raise BackendError(f"{self._name} failed to run; see the log for the cause") from error
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"the model file {path.name} cannot be read; fetch it again") from error
+def _source(model: Path | str | bytes) -> dict[str, bytes | str]:
+    """The interpreter's argument: of a file it maps the weights, which processes then share."""
+    if isinstance(model, bytes):
+        return {"model_content": model}
+    if not Path(model).is_file():
+        raise ArtifactError(f"the model file {Path(model).name} cannot be read; fetch it again")
+    return {"model_path": str(model)}

@@ -104,6 +104,17 @@ def test_a_full_gate_asks_for_room() -> None:
     assert asked == [True]
 
 
+def test_those_who_left_are_counted_whatever_became_of_them() -> None:
+    gate = Gate(admitted=1, running=1)
+    with gate.admit():
+        assert gate.left == 0
+        with pytest.raises(BusyError), gate.admit():
+            pass
+    with pytest.raises(ValueError, match="failed"), gate.admit():
+        raise ValueError("failed")
+    assert gate.left == 2
+
+
 def test_a_lane_holds_one() -> None:
     lane = Lane("taken")
     with lane.enter(), pytest.raises(BusyError), lane.enter():
