@@ -8,19 +8,21 @@ hairs are taken out first.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import code_step, optical_density
 from ml.skin.hairs import without_hairs
+from ml.skin.mottling import mottling
 from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
 
 _AXES = np.array([[-1, 1, 0], [0, -1, 1], [1 / 3, 1 / 3, 1 / 3]], np.float32)  # log R/G, log G/B, mean density
 _SUM = np.ones((1, 3), np.float32)
-_LEAST = (0.01, 0.3)
 _SAMPLE = 2500  # pixels, about, that the surface is fitted to: on a grid, as neighbours tell the same
 _TRIM = 2.8  # standard deviations within which a pixel counts as bare skin
 _ROUNDS = 6
@@ -29,11 +31,20 @@ _FRAME = 6  # the outer sixth of a photo, where people leave bare skin, is what 
 _MIN_SAMPLE = 50
 
 
-def conspicuity(rgb: RGB, skin: Mask, least: tuple[float, float] = _LEAST) -> Floats | None:
+@dataclass(frozen=True)
+class BareSkin:
+    """What bare skin is taken for. ``density`` and ``codes``: its standard deviation at the least, in optical density
+    and in steps of its own codes. A flat drawing's every code would stand out else, and on the darkest skin a code is
+    a twentieth of the light. ``mottled``: whether it may drift on the way across the photo."""
+
+    density: float
+    codes: float
+    mottled: bool
+
+
+def conspicuity(rgb: RGB, skin: Mask, bare_skin: BareSkin) -> Floats | None:
     """Mahalanobis distance (H, W) of each pixel of ``rgb`` (H, W, 3; 256 px or so) from bare skin, smoothed.
 
-    ``least``: the standard deviation that bare skin is taken to have at the least, in density and in steps of its own
-    codes. A flat drawing's every code would stand out else, and on the darkest skin a code is a twentieth of the light.
     None where ``skin`` (H, W) is too small to tell what is bare.
     """
     density = cv2.GaussianBlur(optical_density(without_hairs(rgb)), (0, 0), 0.8)
@@ -45,14 +56,23 @@ def conspicuity(rgb: RGB, skin: Mask, least: tuple[float, float] = _LEAST) -> Fl
         return None
     x, y = (np.linspace(-1, 1, length, dtype=np.float32) for length in skin.shape[::-1])
     values, at = density[rows, columns] @ _AXES.T, _terms(x[columns], y[rows])
-    bare = _first_guess(values, _near_frame(skin.shape)[rows, columns], least[0])
-    surface, precision = _fit(values, at, bare, least)
-    # Bare skin's covariance becomes the unit, and a Mahalanobis distance a length.
-    whitened = np.asarray(np.linalg.cholesky(precision).T, np.float32)
-    off = np.asarray(cv2.transform(density, whitened @ _AXES), np.float32)
-    off -= _over_photo(surface @ whitened.T, x, y)
+    bare = _first_guess(values, _near_frame(skin.shape)[rows, columns], bare_skin.density)
+    least = _least_covariance(np.median(values[bare], axis=0), bare_skin)
+    surface, whitening = _fit(values, at, bare, least)
+    off = np.asarray(cv2.transform(density, whitening @ _AXES), np.float32)
+    off -= _over_photo(surface @ whitening.T, x, y)
+    if bare_skin.mottled:
+        off = _without_mottling(off, skin, step, np.asarray(whitening @ least @ whitening.T, np.float32))
     off *= off
     return np.asarray(cv2.GaussianBlur(cv2.sqrt(cv2.transform(off, _SUM)), (0, 0), 1.5), np.float32)
+
+
+def _without_mottling(off: Floats, skin: Mask, step: int, least: Floats) -> Floats:
+    """``off`` (H, W, 3) from where bare skin drifts to, its covariance about that the unit again."""
+    grid = off[::step, ::step].copy()
+    drift, steady = mottling(grid, skin[::step, ::step])
+    off -= cv2.resize(drift, off.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.transform(off, _whitening((grid - drift)[steady], least)), np.float32)
 
 
 def _terms(x: Floats, y: Floats) -> Floats:
@@ -84,26 +104,30 @@ def _first_guess(values: Floats, near_frame: Mask, least: float) -> Mask:
     return np.asarray((np.abs(values - middle) < 2 * spread).all(axis=1), np.bool_)
 
 
-def _fit(values: Floats, terms: Floats, bare: Mask, least: tuple[float, float]) -> tuple[Floats, Floats]:
-    """The surface's coefficients (6, 3) through the ``bare`` of ``values`` (n, 3), and the precision about it."""
-    floor = _least_covariance(np.median(values[bare], axis=0), *least)
+def _fit(values: Floats, terms: Floats, bare: Mask, least: Floats) -> tuple[Floats, Floats]:
+    """The surface's coefficients (6, 3) through the ``bare`` of ``values`` (n, 3), and what whitens them about it."""
     for _ in range(_ROUNDS):
         surface = _least_squares(terms[bare], values[bare])
         residuals = values - terms @ surface
-        of_bare = residuals[bare]
-        covariance = of_bare.T @ of_bare / len(of_bare) + floor
-        precision = np.asarray(np.linalg.inv(covariance), np.float32)
-        within = ((residuals @ precision) * residuals) @ np.ones(3, np.float32) < _TRIM**2
+        whitening = _whitening(residuals[bare], least)
+        within = np.square(residuals @ whitening.T) @ np.ones(3, np.float32) < _TRIM**2
         if np.array_equal(within, bare) or np.count_nonzero(within) < max(_MIN_SAMPLE, _LEAST_BARE * len(values)):
             break
         bare = within
-    return surface, precision
+    return surface, whitening
 
 
-def _least_covariance(bare: Floats, density: float, codes: float) -> Floats:
+def _whitening(residuals: Floats, least: Floats) -> Floats:
+    """The matrix (3, 3) that makes the covariance of ``residuals`` (n, 3) the unit, and so a Mahalanobis distance a
+    length; to the covariance is added ``least`` (3, 3)."""
+    covariance = residuals.T @ residuals / len(residuals) + least
+    return np.asarray(np.linalg.cholesky(np.linalg.inv(covariance)).T, np.float32)
+
+
+def _least_covariance(bare: Floats, bare_skin: BareSkin) -> Floats:
     """Of the axes (3, 3), where bare skin lies at ``bare`` (3,) on them."""
-    steps = codes * code_step(np.linalg.solve(_AXES, bare).astype(np.float64))
-    return np.asarray(density**2 * np.eye(3) + (_AXES * steps**2) @ _AXES.T, np.float32)
+    steps = bare_skin.codes * code_step(np.linalg.solve(_AXES, bare).astype(np.float64))
+    return np.asarray(bare_skin.density**2 * np.eye(3) + (_AXES * steps**2) @ _AXES.T, np.float32)
 
 
 def _least_squares(terms: Floats, values: Floats) -> Floats:

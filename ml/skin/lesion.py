@@ -12,13 +12,14 @@ import cv2
 import numpy as np
 
 from ml.skin.colour import to_side
-from ml.skin.conspicuity import conspicuity
+from ml.skin.conspicuity import BareSkin, conspicuity
 from ml.skin.patches import Thresholds, find_patches
 from ml.values import RGB, Mask
 
 _SIDE = 256  # long side on which outlines are found
 _SPECK = 0.0006  # of the photo; smaller patches are pores and noise
 _BESIDE = 0.04  # of the largest patch's area; smaller ones beside it are not what the photo was taken for
+_BARE = BareSkin(density=0.01, codes=0.3, mottled=False)  # a faint lesion may be as broad as mottling
 _LOW, _PEAK = 3.0, 6.0  # standard deviations from bare skin
 _GAP, _UNLIKE = 9, 2.0  # pixels, standard deviations: scale lies in flakes, and between two shows what is hardly skin
 _STEP = 0.3  # by which the thresholds are moved to tell how sure an outline is
@@ -47,7 +48,7 @@ def segment_lesion(rgb: RGB, skin: Mask) -> Segmentation | None:
     height, width = skin.shape
     small = to_side(rgb, _SIDE)
     inside = cv2.resize(skin.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST).view(np.bool_)
-    distance = conspicuity(small, inside)
+    distance = conspicuity(small, inside, _BARE)
     if distance is None:
         return None
     thresholds = Thresholds(_LOW, _PEAK, _SPECK * inside.size, _BESIDE)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import to_side
-from ml.skin.conspicuity import conspicuity
+from ml.skin.conspicuity import BareSkin, conspicuity
 from ml.skin.patches import Codes, Thresholds, find_patches, framed, solid_parts
 from ml.skin.regions import Region
 from ml.values import RGB, Mask, Measurement
@@ -16,10 +16,10 @@ Floats = NDArray[np.float32]
 
 _SIDE = 384  # long side on which spots are counted: a spot needs five pixels
 _THRESHOLDS = Thresholds(low=3.5, peak=5.0, least=30, beside=0.04, outline=0.45)
-_LEAST = (0.007, 0.32)  # what bare skin varies by, in density and codes: less than where only lesions are sought
+_BARE = BareSkin(density=0.008, codes=0.32, mottled=True)  # spots are smaller than what skin is mottled by
 _ROUND = 0.2  # of a spot's area must fit into the largest disc in it: hairs, folds and edges are longer
 _STEP = 0.3  # by which the thresholds are moved to tell how sure a count is
-_WAIST = 0.6  # of a patch's greatest half width: narrower than this between two parts, and they are two spots
+_WAIST = 0.7  # of a patch's greatest half width: narrower than this between two parts, and they are two spots
 _METHOD = (
     "separate patches that stand out from bare skin (Mahalanobis distance of optical densities), "
     "touching ones split at their waist (distance transform); uncertainty: the greatest change at thresholds 30% lower "
@@ -34,7 +34,7 @@ def measure_spots(rgb: RGB, skin: Region) -> tuple[Measurement, ...]:
     """
     small = to_side(rgb, _SIDE)
     inside = cv2.resize(skin.mask.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST).view(np.bool_)
-    distance = conspicuity(small, inside, _LEAST) if skin.usable else None
+    distance = conspicuity(small, inside, _BARE) if skin.usable else None
     counts = shares = None
     if distance is not None:
         found = [

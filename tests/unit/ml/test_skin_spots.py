@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from ml.skin.colour import linear_to_srgb, srgb_to_linear
 from ml.skin.regions import Region
 from ml.skin.spots import measure_spots
-from ml.values import Mask, Measurement
+from ml.values import RGB, Mask, Measurement
 from tests.unit.ml.skin_images import MONK, skin_patch, with_lesion
 
 WHOLE = np.ones((384, 512), np.bool_)
@@ -21,6 +22,15 @@ def discs(places: list[tuple[int, int]], radius: int) -> Mask:
 
 
 SEVEN = discs([(80, 70), (200, 60), (330, 90), (440, 160), (120, 200), (260, 220), (400, 300)], 9)
+
+
+def mottled(photo: RGB) -> RGB:
+    """``photo`` with one redder blotch, a fifth of it wide, and finer mottling of all."""
+    rows, columns = np.mgrid[: photo.shape[0], : photo.shape[1]]
+    blotch = np.exp(-((rows - 170) ** 2 + (columns - 300) ** 2) / (2 * 40**2))
+    fine = cv2.GaussianBlur(np.random.default_rng(1).normal(size=blotch.shape), (0, 0), 4)
+    darker = (0.15 * blotch + 0.02 * fine / fine.std())[..., None] * (0.5, 1, 1.2)
+    return linear_to_srgb(srgb_to_linear(photo) * np.exp(-darker).astype(np.float32))
 
 
 def measured(photo: np.ndarray, skin: Mask = WHOLE) -> dict[str, Measurement]:
@@ -45,6 +55,13 @@ def test_plain_skin_has_no_spots(swatch: str) -> None:
     found = measured(skin_patch(swatch))
     assert found["spot_count"].value == 0
     assert found["spot_count"].uncertainty is not None
+
+
+@pytest.mark.parametrize("swatch", MONK)
+def test_a_broad_blotch_is_no_spot_and_hides_none(swatch: str) -> None:
+    skin = mottled(skin_patch(swatch))
+    assert measured(skin)["spot_count"].value == 0
+    assert measured(with_lesion(skin, SEVEN, RED))["spot_count"].value == 7
 
 
 def test_on_the_darkest_skin_a_single_code_is_no_spot() -> None:
