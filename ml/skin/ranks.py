@@ -14,7 +14,7 @@ def median(values: NDArray[np.float32]) -> float:
     steps = np.asarray(cv2.convertScaleAbs(values, alpha=scale, beta=-low * scale), np.uint8).ravel()
     upto = _cumulative(steps)
     middle = np.array([(len(values) - 1) // 2, len(values) // 2])
-    first, last = np.searchsorted(upto, middle, side="right")
+    first, last = np.searchsorted(upto, middle, side="right").tolist()
     near = np.sort(values[(steps >= first) & (steps <= last)])
     before = int(upto[first - 1]) if first else 0
     return float(near[middle - before].mean())

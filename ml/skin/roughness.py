@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ml.skin.regions import Region
 from ml.skin.surface import SIDE, Surface
-from ml.values import Mask, Measurement
+from ml.values import Measurement
 
 Floats = NDArray[np.float32]
 
@@ -44,9 +44,11 @@ def co_occurrence(surface: Surface | None, skin: Region | None, name: str) -> tu
     values: dict[tuple[str, int], float] = {}
     if surface is not None and skin is not None and skin.usable:
         levels = np.clip(surface.detail / np.float32(STEP) + LEVELS / 2, 0, LEVELS - 1).astype(np.uint8)
+        # A pixel outside differs by more than any two levels do, from one inside as from another outside.
+        pair = np.where(skin.mask, levels, np.uint8(3 * LEVELS)), np.where(skin.mask, levels, np.uint8(7 * LEVELS))
         squares = np.arange(LEVELS) ** 2
         for distance in DISTANCES:
-            shares = _level_differences(levels, skin.mask, distance)
+            shares = _level_differences(*pair, distance)
             values["contrast", distance] = float((shares @ squares).mean())
             values["homogeneity", distance] = float((shares @ (1 / (1 + squares))).mean())
     return tuple(
@@ -56,13 +58,12 @@ def co_occurrence(surface: Surface | None, skin: Region | None, name: str) -> tu
     )
 
 
-def _level_differences(levels: NDArray[np.uint8], mask: Mask, distance: int) -> NDArray[np.float64]:
-    """How the pairs in ``mask`` at ``distance`` are shared among level differences: (4 angles, LEVELS).
+def _level_differences(one: NDArray[np.uint8], other: NDArray[np.uint8], distance: int) -> NDArray[np.float64]:
+    """How the pairs of ``one`` and ``other`` (H, W) at ``distance`` are shared among level differences: (4 angles,
+    LEVELS).
 
     Contrast and homogeneity see nothing of a pair but its difference, so its whole matrix need not be counted.
     """
-    # A pixel outside differs by more than any two levels do, from one inside as from another outside.
-    one, other = np.where(mask, levels, np.uint8(3 * LEVELS)), np.where(mask, levels, np.uint8(7 * LEVELS))
     slant = round(distance * np.sqrt(0.5))
     shares = []
     for down, right in ((0, distance), (slant, slant), (distance, 0), (slant, -slant)):

@@ -75,8 +75,8 @@ def _log_chromaticity(rgb: RGB) -> tuple[Floats, Floats, Mask]:
     linear = cv2.GaussianBlur(srgb_to_linear(rgb), (0, 0), 0.8)
     luminance = np.asarray(cv2.transform(linear, LUMA[None]), np.float32)
     lit = (luminance > _LEAST_LUMINANCE) & (darkest(rgb) < _WHITE)
-    red, green, blue = cv2.split(cv2.log(np.maximum(linear, np.float32(1e-4))))
-    return np.asarray(red - green, np.float32), np.asarray(green - blue, np.float32), lit
+    logs = np.asarray(cv2.log(np.maximum(linear, np.float32(1e-4))), np.float32)
+    return logs[..., 0] - logs[..., 1], logs[..., 1] - logs[..., 2], lit
 
 
 def _resembling(u: Floats, v: Floats, candidate: Mask, seed: Mask | None) -> Mask:
@@ -87,10 +87,10 @@ def _resembling(u: Floats, v: Floats, candidate: Mask, seed: Mask | None) -> Mas
         weights = weights * seed[candidate]
     centre, precision = _mode(points, weights), _precision(np.eye(2) * _SPREAD[0] ** 2)
     for _ in range(_ROUNDS):
-        near = _distance(points, centre, precision) <= 1.5**2
-        if np.count_nonzero(near) < _MIN_SAMPLE:
+        near = (_distance(points, centre, precision) <= 1.5**2).view(np.uint8)
+        if cv2.countNonZero(near) < _MIN_SAMPLE:
             break
-        centre, covariance = _moments(points[0][near], points[1][near])
+        centre, covariance = _moments(points, near)
         precision = _precision(covariance)
     kept = np.zeros(candidate.shape, np.bool_)
     kept[candidate] = _distance(points, centre, precision) <= _REACH**2
@@ -106,7 +106,7 @@ def _central(shape: tuple[int, ...]) -> Floats:
 def _mode(points: Points, weights: Floats) -> NDArray[np.float64]:
     """The likeliest (u, v): the densest of the weighted points in a smoothed histogram, under the prior."""
     rows, columns = (
-        ((values - low) * np.float32(_BINS / (high - low))).astype(np.intp).clip(0, _BINS - 1)
+        ((values - low) * np.float32(_BINS / (high - low))).astype(np.int32).clip(0, _BINS - 1)
         for values, (low, high) in zip(points, (_U, _V), strict=True)
     )
     counts = np.bincount(rows * _BINS + columns, weights=weights, minlength=_BINS**2).reshape(_BINS, _BINS)
@@ -114,18 +114,28 @@ def _mode(points: Points, weights: Floats) -> NDArray[np.float64]:
     return np.asarray(_MIDDLES[int(likely.argmax())])
 
 
-def _moments(u: Floats, v: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean (2,) and covariance (2, 2) of points."""
-    centre = np.array([u.mean(dtype=np.float64), v.mean(dtype=np.float64)])
-    du, dv = u - np.float32(centre[0]), v - np.float32(centre[1])
-    return centre, np.array([[du @ du, du @ dv], [du @ dv, dv @ dv]], np.float64) / (len(u) - 1)
+def _moments(points: Points, near: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean (2,) and covariance (2, 2) of the points that are ``near`` (n,)."""
+    count = cv2.countNonZero(near)
+    centre = np.array([cv2.sumElems(cv2.copyTo(values, near))[0] / count for values in points])
+    du, dv = (values - np.float32(mean) for values, mean in zip(points, centre, strict=True))
+    # Masked sums of squares are what OpenCV has, and |u + v|² = |u|² + |v|² + 2uv.
+    uu, vv, both = (cv2.norm(off, cv2.NORM_L2SQR, near) for off in (du, dv, du + dv))
+    uv = (both - uu - vv) / 2
+    return centre, np.array([[uu, uv], [uv, vv]]) / (count - 1)
 
 
 def _distance(points: Points, centre: NDArray[np.float64], precision: NDArray[np.float64]) -> Floats:
     """Squared Mahalanobis distance of each point."""
-    du, dv = points[0] - np.float32(centre[0]), points[1] - np.float32(centre[1])
     uu, uv, vv = (np.float32(value) for value in (precision[0, 0], 2 * precision[0, 1], precision[1, 1]))
-    return np.asarray((uu * du + uv * dv) * du + vv * dv * dv)
+    du, dv = points[0] - np.float32(centre[0]), points[1] - np.float32(centre[1])
+    found = uu * du
+    found += uv * dv
+    found *= du
+    dv *= dv
+    dv *= vv
+    found += dv
+    return found
 
 
 def _precision(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
