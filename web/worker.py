@@ -33,6 +33,8 @@ _WORD_S = 0.5
 _HEADERS_S = 10.0
 #: so long no photo has come when memory is given back: the next ones would have to ask for it again
 _REST_S = 1.0
+#: and so often while they do come: a heap that is never given back falls into ever more pieces
+_LONGEST_HELD_S = 20.0
 #: for handshakes under way; less than the second after which a client sends its dropped first segment again
 _HANDSHAKES_S = 0.5
 
@@ -51,7 +53,8 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         self._open = 0
         self._leaving = False
         self._left = 0
-        self._last_left: float | None = None
+        self._last_left = 0.0
+        self._held_since: float | None = None
         super().__init__(*arguments, **named)
 
     @property
@@ -112,12 +115,13 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         return super().handle_request(req, conn)
 
     def _rest(self) -> None:
-        """Give memory back, once, when no photo has come for a moment."""
-        gate = self._services.gate
+        """Give memory back when no photo has come for a moment, and now and then while they come."""
+        gate, now = self._services.gate, time.monotonic()
         if gate.inside or gate.left != self._left:
-            self._left, self._last_left = gate.left, time.monotonic()
-        elif self._last_left is not None and time.monotonic() > self._last_left + _REST_S:
-            self._last_left = None
+            self._left, self._last_left = gate.left, now
+            self._held_since = self._held_since or now
+        if self._held_since and (now > self._last_left + _REST_S or now > self._held_since + _LONGEST_HELD_S):
+            self._held_since = None
             give_back()
 
     def _tell_siblings(self) -> None:
