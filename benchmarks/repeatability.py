@@ -4,8 +4,8 @@ differently: at 0.8 × its size, as a JPEG of quality 80, and with 5% more and l
 ``--generated N`` adds N generated photos, of all ten tones. Every measurement of every photo is taken again after each
 change; a move beyond the uncertainty that the first answer stated is a miss. Exposure is changed twice: in linear
 light, where 5% is a fourteenth of a stop, and in the photo's codes, where it is about a sixth. ``--fit`` prints the
-limits that ml.skin.uncertainty holds: it fits them to every other photo, so that the rest tell how they hold. For
-lesions and spots they cover what a value moves by beyond its own range over other thresholds.
+limits that ml.skin.uncertainty holds: it fits them to every other photo, so that the rest tell how they hold, and to
+what a value moves by beyond the uncertainty that its own photo tells.
 
 For generated photos, whose melanin is known, the rank correlation of each measurement with it is printed.
 """
@@ -30,15 +30,16 @@ from ml.registry import MEDIAPIPE_FACE
 from ml.skin.colour import linear_to_srgb, srgb_to_linear, working_copy
 from ml.skin.face import face_zones
 from ml.skin.measure import measure_skin
-from ml.skin.segmentation import skin_mask
-from ml.skin.uncertainty import LIMITS, Limit
+from ml.skin.segmentation import skin_masks
+from ml.skin.uncertainty import LIMITS, ZONE_LIMITS, Limit
 from ml.store import ModelStore
 from ml.values import RGB, Measurement, Zone
 from scin.synthetic import plan_cases, render_case
 
 _RELATIVE = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3)
-_COVERED = 0.995
-_OUTLINED = 0.98  # of what hangs on outlines: in the last fiftieth they jump to another lesion, and no limit tells that
+_COVERED = 0.998
+_RESERVE = 1.15  # what the least limit that covers so many is widened by: it was fitted to few photos
+_WHOLE = ("skin", "face", "photo", "lesion", "lesion_minus_surrounding")  # regions; the others are a face's zones
 _LENGTHS = ("px", "mm")  # a limit must hold for a photo of any size
 _LEAST_PHOTOS = 10
 _PITTED_SIDE, _PITS = 1600, 0.004  # pixels; pits a pixel
@@ -69,8 +70,9 @@ class Move:
 
     @property
     def beyond(self) -> float:
-        """What of the move the value's own spread, which its limit adds to, does not cover."""
-        limit = LIMITS.get(self.before.name, Limit(0.0)).of(self.before.value or 0.0)
+        """What of the move the uncertainty that the photo itself tells, which a limit adds to, does not cover."""
+        limits = LIMITS if self.before.region in _WHOLE else ZONE_LIMITS
+        limit = limits.get(self.before.name, Limit(0.0)).of(self.before.value or 0.0)
         own = max(0.0, (self.before.uncertainty or 0.0) ** 2 - limit**2)
         return math.sqrt(max(0.0, self.size**2 - own))
 
@@ -101,7 +103,7 @@ class Meter:
     def __call__(self, rgb: RGB) -> dict[str, Measurement]:
         small = working_copy(rgb)
         zones = self._zones(rgb, small)
-        skin = measure_skin(small, zones, skin_mask(small), rgb.shape[1], photo=rgb, portrait=bool(zones))
+        skin = measure_skin(small, zones, skin_masks(small), rgb.shape[1], photo=rgb, portrait=bool(zones))
         found = {f"{m.region}/{m.name}": m for m in skin.measurements}
         for zone in skin.zones or ():
             found |= {f"zone {zone.name}/{m.name}": m for m in zone.measurements}
@@ -120,14 +122,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("photos", type=Path, nargs="*", metavar="PHOTO")
     parser.add_argument("--generated", type=int, default=0, metavar="N")
     parser.add_argument("--pitted", action="store_true", help="add each face, enlarged and painted with pores")
-    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[5], help="of the generated photos, N for each")
     parser.add_argument("--models", type=Path, default=Path("var/models"))
     parser.add_argument("--fit", action="store_true")
     options = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     store = ModelStore(options.models)
     faces = FaceDetector(store.served(MEDIAPIPE_FACE), store.folder(MEDIAPIPE_FACE) / LANDMARK_FILE)
-    sources = [*_photos(options.photos), *_generated(options.generated, options.seed)]
+    sources = [*_photos(options.photos)]
+    for seed in options.seeds:
+        sources += _generated(options.generated, seed)
     if options.pitted:
         sources += [painted for source in sources if (painted := _pitted(source, faces)) is not None]
     first, moves = measure(sources, Meter(faces))
@@ -168,12 +172,12 @@ def print_moves(photos: int, moves: Sequence[Move]) -> None:
     lost = [move for move in moves if move.after is None]
     kept = [move for move in moves if move.after is not None]
     print(f"{photos} photos; {len(kept)} moves of {len({move.before.name for move in kept})} measures")
-    print(f"{'measure':28} {'moves':>6} {'within':>7} {'not fitted':>10} {'worst':>6}  at")
+    print(f"{'measure':28} {'moves':>6} {'within':>7} {'not fitted':>10} {'of value':>8} {'worst':>6}  at")
     for key, group in sorted(_grouped(kept).items()):
         worst = max(group, key=lambda move: move.ratio)
         print(
             f"{key:28} {len(group):6} {_within(group):7.2%} {_within([m for m in group if m.photo % 2]):10.2%} "
-            f"{worst.ratio:6.2f}  {worst.change}, photo {worst.photo}"
+            f"{_of_value(group):8.2f} {worst.ratio:6.2f}  {worst.change}, photo {worst.photo}"
         )
     for change in dict.fromkeys(move.change for move in kept):
         print(f"{change:28} {_within([m for m in kept if m.change == change]):7.2%} within")
@@ -185,25 +189,21 @@ def print_moves(photos: int, moves: Sequence[Move]) -> None:
 def print_limits(moves: Sequence[Move]) -> None:
     """A line for each measure, of every other photo's moves."""
     for key, group in sorted(_grouped([m for m in moves if m.photo % 2 == 0 and m.after is not None]).items()):
-        outlined = "lesion" in group[0].before.region or group[0].before.name in ("spot_count", "spot_area")
         limit = fit(
             [move.before.value or 0.0 for move in group],
-            [move.beyond if outlined else move.size for move in group],
-            covered=_OUTLINED if outlined else _COVERED,
+            [_RESERVE * move.beyond for move in group],
             proportional=group[0].before.unit in _LENGTHS,
         )
         print(f"{key:32} Limit({limit.absolute:.2g}, {limit.relative:g})")
 
 
-def fit(
-    values: Sequence[float], sizes: Sequence[float], *, covered: float = _COVERED, proportional: bool = False
-) -> Limit:
-    """The limit that covers ``covered`` of the moves ``sizes`` of ``values``, and of those the one that is least in the
+def fit(values: Sequence[float], sizes: Sequence[float], *, proportional: bool = False) -> Limit:
+    """The limit that covers 99.8% of the moves ``sizes`` of ``values``, and of those the one that is least in the
     median; ``proportional``: of those without an absolute part."""
     v, moved = np.abs(np.array(values)), np.array(sizes)
     if proportional:
-        return Limit(0.0, _round_up(float(np.quantile(moved / np.maximum(v, 1e-12), covered))))
-    candidates = [Limit(_round_up(max(0.0, float(np.quantile(moved - r * v, covered)))), r) for r in _RELATIVE]
+        return Limit(0.0, _round_up(float(np.quantile(moved / np.maximum(v, 1e-12), _COVERED))))
+    candidates = [Limit(_round_up(max(0.0, float(np.quantile(moved - r * v, _COVERED)))), r) for r in _RELATIVE]
     return min(candidates, key=lambda limit: float(np.median([limit.of(value) for value in v])))
 
 
@@ -234,9 +234,15 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 def _grouped(moves: Sequence[Move]) -> dict[str, list[Move]]:
     groups: dict[str, list[Move]] = defaultdict(list)
     for move in moves:
-        kind = "" if move.before.region in ("skin", "face", "photo", "lesion", "lesion_minus_surrounding") else "zone "
+        kind = "" if move.before.region in _WHOLE else "zone "
         groups[kind + move.before.name].append(move)
     return groups
+
+
+def _of_value(moves: Sequence[Move]) -> float:
+    """The stated uncertainty as a share of the value, in the median."""
+    shares = [(move.before.uncertainty or 0.0) / max(abs(move.before.value or 0.0), 1e-12) for move in moves]
+    return float(np.median(shares))
 
 
 def _within(moves: Sequence[Move]) -> float:

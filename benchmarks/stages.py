@@ -76,14 +76,14 @@ class Stages:
         from ml.skin.colour import working_copy
         from ml.skin.measure import measure_skin
         from ml.skin.quality import assess
-        from ml.skin.segmentation import skin_mask
+        from ml.skin.segmentation import skin_masks
         from ml.values import Patient
 
         encoder, classifier = self._models.encoder, self._models.classifier
         photo = watch.time("decode", lambda: decode(data))
         small = watch.time("working copy", lambda: working_copy(photo.rgb))
-        mask = watch.time("skin mask", lambda: skin_mask(small))
-        watch.time("quality", lambda: assess(small, photo.width, photo.height, mask))
+        masks = watch.time("skin mask", lambda: skin_masks(small))
+        watch.time("quality", lambda: assess(small, photo.width, photo.height, masks[0]))
         zones = self._zones(photo.rgb, small, watch)
         vector = watch.time("encode", lambda: encoder.embed([photo.rgb]))
         watch.time(f"{_PART}preprocess for encode", lambda: to_batch([photo.rgb], encoder.spec.preprocess))
@@ -91,16 +91,19 @@ class Stages:
         watch.time("classify", lambda: classifier.classify([photo.rgb], Patient()))
         watch.time(f"{_PART}preprocess for classify", lambda: to_batch([photo.rgb], classifier.spec.preprocess))
         portrait = bool(zones)
-        watch.time("measure", lambda: measure_skin(small, zones, mask, photo.width, photo=photo.rgb, portrait=portrait))
-        self._parts(small, mask, watch)
+        watch.time(
+            "measure", lambda: measure_skin(small, zones, masks, photo.width, photo=photo.rgb, portrait=portrait)
+        )
+        self._parts(small, masks[0], watch)
 
     def _parts(self, small: RGB, mask: Mask, watch: Stopwatch) -> None:
         """What measuring consists of, on all skin of the photo."""
         from ml.skin.colour import illuminant, lightness_and_b, rgb_to_lab
+        from ml.skin.contrast import lesion_contrast
         from ml.skin.face import colour_means
-        from ml.skin.lesion import segment_lesion, surroundings
+        from ml.skin.lesion import segment_lesion
         from ml.skin.lines import lines
-        from ml.skin.pigment import lesion_contrast, pigment_maps, skin_pigment
+        from ml.skin.pigment import pigment_maps, skin_pigment
         from ml.skin.regions import Region
         from ml.skin.roughness import binary_patterns, co_occurrence, roughness
         from ml.skin.shape import lesion_geometry
@@ -121,8 +124,7 @@ class Stages:
         pigment = part("pigment maps", lambda: pigment_maps(small, mask))
         part("pigment of the skin", lambda: skin_pigment(pigment, skin))
         found = part("lesion mask", lambda: segment_lesion(small, mask))
-        if found is not None:
-            part("lesion contrast", lambda: lesion_contrast(pigment, found.mask, surroundings(found.mask, mask)))
+        part("lesion contrast", lambda: lesion_contrast(pigment, found, mask))
         part("lesion geometry", lambda: lesion_geometry(found, lab, mask))
         part("spots", lambda: measure_spots(small, skin))
         surface = part("surface", lambda: skin_surface(lab[..., 0], mask))

@@ -18,14 +18,13 @@ from ml.skin.face import face_zones
 from ml.skin.measure import measure_skin
 from ml.skin.percentiles import Population, scored
 from ml.skin.quality import assess
-from ml.skin.segmentation import skin_mask
+from ml.skin.segmentation import SkinMasks, skin_masks
 from ml.skin.signs import read_signs
 from ml.values import (
     NOT_SKIN,
     RGB,
     Analysis,
     Lesion,
-    Mask,
     Modality,
     ModelCard,
     Overlay,
@@ -86,7 +85,8 @@ class Analyzer:
         first = request.photos[0]
         with clock.stage("measure"):
             small = working_copy(first.rgb)
-            skin_colours = skin_mask(small)
+            masks = skin_masks(small)
+            skin_colours = masks[0]
             quality = assess(small, first.width, first.height, skin_colours)
             signs = read_signs(small, skin_colours) if quality.usable else None
         with clock.stage("faces"):
@@ -101,7 +101,7 @@ class Analyzer:
         with clock.stage("measure"):
             zones = self._zones(first, faces) if faces is not None and routing.skin else None
             portrait = modality.label == "face"
-            skin = self._measure(request, small, skin_colours, zones, portrait) if routing.skin else Skin(tone=None)
+            skin = self._measure(request, small, masks, zones, portrait) if routing.skin else Skin(tone=None)
             if _is_scored(modality):
                 skin = scored(skin, self._population)
         info = self._searcher.info
@@ -145,12 +145,12 @@ class Analyzer:
         return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient, deadline)
 
     def _measure(
-        self, request: CaseRequest, small: RGB, skin_colours: Mask, zones: tuple[Zone, ...] | None, portrait: bool
+        self, request: CaseRequest, small: RGB, masks: SkinMasks, zones: tuple[Zone, ...] | None, portrait: bool
     ) -> Skin:
         if not self._measurements:
             return Skin(tone=None, zones=zones)
         photo, width, scale = request.photos[0].rgb, request.photos[0].width, request.pixels_per_mm
-        return measure_skin(small, zones, skin_colours, width, scale, photo=photo, portrait=portrait)
+        return measure_skin(small, zones, masks, width, scale, photo=photo, portrait=portrait)
 
     def _zones(self, photo: Photo, faces: list[Face]) -> tuple[Zone, ...]:
         """Zones of the most certain face whose landmarks can be placed."""

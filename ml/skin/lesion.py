@@ -24,6 +24,7 @@ _LOW, _PEAK = 3.0, 6.0  # standard deviations from bare skin
 _GAP, _UNLIKE = 9, 2.0  # pixels, standard deviations: scale lies in flakes, and between two shows what is hardly skin
 _STEP = 0.3  # by which the thresholds are moved to tell how sure an outline is
 _MOST = 0.90  # of the skin: more leaves nothing to compare with
+_DOUBTFUL = 0.45  # of the skin: where so much stands out, the rest of it may as well be what does
 _GUARD, _RING = 0.02, 0.08  # of the photo's long side: the border left out, and the width of the ring beyond
 
 
@@ -59,6 +60,11 @@ def segment_lesion(rgb: RGB, skin: Mask) -> Segmentation | None:
     if not found.any() or np.count_nonzero(found) > _MOST * np.count_nonzero(inside):
         return None
     return Segmentation(*(_enlarge(mask, (width, height)) & skin for mask in (found, wide, narrow)))
+
+
+def is_doubtful(found: Segmentation, skin: Mask) -> bool:
+    """Whether so much of ``skin`` (H, W) stands out that it is a guess which part of it is bare."""
+    return bool(np.count_nonzero(found.mask) > _DOUBTFUL * np.count_nonzero(skin))
 
 
 def _joined(patches: Mask, unlike_skin: Mask) -> Mask:

@@ -15,35 +15,73 @@ _HOLE = 0.30  # share of the photo; lesions and highlights up to this, enclosed 
 # frame, and the least share of its outline that skin borders. What lies behind a person meets the frame on more than
 # one side; of a half disc that the frame cuts off, skin borders .61.
 _LARGEST, _FRAMED, _BORDERED = 0.40, 0.15, 0.55
+_SLACK = 0.08  # of a part's outline and of the frame: by how little it must fall short to belong to skin as well as not
+_WORTH = 0.05  # of the photo: parts that make less of a difference are not worth a doubt
 _NEAR = np.ones((7, 7), np.uint8)  # what lies between two colours is of neither
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+_SQUARE = np.ones((3, 3), np.uint8)
 _ROUND = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
 
 def tidy(mask: Mask) -> Mask:
     """``mask`` (H, W) without specks, and with the holes filled that it encloses."""
-    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, _ROUND)
-    closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _ROUND), np.bool_)
-    solid = _parts(closed, 8, least=SPECK)
-    return solid | _parts(~solid, 4, most=_HOLE, enclosed=True)
+    solid = _solid(mask)
+    return solid | _holes(solid)
 
 
-def with_bordered(mask: Mask, candidate: Mask) -> Mask:
-    """``mask`` and those parts of ``candidate`` (H, W both) that it, rather than the frame or all else, borders."""
+def doubtful_holes(mask: Mask) -> Mask | None:
+    """What ``tidy`` would fill and does not, or the other way round, were the edges of ``mask`` (H, W) a pixel further
+    in or out; None where that is hardly anything."""
+    solid = _solid(mask)
+    filled = _holes(solid)
+    for move in (cv2.erode, cv2.dilate):
+        moved = move(solid.view(np.uint8), _SQUARE, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        holes = cv2.dilate(_holes(np.asarray(moved, np.bool_)).view(np.uint8), _SQUARE)
+        doubtful = filled ^ (np.asarray(holes, np.bool_) & ~solid)
+        if _matters(doubtful):
+            return doubtful
+    return None
+
+
+def with_bordered(mask: Mask, candidate: Mask) -> tuple[Mask, Mask | None]:
+    """``mask`` and those parts of ``candidate`` (H, W both) that it, rather than the frame or all else, borders; and
+    what it may as well be, where that is a close call for a part worth it."""
     left = cv2.morphologyEx((candidate & ~mask).view(np.uint8), cv2.MORPH_OPEN, _ROUND)
     labels, areas = labelled(np.asarray(left, np.bool_), 4)
     share = areas / mask.size
     kept = (share >= SPECK) & (share <= _LARGEST)
     kept[0] = False
     if not kept.any():
-        return mask
+        return mask, None
     inner = cv2.erode(left, _CROSS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     outline = np.asarray(left, np.bool_) & ~np.asarray(inner, np.bool_)
     beside = outline & np.asarray(cv2.dilate(mask.view(np.uint8), _NEAR), np.bool_)
     framed = outline & _frame(mask.shape)
     around, touching, cut = (_count(labels, some, len(areas)) for some in (outline, beside & ~framed, framed))
-    kept &= (touching >= _BORDERED * around) & (cut <= _FRAMED * 2 * sum(mask.shape))
-    return tidy(mask | kept.take(labels)) if kept.any() else mask
+    sure, bordered, perhaps = (
+        kept & (touching >= (_BORDERED + slack) * around) & (cut <= (_FRAMED - slack / 2) * 2 * sum(mask.shape))
+        for slack in (_SLACK, 0.0, -_SLACK)
+    )
+    found = tidy(mask | bordered.take(labels)) if bordered.any() else mask
+    unsure = perhaps & ~sure
+    if not unsure.any():
+        return found, None
+    other = tidy(mask | (bordered ^ unsure).take(labels))
+    return found, other if _matters(found ^ other) else None
+
+
+def _matters(doubtful: Mask) -> bool:
+    return bool(np.count_nonzero(doubtful) >= _WORTH * doubtful.size)
+
+
+def _solid(mask: Mask) -> Mask:
+    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, _ROUND)
+    closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _ROUND), np.bool_)
+    return _parts(closed, 8, least=SPECK)
+
+
+def _holes(solid: Mask) -> Mask:
+    return _parts(~solid, 4, most=_HOLE, enclosed=True)
 
 
 def labelled(mask: Mask, connectivity: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:

@@ -38,8 +38,8 @@ class Thresholds:
     outline: float = _OUTLINE
 
     def moved(self, factor: float) -> Thresholds:
-        """As if a patch began, and its outline lay, at ``factor`` times the height."""
-        return replace(self, low=self.low * factor, outline=self.outline * factor)
+        """As if a patch began, stood out clearly, and had its outline, at ``factor`` times the height."""
+        return replace(self, low=self.low * factor, peak=self.peak * factor, outline=self.outline * factor)
 
 
 def find_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Mask:

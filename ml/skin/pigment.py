@@ -6,7 +6,7 @@ so anything that is not a ratio of channels, or a difference within the photo, s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import cv2
@@ -20,19 +20,12 @@ from ml.values import RGB, Mask, Measurement
 
 Floats = NDArray[np.float32]
 
+PER_DECADE = 100 / np.log(10)  #: an index's units in one of optical density
 _CODES = np.arange(256, dtype=np.uint8)
-_INDEX = np.asarray(optical_density(_CODES) * (100 / np.log(10)), np.float32)  # of a code: 100·log10(1/linear)
+_INDEX = np.asarray(optical_density(_CODES) * PER_DECADE, np.float32)  # of a code: 100·log10(1/linear)
 
-_EI = "100·log10(R/G), linear reflectance"
-_MI = "100·log10(1/R), linear reflectance"
-_MODEL = "ln of the volume fraction, by a two-layer optical model of skin inverted (Claridge 2003, Jacques 2013)"
-_CONTRAST = "lesion_minus_surrounding"
-_DIFFERENCES = (
-    ("erythema_index_difference", "index", _EI),
-    ("melanin_index_difference", "index", _MI),
-    ("melanin_difference", "ln", _MODEL),
-    ("haemoglobin_difference", "ln", _MODEL),
-)
+ERYTHEMA_METHOD = "100·log10(R/G), linear reflectance"
+MELANIN_METHOD = "100·log10(1/R), linear reflectance"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,30 +67,6 @@ def pigment_maps(rgb: RGB, skin: Mask | None = None) -> Pigment:
 def skin_pigment(maps: Pigment, skin: Region) -> tuple[Measurement, ...]:
     """Mean erythema and melanin index of a region of skin."""
     return (
-        skin.mean("erythema_index", maps.erythema, "index", _EI),
-        skin.mean("melanin_index", maps.melanin_index, "index", f"{_MI}; shifts with exposure"),
+        skin.mean("erythema_index", maps.erythema, "index", ERYTHEMA_METHOD),
+        skin.mean("melanin_index", maps.melanin_index, "index", f"{MELANIN_METHOD}; shifts with exposure"),
     )
-
-
-def lesion_contrast(maps: Pigment, lesion: Mask | None, surrounding: Mask | None) -> tuple[Measurement, ...]:
-    """Lesion minus surrounding skin, for each map; None where there is no lesion or no skin around it.
-
-    The difference cancels exposure, and the constant melanin that the erythema index sees on dark skin.
-    """
-    absent = tuple(Measurement(name, None, unit, method, _CONTRAST) for name, unit, method in _DIFFERENCES)
-    if lesion is None or surrounding is None or not (lesion.any() and surrounding.any()):
-        return absent
-    left, top, wide, high = cv2.boundingRect((lesion | surrounding).view(np.uint8))
-    box = slice(top, top + high), slice(left, left + wide)
-    parts = Region(_CONTRAST, lesion[box]), Region(_CONTRAST, surrounding[box])
-    return tuple(_difference(measure, values, parts) for measure, values in zip(absent, maps.within(box), strict=True))
-
-
-def _difference(absent: Measurement, values: Floats, parts: tuple[Region, Region]) -> Measurement:
-    lesion, around = (part.mean(absent.name, values, absent.unit, absent.method) for part in parts)
-    if lesion.value is None or around.value is None:
-        return absent
-    spread = None
-    if lesion.uncertainty is not None and around.uncertainty is not None:
-        spread = float(np.hypot(lesion.uncertainty, around.uncertainty))
-    return replace(absent, value=lesion.value - around.value, uncertainty=spread)

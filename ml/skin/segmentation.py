@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import LUMA, darkest, shrink, srgb_to_linear
-from ml.skin.parts import SPECK, tidy, with_bordered
+from ml.skin.parts import SPECK, doubtful_holes, tidy, with_bordered
 from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
 Points = tuple[Floats, Floats]  # u and v of each, (n,) both
+SkinMasks = tuple[Mask, Mask | None]  #: where skin is, (H, W), and where it may as well be
 
 _SIDE = 256  # long side on which colour is judged: averages sensor noise away, and edges need no more
 
@@ -51,10 +52,17 @@ def skin_mask(rgb: RGB, seed: Mask | None = None) -> Mask:
     Lesions and highlights enclosed by skin count as skin. ``seed`` (H, W) marks pixels known to be mostly skin,
     such as a found face: the likeliest colour is then taken from there.
     """
+    return skin_masks(rgb, seed)[0]
+
+
+def skin_masks(rgb: RGB, seed: Mask | None = None) -> SkinMasks:
+    """``skin_mask``, and what it may as well be where it is a close call whether a part of the photo is skin; None
+    where it is not."""
     height, width = rgb.shape[:2]
     small = shrink(rgb, _SIDE)
     where = None if seed is None else _resize(seed, (small.shape[1], small.shape[0]))
-    return _resize(_segment(small, where), (width, height))
+    found, other = _segment(small, where)
+    return _resize(found, (width, height)), None if other is None else _resize(other, (width, height))
 
 
 def coverage(mask: Mask) -> float:
@@ -62,12 +70,16 @@ def coverage(mask: Mask) -> float:
     return np.count_nonzero(mask) / mask.size
 
 
-def _segment(rgb: RGB, seed: Mask | None) -> Mask:
+def _segment(rgb: RGB, seed: Mask | None) -> SkinMasks:
     u, v, lit = _log_chromaticity(rgb)
     candidate = lit & (u >= _U[0]) & (u <= _U[1]) & (v >= _V[0]) & (v <= _V[1]) & (u + v >= _RED_OVER_BLUE)
     if candidate.mean() < SPECK:
-        return np.zeros(candidate.shape, np.bool_)
-    return with_bordered(tidy(_resembling(u, v, candidate, seed)), candidate)
+        return np.zeros(candidate.shape, np.bool_), None
+    resembling = _resembling(u, v, candidate, seed)
+    found, other = with_bordered(tidy(resembling), candidate)
+    if other is None and (holes := doubtful_holes(resembling)) is not None:
+        other = found ^ holes
+    return found, other
 
 
 def _log_chromaticity(rgb: RGB) -> tuple[Floats, Floats, Mask]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +21,20 @@ _SIDE = 384  # long side on which spots are counted: a spot needs five pixels
 _THRESHOLDS = Thresholds(low=3.5, peak=5.0, least=30, beside=0.04, outline=0.45)
 _BARE = BareSkin(density=0.008, codes=0.32, mottled=True)  # spots are smaller than what skin is mottled by
 _ROUND = 0.2  # of a spot's area must fit into the largest disc in it: hairs, folds and edges are longer
-_STEP = 0.3  # by which the thresholds are moved to tell how sure a count is
+# What tells how sure a count is: other heights, and other sizes that a spot must have beside the largest.
+_OTHERWISE = (
+    _THRESHOLDS.moved(0.7),
+    _THRESHOLDS.moved(1.3),
+    replace(_THRESHOLDS, beside=_THRESHOLDS.beside / 4),
+    replace(_THRESHOLDS, beside=_THRESHOLDS.beside * 2.5),
+)
+_DOUBTFUL = 0.25  # of the skin: what covers so much may as well be no spot
+_RESERVE = 1.2  # of the changes: between the heights tried, more may come and go
 _WAIST = 0.7  # of a patch's greatest half width: narrower than this between two parts, and they are two spots
 _METHOD = (
     "separate patches that stand out from bare skin (Mahalanobis distance of optical densities), "
-    "touching ones split at their waist (distance transform); uncertainty: the greatest change at thresholds 30% lower "
-    "and higher, and what counts moved by as the photo was changed"
+    "touching ones split at their waist (distance transform); uncertainty: the changes at thresholds 30% lower and "
+    "higher and with other least sizes, and what it moved by on changed photos, as the root of the sum of squares"
 )
 
 
@@ -37,12 +48,12 @@ def measure_spots(rgb: RGB, skin: Region) -> tuple[Measurement, ...]:
     distance = conspicuity(small, inside, _BARE) if skin.usable else None
     counts = shares = None
     if distance is not None:
-        found = [
-            _round_parts(find_patches(distance, inside, _THRESHOLDS.moved(1 + step))) for step in (0, -_STEP, _STEP)
-        ]
+        found = [_round_parts(find_patches(distance, inside, thresholds)) for thresholds in (_THRESHOLDS, *_OTHERWISE)]
         counts = [float(sum(map(_spots, depths))) for depths in found]
         pixels = inside.size * float(skin.mask.mean())
         shares = [sum(map(cv2.countNonZero, depths)) / pixels for depths in found]
+        if shares[0] > _DOUBTFUL:
+            shares.append(0.0)
     return (
         _measurement("spot_count", counts, 0.5, "spots", skin.name),
         _measurement("spot_area", shares, 0.002, f"share of {skin.name}", skin.name),
@@ -69,4 +80,6 @@ def _spots(depth: Floats) -> int:
 def _measurement(name: str, values: list[float] | None, least: float, unit: str, region: str) -> Measurement:
     if values is None:
         return Measurement(name, None, unit, _METHOD, region)
-    return Measurement(name, values[0], unit, _METHOD, region, max(least, *(abs(v - values[0]) for v in values)))
+    value, *otherwise = values
+    spread = max(least, _RESERVE * math.dist(otherwise, [value] * len(otherwise)))
+    return Measurement(name, value, unit, _METHOD, region, spread)

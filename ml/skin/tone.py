@@ -13,6 +13,7 @@ from ml.skin.colour import lightness_and_b
 from ml.skin.own_colour import own_colour
 from ml.skin.ranks import median
 from ml.skin.regions import Region, standard_error
+from ml.skin.uncertainty import angle_limit
 from ml.values import RGB, Mask, Measurement, Tone
 
 Floats = NDArray[np.float32]
@@ -52,11 +53,12 @@ NOT_YELLOW = "No yellow shows in the skin in this light, where the typology angl
 
 @dataclass(frozen=True)
 class TypologyAngle:
-    """ITA in ``degrees``, the mean ``lightness`` (L*) of the skin it was taken on, and its standard error from
-    image blocks, None with too few of them."""
+    """ITA in ``degrees``, the mean ``lightness`` (L*) and ``yellowness`` (b*) of the skin it was taken on, and its
+    standard error from image blocks, None with too few of them."""
 
     degrees: float
     lightness: float
+    yellowness: float
     uncertainty: float | None
 
 
@@ -107,14 +109,15 @@ def typology_angle(lightness: Floats, b: Floats, skin: Region) -> TypologyAngle 
     (mean, means), (mean_b, means_b) = typical.means(lightness), typical.means(b)
     if mean_b <= 0:
         return None
-    return TypologyAngle(float(_ita(mean, mean_b)), mean, standard_error(_ita(means, means_b)))
+    return TypologyAngle(float(_ita(mean, mean_b)), mean, mean_b, standard_error(_ita(means, means_b)))
 
 
 def ita_measurement(name: str, angle: TypologyAngle | None, skin: Region, method: str = METHOD) -> Measurement:
-    """The angle of ``skin`` as a measurement in degrees."""
+    """The angle of ``skin`` as a measurement in degrees, with its limit (`ml.skin.uncertainty`)."""
     if angle is None:
         return Measurement(name, None, "°", method, skin.name)
-    return Measurement(name, angle.degrees, "°", method, skin.name, angle.uncertainty)
+    limit = angle_limit(name, angle.lightness, angle.yellowness)
+    return Measurement(name, angle.degrees, "°", method, skin.name, math.hypot(angle.uncertainty or 0.0, limit))
 
 
 def typical_skin(lightness: Floats, b: Floats, mask: Mask) -> Mask:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from ml.skin.lesion import lesion_mask, segment_lesion, surroundings
+from ml.skin.main_lesion import main_lesion
 from ml.skin.segmentation import skin_mask
-from ml.skin.shape import main_lesion
 from ml.values import Mask
 from tests.unit.ml.skin_images import MONK, disc, flat, skin_patch, with_lesion
 

@@ -126,3 +126,12 @@ def test_lengths_are_in_pixels_of_the_photo_as_sent_and_in_millimetres_by_its_sc
     found = named(measure_skin(photo, width=2048, pixels_per_mm=36.0))
     assert found["lesion_diameter_px"].value == pytest.approx(4 * 90, rel=0.08)
     assert found["lesion_diameter_mm"].value == pytest.approx(10, rel=0.08)
+
+
+def test_where_skin_is_a_close_call_all_that_hangs_on_it_is_unsure() -> None:
+    photo = skin_patch(MONK[4], 256, 256)
+    sure = named(measure_skin(photo))
+    photo[60:180, 2:120] = (60, 140, 60)  # an area that skin hardly shuts from the frame
+    unsure = named(measure_skin(photo))
+    for name, least in (("skin_coverage", 0.2), ("redness", 5.0)):
+        assert (unsure[name].uncertainty or 0) > max(least, sure[name].uncertainty or 0), name

@@ -5,7 +5,9 @@ import pytest
 
 from ml.skin.chromophores import LOG_BLOOD, LOG_MELANIN, density_table
 from ml.skin.colour import linear_to_srgb, srgb_to_linear
-from ml.skin.pigment import lesion_contrast, pigment_maps, skin_pigment
+from ml.skin.contrast import lesion_contrast
+from ml.skin.lesion import Segmentation
+from ml.skin.pigment import pigment_maps, skin_pigment
 from ml.skin.regions import Region
 from tests.unit.ml.skin_images import MONK, colour, disc, flat, skin_patch
 
@@ -32,7 +34,7 @@ def _contrast(inside: np.ndarray, outside: np.ndarray) -> dict[str, float | None
     """Of a spot of one linear colour on another, as a photo whose rounding is dithered."""
     light = np.where(SPOT[..., None], inside, outside) * np.random.default_rng(3).normal(1, 0.01, (64, 64, 1))
     maps = pigment_maps(linear_to_srgb(light.astype(np.float32)))
-    return {m.name: m.value for m in lesion_contrast(maps, SPOT, ~SPOT)}
+    return {m.name: m.value for m in lesion_contrast(maps, Segmentation(SPOT, SPOT, SPOT), WHOLE)}
 
 
 @pytest.mark.parametrize("melanin", [0.03, 0.1, 0.2, 0.3])
@@ -73,16 +75,17 @@ def test_shade_changes_the_melanin_index_and_less_so_the_melanin() -> None:
 def test_the_same_reddening_measures_the_same_on_every_tone(swatch: str) -> None:
     patch = srgb_to_linear(skin_patch(swatch, 64, 64))
     red = patch * np.where(SPOT[..., None], np.array([0.9, 0.7, 0.72], np.float32), 1)
-    contrast = lesion_contrast(pigment_maps(linear_to_srgb(red)), SPOT, ~SPOT)
+    contrast = lesion_contrast(pigment_maps(linear_to_srgb(red)), Segmentation(SPOT, SPOT, SPOT), WHOLE)
     assert contrast[0].name == "erythema_index_difference"
     assert contrast[0].value == pytest.approx(100 * np.log10(0.9 / 0.7), abs=1)
 
 
-@pytest.mark.parametrize(("lesion", "around"), [(None, None), (SPOT, np.zeros_like(SPOT)), (SPOT & False, SPOT)])
+@pytest.mark.parametrize(("lesion", "skin"), [(None, WHOLE), (SPOT, SPOT)], ids=["no lesion", "no skin around it"])
 def test_without_a_lesion_or_its_surroundings_there_is_no_difference(
-    lesion: np.ndarray | None, around: np.ndarray | None
+    lesion: np.ndarray | None, skin: np.ndarray
 ) -> None:
-    measured = lesion_contrast(pigment_maps(flat(MONK[3])), lesion, around)
+    found = None if lesion is None else Segmentation(lesion, lesion, lesion)
+    measured = lesion_contrast(pigment_maps(flat(MONK[3])), found, skin)
     assert len(measured) == 4
     assert all(m.value is None and m.uncertainty is None for m in measured)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml.skin.segmentation import coverage, skin_mask
+from ml.skin.segmentation import coverage, skin_mask, skin_masks
 from scin.synthetic import plan_cases, render_case
 from tests.unit.ml.skin_images import MONK, NEUTRAL, disc, skin_on, skin_patch
 
@@ -95,3 +95,18 @@ def test_a_seed_decides_between_two_candidate_colours() -> None:
 def test_the_mask_has_the_photos_size_however_odd(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     assert skin_mask(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).shape == size
+
+
+def test_plain_skin_is_no_close_call() -> None:
+    found, other = skin_masks(skin_patch(MONK[4]))
+    assert found.all()
+    assert other is None
+
+
+def test_a_hole_that_a_pixel_would_open_may_be_skin_or_not() -> None:
+    photo = skin_patch(MONK[4], 256, 256)
+    photo[60:180, 2:120] = (60, 140, 60)  # hardly shut from the frame
+    found, other = skin_masks(photo)
+    assert other is not None
+    assert found[120, 60]
+    assert not other[120, 60]

@@ -84,6 +84,30 @@ def test_a_lesion_cut_by_the_frame_has_an_area_and_no_shape() -> None:
     assert {found[name].value for name in ("asymmetry", "border_irregularity", "diameter_px")} == {None}
 
 
+def test_of_two_lesions_alike_none_is_the_main_one() -> None:
+    one, half = ellipse(60, 40), np.roll(ellipse(45, 30), 150, axis=0)
+    found = measured(one | half)
+    assert found["area"].value is not None
+    assert {found[name].value for name in NAMES if name != "area"} == {None}
+    small = measured(one | np.roll(ellipse(20, 20), 150, axis=0))
+    assert small["diameter_px"].value == pytest.approx(120, abs=2)
+
+
+def test_a_shape_that_hangs_on_a_threshold_is_not_told() -> None:
+    lesion, nothing = disc(SIDE, SIDE, 80), np.zeros_like(SKIN)
+    wide = np.asarray(lesion | (np.abs(ROWS) < 20), np.bool_)
+    for masks in ((lesion, wide, lesion), (lesion, lesion, nothing)):
+        found = lesion_geometry(Segmentation(*masks), GREY, SKIN)
+        assert {m.value for m in found if "diameter" in m.name or "asymmetry" in m.name} == {None}
+    assert found[0].uncertainty == found[0].value  # it may as well be none
+
+
+def test_where_half_of_the_skin_stands_out_the_other_half_may_be_the_lesion() -> None:
+    found = measured(disc(SIDE, SIDE, 160))
+    assert found["area"].value == found["area"].uncertainty == pytest.approx(0.5, abs=0.01)
+    assert {found[name].value for name in NAMES if name != "area"} == {None}
+
+
 def test_uncertainty_is_what_other_thresholds_would_give() -> None:
     masks = (disc(SIDE, SIDE, radius) for radius in (80, 90, 70))
     diameter = lesion_geometry(Segmentation(*masks), GREY, SKIN)[4]

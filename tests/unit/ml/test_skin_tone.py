@@ -44,7 +44,7 @@ def test_a_range_holds_its_estimate_and_a_neighbour(swatch: str) -> None:
 
 def test_light_that_is_in_doubt_widens_the_range_to_its_side() -> None:
     skin = Region("skin", WHOLE)
-    found = tone_of(TypologyAngle(35.0, 60.0, None), skin, TypologyAngle(-60.0, 20.0, None))
+    found = tone_of(TypologyAngle(35.0, 60.0, 14.3, None), skin, TypologyAngle(-60.0, 20.0, 17.3, None))
     assert (found.ita_deg, found.ita_corrected_deg) == (35.0, -60.0)
     assert (found.monk_estimate, found.monk_range) == (5, (4, 7))
     assert (found.fitzpatrick_estimate, found.fitzpatrick_range) == (3, (2, 5))

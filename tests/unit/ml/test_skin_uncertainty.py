@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import cv2
@@ -12,7 +13,7 @@ import pytest
 
 from ml.skin.colour import linear_to_srgb, srgb_to_linear
 from ml.skin.measure import measure_skin
-from ml.skin.uncertainty import LIMITS, ZONE_LIMITS, with_repeatability
+from ml.skin.uncertainty import LIMITS, ZONE_LIMITS, angle_limit, either_way, with_repeatability
 from ml.values import RGB, Measurement, Zone
 from tests.unit.ml.skin_images import MONK, disc, skin_patch, with_lesion
 
@@ -91,19 +92,17 @@ def test_what_was_not_measured_stays_so() -> None:
 
 
 def test_the_typology_angle_is_unsure_near_its_pole() -> None:
-    def uncertainty(lightness: float, yellowness: float) -> float:
-        angle = math.degrees(math.atan2(lightness - 50, yellowness))
-        found = with_repeatability(
-            [
-                Measurement("ita", angle, "°", "how", "skin"),
-                Measurement("lightness", lightness, "L*", "how", "skin"),
-                Measurement("yellowness", yellowness, "b*", "how", "skin"),
-            ]
-        )
-        return found[0].uncertainty or 0.0
+    assert angle_limit("ita", 65, 18) < 10
+    assert angle_limit("ita", 51, 3) > 30
+    assert angle_limit("ita_white_balanced", 51, 3) > angle_limit("ita", 51, 3)
 
-    assert uncertainty(65, 18) < 10
-    assert uncertainty(51, 3) > 30
+
+def test_what_may_as_well_be_otherwise_is_as_unsure_as_the_two_differ() -> None:
+    measured = Measurement("redness", 12.0, "a*", "how", "skin", uncertainty=3.0)
+    (found,) = either_way([measured], [replace(measured, value=16.0)])
+    assert (found.value, found.uncertainty) == (12.0, 5.0)
+    (found,) = either_way([measured], [replace(measured, value=None)])
+    assert (found.value, found.uncertainty) == (None, None)
 
 
 def test_limits_are_of_measures_that_there_are() -> None:

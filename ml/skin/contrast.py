@@ -1,0 +1,109 @@
+"""How a lesion differs in pigment from the skin around it, and how sure that is.
+
+The difference hangs on what was outlined, and on how finely eight bits tell colours apart there: on dark skin one code
+is a large step of light, and a compressed photo is a code off here and there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.skin.colour import code_step
+from ml.skin.lesion import Segmentation, is_doubtful, surroundings
+from ml.skin.parts import labelled
+from ml.skin.pigment import ERYTHEMA_METHOD, MELANIN_METHOD, PER_DECADE, Pigment
+from ml.skin.regions import Region
+from ml.values import Mask, Measurement
+
+Floats = NDArray[np.float32]
+
+_CONTRAST = "lesion_minus_surrounding"
+_MODEL = "ln of the volume fraction, by a two-layer optical model of skin inverted (Claridge 2003, Jacques 2013)"
+_LARGE = 0.3  # of all lesions' area: without one as large, another difference may be found in the same photo
+
+# Name, unit, method, and what one unit of optical density may change it by, when codes are a little off.
+_DIFFERENCES = (
+    ("erythema_index_difference", "index", ERYTHEMA_METHOD, 100.0),
+    ("melanin_index_difference", "index", MELANIN_METHOD, 200.0),
+    ("melanin_difference", "ln", _MODEL, 25.0),
+    ("haemoglobin_difference", "ln", _MODEL, 33.0),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """A lesion and what surrounds it."""
+
+    lesion: Region
+    around: Region
+
+    @property
+    def usable(self) -> bool:
+        return self.lesion.usable and self.around.usable
+
+    def differ_by(self, maps: Floats) -> NDArray[np.float64]:
+        """The means of each of the four ``maps`` (H, W, 4) in the lesion, minus those around it."""
+        inner, outer = (np.array(cv2.mean(maps, part.mask.view(np.uint8))) for part in (self.lesion, self.around))
+        return np.asarray(inner - outer)
+
+
+def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tuple[Measurement, ...]:
+    """All lesions minus the ``skin`` (H, W) around them, for each map.
+
+    The difference cancels exposure, and the constant melanin that the erythema index sees on dark skin. None where
+    there is no lesion or no skin around it, be it only at a threshold a step lower or higher: it hangs on a trifle then
+    whether there is one. None, too, where it is a guess which part of the skin is bare.
+    """
+    absent = tuple(Measurement(name, None, unit, method, _CONTRAST) for name, unit, method, _ in _DIFFERENCES)
+    if found is None or is_doubtful(found, skin):
+        return absent
+    outlines = list(_outlines(found, skin))
+    left, top, wide, high = cv2.boundingRect(np.logical_or.reduce([a | b for a, b in outlines]).view(np.uint8))
+    box = slice(top, top + high), slice(left, left + wide)
+    sides, *otherwise = (_Sides(Region(_CONTRAST, a[box]), Region(_CONTRAST, b[box])) for a, b in outlines)
+    if not all(side.usable for side in (sides, *otherwise)):
+        return absent
+    values = maps.within(box)
+    together = np.asarray(cv2.merge(values), np.float32)
+    differences = sides.differ_by(together)
+    changes = np.max([np.abs(other.differ_by(together) - differences) for other in otherwise], axis=0)
+    step = _code_step(sides, values[0] + values[1])
+    return tuple(
+        _difference(measure, np.ascontiguousarray(of), sides, (change, step * per_density))
+        for measure, of, change, (*_, per_density) in zip(absent, values, changes.tolist(), _DIFFERENCES, strict=True)
+    )
+
+
+def _outlines(found: Segmentation, skin: Mask) -> Iterator[tuple[Mask, Mask]]:
+    """The lesions as found, at lower and higher thresholds, and without each that makes up much of them; each with the
+    skin around."""
+    around = surroundings(found.mask, skin)
+    yield found.mask, around
+    yield found.wide, surroundings(found.wide, skin)
+    yield found.narrow, around
+    labels, areas = labelled(found.mask, 4)
+    if len(areas) > 2:
+        for label in np.flatnonzero(areas >= _LARGE * areas.sum()):
+            rest = found.mask & (labels != label)
+            yield rest, surroundings(rest, skin)
+
+
+def _code_step(sides: _Sides, green: Floats) -> float:
+    """What one code is in optical density in the lesion and around it (root of squares), by the ``green`` index."""
+    densities = [cv2.mean(green, part.mask.view(np.uint8))[0] / PER_DECADE for part in (sides.lesion, sides.around)]
+    return float(np.hypot(*code_step(np.array(densities, np.float64))))
+
+
+def _difference(absent: Measurement, values: Floats, sides: _Sides, unsure: tuple[float, float]) -> Measurement:
+    """Of ``values`` (H, W), with its standard error and what else it is ``unsure`` by."""
+    lesion, around = (part.mean("", values, "", "") for part in (sides.lesion, sides.around))
+    if lesion.value is None or around.value is None:
+        return absent
+    spread = math.hypot(lesion.uncertainty or 0.0, around.uncertainty or 0.0, *unsure)
+    return replace(absent, value=lesion.value - around.value, uncertainty=spread)
