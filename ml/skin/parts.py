@@ -33,6 +33,8 @@ def doubtful_holes(mask: Mask) -> Mask | None:
     """What ``tidy`` would fill and does not, or the other way round, were the edges of ``mask`` (H, W) a pixel further
     in or out; None where that is hardly anything."""
     solid = _solid(mask)
+    if not _matters(~solid):
+        return None
     filled = _holes(solid)
     for move in (cv2.erode, cv2.dilate):
         moved = move(solid.view(np.uint8), _SQUARE, borderType=cv2.BORDER_CONSTANT, borderValue=0)

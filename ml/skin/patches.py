@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -44,11 +44,20 @@ class Thresholds:
 
 def find_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Mask:
     """The patches of ``skin`` (H, W) that stand out by ``distance`` (H, W), holes filled."""
-    found = np.zeros_like(skin)
-    kept = [(box, patch, cv2.countNonZero(patch)) for box, patch in _patches(distance, skin, thresholds)]
-    largest = max((area for _, _, area in kept), default=0)
-    for box, patch, area in kept:
-        if area >= thresholds.beside * largest:
+    return draw_patches(all_patches(distance, skin, thresholds), skin.shape, thresholds.beside)
+
+
+def all_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> list[tuple[Box, Codes]]:
+    """Those that ``find_patches`` finds and the smaller ones beside them, each in its box."""
+    return list(_patches(distance, skin, thresholds))
+
+
+def draw_patches(patches: Sequence[tuple[Box, Codes]], shape: tuple[int, ...], beside: float) -> Mask:
+    """Those of ``patches`` with a share ``beside`` of the largest one's area or more, in a mask of ``shape`` (H, W)."""
+    found = np.zeros(shape, np.bool_)
+    areas = [cv2.countNonZero(patch) for _, patch in patches]
+    for (box, patch), area in zip(patches, areas, strict=True):
+        if area >= beside * max(areas):
             found[box] |= patch.view(np.bool_)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ml.skin.colour import to_side
 from ml.skin.conspicuity import BareSkin, conspicuity
-from ml.skin.patches import Codes, Thresholds, find_patches, framed, solid_parts
+from ml.skin.patches import Codes, Thresholds, all_patches, draw_patches, find_patches, framed, solid_parts
 from ml.skin.regions import Region
 from ml.values import RGB, Mask, Measurement
 
@@ -22,12 +22,7 @@ _THRESHOLDS = Thresholds(low=3.5, peak=5.0, least=30, beside=0.04, outline=0.45)
 _BARE = BareSkin(density=0.008, codes=0.32, mottled=True)  # spots are smaller than what skin is mottled by
 _ROUND = 0.2  # of a spot's area must fit into the largest disc in it: hairs, folds and edges are longer
 # What tells how sure a count is: other heights, and other sizes that a spot must have beside the largest.
-_OTHERWISE = (
-    _THRESHOLDS.moved(0.7),
-    _THRESHOLDS.moved(1.3),
-    replace(_THRESHOLDS, beside=_THRESHOLDS.beside / 4),
-    replace(_THRESHOLDS, beside=_THRESHOLDS.beside * 2.5),
-)
+_HEIGHTS, _SIZES = (0.7, 1.3), (0.25, 2.5)
 _DOUBTFUL = 0.25  # of the skin: what covers so much may as well be no spot
 _RESERVE = 1.2  # of the changes: between the heights tried, more may come and go
 _WAIST = 0.7  # of a patch's greatest half width: narrower than this between two parts, and they are two spots
@@ -48,7 +43,7 @@ def measure_spots(rgb: RGB, skin: Region) -> tuple[Measurement, ...]:
     distance = conspicuity(small, inside, _BARE) if skin.usable else None
     counts = shares = None
     if distance is not None:
-        found = [_round_parts(find_patches(distance, inside, thresholds)) for thresholds in (_THRESHOLDS, *_OTHERWISE)]
+        found = list(map(_round_parts, _readings(distance, inside)))
         counts = [float(sum(map(_spots, depths))) for depths in found]
         pixels = inside.size * float(skin.mask.mean())
         shares = [sum(map(cv2.countNonZero, depths)) / pixels for depths in found]
@@ -58,6 +53,15 @@ def measure_spots(rgb: RGB, skin: Region) -> tuple[Measurement, ...]:
         _measurement("spot_count", counts, 0.5, "spots", skin.name),
         _measurement("spot_area", shares, 0.002, f"share of {skin.name}", skin.name),
     )
+
+
+def _readings(distance: Floats, skin: Mask) -> Iterator[Mask]:
+    """The spots in ``skin`` (H, W), and what else they may be."""
+    patches = all_patches(distance, skin, _THRESHOLDS)
+    for factor in (1.0, *_SIZES):
+        yield draw_patches(patches, skin.shape, _THRESHOLDS.beside * factor)
+    for factor in _HEIGHTS:
+        yield find_patches(distance, skin, _THRESHOLDS.moved(factor))
 
 
 def _round_parts(mask: Mask) -> list[Floats]:
