@@ -38,6 +38,7 @@ from scin.synthetic import plan_cases, render_case
 
 _RELATIVE = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3)
 _COVERED = 0.998
+_JUMPING, _OF_JUMPING = ("lesion_area", "spot_count", "spot_area"), 0.995  # in the rest something else is found
 _RESERVE = 1.15  # what the least limit that covers so many is widened by: it was fitted to few photos
 _WHOLE = ("skin", "face", "photo", "lesion", "lesion_minus_surrounding")  # regions; the others are a face's zones
 _LENGTHS = ("px", "mm")  # a limit must hold for a photo of any size
@@ -192,18 +193,21 @@ def print_limits(moves: Sequence[Move]) -> None:
         limit = fit(
             [move.before.value or 0.0 for move in group],
             [_RESERVE * move.beyond for move in group],
+            covered=_OF_JUMPING if group[0].before.name in _JUMPING else _COVERED,
             proportional=group[0].before.unit in _LENGTHS,
         )
         print(f"{key:32} Limit({limit.absolute:.2g}, {limit.relative:g})")
 
 
-def fit(values: Sequence[float], sizes: Sequence[float], *, proportional: bool = False) -> Limit:
-    """The limit that covers 99.8% of the moves ``sizes`` of ``values``, and of those the one that is least in the
+def fit(
+    values: Sequence[float], sizes: Sequence[float], *, covered: float = _COVERED, proportional: bool = False
+) -> Limit:
+    """The limit that covers ``covered`` of the moves ``sizes`` of ``values``, and of those the one that is least in the
     median; ``proportional``: of those without an absolute part."""
     v, moved = np.abs(np.array(values)), np.array(sizes)
     if proportional:
-        return Limit(0.0, _round_up(float(np.quantile(moved / np.maximum(v, 1e-12), _COVERED))))
-    candidates = [Limit(_round_up(max(0.0, float(np.quantile(moved - r * v, _COVERED)))), r) for r in _RELATIVE]
+        return Limit(0.0, _round_up(float(np.quantile(moved / np.maximum(v, 1e-12), covered))))
+    candidates = [Limit(_round_up(max(0.0, float(np.quantile(moved - r * v, covered)))), r) for r in _RELATIVE]
     return min(candidates, key=lambda limit: float(np.median([limit.of(value) for value in v])))
 
 
