@@ -163,6 +163,6 @@ def test_each_engine_goes_on_from_what_the_other_embedded(cluster: Cluster, data
 def test_a_node_with_other_weights_ends_the_build(cluster: Cluster, dataset: Path, tmp_path: Path) -> None:
     done = run("tests.integration.ray_build", dataset, tmp_path / "index", "0" * 64, environment=cluster.environment)
     assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
-    assert re.search(r"BuildError: On node \w{12}: tiny has other weights there", last), done.stderr
+    # Not always the last line: Ray's own threads may have something to say when they end.
+    assert re.search(r"BuildError: On node \w{12}: tiny has other weights there", done.stderr), done.stderr
     assert not (tmp_path / "index").exists()
