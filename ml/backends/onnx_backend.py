@@ -74,7 +74,7 @@ def session_options(threads: int) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False
+    options.enable_mem_pattern = False  # it takes a run's memory in one large piece, which the system must give anew
     options.enable_cpu_mem_arena = False  # an arena grows to the largest batch and never shrinks
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
+from ml.skin.pigment import ERYTHEMA_METHOD
 from ml.skin.regions import Region
 from ml.skin.texture import evenness
 from ml.values import Mask, Measurement, Zone
@@ -99,7 +100,7 @@ def colour_means(lab: Floats, region: Region) -> tuple[Measurement, ...]:
 
 
 def _surface(maps: SkinMaps, region: Region) -> tuple[Measurement, ...]:
-    erythema = region.mean("erythema_index", maps.erythema, "index", "100·log10(R/G), linear reflectance")
+    erythema = region.mean("erythema_index", maps.erythema, "index", ERYTHEMA_METHOD)
     return evenness(maps.lab[..., 0], region), erythema
 
 
