@@ -16,6 +16,7 @@ _CODES = np.arange(256) / 255
 _LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4).astype(np.float32)
 _FLOOR = np.float32(_LINEAR[1] / 2)  # half a code above black: where a logarithm must not see zero
 _DENSITY = -np.log(np.maximum(_LINEAR, _FLOOR))
+_RISING, _STEPS = _DENSITY[:0:-1].astype(np.float64), -np.diff(_DENSITY)[::-1].astype(np.float64)  # of all codes but 0
 
 _XYZ = np.array(  # IEC 61966-2-1, D65, Y of white = 1
     [
@@ -90,7 +91,7 @@ def optical_density(rgb: RGB) -> Floats:
 
 def code_step(density: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far apart two neighbouring sRGB codes are in optical density, at each optical density."""
-    return np.asarray(np.interp(density, _DENSITY[:0:-1], -np.diff(_DENSITY)[::-1]), np.float64)
+    return np.asarray(np.interp(density, _RISING, _STEPS), np.float64)
 
 
 def _look_up(codes: RGB, table: Floats) -> Floats:
@@ -122,8 +123,12 @@ def lightness(rgb: RGB) -> Floats:
 def lightness_and_b(rgb: RGB, light: Floats | None = None) -> tuple[Floats, Floats]:
     """L* and b* (…) of sRGB codes (…, 3), which tell the tone of skin; ``light``: as if lit by white instead of this
     (3,), as in ``white_balance``."""
+    return linear_to_lightness_and_b(srgb_to_linear(rgb), light)
+
+
+def linear_to_lightness_and_b(linear: Floats, light: Floats | None = None) -> tuple[Floats, Floats]:
+    """``lightness_and_b`` of linear sRGB (…, 3)."""
     to_white = _TO_WHITE if light is None else np.asarray(_TO_WHITE * _gains(light), np.float32)
-    linear = srgb_to_linear(rgb)
     y, z = (_root(linear, weights) for weights in to_white[1:])
     return _lightness(y), np.multiply(np.subtract(y, z, out=z), 200, out=z)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ml.skin.colour import code_step, optical_density
 from ml.skin.hairs import without_hairs
 from ml.skin.mottling import mottling
+from ml.skin.ranks import medians
 from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
@@ -48,17 +49,15 @@ def conspicuity(rgb: RGB, skin: Mask, bare_skin: BareSkin) -> Floats | None:
     None where ``skin`` (H, W) is too small to tell what is bare.
     """
     density = cv2.GaussianBlur(optical_density(without_hairs(rgb)), (0, 0), 0.8)
-    sampled = np.zeros_like(skin)
     step = max(1, round((skin.size / _SAMPLE) ** 0.5))
-    sampled[::step, ::step] = True
-    rows, columns = np.nonzero(sampled & skin)
-    if len(rows) < _MIN_SAMPLE:
+    sampled = np.nonzero(skin[::step, ::step])
+    if len(sampled[0]) < _MIN_SAMPLE:
         return None
     x, y = (np.linspace(-1, 1, length, dtype=np.float32) for length in skin.shape[::-1])
-    values, at = density[rows, columns] @ _AXES.T, _terms(x[columns], y[rows])
-    bare = _first_guess(values, _near_frame(skin.shape)[rows, columns], bare_skin.density)
-    least = _least_covariance(np.median(values[bare], axis=0), bare_skin)
-    surface, whitening = _fit(values, at, bare, least)
+    values, terms = density[::step, ::step][sampled] @ _AXES.T, _terms(x[::step][sampled[1]], y[::step][sampled[0]])
+    bare = _first_guess(values, _near_frame(skin.shape)[::step, ::step][sampled], bare_skin.density)
+    least = _least_covariance(medians(values.compress(bare, axis=0)), bare_skin)
+    surface, whitening = _fit(values, terms, bare, least)
     off = np.asarray(cv2.transform(density, whitening @ _AXES), np.float32)
     off -= _over_photo(surface @ whitening.T, x, y)
     if bare_skin.mottled:
@@ -99,17 +98,17 @@ def _near_frame(shape: tuple[int, ...]) -> Mask:
 def _first_guess(values: Floats, near_frame: Mask, least: float) -> Mask:
     """The pixels within two robust deviations of the median near the frame, or of all where no skin reaches it."""
     start = values[near_frame] if np.count_nonzero(near_frame) >= _MIN_SAMPLE else values
-    middle = np.median(start, axis=0)
-    spread = 1.4826 * np.median(np.abs(start - middle), axis=0) + least
+    middle = medians(start)
+    spread = 1.4826 * medians(np.abs(start - middle)) + least
     return np.asarray((np.abs(values - middle) < 2 * spread).all(axis=1), np.bool_)
 
 
 def _fit(values: Floats, terms: Floats, bare: Mask, least: Floats) -> tuple[Floats, Floats]:
     """The surface's coefficients (6, 3) through the ``bare`` of ``values`` (n, 3), and what whitens them about it."""
     for _ in range(_ROUNDS):
-        surface = _least_squares(terms[bare], values[bare])
+        surface = _least_squares(terms.compress(bare, axis=0), values.compress(bare, axis=0))
         residuals = values - terms @ surface
-        whitening = _whitening(residuals[bare], least)
+        whitening = _whitening(residuals.compress(bare, axis=0), least)
         within = np.square(residuals @ whitening.T) @ np.ones(3, np.float32) < _TRIM**2
         if np.array_equal(within, bare) or np.count_nonzero(within) < max(_MIN_SAMPLE, _LEAST_BARE * len(values)):
             break

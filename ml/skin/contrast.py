@@ -7,7 +7,7 @@ is a large step of light, and a compressed photo is a code off here and there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from ml.skin.colour import code_step
 from ml.skin.lesion import Segmentation, is_doubtful, surroundings
-from ml.skin.parts import labelled
 from ml.skin.pigment import ERYTHEMA_METHOD, MELANIN_METHOD, PER_DECADE, Pigment
-from ml.skin.regions import Region
+from ml.skin.regions import Region, total
 from ml.values import Mask, Measurement
 
 Floats = NDArray[np.float32]
@@ -47,10 +46,10 @@ class _Sides:
     def usable(self) -> bool:
         return self.lesion.usable and self.around.usable
 
-    def differ_by(self, maps: Floats) -> NDArray[np.float64]:
-        """The means of each of the four ``maps`` (H, W, 4) in the lesion, minus those around it."""
-        inner, outer = (np.array(cv2.mean(maps, part.mask.view(np.uint8))) for part in (self.lesion, self.around))
-        return np.asarray(inner - outer)
+    def means(self, maps: Sequence[Floats]) -> NDArray[np.float64]:
+        """The mean of each of n ``maps`` (H, W) in the lesion and around it, (2, n)."""
+        parts = (self.lesion, self.around)
+        return np.array([[total(values, part.mask.view(np.uint8)) / part.pixels for values in maps] for part in parts])
 
 
 def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tuple[Measurement, ...]:
@@ -70,12 +69,11 @@ def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tu
     if not all(side.usable for side in (sides, *otherwise)):
         return absent
     values = maps.within(box)
-    together = np.asarray(cv2.merge(values), np.float32)
-    differences = sides.differ_by(together)
-    changes = np.max([np.abs(other.differ_by(together) - differences) for other in otherwise], axis=0)
-    step = _code_step(sides, values[0] + values[1])
+    means = sides.means(values)
+    changes = np.max([np.abs(np.diff(other.means(values) - means, axis=0)[0]) for other in otherwise], axis=0)
+    step = float(np.hypot(*code_step(means[:, :2].sum(axis=1) / PER_DECADE)))  # both indices add up to green's
     return tuple(
-        _difference(measure, np.ascontiguousarray(of), sides, (change, step * per_density))
+        _difference(measure, of, sides, (change, step * per_density))
         for measure, of, change, (*_, per_density) in zip(absent, values, changes.tolist(), _DIFFERENCES, strict=True)
     )
 
@@ -87,17 +85,11 @@ def _outlines(found: Segmentation, skin: Mask) -> Iterator[tuple[Mask, Mask]]:
     yield found.mask, around
     yield found.wide, surroundings(found.wide, skin)
     yield found.narrow, around
-    labels, areas = labelled(found.mask, 4)
+    labels, areas = found.parts
     if len(areas) > 2:
         for label in np.flatnonzero(areas >= _LARGE * areas.sum()):
             rest = found.mask & (labels != label)
             yield rest, surroundings(rest, skin)
-
-
-def _code_step(sides: _Sides, green: Floats) -> float:
-    """What one code is in optical density in the lesion and around it (root of squares), by the ``green`` index."""
-    densities = [cv2.mean(green, part.mask.view(np.uint8))[0] / PER_DECADE for part in (sides.lesion, sides.around)]
-    return float(np.hypot(*code_step(np.array(densities, np.float64))))
 
 
 def _difference(absent: Measurement, values: Floats, sides: _Sides, unsure: tuple[float, float]) -> Measurement:

@@ -28,9 +28,10 @@ def without_hairs(rgb: RGB) -> RGB:
     bare = (~hair).view(np.uint8)
     beside = cv2.boxFilter(cv2.bitwise_and(rgb, rgb, mask=bare), cv2.CV_32F, _BESIDE, normalize=False)
     pixels = cv2.boxFilter(bare, cv2.CV_32F, _BESIDE, normalize=False)
+    at = np.flatnonzero(hair)
+    shares = np.maximum(pixels.take(at), 1)[:, None]
     filled = rgb.copy()
-    at = np.nonzero(hair)
-    filled[at] = np.rint(beside[at] / np.maximum(pixels[at], 1)[:, None])
+    filled.reshape(-1, 3)[at] = np.rint(beside.reshape(-1, 3).take(at, axis=0) / shares)
     return filled
 
 
@@ -47,4 +48,4 @@ def _hairs(rgb: RGB) -> Mask | None:
     long[0] = False  # the background
     if not long.any():
         return None
-    return np.asarray(cv2.dilate(long[labels].view(np.uint8), _SQUARE), np.bool_)
+    return np.asarray(cv2.dilate(long.take(np.asarray(labels)).view(np.uint8), _SQUARE), np.bool_)

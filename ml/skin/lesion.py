@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.skin.colour import to_side
 from ml.skin.conspicuity import BareSkin, conspicuity
+from ml.skin.parts import labelled
 from ml.skin.patches import Thresholds, find_patches
 from ml.values import RGB, Mask
 
@@ -36,6 +39,11 @@ class Segmentation:
     mask: Mask
     wide: Mask
     narrow: Mask
+
+    @cached_property
+    def parts(self) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+        """The connected parts of the mask, numbered from 1 (H, W), and how many pixels each has; of number 0, none."""
+        return labelled(self.mask, 4)
 
 
 def lesion_mask(rgb: RGB, skin: Mask) -> Mask | None:

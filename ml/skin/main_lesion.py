@@ -41,10 +41,10 @@ class Shape:
     diameter: float
 
 
-def has_main(mask: Mask) -> bool:
-    """Whether one of the lesions in ``mask`` (H, W) is by far the largest."""
-    areas = np.sort(labelled(mask, 4)[1])
-    return len(areas) > 1 and bool(areas[-2] < _ALIKE * areas[-1])
+def has_main(areas: NDArray[np.intp]) -> bool:
+    """Whether one of the lesions, of so many pixels each (n,; the first of none, 0), is by far the largest."""
+    ordered = np.sort(areas)
+    return len(areas) > 1 and bool(ordered[-2] < _ALIKE * ordered[-1])
 
 
 def main_lesion(mask: Mask) -> MainLesion | None:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import illuminant, lightness_and_b, rgb_to_lab, working_copy
+from ml.skin.colour import illuminant, linear_to_lab, linear_to_lightness_and_b, srgb_to_linear, working_copy
 from ml.skin.contrast import lesion_contrast
 from ml.skin.face import SkinMaps, colour_means, measure_zone, zone_mask
 from ml.skin.lesion import segment_lesion
@@ -94,7 +94,8 @@ class _Subject:
     """A photo and its working ``copy``, of which a pixel is ``scale`` of the photo's."""
 
     def __init__(self, copy: RGB, photo: RGB, scale: float, pixels_per_mm: float | None, portrait: bool) -> None:
-        self.lab = rgb_to_lab(copy)
+        self._linear = srgb_to_linear(copy)
+        self.lab = linear_to_lab(self._linear)
         self._copy, self._photo = copy, photo
         self._scale, self._pixels_per_mm = scale, pixels_per_mm
         self._portrait = portrait
@@ -125,7 +126,7 @@ class _Subject:
 
     @cached_property
     def _balanced(self) -> tuple[Floats, Floats]:
-        return lightness_and_b(self._copy, illuminant(self._copy))
+        return linear_to_lightness_and_b(self._linear, illuminant(self._copy))
 
     def _of_lesion(self, pigment: Pigment, region: Region, skin: Mask) -> tuple[Measurement, ...]:
         # Lips, eyes and nostrils are darker than the skin around them too: on a face, only its zones are searched.

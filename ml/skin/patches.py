@@ -48,7 +48,7 @@ def find_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Mask:
 
 
 def all_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> list[tuple[Box, Codes]]:
-    """Those that ``find_patches`` finds and the smaller ones beside them, each in its box."""
+    """Those that ``find_patches`` finds, and some smaller ones beside them, each in its box."""
     return list(_patches(distance, skin, thresholds))
 
 
@@ -63,16 +63,23 @@ def draw_patches(patches: Sequence[tuple[Box, Codes]], shape: tuple[int, ...], b
 
 
 def _patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Iterator[tuple[Box, Codes]]:
-    """Those of ``skin`` in their boxes. What reaches in from an edge is searched again with a higher threshold: a
-    shadow and a lesion may touch."""
+    """Those of ``skin`` in their boxes, the largest region first. What reaches in from an edge is searched again with a
+    higher threshold: a shadow and a lesion may touch."""
     around = framed(skin.view(np.uint8))
-    seeking = [(box, region, thresholds) for box, region in _regions(skin & (distance > thresholds.low), thresholds)]
+    regions = sorted(
+        _regions(skin & (distance > thresholds.low), thresholds), key=lambda part: cv2.countNonZero(part[1])
+    )
+    seeking = [(*part, thresholds) for part in regions]
+    largest = 0
     while seeking:
         box, region, raised = seeking.pop()
+        if cv2.countNonZero(region) < thresholds.beside * largest:
+            continue
         patch = _outline(distance[box], region, raised)
         if patch is None:
             continue
         if _facing(box, patch, around) >= (_IN_CORNER if _cornered(box, skin.shape) else _ENCLOSED):
+            largest = max(largest, cv2.countNonZero(patch))
             yield box, patch
         elif raised.low * _RAISED < raised.peak:
             raised = replace(raised, low=raised.low * _RAISED)

@@ -42,8 +42,8 @@ class Pigment:
 
     def within(self, box: Box) -> tuple[Floats, ...]:
         """The four maps in a ``box``, for less than all of them would take."""
-        fractions = unmix(self.rgb, self.skin, box)
-        return self.erythema[box], self.melanin_index[box], fractions[..., 0], fractions[..., 1]
+        melanin, haemoglobin = (np.asarray(part, np.float32) for part in cv2.split(unmix(self.rgb, self.skin, box)))
+        return self.erythema[box], self.melanin_index[box], melanin, haemoglobin
 
     @property
     def melanin(self) -> Floats:

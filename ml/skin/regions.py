@@ -100,8 +100,13 @@ def _column_sums(values: Floats | NDArray[np.uint8]) -> Floats:
 def deviation(values: Floats, inside: NDArray[np.uint8]) -> float:
     """The standard deviation of ``values`` where ``inside``, (h, w) both, is 1: what OpenCV's own costs is its mask."""
     pixels = cv2.countNonZero(inside)
-    off = values - np.float32(cv2.sumElems(cv2.copyTo(values, inside))[0] / pixels)
+    off = values - np.float32(total(values, inside) / pixels)
     return math.sqrt(cv2.norm(off, cv2.NORM_L2SQR, inside) / pixels)
+
+
+def total(values: Floats, inside: NDArray[np.uint8]) -> float:
+    """The sum of ``values`` where ``inside``, (h, w) both, is 1."""
+    return float(cv2.sumElems(cv2.copyTo(values, inside))[0])
 
 
 def standard_error(means: NDArray[np.float64]) -> float | None:

@@ -80,8 +80,7 @@ def _count_differences(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDAr
     """
     if not one.size:
         return np.zeros(LEVELS)
-    columns = np.resize(np.arange(0, 256, 2 * LEVELS, dtype=np.uint8), (1, one.shape[1]))
-    apart = np.minimum(cv2.absdiff(one, other), 2 * LEVELS - 1) + columns
+    apart = np.minimum(cv2.absdiff(one, other), 2 * LEVELS - 1) + _COUNTERS[: one.shape[1]]
     counts = cv2.calcHist([apart], [0], None, [256], [0, 256]).reshape(4, 2 * LEVELS)
     return np.asarray(counts[:, :LEVELS].sum(axis=0), np.float64)
 
@@ -133,5 +132,6 @@ def _uniform_classes() -> NDArray[np.intp]:
     return np.where(changes <= 2, bits.sum(axis=1), _NEIGHBOURS + 1)
 
 
+_COUNTERS = np.resize(np.arange(0, 256, 2 * LEVELS, dtype=np.uint8), SIDE)  # of each column
 _KERNELS = _neighbour_kernels()
 _UNIFORM = _uniform_classes()

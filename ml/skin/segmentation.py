@@ -10,6 +10,8 @@ Where the aims conflict, the mask keeps: reddened, pigmented and depigmented ski
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +111,7 @@ def _resembling(u: Floats, v: Floats, candidate: Mask, seed: Mask | None) -> Mas
     return kept
 
 
+@lru_cache(maxsize=32)
 def _central(shape: tuple[int, ...]) -> Floats:
     """Weights (H, W), 1 in the middle and 0.1 in the corners: people photograph what they mean centrally."""
     down, across = (np.exp(-1.15 * np.linspace(-1, 1, size, dtype=np.float32) ** 2) for size in shape)

@@ -64,7 +64,7 @@ def _masks(found: Segmentation) -> tuple[Mask, Mask, Mask]:
 
 def _main_lesions(found: Segmentation | None, skin: Mask) -> list[MainLesion | None]:
     """The main lesion at the usual, a higher and a lower threshold; empty where there is none, or too much lesion."""
-    if found is None or is_doubtful(found, skin) or not has_main(found.mask):
+    if found is None or is_doubtful(found, skin) or not has_main(found.parts[1]):
         return []
     return [main_lesion(mask) for mask in _masks(found)]
 

@@ -17,6 +17,7 @@ from ml.skin.colour import rgb_to_lab, shrink
 from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
+_Rim = tuple[NDArray[np.intp], NDArray[np.intp]]  # where its pixels are in a flattened photo, and the sector of each
 
 _SIDE = 192
 _FIELD, _RIM = 0.97, 0.75  # radii of the ellipse, and of where its rim begins
@@ -50,12 +51,12 @@ def read_signs(rgb: RGB, skin: Mask) -> Signs:
     mask = cv2.resize(skin.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST).view(np.bool_)
     lab = rgb_to_lab(np.asarray(cv2.GaussianBlur(small, (0, 0), 0.8), np.uint8))
     lightness, a, b = (lab[..., channel] for channel in range(3))
-    field, sectors = _geometry(height, width)
+    field, rim = _geometry(height, width)
     chroma = np.asarray(cv2.magnitude(a, b), np.float32)
     edges = _edges(lightness)
     inside = chroma[mask & field]
     edges_90, edges_98 = np.percentile(edges[field], (90, 98))
-    rim_colour, rim_light = _rim(lab, sectors)
+    rim_colour, rim_light = _rim(lab, rim)
     return Signs(
         smooth_skin=float((mask & (cv2.boxFilter(edges, -1, (7, 7)) < _SMOOTH))[field].mean()),
         colourless=float((chroma < _COLOURLESS)[field].mean()),
@@ -80,10 +81,11 @@ def _cold(a: Floats, b: Floats, chroma: Floats) -> Mask:
     return np.asarray((chroma > least) & ((hue < low) | (hue > high)), np.bool_)
 
 
-def _rim(lab: Floats, sectors: NDArray[np.intp]) -> tuple[float, float]:
+def _rim(lab: Floats, rim: _Rim) -> tuple[float, float]:
     """How far the second farthest sector's mean lies from the median sector, in a*b* and in L*."""
-    pixels = np.bincount(sectors, minlength=_SECTORS + 1)[1:]
-    sums = [np.bincount(sectors, lab[..., axis].ravel(), _SECTORS + 1)[1:] for axis in range(3)]
+    at, sectors = rim
+    pixels = np.bincount(sectors, minlength=_SECTORS)
+    sums = [np.bincount(sectors, lab[..., axis].take(at), _SECTORS) for axis in range(3)]
     means = (np.stack(sums)[:, pixels > 0] / pixels[pixels > 0]).T
     if len(means) < 2:
         return 0.0, 0.0
@@ -93,11 +95,12 @@ def _rim(lab: Floats, sectors: NDArray[np.intp]) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=32)
-def _geometry(height: int, width: int) -> tuple[Mask, NDArray[np.intp]]:
-    """The field (H, W), never empty, and the rim's sector of each pixel (H · W), 1–8, 0 elsewhere."""
+def _geometry(height: int, width: int) -> tuple[Mask, _Rim]:
+    """The field (H, W), never empty, and its rim."""
     rows, columns = (np.linspace(-1, 1, length) if length > 1 else np.zeros(1) for length in (height, width))
     radius = np.hypot(rows[:, None], columns)
     field = radius <= max(_FIELD, float(radius.min()))
     turn = (np.arctan2(rows[:, None], columns) + np.pi) / (2 * np.pi)
-    sectors = np.where(field & (radius > _RIM), np.minimum(turn * _SECTORS, _SECTORS - 1) + 1, 0).astype(np.intp)
-    return np.asarray(field, np.bool_), sectors.ravel()
+    rim = field & (radius > _RIM)
+    sectors = np.minimum(turn[rim] * _SECTORS, _SECTORS - 1).astype(np.intp)
+    return np.asarray(field, np.bool_), (np.flatnonzero(rim), sectors)

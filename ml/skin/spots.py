@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -45,7 +46,7 @@ def measure_spots(rgb: RGB, skin: Region) -> tuple[Measurement, ...]:
     if distance is not None:
         found = list(map(_round_parts, _readings(distance, inside)))
         counts = [float(sum(map(_spots, depths))) for depths in found]
-        pixels = inside.size * float(skin.mask.mean())
+        pixels = inside.size * skin.pixels / skin.mask.size
         shares = [sum(map(cv2.countNonZero, depths)) / pixels for depths in found]
         if shares[0] > _DOUBTFUL:
             shares.append(0.0)
@@ -57,7 +58,7 @@ def measure_spots(rgb: RGB, skin: Region) -> tuple[Measurement, ...]:
 
 def _readings(distance: Floats, skin: Mask) -> Iterator[Mask]:
     """The spots in ``skin`` (H, W), and what else they may be."""
-    patches = all_patches(distance, skin, _THRESHOLDS)
+    patches = all_patches(distance, skin, replace(_THRESHOLDS, beside=_THRESHOLDS.beside * min(_SIZES)))
     for factor in (1.0, *_SIZES):
         yield draw_patches(patches, skin.shape, _THRESHOLDS.beside * factor)
     for factor in _HEIGHTS:

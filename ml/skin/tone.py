@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ml.skin.colour import lightness_and_b
 from ml.skin.own_colour import own_colour
 from ml.skin.ranks import median
-from ml.skin.regions import Region, standard_error
+from ml.skin.regions import Region, standard_error, total
 from ml.skin.uncertainty import angle_limit
 from ml.values import RGB, Mask, Measurement, Tone
 
@@ -123,18 +123,16 @@ def ita_measurement(name: str, angle: TypologyAngle | None, skin: Region, method
 def typical_skin(lightness: Floats, b: Floats, mask: Mask) -> Mask:
     """The skin within one standard deviation of the median in L* and in b*, (H, W) all; all of it where none is."""
     own = own_colour(lightness, mask)
-    near = _near_median(lightness[own]) & _near_median(b[own])
-    if not near.any():
-        return own
-    typical = np.zeros_like(own)
-    typical[own] = near
-    return typical
+    typical = own & _near_median(lightness, own) & _near_median(b, own)
+    return typical if typical.any() else own
 
 
-def _near_median(values: Floats) -> NDArray[np.bool_]:
-    off = values - np.float32(median(values))
-    spread = cv2.norm(off, cv2.NORM_L2SQR) / len(off) - (cv2.sumElems(off.reshape(1, -1))[0] / len(off)) ** 2
-    return np.asarray(np.abs(off) <= math.sqrt(max(0.0, spread)))
+def _near_median(values: Floats, mask: Mask) -> Mask:
+    """Which of ``values`` (H, W) lie within one standard deviation of the median of those in ``mask`` (H, W)."""
+    off = values - np.float32(median(values.ravel() if mask.all() else values[mask]))
+    inside, pixels = mask.view(np.uint8), np.count_nonzero(mask)
+    spread = cv2.norm(off, cv2.NORM_L2SQR, inside) / pixels - (total(off, inside) / pixels) ** 2
+    return np.asarray(np.abs(off, out=off) <= math.sqrt(max(0.0, spread)))
 
 
 def _ita(lightness: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ml.skin.chromophores import density_table
 from ml.skin.colour import optical_density
 from ml.skin.inversion import AVERAGED, NEAR, averaged_share, likeliest, likeliest_pigments, noise_of, weights_of
+from ml.skin.ranks import medians
 from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
@@ -69,7 +70,7 @@ def _typical(density: Floats, skin: Mask | None) -> Doubles:
         size = small.shape[1], small.shape[0]
         whole = cv2.resize(skin.astype(np.float32), size, interpolation=cv2.INTER_AREA).ravel() > 0.99
         colours = colours[whole] if whole.any() else colours
-    return np.asarray(np.median(colours, axis=0), np.float64)
+    return medians(colours).astype(np.float64)
 
 
 def _exposure(density: Doubles) -> float:
