@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.area import average
 from ml.spec import PreprocessSpec
 from ml.values import RGB
 
@@ -16,13 +16,15 @@ Places = NDArray[np.intp]
 
 #: photos longer than this many times the target's shape are cut before they are resized
 _CROP_ASPECT = 4
-_STRIP = 32  # rows of a photo, at least, that are converted at once
 
 
 def to_batch(photos: Sequence[RGB], spec: PreprocessSpec) -> NDArray[np.float32]:
     """``photos`` as (n, h, w, 3) or (n, 3, h, w) float32, resized, cropped and scaled as ``spec`` says."""
-    mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
-    batch = np.stack([(_fit(photo, spec) - mean) / std for photo in photos])
+    height, width = spec.size
+    # a row's worth of them: NumPy would work three numbers at a time
+    mean, std = (np.tile(np.array(of, np.float32), width) for of in (spec.mean, spec.std))
+    rows = np.stack([(_fit(photo, spec).reshape(height, -1) - mean) / std for photo in photos])
+    batch = rows.reshape(-1, height, width, 3)
     return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) if spec.layout == "NCHW" else batch
 
 
@@ -53,7 +55,7 @@ def resize(photo: RGB, height: int, width: int, interpolation: str) -> NDArray[n
     """
     growing = photo.shape[0] < height or photo.shape[1] < width
     if interpolation == "area" and not growing:
-        return _average(photo, height, width)
+        return average(photo, height, width)
     if interpolation != "bicubic":
         return _sample(photo, height, width)
     image: NDArray[np.float32] = photo.astype(np.float32)
@@ -82,20 +84,3 @@ def _neighbours(source: int, target: int) -> tuple[Places, Places, NDArray[np.fl
     at = np.clip((np.arange(target) + 0.5) * (source / target) - 0.5, 0, source - 1)
     before = at.astype(np.intp)
     return before, np.minimum(before + 1, source - 1), (at - before).astype(np.float32)
-
-
-def _average(photo: RGB, height: int, width: int) -> NDArray[np.float32]:
-    """``photo`` averaged by area, strip by strip: the whole of a large one as float32 would fall out of the cache.
-
-    Strips are cut where an edge of the photo's rows meets one of the result's, so that each comes out as it would
-    in one piece.
-    """
-    parts = math.gcd(photo.shape[0], height)
-    rows, result_rows = photo.shape[0] // parts, height // parts
-    together = -(-_STRIP // rows)
-    strips = []
-    for part in range(0, parts, together):
-        strip = photo[part * rows : (part + together) * rows].astype(np.float32)
-        size = (width, min(together, parts - part) * result_rows)
-        strips.append(cv2.resize(strip, size, interpolation=cv2.INTER_AREA))
-    return np.concatenate(strips)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.area import average
 from ml.values import RGB
 
 Floats = NDArray[np.float32]
@@ -46,7 +47,10 @@ def shrink(rgb: RGB, side: int) -> RGB:
     if scale >= 1:
         return rgb
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    if width % size[0] == height % size[1] == 0:
+        return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)  # adds whole pixels: fast
+    averaged = average(rgb, *size[::-1])
+    return np.asarray(np.rint(averaged, out=averaged), np.uint8)
 
 
 def to_side(rgb: RGB, side: int) -> RGB:
