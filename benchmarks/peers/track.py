@@ -34,18 +34,17 @@ _CLIENT_S = 120.0
 
 @dataclass(frozen=True)
 class Track:
-    """``engine`` as DERMSERVE_ENGINE takes it; ``defaults``: servers as they come take part too."""
+    """``engine`` as DERMSERVE_ENGINE takes it."""
 
     kind: Kind
     engine: str
-    defaults: bool = False
 
 
 TRACKS = {
     "search-native": Track(Kind.SEARCH, "native"),
-    "search-best": Track(Kind.SEARCH, "auto", defaults=True),
+    "search-best": Track(Kind.SEARCH, "auto"),
     "analysis-native": Track(Kind.ANALYSIS, "native"),
-    "analysis-best": Track(Kind.ANALYSIS, "auto", defaults=True),
+    "analysis-best": Track(Kind.ANALYSIS, "auto"),
 }
 
 
@@ -90,10 +89,9 @@ def run_track(track: Track, arms: Sequence[str], schedule: Schedule, scratch: Pa
         limit = _limit(plan_for(track.kind, track.engine), scratch, stack)
         first = limit.measure(photos, schedule.seconds)["ok_per_s"]
         plan = plan_for(track.kind, track.engine, first)
-        chosen = [ARMS[name] for name in arms if ARMS[name].tuned or track.defaults]
         servers = [
             _start(arm, plan, scratch=scratch, stack=stack, expected=limit.answers(photos[:1])[0], photo=photos[0])
-            for arm in chosen
+            for arm in map(ARMS.__getitem__, arms)
         ]
         for server in servers:
             server.facts["idle_cores"] = server.group.cores_used(_IDLE_S)
