@@ -9,7 +9,7 @@ import onnx
 import tf2onnx
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from ml.backends.onnx_folding import fold_scaling
+from ml.backends.onnx_for_cpu import fold_scaling, pad_channels
 
 #: tf2onnx knows it, and ONNX Runtime and OpenVINO both run it
 _OPSET = 17
@@ -29,6 +29,7 @@ def convert(source: Path, target: Path, *, inputs: tuple[str, ...]) -> None:
     # TensorFlow calls the only output of the node "image" "image:0".
     _rename_inputs(converted.graph, {f"{name}:0": name for name in inputs})
     fold_scaling(converted.graph)
+    pad_channels(converted.graph)
     onnx.checker.check_model(converted)
     onnx.save(converted, str(target))
 

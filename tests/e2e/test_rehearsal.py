@@ -80,7 +80,9 @@ def test_an_interrupt_leaves_nothing_behind(rehearsal: Rehearsal) -> None:
     """Ctrl-C in the middle of a deployment: every process is ended and the run's folder is gone."""
     runs = rehearsal.environment.folder.parent
     before = set(runs.glob("run-*"))
-    command = [sys.executable, "-m", "deploy.rehearsal", "--short", "--working-tree"]
+    # Where the tests run in the background of a script, interrupts are ignored by all that they start.
+    heard = ["env", "--default-signal=INT"]
+    command = [*heard, sys.executable, "-m", "deploy.rehearsal", "--short", "--working-tree"]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as interrupted:
         assert interrupted.stdout is not None
         for line in interrupted.stdout:
