@@ -13,7 +13,7 @@ from ml.decision import decide, names_conditions
 from ml.explain.explain import Explained, Explainer
 from ml.faces import Face
 from ml.loading import Models
-from ml.skin.colour import working_copy
+from ml.skin.colour import Floats, illuminant, working_copy
 from ml.skin.face import face_zones
 from ml.skin.measure import measure_skin
 from ml.skin.percentiles import Population, scored
@@ -87,7 +87,8 @@ class Analyzer:
             small = working_copy(first.rgb)
             masks = skin_masks(small)
             skin_colours = masks[0]
-            quality = assess(small, first.width, first.height, skin_colours)
+            light = illuminant(small)
+            quality = assess(small, first.width, first.height, skin_colours, light)
             signs = read_signs(small, skin_colours) if quality.usable else None
         with clock.stage("faces"):
             faces = None if self._models.faces is None else self._models.faces.detect(first.rgb, small)
@@ -101,7 +102,11 @@ class Analyzer:
         with clock.stage("measure"):
             zones = self._zones(first, faces) if faces is not None and routing.skin else None
             portrait = modality.label == "face"
-            skin = self._measure(request, small, masks, zones, portrait) if routing.skin else Skin(tone=None)
+            skin = (
+                self._measure(request, small, masks, light, zones, portrait=portrait)
+                if routing.skin
+                else Skin(tone=None)
+            )
             if _is_scored(modality):
                 skin = scored(skin, self._population)
         info = self._searcher.info
@@ -145,12 +150,19 @@ class Analyzer:
         return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient, deadline)
 
     def _measure(
-        self, request: CaseRequest, small: RGB, masks: SkinMasks, zones: tuple[Zone, ...] | None, portrait: bool
+        self,
+        request: CaseRequest,
+        small: RGB,
+        masks: SkinMasks,
+        light: Floats | None,
+        zones: tuple[Zone, ...] | None,
+        *,
+        portrait: bool,
     ) -> Skin:
         if not self._measurements:
             return Skin(tone=None, zones=zones)
         photo, width, scale = request.photos[0].rgb, request.photos[0].width, request.pixels_per_mm
-        return measure_skin(small, zones, masks, width, scale, photo=photo, portrait=portrait)
+        return measure_skin(small, zones, masks, width, scale, photo=photo, light=light, portrait=portrait)
 
     def _zones(self, photo: Photo, faces: list[Face]) -> tuple[Zone, ...]:
         """Zones of the most certain face whose landmarks can be placed."""

@@ -64,16 +64,11 @@ def to_side(rgb: RGB, side: int) -> RGB:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def brightest(rgb: RGB) -> NDArray[np.uint8]:
-    """The greatest of R, G and B of each pixel, (H, W)."""
+def extremes(rgb: RGB) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The least and the greatest of R, G and B of each pixel, (H, W) both."""
     red, green, blue = cv2.split(rgb)
-    return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
-
-
-def darkest(rgb: RGB) -> NDArray[np.uint8]:
-    """The least of R, G and B of each pixel, (H, W)."""
-    red, green, blue = cv2.split(rgb)
-    return np.asarray(cv2.min(cv2.min(red, green), blue), np.uint8)
+    least, greatest = (over(over(red, green), blue) for over in (cv2.min, cv2.max))
+    return np.asarray(least, np.uint8), np.asarray(greatest, np.uint8)
 
 
 def srgb_to_linear(rgb: RGB) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -35,23 +35,6 @@ _DIFFERENCES = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class _Sides:
-    """A lesion and what surrounds it."""
-
-    lesion: Region
-    around: Region
-
-    @property
-    def usable(self) -> bool:
-        return self.lesion.usable and self.around.usable
-
-    def means(self, maps: Sequence[Floats]) -> NDArray[np.float64]:
-        """The mean of each of n ``maps`` (H, W) in the lesion and around it, (2, n)."""
-        parts = (self.lesion, self.around)
-        return np.array([[total(values, part.mask.view(np.uint8)) / part.pixels for values in maps] for part in parts])
-
-
 def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tuple[Measurement, ...]:
     """All lesions minus the ``skin`` (H, W) around them, for each map.
 
@@ -65,13 +48,17 @@ def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tu
     outlines = list(_outlines(found, skin))
     left, top, wide, high = cv2.boundingRect(np.logical_or.reduce([a | b for a, b in outlines]).view(np.uint8))
     box = slice(top, top + high), slice(left, left + wide)
-    sides, *otherwise = (_Sides(Region(_CONTRAST, a[box]), Region(_CONTRAST, b[box])) for a, b in outlines)
-    if not all(side.usable for side in (sides, *otherwise)):
+    parts = {id(mask): Region(_CONTRAST, mask[box]) for outline in outlines for mask in outline}  # some are shared
+    if not all(part.usable for part in parts.values()):
         return absent
     values = maps.within(box)
-    means = sides.means(values)
-    changes = np.max([np.abs(np.diff(other.means(values) - means, axis=0)[0]) for other in otherwise], axis=0)
-    step = float(np.hypot(*code_step(means[:, :2].sum(axis=1) / PER_DECADE)))  # both indices add up to green's
+    means = {of: _means(part, values) for of, part in parts.items()}
+    differences = np.array([means[id(lesion)] - means[id(around)] for lesion, around in outlines])
+    changes = np.abs(differences[1:] - differences[0]).max(axis=0)
+    both = [id(mask) for mask in outlines[0]]
+    green = np.array([means[of][:2].sum() for of in both])  # its index: the sum of the first two
+    step = float(np.hypot(*code_step(green / PER_DECADE)))
+    sides = parts[both[0]], parts[both[1]]
     return tuple(
         _difference(measure, of, sides, (change, step * per_density))
         for measure, of, change, (*_, per_density) in zip(absent, values, changes.tolist(), _DIFFERENCES, strict=True)
@@ -92,9 +79,18 @@ def _outlines(found: Segmentation, skin: Mask) -> Iterator[tuple[Mask, Mask]]:
             yield rest, surroundings(rest, skin)
 
 
-def _difference(absent: Measurement, values: Floats, sides: _Sides, unsure: tuple[float, float]) -> Measurement:
-    """Of ``values`` (H, W), with its standard error and what else it is ``unsure`` by."""
-    lesion, around = (part.mean("", values, "", "") for part in (sides.lesion, sides.around))
+def _means(part: Region, maps: Sequence[Floats]) -> NDArray[np.float64]:
+    """The mean of each of n ``maps`` (H, W), (n,)."""
+    inside = part.mask.view(np.uint8)
+    return np.array([total(values, inside) / part.pixels for values in maps])
+
+
+def _difference(
+    absent: Measurement, values: Floats, sides: tuple[Region, Region], unsure: tuple[float, float]
+) -> Measurement:
+    """Of ``values`` (H, W) in the first of two ``sides`` from those in the other, with its standard error and what else
+    it is ``unsure`` by."""
+    lesion, around = (part.mean("", values, "", "") for part in sides)
     if lesion.value is None or around.value is None:
         return absent
     spread = math.hypot(lesion.uncertainty or 0.0, around.uncertainty or 0.0, *unsure)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +35,7 @@ def measure_skin(
     pixels_per_mm: float | None = None,
     *,
     photo: RGB | None = None,
+    light: Floats | None = None,
     portrait: bool = False,
 ) -> Skin:
     """Tone and measurements of the skin in ``rgb`` (H, W, 3), taken on a copy of at most 512 px.
@@ -46,7 +46,8 @@ def measure_skin(
 
     ``masks``: the skin of the working copy, and what it may as well be (`ml.skin.segmentation.skin_masks`), where that
     is already known; with a face it is sought again, by the face's own colours. ``photo``: what ``rgb`` is a smaller
-    copy of, where it is at hand: a face's texture and pores are looked for in it.
+    copy of, where it is at hand: a face's texture and pores are looked for in it. ``light``: the working copy's
+    `ml.skin.colour.illuminant` (3,), where that is already known.
 
     ``width``: the photo's as it was sent, in pixels, where ``rgb`` is a smaller copy; lengths are in its pixels.
     ``pixels_per_mm``: its scale, where it is known.
@@ -64,7 +65,8 @@ def measure_skin(
     insides = [zone_mask(zone, *copy.shape[:2]) for zone in zones or ()]
     face = np.logical_or.reduce(insides) if insides else None
     skin, other = masks if masks is not None and face is None else skin_masks(copy, seed=face)
-    subject = _Subject(copy, photo, (width or rgb.shape[1]) / copy.shape[1], pixels_per_mm, portrait)
+    light = illuminant(copy) if light is None else light
+    subject = _Subject(copy, photo, light, (width or rgb.shape[1]) / copy.shape[1], pixels_per_mm, portrait=portrait)
     found = subject.measured(skin, face)
     measurements = found.measurements
     if other is not None and face is None:
@@ -91,11 +93,14 @@ class _Found:
 
 
 class _Subject:
-    """A photo and its working ``copy``, of which a pixel is ``scale`` of the photo's."""
+    """A photo and its working ``copy``, of which a pixel is ``scale`` of the photo's, under a ``light``."""
 
-    def __init__(self, copy: RGB, photo: RGB, scale: float, pixels_per_mm: float | None, portrait: bool) -> None:
-        self._linear = srgb_to_linear(copy)
-        self.lab = linear_to_lab(self._linear)
+    def __init__(
+        self, copy: RGB, photo: RGB, light: Floats | None, scale: float, pixels_per_mm: float | None, *, portrait: bool
+    ) -> None:
+        linear = srgb_to_linear(copy)
+        self.lab = linear_to_lab(linear)
+        self._balanced = linear_to_lightness_and_b(linear, light)
         self._copy, self._photo = copy, photo
         self._scale, self._pixels_per_mm = scale, pixels_per_mm
         self._portrait = portrait
@@ -123,10 +128,6 @@ class _Subject:
             *measure_spots(self._copy, region),
         )
         return _Found(tone_of(angle, region, balanced), measurements, pigment.erythema, surface)
-
-    @cached_property
-    def _balanced(self) -> tuple[Floats, Floats]:
-        return linear_to_lightness_and_b(self._linear, illuminant(self._copy))
 
     def _of_lesion(self, pigment: Pigment, region: Region, skin: Mask) -> tuple[Measurement, ...]:
         # Lips, eyes and nostrils are darker than the skin around them too: on a face, only its zones are searched.

@@ -25,21 +25,20 @@ _ROUND = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
 def tidy(mask: Mask) -> Mask:
     """``mask`` (H, W) without specks, and with the holes filled that it encloses."""
-    solid = _solid(mask)
-    return solid | _holes(solid)
+    whole = solid(mask)
+    return whole | holes(whole)
 
 
 def doubtful_holes(mask: Mask) -> Mask | None:
-    """What ``tidy`` would fill and does not, or the other way round, were the edges of ``mask`` (H, W) a pixel further
-    in or out; None where that is hardly anything."""
-    solid = _solid(mask)
-    if not _matters(~solid):
+    """What would be one of the ``holes`` of a ``solid`` mask (H, W) and is not, or the other way round, were the mask's
+    edges a pixel further in or out; None where that is hardly anything."""
+    if not _matters(~mask):
         return None
-    filled = _holes(solid)
+    filled = holes(mask)
     for move in (cv2.erode, cv2.dilate):
-        moved = move(solid.view(np.uint8), _SQUARE, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        holes = cv2.dilate(_holes(np.asarray(moved, np.bool_)).view(np.uint8), _SQUARE)
-        doubtful = filled ^ (np.asarray(holes, np.bool_) & ~solid)
+        moved = move(mask.view(np.uint8), _SQUARE, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        otherwise = cv2.dilate(holes(np.asarray(moved, np.bool_)).view(np.uint8), _SQUARE)
+        doubtful = filled ^ (np.asarray(otherwise, np.bool_) & ~mask)
         if _matters(doubtful):
             return doubtful
     return None
@@ -76,14 +75,16 @@ def _matters(doubtful: Mask) -> bool:
     return bool(np.count_nonzero(doubtful) >= _WORTH * doubtful.size)
 
 
-def _solid(mask: Mask) -> Mask:
+def solid(mask: Mask) -> Mask:
+    """``mask`` (H, W) without specks, and without gaps of a pixel."""
     opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, _ROUND)
     closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _ROUND), np.bool_)
     return _parts(closed, 8, least=SPECK)
 
 
-def _holes(solid: Mask) -> Mask:
-    return _parts(~solid, 4, most=_HOLE, enclosed=True)
+def holes(mask: Mask) -> Mask:
+    """What ``mask`` (H, W) encloses."""
+    return _parts(~mask, 4, most=_HOLE, enclosed=True)
 
 
 def labelled(mask: Mask, connectivity: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import brightest, darkest, illuminant, working_copy
+from ml.skin.colour import extremes, illuminant, working_copy
 from ml.skin.ranks import percentiles
 from ml.skin.regions import deviation
 from ml.skin.segmentation import coverage, skin_mask
@@ -65,11 +65,11 @@ _ASPECTS = (
 _NO_CONTRAST = Problem("no_contrast", "The photo is one even area: nothing can be measured.", "Take the photo again.")
 
 
-def assess(rgb: RGB, width: int, height: int, mask: Mask | None = None) -> Quality:
+def assess(rgb: RGB, width: int, height: int, mask: Mask | None = None, light: Floats | None = None) -> Quality:
     """Judge ``rgb`` (H, W, 3), decoded from an upright original of ``width`` × ``height`` pixels.
 
-    ``mask``: the skin of its working copy, where it is already known. ``usable`` is False, and the score 0, only
-    for an image without contrast.
+    ``mask`` and ``light``: the skin and the `ml.skin.colour.illuminant` (3,) of its working copy, where these are
+    already known. ``usable`` is False, and the score 0, only for an image without contrast.
     """
     copy = working_copy(rgb)
     skin = skin_mask(copy) if mask is None else mask
@@ -78,7 +78,7 @@ def assess(rgb: RGB, width: int, height: int, mask: Mask | None = None) -> Quali
         "too_blurry": _log_ramp(sharpness(grey, _judged(skin)), 3, 30),
         "low_resolution": _ramp(min(width, height), 100, 400),
         "little_skin": _ramp(coverage(skin), 0.0, 0.30),
-        **_light(copy, _judged(skin)),
+        **_light(copy, _judged(skin), illuminant(copy) if light is None else light),
     }
     problems = tuple(aspect.problem for aspect in _ASPECTS if grades[aspect.problem.code] < 0.5)
     dark, bright = percentiles(grey, 1, 99)
@@ -101,15 +101,15 @@ def sharpness(grey: NDArray[np.uint8], mask: Mask) -> float:
     return (deviation(edges, inside) * 128 / mean) ** 2
 
 
-def _light(rgb: RGB, judged: Mask) -> dict[str, float]:
-    """Grades of exposure, clipping and colour of the light."""
-    highest = brightest(rgb)
+def _light(rgb: RGB, judged: Mask, light: Floats | None) -> dict[str, float]:
+    """Grades of exposure, clipping and colour of the ``light`` (3,)."""
+    lowest, highest = extremes(rgb)
     clipped = np.count_nonzero((highest >= 254) & judged) / np.count_nonzero(judged)
     return {
         "too_dark": _ramp(percentiles(highest, 90)[0], 16, 48),
-        "too_bright": 1 - _ramp(percentiles(darkest(rgb), 50)[0], 225, 253),
+        "too_bright": 1 - _ramp(percentiles(lowest, 50)[0], 225, 253),
         "clipped": 1 - _ramp(clipped, 0.02, 0.18),
-        "colour_cast": _neutrality(illuminant(rgb)),
+        "colour_cast": _neutrality(light),
     }
 
 

@@ -64,11 +64,13 @@ class _Blocks:
         self.inside = np.ascontiguousarray(mask[self.box]).view(np.uint8)
         self._rows, self._columns = _blocks_of(high), _one_hot(wide)
         self._counts = self._sums(self.inside)
+        self._full = self._counts.sum() == high * wide
         self._filled = self._counts >= max(1.0, _MIN_FILLED * high * wide / GRID**2)
 
     def sums(self, values: Floats) -> NDArray[np.float64]:
         """Sums (8, 8) of the masked ``values`` (H, W) over each block."""
-        return self._sums(np.asarray(cv2.copyTo(values[self.box], self.inside), np.float32))
+        boxed = values[self.box]
+        return self._sums(boxed if self._full else np.asarray(cv2.copyTo(boxed, self.inside), np.float32))
 
     def means(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Means (n,) of the blocks that are filled enough."""

@@ -27,13 +27,13 @@ def pit_response(detail: Floats) -> Floats:
     """0–1 (h, w): how much each pixel of L* is a dark pit, which curves alike in all directions."""
     lesser, greater = _hessian(detail, PIT_SCALE)
     found = (1 - _elongated(lesser, greater)) * (1 - _faint(lesser, greater))
-    return np.where(lesser > 0, found, np.float32(0))
+    return np.asarray(cv2.copyTo(found, (lesser > 0).view(np.uint8)), np.float32)
 
 
 def _response(lesser: Floats, greater: Floats) -> Floats:
     """Frangi's measure in two dimensions: of a dark line, the curvature that is greater in amount is positive."""
     found = _elongated(lesser, greater) * (1 - _faint(lesser, greater))
-    return np.where(greater > np.abs(lesser), found, np.float32(0))
+    return np.asarray(cv2.copyTo(found, (greater > np.abs(lesser)).view(np.uint8)), np.float32)
 
 
 def _elongated(lesser: Floats, greater: Floats) -> Floats:

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import LUMA, darkest, shrink, srgb_to_linear
-from ml.skin.parts import SPECK, doubtful_holes, tidy, with_bordered
+from ml.skin.colour import LUMA, extremes, shrink, srgb_to_linear
+from ml.skin.parts import SPECK, doubtful_holes, holes, solid, with_bordered
 from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
@@ -78,9 +78,10 @@ def _segment(rgb: RGB, seed: Mask | None) -> SkinMasks:
     if candidate.mean() < SPECK:
         return np.zeros(candidate.shape, np.bool_), None
     resembling = _resembling(u, v, candidate, seed)
-    found, other = with_bordered(tidy(resembling), candidate)
-    if other is None and (holes := doubtful_holes(resembling)) is not None:
-        other = found ^ holes
+    whole = solid(resembling)
+    found, other = with_bordered(whole | holes(whole), candidate)
+    if other is None and (doubtful := doubtful_holes(whole)) is not None:
+        other = found ^ doubtful
     return found, other
 
 
@@ -88,7 +89,7 @@ def _log_chromaticity(rgb: RGB) -> tuple[Floats, Floats, Mask]:
     """u and v, smoothed against sensor noise in linear light, and where they can be told; each (H, W)."""
     linear = cv2.GaussianBlur(srgb_to_linear(rgb), (0, 0), 0.8)
     luminance = np.asarray(cv2.transform(linear, LUMA[None]), np.float32)
-    lit = (luminance > _LEAST_LUMINANCE) & (darkest(rgb) < _WHITE)
+    lit = (luminance > _LEAST_LUMINANCE) & (extremes(rgb)[0] < _WHITE)
     logs = np.asarray(cv2.log(np.maximum(linear, np.float32(1e-4))), np.float32)
     return logs[..., 0] - logs[..., 1], logs[..., 1] - logs[..., 2], lit
 

