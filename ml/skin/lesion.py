@@ -77,10 +77,15 @@ def is_doubtful(found: Segmentation, skin: Mask) -> bool:
 
 def _joined(patches: Mask, unlike_skin: Mask) -> Mask:
     """``patches`` (H, W) with the narrow gaps between and in them filled where ``unlike_skin`` (H, W)."""
+    if not patches.any():
+        return patches
+    box = _within(patches, 0)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_GAP, _GAP))
-    framed = cv2.copyMakeBorder(patches.view(np.uint8), _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=0)
+    framed = cv2.copyMakeBorder(patches[box].view(np.uint8), _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=0)
     closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, kernel)[_GAP:-_GAP, _GAP:-_GAP].astype(np.bool_)
-    return patches | (closed & unlike_skin)
+    joined = patches.copy()
+    joined[box] |= closed & unlike_skin[box]
+    return joined
 
 
 def surroundings(lesion: Mask, skin: Mask) -> Mask:

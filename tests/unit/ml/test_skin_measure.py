@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from ml.skin.colour import illuminant
 from ml.skin.measure import measure_skin
+from ml.skin.segmentation import skin_masks
 from ml.values import RGB, Measurement, Skin, Zone
 from tests.unit.ml.skin_images import MONK, disc, skin_patch, with_lesion
 
@@ -99,6 +101,13 @@ def test_a_portraits_tone_is_the_faces_not_its_backgrounds() -> None:
     assert skin.tone is not None
     assert skin.tone.ita_category == "very light"
     assert named(skin)["lightness"].region == "face"
+
+
+def test_what_is_known_of_a_photo_before_changes_nothing() -> None:
+    photo = with_lesion(skin_patch(MONK[4]), disc(radius=45))
+    known = measure_skin(photo, masks=skin_masks(photo), light=illuminant(photo))
+    values = [{m.name: m.value for m in skin.measurements} for skin in (known, measure_skin(photo))]
+    assert values[0] == pytest.approx(values[1])
 
 
 def test_the_photo_is_left_as_it_was() -> None:
