@@ -18,6 +18,7 @@ from web.access_log import GunicornLogger
 from web.announce import announce
 from web.balance import ConnectionCounts
 from web.boot import BootError, check_boot
+from web.cores import cpus_of_worker, keep_to
 from web.logs import configure_logging
 from web.sharing import import_libraries
 from web.threads import log_thread_plan, thread_environment, thread_plan
@@ -30,6 +31,8 @@ os.environ.update(allocator.ENVIRONMENT)
 # A core file would hold the photos of the requests that were under way.
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 os.environ.update(thread_environment(_settings))  # before any framework is imported, in this process's children
+
+_plan = thread_plan(_settings)
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 worker_class = "web.worker.DrainingWorker"
@@ -65,7 +68,7 @@ def on_starting(server):
         check_boot(_settings)
     except BootError as error:
         sys.exit(f"dermserve: {error}")
-    log_thread_plan(thread_plan(_settings))
+    log_thread_plan(_plan)
     _run_dir = Path(tempfile.mkdtemp(prefix="dermserve-"))
     os.environ["DERMSERVE_RUN_DIR"] = str(_run_dir)
     import_libraries()
@@ -93,8 +96,11 @@ def pre_fork(server, worker):
 
 
 def post_fork(server, worker):
-    """Tell the application its worker's number."""
+    """Tell the application its worker's number, and keep the worker to its cores before it starts a thread."""
     os.environ["DERMSERVE_WORKER"] = str(worker.number)
+    cpus = cpus_of_worker(worker.number, _plan.workers, _plan.computing_per_worker) if _settings.pin_workers else None
+    if cpus is not None:
+        keep_to(cpus)
 
 
 def post_worker_init(worker):

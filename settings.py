@@ -142,6 +142,12 @@ class ServiceSettings(BaseSettings):
         "Threads that compute one analysis; 0: the physical cores divided by the analyses at once.",
         within=(0, 256),
     )
+    pin_workers: bool = _of(
+        "DERMSERVE_PIN_WORKERS",
+        True,
+        "Each worker keeps to cores of its own, where there are enough. Set it to false where other programs that "
+        "compute share the machine.",
+    )
     max_batch: Literal["auto", "1", "2", "4", "8"] = _of(
         "DERMSERVE_MAX_BATCH",
         "auto",

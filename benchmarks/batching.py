@@ -23,7 +23,8 @@ import numpy as np
 from ml.backends.base import BATCH_SIZES
 from ml.values import RGB, Patient
 from settings import Settings
-from web.threads import thread_environment, usable_cores
+from web.cores import usable_cores
+from web.threads import thread_environment
 
 CALLERS = (1, 2, 4, 8)
 Call = Callable[[], object]

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from ml.engines.host import describe_host
-from web.threads import usable_cores
+from web.cores import usable_cores
 
 _PACKAGES = ("torch", "tensorflow-cpu", "onnxruntime", "faiss-cpu", "gunicorn", "flask", "litserve", "bentoml")
 

@@ -140,13 +140,16 @@ def _start(arm: Arm, plan: Plan, *, scratch: Path, stack: ExitStack, expected: d
 
 
 def _check_answer(arm: Arm, port: int, expected: dict[str, Any], photo: Path) -> None:
-    """Every server must find the same cases. Raises ServerError."""
+    """Every server must find the same cases. Raises ServerError.
+
+    How alike they are may differ in the last digits: more threads add numbers up in another order.
+    """
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}{arm.path}", photo.read_bytes(), {"Content-Type": "image/jpeg"}
     )
     with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
         found = json.load(response)
-    if found["similar_cases"] != expected["similar_cases"]:
+    if [case["case_id"] for case in found["similar_cases"]] != [case["case_id"] for case in expected["similar_cases"]]:
         raise ServerError(f"{arm.label} finds other cases than the core itself")
 
 

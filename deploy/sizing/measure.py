@@ -17,7 +17,8 @@ import psutil
 
 from deploy.sizing.probe import MIB
 from settings import load_or_exit
-from web.threads import thread_environment, usable_cores
+from web.cores import usable_cores
+from web.threads import thread_environment
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _MARK = "measured "

@@ -5,66 +5,18 @@ from pathlib import Path
 import pytest
 
 from settings import Settings
+from tests.unit.web.machines import EIGHT, Machine
 from web import threads
 
 
-def topology(folder: Path, cores: dict[int, tuple[int, int]]) -> Path:
-    for cpu, (package, core) in cores.items():
-        place = folder / f"cpu{cpu}" / "topology"
-        place.mkdir(parents=True)
-        (place / "physical_package_id").write_text(f"{package}\n")
-        (place / "core_id").write_text(f"{core}\n")
-    return folder
-
-
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """(cpus, core of each, quota) → the machine that this process sees."""
-
-    def make(cpus: set[int], cores: dict[int, tuple[int, int]], quota: str | None = None) -> None:
-        monkeypatch.setattr(threads, "_TOPOLOGY", topology(tmp_path / "cpu", cores))
-        monkeypatch.setattr(threads, "_CGROUP", tmp_path)
-        monkeypatch.setattr(threads, "_OWN_CGROUP", tmp_path / "own")
-        monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: cpus)
-        if quota is not None:
-            (tmp_path / "cpu.max").write_text(quota)
-
-    return make
+def eight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight processors, four cores."""
+    Machine(tmp_path, monkeypatch).become(set(range(8)), EIGHT)
 
 
-EIGHT = {cpu: (0, cpu % 4) for cpu in range(8)}  # m5.2xlarge: eight processors, four cores
-
-
-@pytest.mark.parametrize(
-    ("cpus", "cores", "quota", "usable"),
-    [
-        (set(range(8)), EIGHT, None, 4),
-        ({0, 4}, EIGHT, None, 1),
-        (set(range(8)), EIGHT, "max 100000", 4),
-        (set(range(8)), EIGHT, "200000 100000", 2),
-        (set(range(8)), EIGHT, "50000 100000", 1),
-        ({0, 1}, {}, None, 2),
-        ({0, 1}, {0: (0, 0), 1: (1, 0)}, None, 2),
-    ],
-)
-def test_physical_cores_within_affinity_and_quota(cpus, cores, quota, usable, machine) -> None:
-    machine(cpus, cores, quota)
-    assert threads.usable_cores() == usable
-
-
-def test_the_least_quota_on_the_way_to_the_root_counts(tmp_path: Path, machine) -> None:
-    machine(set(range(8)), EIGHT, "max 100000")
-    (tmp_path / "own").write_text("3:cpu:/elsewhere\n0::/system.slice/web.service\n")
-    service = tmp_path / "system.slice" / "web.service"
-    service.mkdir(parents=True)
-    (service / "cpu.max").write_text("300000 100000")
-    assert threads.usable_cores() == 3
-    (service.parent / "cpu.max").write_text("150000 100000")
-    assert threads.usable_cores() == 2
-
-
-def test_cores_are_divided_by_what_really_runs_at_once(machine) -> None:
-    machine(set(range(8)), EIGHT)  # three analyses in two workers are one in each
+def test_cores_are_divided_by_what_really_runs_at_once(eight) -> None:
+    # three analyses in two workers are one in each
     assert threads.intra_op_threads(Settings(max_workers=3, gunicorn_workers=2)) == 2
 
 
@@ -77,8 +29,7 @@ def test_cores_are_divided_by_what_really_runs_at_once(machine) -> None:
         ({"max_workers": 8, "gunicorn_workers": 8}, "MAX_WORKERS=4 and GUNICORN_WORKERS=4."),
     ],
 )
-def test_the_plan_is_told_and_too_many_threads_are_warned_of(changed, advice, machine, caplog) -> None:
-    machine(set(range(8)), EIGHT)
+def test_the_plan_is_told_and_too_many_threads_are_warned_of(changed, advice, eight, caplog) -> None:
     caplog.set_level("INFO")
     plan = threads.thread_plan(Settings(**changed))
     threads.log_thread_plan(plan)
@@ -90,8 +41,7 @@ def test_the_plan_is_told_and_too_many_threads_are_warned_of(changed, advice, ma
 
 
 @pytest.mark.parametrize(("max_workers", "fixed", "expected"), [(2, 0, 2), (4, 0, 1), (16, 0, 1), (3, 0, 1), (4, 3, 3)])
-def test_cores_are_divided_among_the_analyses(max_workers: int, fixed: int, expected: int, machine) -> None:
-    machine(set(range(8)), EIGHT)
+def test_cores_are_divided_among_the_analyses(max_workers: int, fixed: int, expected: int, eight) -> None:
     settings = Settings(max_workers=max_workers, intra_op_threads=fixed, gunicorn_workers=1)
     assert threads.intra_op_threads(settings) == expected
     environment = threads.thread_environment(settings)
@@ -109,6 +59,5 @@ def test_cores_are_divided_among_the_analyses(max_workers: int, fixed: int, expe
         ({"max_workers": 8, "gunicorn_workers": 1, "enable_gpu": True}, 1),
     ],
 )
-def test_a_photo_waits_for_company_only_while_every_core_computes(changed, expected, machine) -> None:
-    machine(set(range(8)), EIGHT)
+def test_a_photo_waits_for_company_only_while_every_core_computes(changed, expected, eight) -> None:
     assert threads.batches_at_once(Settings(**changed)) == expected
