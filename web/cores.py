@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
@@ -41,7 +42,8 @@ def keep_to(cpus: frozenset[int]) -> None:
     service's, not the process's."""
     global _all  # noqa: PLW0603 - what the system forgets
     _all = _all or _affinity()
-    os.sched_setaffinity(0, cpus)
+    with suppress(OSError):  # a container may forbid it, and the service works without
+        os.sched_setaffinity(0, cpus)
 
 
 def _affinity() -> frozenset[int]:

@@ -71,3 +71,13 @@ def test_a_worker_that_keeps_to_its_cores_still_knows_those_of_the_service(machi
     cores.keep_to(frozenset({2, 6}))
     assert machine.kept == [{2, 6}]
     assert cores.usable_cores() == 4
+
+
+def test_where_it_is_forbidden_a_worker_runs_anywhere(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: int, __: object) -> None:
+        raise PermissionError
+
+    machine.become(set(range(8)), EIGHT)
+    monkeypatch.setattr(cores.os, "sched_setaffinity", forbidden)
+    cores.keep_to(frozenset({2, 6}))
+    assert cores.usable_cores() == 4
