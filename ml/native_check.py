@@ -1,7 +1,7 @@
 """Loads and runs models natively in a process of their own, where the service itself runs them compiled.
 
 PyTorch and TensorFlow would stay in a worker's memory for good once they were imported there: in a child process they
-are gone when it ends. ``python -m ml.native_check MODELS_DIR RESULT NAME…`` is that process.
+are gone when it ends. ``python -m ml.native_check MODELS_DIR RESULT CPUS NAME…`` is that process.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -54,8 +55,10 @@ class NativeRun:
 class NativeCheck:
     """Runs models natively, all that are asked for in one child process. Safe to use from several threads."""
 
-    def __init__(self, models_dir: Path) -> None:
+    def __init__(self, models_dir: Path, cpus: Iterable[int] = ()) -> None:
+        """``cpus``: the processors that the child may run on, where this process keeps to fewer."""
         self._models_dir = models_dir
+        self._cpus = ",".join(map(str, sorted(cpus)))
         self._lock = threading.Lock()
         self._done: dict[str, NativeRun] = {}
 
@@ -73,8 +76,8 @@ class NativeCheck:
     def _run_child(self, names: list[str], deadline: Deadline) -> dict[str, NativeRun]:
         with tempfile.TemporaryDirectory(prefix="dermserve-native-") as folder:
             result = Path(folder, "result.json")
-            command = [sys.executable, "-m", "ml.native_check", str(self._models_dir.resolve()), str(result), *names]
-            problem = _run(command, deadline)
+            command = [sys.executable, "-m", "ml.native_check"]
+            problem = _run([*command, str(self._models_dir.resolve()), str(result), self._cpus, *names], deadline)
             if problem is not None:
                 return {name: NativeRun(problem=problem) for name in names}
             return {name: NativeRun(**facts) for name, facts in json.loads(result.read_text()).items()}
@@ -95,8 +98,11 @@ def _run(command: list[str], deadline: Deadline) -> str | None:
 
 def main(arguments: list[str]) -> int:
     """The child: writes one NativeRun for each name. One model's failure stops no other."""
-    models_dir, result, *names = arguments
+    models_dir, result, cpus, *names = arguments
     os.nice(_NICENESS)
+    if cpus:
+        with suppress(OSError):  # a container may forbid it
+            os.sched_setaffinity(0, map(int, cpus.split(",")))
     runs = {name: asdict(_try(Path(models_dir), name)) for name in names}
     Path(result).write_text(json.dumps(runs))
     return 0

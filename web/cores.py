@@ -46,6 +46,11 @@ def keep_to(cpus: frozenset[int]) -> None:
         os.sched_setaffinity(0, cpus)
 
 
+def service_cpus() -> frozenset[int]:
+    """The processors of the service, wherever this worker keeps to."""
+    return _all or _affinity()
+
+
 def _affinity() -> frozenset[int]:
     return frozenset(os.sched_getaffinity(0))
 
@@ -53,7 +58,7 @@ def _affinity() -> frozenset[int]:
 def _cores() -> list[frozenset[int]]:
     """The processors of each physical core, in the order of their numbers."""
     found: dict[tuple[str, str], set[int]] = {}
-    for cpu in sorted(_all or _affinity()):
+    for cpu in sorted(service_cpus()):
         found.setdefault(_core_of(cpu), set()).add(cpu)
     return [frozenset(cpus) for cpus in found.values()]
 

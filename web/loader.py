@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from ml.deadline import Deadline
 from ml.values import Analysis, IndexInfo, ModelCard
 from settings import Settings
+from web.cores import service_cpus
 from web.index_source import index_folder
 from web.threads import batches_at_once, intra_op_threads
 
@@ -121,7 +122,7 @@ class ProductionLoader:
             lesions=not self._settings.cosmetic_mode,
             population=index.population,
         )
-        native = NativeCheck(self._settings.models_dir)
+        native = NativeCheck(self._settings.models_dir, service_cpus())
 
         def capability(deadline: Deadline) -> Sequence[Part]:
             return run(models, index, partial(native, deadline=deadline))
