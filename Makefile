@@ -87,7 +87,7 @@ $(BENCH)/.installed: requirements-bench.txt $(VENV)/.installed
 	$(BENCH)/bin/python -m pip install --disable-pip-version-check --quiet -r requirements-bench.txt
 	@touch $@
 
-bench: $(BENCH)/.installed artifacts ## side by side with Flask, gunicorn, LitServe and BentoML (an hour; ARGS="--rounds 1 --no-sweep" for less)
+bench: $(BENCH)/.installed artifacts ## side by side with Flask, gunicorn, LitServe and BentoML (two hours; 50 minutes with ARGS="--rounds 2 --seconds 5 --no-sweep")
 	$(BENCH)/bin/python -m benchmarks.peers $(ARGS)
 
 bench-short: $(VENV)/.installed-dev artifacts ## this service beside its own in-process limit; fails on ratios (2 minutes)
