@@ -11,7 +11,7 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
@@ -115,15 +115,21 @@ def check_address(address: str) -> None:
         ) from error
 
 
-def _connected(address: str | None) -> Any:
-    """A context in which the cluster can be used. Raises BuildError if the one at ``address`` does not answer."""
+@contextmanager
+def _connected(address: str | None) -> Iterator[None]:
+    """A context in which the cluster can be used. Raises BuildError if the one at ``address`` does not answer.
+
+    It is left when all is done. After a failure it is not: Ray would end the process, whose threads may still be asking
+    the cluster for something, before anyone had heard what failed. Ray leaves by itself when the process ends.
+    """
     check_address(address or "")
-    connected = ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True  # whole shards, one after the other
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    return connected
+    yield
+    ray.shutdown()
 
 
 def _cpus() -> int:
