@@ -89,9 +89,9 @@ def run_track(track: Track, arms: Sequence[str], schedule: Schedule, scratch: Pa
         limit = _limit(plan_for(track.kind, track.engine), scratch, stack)
         first = limit.measure(photos, schedule.seconds)["ok_per_s"]
         plan = plan_for(track.kind, track.engine, first)
+        expected = limit.answers(photos[:1])[0]
         servers = [
-            _start(arm, plan, scratch=scratch, stack=stack, expected=limit.answers(photos[:1])[0], photo=photos[0])
-            for arm in map(ARMS.__getitem__, arms)
+            _start(ARMS[name], plan, scratch=scratch, stack=stack, expected=expected, photo=photos[0]) for name in arms
         ]
         for server in servers:
             server.facts["idle_cores"] = server.group.cores_used(_IDLE_S)

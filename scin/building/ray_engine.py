@@ -11,7 +11,7 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
@@ -64,22 +64,16 @@ class RayEngine:
             compute=ray.data.ActorPoolStrategy(size=min(_cpus(), len(parts))),
             num_cpus=1,
         )
-        # Closed before the cluster is left: a process that leaves while Ray Data still runs is ended by Ray, unheard.
-        with closing(iter(embedded.iter_rows())) as answers:
-            for answer, part in zip(answers, parts, strict=True):
-                yield from self._checked_rows(answer, part, stages, tell)
-
-    def _checked_rows(self, answer: Mapping[str, Any], part: Shard, stages: Stages, tell: Tell) -> Iterator[Row]:
-        """Raises BuildError if the node could not embed."""
-        node = answer["node"]
-        if answer["failed"]:
-            raise BuildError(f"On node {node[:12]}: {answer['failed']}")
-        for stage, (photos, busy_s) in json.loads(answer["stages"]).items():
-            stages.add(stage, photos, busy_s)
-        tell(len(part.paths))
-        for row in unpack(answer["rows"], self._job.dimension):
-            self.nodes[node] += row.vector is not None
-            yield row
+        for answer, part in zip(embedded.iter_rows(), parts, strict=True):
+            node = answer["node"]
+            if answer["failed"]:
+                raise BuildError(f"On node {node[:12]}: {answer['failed']}")
+            for stage, (photos, busy_s) in json.loads(answer["stages"]).items():
+                stages.add(stage, photos, busy_s)
+            tell(len(part.paths))
+            for row in unpack(answer["rows"], self._job.dimension):
+                self.nodes[node] += row.vector is not None
+                yield row
 
 
 class _Process:
