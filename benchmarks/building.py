@@ -27,7 +27,7 @@ from PIL import Image
 
 from benchmarks.building_cost import measure_cost
 from ml.encoder import Encoder
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.loading import load_encoder
 from scin.build import build
 from scin.building.local import BATCH

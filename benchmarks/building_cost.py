@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from ml.encoder import Encoder
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.loading import load_encoder
 from ml.skin.colour import working_copy
 from scin.build import build

@@ -17,7 +17,7 @@ from statistics import mean, median
 from ml.analyzer import Analyzer, CaseRequest
 from ml.deadline import Deadline
 from ml.engines.choice import AUTO
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.loading import load_models
 from scin.index import load_index
 

@@ -24,7 +24,7 @@ from benchmarks.lesion import wilson
 from ml.errors import ImageError
 from ml.face_mesh import MIRRORED
 from ml.faces import Face, FaceDetector
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.skin.face import face_zones
 from ml.values import RGB
 

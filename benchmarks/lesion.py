@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from ml.classifier import MALIGNANT, TEMPERATURE, THRESHOLD, LesionClassifier, soften
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.loading import load_models
 from ml.registry import LESION_CODES
 from ml.values import RGB, Patient

@@ -18,7 +18,7 @@ _MIB = 2**20
 
 def main(arguments: list[str]) -> int:
     from ml import registry
-    from ml.images import decode
+    from ml.imaging.decode import decode
     from ml.preprocess import to_batch
     from ml.skin.colour import working_copy
     from ml.skin.measure import measure_skin

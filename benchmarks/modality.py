@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.lesion import wilson
 from ml.faces import Face, FaceDetector
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.loading import load_faces
 from ml.modality import Routing, route
 from ml.skin.colour import working_copy

@@ -14,7 +14,7 @@ import numpy as np
 import requests
 
 from ml.backends.tensorflow_import import tf
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.patient import metadata_vector
 from ml.registry import LESION_CODES, SKLESION
 from ml.store import ModelStore

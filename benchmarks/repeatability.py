@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 
 from ml.faces import FaceDetector
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.loading import LANDMARK_FILE
 from ml.registry import MEDIAPIPE_FACE
 from ml.skin.colour import linear_to_srgb, srgb_to_linear, working_copy

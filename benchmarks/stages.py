@@ -71,7 +71,7 @@ class Stages:
 
     def run(self, data: bytes, watch: Stopwatch) -> None:
         """One photo, with a stage for whatever it has: zones for a face, the classifier for all."""
-        from ml.images import decode
+        from ml.imaging.decode import decode
         from ml.preprocess import to_batch
         from ml.skin.colour import working_copy
         from ml.skin.measure import measure_skin

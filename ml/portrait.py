@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 from skimage import data
 
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.values import RGB
 
 

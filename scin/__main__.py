@@ -109,7 +109,7 @@ def _info(_: Settings, options: argparse.Namespace) -> None:
 
 
 def _search(settings: Settings, options: argparse.Namespace) -> None:
-    from ml.images import decode
+    from ml.imaging.decode import decode
     from scin.index import load_index
 
     encoder = _encoder(settings)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ml.errors import ArtifactError, ImageError
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.skin.percentiles import STEPS, Distribution, Population
 from ml.skin.texture import close_up_texture
 from ml.values import Measurement

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from ml.analyzer import CaseRequest
 from ml.deadline import Deadline
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.values import Analysis, Photo
 from web.body import RequestBody
 from web.callers import admit_caller

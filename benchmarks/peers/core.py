@@ -17,7 +17,7 @@ from ml import modality as kinds
 from ml.analyzer import CaseRequest
 from ml.deadline import Deadline
 from ml.encoder import Encoder
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.values import Analysis, Decision, ModelCard, Quality, Searcher, Skin
 from settings import Settings
 from web.loader import Pipeline, ProductionLoader

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ml.errors import ImageError
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.skin.colour import working_copy
 from ml.skin.segmentation import skin_mask
 from ml.skin.tone import estimate

@@ -13,7 +13,7 @@ import numpy as np
 
 from ml.encoder import Encoder
 from ml.errors import ImageError
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.values import Vector
 from scin.calibration import read_calibration
 from scin.evaluation import metrics, scores

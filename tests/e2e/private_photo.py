@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from ml.images import decode
+from ml.imaging.decode import decode
 
 OWNER = "Ottilie Privat 5e1f"
 NAME = "ottilie-gesicht-9c41.jpg"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import ImageError
-from ml.images import decode
+from ml.imaging.decode import decode
 from web.errors import STATUS, RequestError, failure_of
 from web.parsing import parse
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.bounded_reads import MOST_READS, BoundedReads
+from ml.imaging.bounded_reads import MOST_READS, BoundedReads
 from ml.errors import BrokenImageError
-from ml.images import FORMATS, decode
+from ml.imaging.decode import FORMATS, decode
 
 RUBBISH = {
     "a JPEG without a frame": b"\xff\xd8\xff\xe0",

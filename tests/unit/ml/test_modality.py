@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ml.faces import Face
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.modality import MODALITIES, Routing, dermatoscopic_log_odds, route, skin_log_odds
 from ml.skin.colour import working_copy
 from ml.skin.segmentation import skin_mask

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ml.encoder import Encoder
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.skin.measure import measure_skin
 from scin.build import BuildError, build
 from scin.case_table import read_cases

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.images import decode
+from ml.imaging.decode import decode
 from tests.unit.ml.photo_files import far_from_upright, quadrants, save
 
 FORMATS: list[tuple[str, str, dict[str, Any], int]] = [

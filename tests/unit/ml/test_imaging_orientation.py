@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import images
-from ml.images import decode
+from ml.imaging import decode as images
+from ml.imaging.decode import decode
 from tests.unit.ml.photo_files import far_from_upright, orientation_exif, quadrants, save, stored_in
 
 #: format → how far its compression may move a flat colour

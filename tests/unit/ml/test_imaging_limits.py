@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import images
+from ml.imaging import decode as images
 from ml.errors import ImageError, ImageTooLargeError, ImageTooSmallError
-from ml.images import MAX_PIXELS, WORKING_SIDE, decode
+from ml.imaging.decode import MAX_PIXELS, WORKING_SIDE, decode
 from tests.unit.ml.photo_files import corners, far_from_upright, png, quadrants, save, tiff
 
 

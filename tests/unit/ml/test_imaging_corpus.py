@@ -14,7 +14,7 @@ from ml.errors import (
     ImageTooSmallError,
     UnsupportedImageError,
 )
-from ml.images import decode
+from ml.imaging.decode import decode
 
 REFUSED: dict[type[ImageError], tuple[str, ...]] = {
     EmptyImageError: ("zero_byte.jpg",),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.images import decode
+from ml.imaging.decode import decode
 from tests.unit.ml.icc_profiles import DISPLAY_P3, SRGB, grey_profile, in_srgb, matrix_profile
 from tests.unit.ml.photo_files import save
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.errors import BrokenImageError, ImageError, UnsupportedImageError
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.values import RGB
 from tests.unit.ml.photo_files import noise, save
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 from PIL import Image, PngImagePlugin
 
-from ml.images import decode
+from ml.imaging.decode import decode
 from ml.values import Photo
 from tests.unit.ml.icc_profiles import DISPLAY_P3, matrix_profile
 from tests.unit.ml.photo_files import quadrants, save

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ml.errors import EmptyImageError, UnsupportedImageError
-from ml.images import decode
+from ml.imaging.decode import decode
 from tests.unit.ml.photo_files import quadrants, save
 
 PSD = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, 64, 96, 8, 3) + bytes(12) + b"\0\0" + bytes(3 * 64 * 96)

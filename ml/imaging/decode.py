@@ -14,8 +14,8 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageFile, ImageOps
 
-from ml.bounded_reads import BoundedReads
-from ml.colour_profile import to_srgb
+from ml.imaging.bounded_reads import BoundedReads
+from ml.imaging.colour import to_srgb
 from ml.errors import (
     BrokenImageError,
     EmptyImageError,
@@ -23,8 +23,8 @@ from ml.errors import (
     ImageTooSmallError,
     UnsupportedImageError,
 )
-from ml.pixel_formats import to_rgb
-from ml.reduce import shrink
+from ml.imaging.pixel_formats import to_rgb
+from ml.imaging.reduce import shrink
 from ml.values import Photo
 
 #: what Pillow may open; every other decoder stays shut, whatever the bytes say (its JPEG reader opens MPO too)

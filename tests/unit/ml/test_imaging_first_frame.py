@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ml.images import decode
+from ml.imaging.decode import decode
 from tests.unit.ml.photo_files import far_from_upright, quadrants, save
 
 FRAMES = [Image.new("RGB", (96, 64), colour) for colour in ("black", "white")]

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml import images
-from ml.images import decode
+from ml.imaging import decode as images
+from ml.imaging.decode import decode
 from tests.unit.ml.photo_files import far_from_upright, noise, png, quadrants, save, tiff
 
 RAMP = np.linspace(0, 65535, 64 * 48).astype(np.uint16).reshape(48, 64)
