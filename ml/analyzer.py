@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ml import modality as kinds
 from ml.deadline import Deadline
@@ -30,6 +30,7 @@ from ml.values import (
     Overlay,
     Patient,
     Photo,
+    Quality,
     Retrieval,
     Searcher,
     Skin,
@@ -88,7 +89,7 @@ class Analyzer:
             masks = skin_masks(small)
             skin_colours = masks[0]
             light = illuminant(small)
-            quality = assess(small, first.width, first.height, skin_colours, light)
+            quality = _with_decoding(assess(small, first.width, first.height, skin_colours, light), first)
             signs = read_signs(small, skin_colours) if quality.usable else None
         with clock.stage("faces"):
             faces = None if self._models.faces is None else self._models.faces.detect(first.rgb, small)
@@ -175,6 +176,12 @@ class Analyzer:
             if landmarks is not None:
                 return face_zones(landmarks, width, height)
         return ()
+
+
+def _with_decoding(quality: Quality, photo: Photo) -> Quality:
+    """``quality`` with what decoding found out about the photo."""
+    problems = (*photo.problems, *quality.problems)
+    return replace(quality, problems=problems, colours=quality.colours and photo.true_colours)
 
 
 def _is_scored(modality: Modality) -> bool:

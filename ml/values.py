@@ -16,13 +16,28 @@ Mask = NDArray[np.bool_]  #: (height, width)
 
 
 @dataclass(frozen=True)
+class Problem:
+    """A reason why the photo is worse than it could be, and what to do about it."""
+
+    code: str
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True)
 class Photo:
-    """A decoded upload. ``width`` and ``height`` are the upright original's, in pixels; ``rgb`` may be smaller."""
+    """A decoded upload. ``width`` and ``height`` are the upright original's, in pixels; ``rgb`` may be smaller.
+
+    ``problems`` is what decoding found that the pixels alone do not show, such as slight damage. ``true_colours`` is
+    False where the file does not say which colours its numbers stand for.
+    """
 
     rgb: RGB
     width: int
     height: int
     format: str
+    problems: tuple[Problem, ...] = ()
+    true_colours: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,21 +89,14 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A reason why the photo is worse than it could be, and what to do about it."""
-
-    code: str
-    message: str
-    advice: str
-
-
-@dataclass(frozen=True)
 class Quality:
-    """``score`` 0–100 (100 is best); ``usable`` is False only where nothing can be measured."""
+    """``score`` 0–100 (100 is best); ``usable`` is False only where nothing can be measured. ``colours`` is False where
+    the photo's colours say nothing of the skin's: in black and white, in one hue, or in an unknown colour space."""
 
     usable: bool
     score: float
     problems: tuple[Problem, ...] = ()
+    colours: bool = True
 
 
 @dataclass(frozen=True)
