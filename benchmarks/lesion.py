@@ -1,9 +1,11 @@
 """``python -m benchmarks.lesion FOLDER``: the lesion classifier on labelled dermatoscopic photos.
 
 FOLDER holds the photos and ``labels.csv`` (file, dx: one of akiec bcc bkl df mel nv vasc), as a selection of the
-ISIC 2018 task 3 test set does. Prints shares with their 95% Wilson intervals; the temperature that ml.classifier holds,
-with its bootstrap interval, and what it does to the negative log-likelihood and the calibration error, each photo
-judged by a temperature that was fitted to the others; and the same for four flips averaged, at four times the cost.
+ISIC 2018 task 3 test set does. Prints shares with their 95% Wilson intervals, of the calibrated probabilities that the
+service answers with; the area under the curve of the malignant probability, raw and calibrated; the temperature that
+ml.classifier holds, with its bootstrap interval, and what it does to the negative log-likelihood and the calibration
+error, each photo judged by a temperature that was fitted to the others; and the same for four flips averaged, at four
+times the cost.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from sklearn.metrics import roc_auc_score
 
 from ml.classifier import MALIGNANT, TEMPERATURE, THRESHOLD, LesionClassifier, soften
 from ml.imaging.decode import decode
@@ -48,13 +51,18 @@ def main(arguments: list[str] | None = None) -> int:
     photos = [decode((options.folder / row["file"]).read_bytes()).rgb for row in rows]
     probabilities = np.concatenate([models.classifier.probabilities([photo], Patient()) for photo in photos])
     truth = np.array([LESION_CODES.index(row["dx"]) for row in rows])
-    malignant = np.isin(truth, [LESION_CODES.index(code) for code in MALIGNANT])
-    score = probabilities[:, [LESION_CODES.index(code) for code in MALIGNANT]].sum(axis=1)
+    columns = [LESION_CODES.index(code) for code in MALIGNANT]
+    malignant = np.isin(truth, columns)
+    calibrated = soften(probabilities, TEMPERATURE)
+    raw_score, score = probabilities[:, columns].sum(axis=1), calibrated[:, columns].sum(axis=1)
     right = probabilities.argmax(axis=1) == truth
     tell_share("accuracy", right)
     tell_share(f"sensitivity (malignant probability ≥ {THRESHOLD})", score[malignant] >= THRESHOLD)
     tell_share(f"specificity (malignant probability < {THRESHOLD})", score[~malignant] < THRESHOLD)
-    print(f"mean confidence {probabilities.max(axis=1).mean():.3f}")
+    print(f"malignancy AUC: raw {roc_auc_score(malignant, raw_score):.4f}, ", end="")
+    print(f"calibrated {roc_auc_score(malignant, score):.4f}")
+    print(f"mean confidence: raw {probabilities.max(axis=1).mean():.3f}, ", end="")
+    print(f"calibrated {calibrated.max(axis=1).mean():.3f}")
     _tell_temperature("single pass", probabilities.astype(np.float64), truth)
     print(f"ml.classifier.TEMPERATURE is {TEMPERATURE:g}")
     _tell_temperature("four flips averaged", _flipped(models.classifier, photos), truth)

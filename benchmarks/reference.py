@@ -41,8 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _served(url: str, photo: bytes) -> np.ndarray:
-    answer = requests.post(f"{url}/api/analyze/skin", files={"image": photo}, timeout=60).json()
-    by_code = {one["code"]: one["probability"] for one in answer["lesion"]["predictions"]}
+    asked = {"modality": "dermatoscopic", "detail": "full"}
+    answer = requests.post(f"{url}/api/analyze/skin", files={"image": photo}, data=asked, timeout=60).json()
+    by_code = {one["code"]: one["probability"] for one in answer["lesion"]["raw_predictions"]}
     return np.array([by_code[code] for code in LESION_CODES])
 
 

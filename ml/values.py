@@ -51,7 +51,7 @@ class Patient:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One class of the lesion classifier. ``probability`` 0–1, the softmax's own."""
+    """One class of the lesion classifier. ``probability`` 0–1."""
 
     code: str
     name: str
@@ -61,14 +61,18 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Lesion:
-    """The dermatoscopic classifier's answer for one case. ``probability`` fields are 0–1."""
+    """The dermatoscopic classifier's answer for one case. Probabilities are 0–1.
+
+    ``predictions`` are calibrated, and ``malignant_probability`` is the sum of the malignant ones among them.
+    ``raw_predictions`` are the model's own output, for whoever compares models. Both have the most probable first.
+    """
 
     model: str
-    predictions: tuple[Prediction, ...]  # most probable first
+    predictions: tuple[Prediction, ...]
     malignant_probability: float
     definition: str
     caveat: str
-    calibrated: tuple[Prediction, ...] | None = None
+    raw_predictions: tuple[Prediction, ...] = ()
     sensitivity: float | None = None
 
 

@@ -15,6 +15,7 @@ DEFAULT_K = 5
 MAX_K = 50
 MAX_AGE = 120
 MAX_PIXELS_PER_MM = 1000
+STANDARD, FULL = DETAILS = ("standard", "full")
 _MAX_WORDS = 50
 
 _SEXES = {
@@ -110,6 +111,15 @@ def read_explain(fields: Mapping[str, object]) -> bool:
     if word not in _TRUE | _FALSE:
         raise BadFieldError("explain must be true or false.", field="explain", allowed=["true", "false"])
     return word in _TRUE
+
+
+def read_detail(fields: Mapping[str, object]) -> str:
+    """How much the answer holds, one of DETAILS. Raises BadFieldError for anything else."""
+    value = fields.get("detail")
+    detail = STANDARD if _missing(value) else str(value).strip().lower()
+    if detail not in DETAILS:
+        raise BadFieldError(f"detail must be one of {', '.join(DETAILS)}.", field="detail", allowed=list(DETAILS))
+    return detail
 
 
 def read_profile(fields: Mapping[str, object]) -> str:

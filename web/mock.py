@@ -103,6 +103,10 @@ def _lesion() -> values.Lesion:
         malignant_probability=0.3,
         definition="canned",
         caveat="A canned answer.",
+        raw_predictions=(
+            values.Prediction("a", "Example lesion A", None, 0.9),
+            values.Prediction("b", "Example lesion B", None, 0.1),
+        ),
     )
 
 

@@ -30,7 +30,9 @@ from web.errors import (
 )
 from web.fields import (
     DEFAULT_K,
+    STANDARD,
     flatten,
+    read_detail,
     read_explain,
     read_k,
     read_modality,
@@ -75,6 +77,7 @@ class AnalyzeRequest:
     pixels_per_mm: float | None = None
     options: Options = field(default_factory=Options)
     explain: bool = False
+    detail: str = STANDARD
     profile: str = OWN
     is_capability: bool = False
 
@@ -195,6 +198,7 @@ def _assemble(given: Mapping[str, object], uploads: list[bytes]) -> AnalyzeReque
         pixels_per_mm=read_scale(fields),
         options=Options(read_words(fields, "conditions"), read_words(fields, "skin_types")),
         explain=read_explain(fields),
+        detail=read_detail(fields),
         profile=read_profile(fields),
     )
 

@@ -21,9 +21,15 @@ _SYNTHETIC_NOTICE = "The similar cases are generated skin, for demonstration onl
 
 
 def render_analysis(
-    analysis: values.Analysis, timings_ms: Mapping[str, float], *, cosmetic: bool, mock: bool = False
+    analysis: values.Analysis,
+    timings_ms: Mapping[str, float],
+    *,
+    cosmetic: bool,
+    mock: bool = False,
+    full: bool = False,
 ) -> schemas.AnalysisAnswer:
-    """The answer object. ``cosmetic`` leaves out all that names a disease; ``mock`` marks a canned answer."""
+    """The answer object. ``cosmetic`` leaves out all that names a disease; ``mock`` marks a canned answer; ``full``
+    adds the raw output of the lesion model."""
     if cosmetic:
         analysis = without_diseases(analysis)
     synthetic = analysis.index is not None and analysis.index.synthetic
@@ -41,7 +47,7 @@ def render_analysis(
         ),
         skin=_skin(analysis.skin),
         conditions=[_condition(condition) for condition in analysis.conditions],
-        lesion=None if analysis.lesion is None else _lesion(analysis.lesion),
+        lesion=None if analysis.lesion is None else _lesion(analysis.lesion, full=full),
         decision=_decision(analysis.decision),
         accuracy=_accuracy(analysis.accuracy),
         accuracy_reason=analysis.accuracy_reason,
@@ -141,15 +147,15 @@ def _condition(condition: values.Condition) -> schemas.Condition:
     )
 
 
-def _lesion(lesion: values.Lesion) -> schemas.Lesion:
+def _lesion(lesion: values.Lesion, *, full: bool) -> schemas.Lesion:
     return schemas.Lesion(
         model=lesion.model,
         predictions=_predictions(lesion.predictions),
-        calibrated=None if lesion.calibrated is None else _predictions(lesion.calibrated),
         malignant_probability=_finite(lesion.malignant_probability),
         definition=lesion.definition,
         sensitivity=_finite(lesion.sensitivity),
         caveat=lesion.caveat,
+        raw_predictions=_predictions(lesion.raw_predictions) if full else None,
     )
 
 

@@ -18,6 +18,7 @@ from web.body import RequestBody
 from web.callers import admit_caller
 from web.client import AttendedDeadline, Client
 from web.errors import NoSuchThumbnailError
+from web.fields import FULL
 from web.loader import Pipeline
 from web.parsing import AnalyzeRequest, parse
 from web.profiles import PROFILES
@@ -105,7 +106,13 @@ def _analysis(own: Services, pipeline: Pipeline, wanted: AnalyzeRequest, deadlin
     own.metrics.stages(timings)
     g.facts = _facts(analysis, timings)
     settings = own.settings
-    answer = render_analysis(analysis, timings, cosmetic=settings.cosmetic_mode, mock=settings.use_mock_services)
+    answer = render_analysis(
+        analysis,
+        timings,
+        cosmetic=settings.cosmetic_mode,
+        mock=settings.use_mock_services,
+        full=wanted.detail == FULL,
+    )
     return json_response(PROFILES[wanted.profile](answer))
 
 

@@ -104,13 +104,16 @@ class Prediction(Wire):
 
 
 class Lesion(Wire):
+    """``predictions`` are calibrated probabilities, 0–1, and ``malignant_probability`` is the sum of the malignant ones
+    among them. ``raw_predictions``, the model's own output, is null unless the request has ``detail=full``."""
+
     model: str
     predictions: list[Prediction]
-    calibrated: list[Prediction] | None
     malignant_probability: float | None
     definition: str
     sensitivity: float | None
     caveat: str
+    raw_predictions: list[Prediction] | None = None
 
 
 class Decision(Wire):

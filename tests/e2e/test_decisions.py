@@ -108,12 +108,14 @@ def test_it_abstains_on_what_is_unlike_its_cases(calibrated: Server) -> None:
 
 
 def test_the_lesion_part_never_answers(calibrated: Server) -> None:
-    answer = decision(calibrated, skin_photo(), modality="dermatoscopic")
+    answer = decision(calibrated, skin_photo(), modality="dermatoscopic", detail="full")
     assert "dermatoscopic_photo" in answer["decision"]["reasons"]
     assert answer["conditions"] == []
     lesion = answer["lesion"]
-    assert [one["code"] for one in lesion["predictions"]] == [one["code"] for one in lesion["calibrated"]]
-    assert lesion["calibrated"][0]["probability"] < lesion["predictions"][0]["probability"]
+    assert [one["code"] for one in lesion["predictions"]] == [one["code"] for one in lesion["raw_predictions"]]
+    assert lesion["predictions"][0]["probability"] < lesion["raw_predictions"][0]["probability"]
+    malignant = [one["probability"] for one in lesion["predictions"] if one["code"] in ("akiec", "bcc", "mel")]
+    assert lesion["malignant_probability"] == pytest.approx(sum(malignant))
     assert lesion["definition"]
     assert lesion["sensitivity"]
     assert lesion["caveat"]

@@ -1,4 +1,4 @@
-"""The service's lesion probabilities are the published model's own."""
+"""The service's raw lesion probabilities are the published model's own."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def reference(var_folder: Path):
 
 
 def served(server: Server, photo: bytes) -> dict[str, float]:
-    lesion = server.post(files={"image": photo}).json()["lesion"]
-    return {one["code"]: one["probability"] for one in lesion["predictions"]}
+    asked = {"modality": "dermatoscopic", "detail": "full"}
+    lesion = server.post(files={"image": photo}, data=asked).json()["lesion"]
+    return {one["code"]: one["probability"] for one in lesion["raw_predictions"]}
 
 
 @pytest.mark.parametrize(("width", "height"), [(224, 224), (600, 450), (97, 301), (1500, 1100)])

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ml.sites import BODY_SITES
-from web.fields import DEFAULT_K, MAX_AGE, MAX_K, MAX_PIXELS_PER_MM, MODALITIES, SEXES
+from web.fields import DEFAULT_K, DETAILS, MAX_AGE, MAX_K, MAX_PIXELS_PER_MM, MODALITIES, SEXES, STANDARD
 from web.parsing import CAPABILITY_TEST, MAX_IMAGES
 from web.profiles import OWN, PROFILES
 
@@ -53,6 +53,11 @@ class CaseFields(BaseModel):
         description="Pixels of the photo as sent per millimetre of skin.",
     )
     explain: bool = Field(default=False, description="Overlays are wanted: heat maps take several times as long.")
+    detail: str = Field(
+        default=STANDARD,
+        description="How much the answer holds: `full` adds the raw output of the lesion model.",
+        json_schema_extra=_words(*DETAILS),
+    )
     profile: str = Field(default=OWN, description="The shape of the answer.", json_schema_extra=_words(*PROFILES))
 
 

@@ -5,33 +5,52 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.classifier import CLASSES, MALIGNANT, LesionClassifier, combine_views, soften, to_lesion
+from ml.classifier import CLASSES, MALIGNANT, TEMPERATURE, LesionClassifier, combine_views, soften, to_lesion
 from ml.patient import metadata_vector
 from ml.registry import LESION_CODES, SKLESION
-from ml.values import Patient
+from ml.values import Patient, Prediction
 from tests.unit.ml.photo_files import noise
 from tests.unit.ml.tiny_models import RecordingBackend
 
 SOFTMAX = np.array([0.02, 0.08, 0.1, 0.05, 0.3, 0.4, 0.05], np.float32)
 
 
-def test_a_single_views_probabilities_are_the_models_own() -> None:
+def by_code(predictions: tuple[Prediction, ...]) -> dict[str, float]:
+    return {one.code: one.probability for one in predictions}
+
+
+def test_the_raw_predictions_of_a_single_view_are_the_models_own() -> None:
     classifier = LesionClassifier(SKLESION, RecordingBackend(lambda images, _: np.tile(SOFTMAX, (len(images), 1))))
     lesion = classifier.classify([noise(40, 40)], Patient())
-    assert {p.code: np.float32(p.probability) for p in lesion.predictions} == dict(
-        zip(LESION_CODES, SOFTMAX, strict=True)
-    )
+    assert by_code(lesion.raw_predictions) == dict(zip(LESION_CODES, SOFTMAX.tolist(), strict=True))
     assert lesion.model == "sklesion"
 
 
-def test_the_calibrated_probabilities_are_less_sure_and_in_the_same_order() -> None:
+def test_predictions_are_less_sure_than_the_raw_ones_and_in_the_same_order() -> None:
     lesion = to_lesion("sklesion", SOFTMAX)
-    assert lesion.calibrated is not None
-    assert [p.code for p in lesion.calibrated] == [p.code for p in lesion.predictions]
-    assert sum(p.probability for p in lesion.calibrated) == pytest.approx(1)
-    assert lesion.calibrated[0].probability < lesion.predictions[0].probability
-    assert lesion.calibrated[-1].probability > lesion.predictions[-1].probability
-    assert lesion.malignant_probability == pytest.approx(0.02 + 0.08 + 0.3)
+    assert [p.code for p in lesion.raw_predictions] == [p.code for p in lesion.predictions]
+    assert sum(p.probability for p in lesion.predictions) == pytest.approx(1)
+    assert lesion.predictions[0].probability < lesion.raw_predictions[0].probability
+    assert lesion.predictions[-1].probability > lesion.raw_predictions[-1].probability
+
+
+def test_the_malignant_probability_is_the_sum_of_the_malignant_predictions() -> None:
+    lesion = to_lesion("sklesion", SOFTMAX)
+    malignant = [p.probability for p in lesion.predictions if p.code in MALIGNANT]
+    assert len(malignant) == 3
+    assert lesion.malignant_probability == pytest.approx(sum(malignant))
+    assert lesion.malignant_probability != pytest.approx(0.02 + 0.08 + 0.3, abs=0.01)  # what the raw ones sum to
+
+
+def test_the_views_are_combined_before_they_are_calibrated() -> None:
+    other = np.roll(SOFTMAX, 2)
+    views = iter([SOFTMAX, other])
+    classifier = LesionClassifier(SKLESION, RecordingBackend(lambda images, _: next(views)[None]))
+    lesion = classifier.classify([noise(40, 40), noise(40, 40)], Patient())
+    combined = combine_views(np.stack([SOFTMAX, other]))
+    calibrated = dict(zip(LESION_CODES, soften(combined, TEMPERATURE).tolist(), strict=True))
+    assert by_code(lesion.predictions) == pytest.approx(calibrated)
+    assert by_code(lesion.raw_predictions) == pytest.approx(dict(zip(LESION_CODES, combined.tolist(), strict=True)))
 
 
 def test_softening_by_two_takes_square_roots() -> None:
@@ -75,11 +94,12 @@ def test_a_class_that_one_view_excludes_does_not_break_the_sum() -> None:
     assert combined.argmax() == 4
 
 
-def test_predictions_are_ranked_and_the_malignant_share_is_their_sum() -> None:
+def test_predictions_are_ranked_and_say_what_counts_as_malignant() -> None:
     lesion = to_lesion("m", SOFTMAX)
-    assert [p.probability for p in lesion.predictions] == sorted((float(p) for p in SOFTMAX), reverse=True)
-    assert lesion.predictions[0].code == "nv"
-    assert lesion.malignant_probability == pytest.approx(0.02 + 0.08 + 0.3)
+    for predictions in (lesion.predictions, lesion.raw_predictions):
+        probabilities = [p.probability for p in predictions]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert predictions[0].code == "nv"
     assert all(code in lesion.definition for code in MALIGNANT)
     assert "no all-clear" in lesion.caveat
 

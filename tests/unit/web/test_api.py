@@ -283,6 +283,22 @@ def test_an_explanation_is_made_where_it_is_asked_for(
     assert asked == [False, True, False]
 
 
+@pytest.mark.parametrize("place", ["query", "form", "json"])
+def test_the_raw_output_comes_with_full_detail_wherever_that_is_asked(
+    make_client: MakeClient, fake_loader: type[Any], jpeg: bytes, place: str
+) -> None:
+    client = make_client(fake_loader(analyze=MockAnalyzer().analyze))
+    photo = {"image": base64.b64encode(jpeg).decode()}
+    forms: dict[str, dict[str, Any]] = {
+        "query": {"query_string": {"detail": "full"}, "data": jpeg, "content_type": "image/jpeg"},
+        "form": {"data": {"image": (io.BytesIO(jpeg), "p"), "detail": "full"}},
+        "json": {"json": photo | {"detail": "full"}},
+    }
+    lesion = client.post(ANALYZE, **forms[place]).get_json()["lesion"]
+    assert len(lesion["raw_predictions"]) == len(lesion["predictions"])
+    assert client.post(ANALYZE, json=photo).get_json()["lesion"]["raw_predictions"] is None
+
+
 def test_one_photo_at_a_time_is_explained(make_client: MakeClient, fake_loader: type[Any], jpeg: bytes) -> None:
     statuses: list[int] = []
 

@@ -5,7 +5,7 @@ import pytest
 from ml.modality import MODALITIES
 from ml.values import Patient
 from web.errors import BadFieldError, ImpossibleValueError
-from web.fields import DEFAULT_K, flatten, read_k, read_modality, read_patient, read_scale, read_words
+from web.fields import DEFAULT_K, flatten, read_detail, read_k, read_modality, read_patient, read_scale, read_words
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,20 @@ def test_what_cannot_be_true_is_named(name: str, value: object) -> None:
     with pytest.raises(ImpossibleValueError) as caught:
         read_patient({name: value})
     assert caught.value.details["field"] == name
+
+
+@pytest.mark.parametrize(
+    ("value", "detail"), [(None, "standard"), ("", "standard"), ("standard", "standard"), (" Full", "full")]
+)
+def test_detail(value: object, detail: str) -> None:
+    assert read_detail({"detail": value}) == detail
+
+
+@pytest.mark.parametrize("value", ["everything", True, 1, ["full"]])
+def test_a_detail_that_is_not_known_is_named(value: object) -> None:
+    with pytest.raises(BadFieldError, match="standard, full") as caught:
+        read_detail({"detail": value})
+    assert caught.value.details["field"] == "detail"
 
 
 @pytest.mark.parametrize(("value", "k"), [(None, DEFAULT_K), ("", DEFAULT_K), ("3", 3), (50, 50), (7.0, 7)])

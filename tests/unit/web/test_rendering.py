@@ -34,7 +34,11 @@ def analysis() -> values.Analysis:
             values.Overlay("skin_mask", "skin", b"png"),
         ),
         similar_cases=tuple(replace(case, differential={DISEASE: 1.0}) for case in canned.similar_cases),
-        lesion=replace(canned.lesion, predictions=(values.Prediction("mel", "Melanoma", "C43.9", 1.0),)),
+        lesion=replace(
+            canned.lesion,
+            predictions=(values.Prediction("mel", "Melanoma", "C43.9", 0.75),),
+            raw_predictions=(values.Prediction("mel", "Melanoma", "C43.9", 1.0),),
+        ),
         index=replace(canned.index, attribution={"dataset": "somebody"}),
         notes=(),
     )
@@ -152,3 +156,18 @@ def test_numpy_numbers_become_plain_ones(analysis: values.Analysis) -> None:
 def test_without_an_index_there_is_nothing_similar(analysis: values.Analysis) -> None:
     answer = wire(replace(analysis, index=None, similar_cases=(), lesion=None))
     assert (answer["index"], answer["attribution"], answer["similar_cases"], answer["lesion"]) == (None, {}, [], None)
+
+
+def test_the_raw_output_of_the_lesion_model_is_there_only_in_full_detail(analysis: values.Analysis) -> None:
+    standard = render_analysis(analysis, {}, cosmetic=False).lesion
+    full = render_analysis(analysis, {}, cosmetic=False, full=True).lesion
+    assert standard is not None
+    assert full is not None
+    assert standard.raw_predictions is None
+    assert [(one.code, one.probability) for one in full.raw_predictions or ()] == [("mel", 1.0)]
+    assert standard == full.model_copy(update={"raw_predictions": None})
+
+
+def test_full_detail_names_no_disease_in_cosmetic_mode(analysis: values.Analysis) -> None:
+    text = render_analysis(analysis, {}, cosmetic=True, full=True).model_dump_json()
+    assert "Melanoma" not in text

@@ -6,15 +6,13 @@ import { bar, card } from "./card.js";
 
 export function lesion({ lesion: found }) {
   if (!found) return null;
-  const predictions = found.calibrated ?? found.predictions;
   return card("Lesion classifier", { name: "lesion", intro: "For dermatoscopic photos of one lesion. By itself it decides nothing." },
     el("p", { class: "caveat" }, found.caveat),
-    el("div", { class: "bars" }, ...predictions.map((one) =>
+    el("div", { class: "bars" }, ...found.predictions.map((one) =>
       bar(one.name, one.probability, percent(one.probability), { note: one.icd_10 && `ICD-10 ${one.icd_10}` }))),
     el("dl", { class: "facts" },
       fact("Classes counted as malignant, together", percent(found.malignant_probability)),
-      fact("Malignant lesions it recognised in a test", percent(found.sensitivity)),
-      fact("Shown", found.calibrated ? "calibrated probabilities" : "the model's raw output, which is over-confident")),
+      fact("Malignant lesions it recognised in a test", percent(found.sensitivity))),
     el("p", { class: "hint" }, `${sentence(found.definition)} Neither a low number nor a high one is a finding: ` +
       "whether a lesion needs care is for a doctor to say."));
 }
