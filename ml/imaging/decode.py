@@ -14,15 +14,15 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageFile, ImageOps
 
-from ml.imaging.bounded_reads import BoundedReads
-from ml.imaging.colour import to_srgb
 from ml.errors import (
-    BrokenImageError,
+    DamagedImageError,
     EmptyImageError,
     ImageTooLargeError,
     ImageTooSmallError,
     UnsupportedImageError,
 )
+from ml.imaging.bounded_reads import BoundedReads
+from ml.imaging.colour import to_srgb
 from ml.imaging.pixel_formats import to_rgb
 from ml.imaging.reduce import shrink
 from ml.values import Photo
@@ -64,7 +64,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SID
         UnsupportedImageError: not one of FORMATS.
         ImageTooLargeError: more than ``max_pixels`` (at most MAX_PIXELS) by the header.
         ImageTooSmallError: a side under ``min_side`` pixels.
-        BrokenImageError: truncated or damaged data.
+        DamagedImageError: truncated or damaged data.
     """
     if not data:
         raise EmptyImageError("The image is empty. Send the photo's bytes.")
@@ -84,7 +84,7 @@ def _open(data: bytes) -> ImageFile.ImageFile:
         raise _too_large(MAX_PIXELS) from error
     except Exception as error:
         if _claims_to_be_allowed(data):
-            raise BrokenImageError("The image is damaged and cannot be opened. Send the original file.") from error
+            raise DamagedImageError("The image is damaged and cannot be opened. Send the original file.") from error
         raise UnsupportedImageError(f"This is not an image of a supported type. Send {_NAMES}.") from error
 
 
@@ -128,7 +128,7 @@ def _load(image: ImageFile.ImageFile, data: bytes) -> tuple[np.ndarray, bool]:
     except _BOMB as error:
         raise _too_large(MAX_PIXELS) from error
     except Exception as error:
-        raise BrokenImageError(
+        raise DamagedImageError(
             "The image is damaged or cut short and cannot be decoded completely. Send the original file."
         ) from error
 
