@@ -23,9 +23,10 @@ from ml.errors import (
 )
 from ml.imaging.bounded_reads import BoundedReads
 from ml.imaging.colour import to_srgb
+from ml.imaging.jpeg import jpeg_pixels
 from ml.imaging.pixel_formats import to_rgb
 from ml.imaging.reduce import shrink
-from ml.values import Photo
+from ml.values import Photo, Problem
 
 #: what Pillow may open; every other decoder stays shut, whatever the bytes say (its JPEG reader opens MPO too)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
@@ -71,10 +72,10 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SID
     with _open(data) as image:
         width, height = image.size
         _check_size(width, height, max_pixels, min_side)
-        upright, swapped = _load(image, data)
+        upright, swapped, problems = _load(image, data)
     if swapped:
         width, height = height, width
-    return Photo(rgb=upright, width=width, height=height, format=str(image.format))
+    return Photo(rgb=upright, width=width, height=height, format=str(image.format), problems=problems)
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
@@ -116,15 +117,16 @@ def _too_large(max_pixels: int) -> ImageTooLargeError:
     )
 
 
-def _load(image: ImageFile.ImageFile, data: bytes) -> tuple[np.ndarray, bool]:
-    """Decode all of ``image``; returns upright RGB and whether width and height changed places."""
+def _load(image: ImageFile.ImageFile, data: bytes) -> tuple[np.ndarray, bool, tuple[Problem, ...]]:
+    """Decode all of ``image``; returns upright RGB, whether width and height changed places, and slight damage."""
     try:
         # JPEG decodes straight to 1/2, 1/4 or 1/8: a 36-megapixel photo then needs a sixteenth of the memory.
         image.draft(None, _least_size(image.size))
-        small = shrink(_pixels(image, data), WORKING_SIDE)
+        pixels, problems = _pixels(image, data)
+        small = shrink(pixels, WORKING_SIDE)
         orientation = _orientation(image)
         upright = _apply_orientation(to_rgb(to_srgb(small), _bits(image)), orientation)
-        return np.ascontiguousarray(np.asarray(upright)), orientation >= 5
+        return np.ascontiguousarray(np.asarray(upright)), orientation >= 5, problems
     except _BOMB as error:
         raise _too_large(MAX_PIXELS) from error
     except Exception as error:
@@ -133,11 +135,13 @@ def _load(image: ImageFile.ImageFile, data: bytes) -> tuple[np.ndarray, bool]:
         ) from error
 
 
-def _pixels(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
-    """All pixels of ``image``, which was opened from ``data``."""
+def _pixels(image: ImageFile.ImageFile, data: bytes) -> tuple[Image.Image, tuple[Problem, ...]]:
+    """All pixels of ``image``, which was opened from ``data``, and slight damage."""
+    if image.format in ("JPEG", "MPO"):
+        return jpeg_pixels(image, data)
     if image.format != "WEBP" or getattr(image, "is_animated", False):
         image.load()
-        return image
+        return image, ()
     # Pillow takes a still WebP for an animation of one frame, and holds four copies of it at its peak.
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None or pixels.shape[1::-1] != image.size:
@@ -145,7 +149,7 @@ def _pixels(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
     order = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
     still = Image.fromarray(cv2.cvtColor(pixels, order, dst=pixels))
     still.info = dict(image.info)
-    return still
+    return still, ()
 
 
 def _least_size(size: tuple[int, int]) -> tuple[int, int]:
