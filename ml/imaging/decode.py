@@ -25,6 +25,7 @@ from ml.imaging.bounded_reads import BoundedReads
 from ml.imaging.colour import to_srgb
 from ml.imaging.jpeg import jpeg_pixels
 from ml.imaging.pixel_formats import to_rgb
+from ml.imaging.raw_files import is_raw_tiff, starts_like_raw
 from ml.imaging.reduce import shrink
 from ml.values import Photo, Problem
 
@@ -43,6 +44,7 @@ _SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II
 #: the container of HEIF and AVIF holds videos too: its brand tells
 _FTYP_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
 _NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF, MPO, HEIF or AVIF"
+_RAW = "This is a raw file: send a JPEG or HEIC of it."
 
 Image.init()  # registers AVIF too, which Pillow otherwise looks for only after the common formats failed
 pillow_heif.register_heif_opener()
@@ -69,7 +71,11 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SID
     """
     if not data:
         raise EmptyImageError("The image is empty. Send the photo's bytes.")
+    if starts_like_raw(data):
+        raise UnsupportedImageError(_RAW)
     with _open(data) as image:
+        if is_raw_tiff(image):
+            raise UnsupportedImageError(_RAW)
         width, height = image.size
         _check_size(width, height, max_pixels, min_side)
         upright, swapped, problems = _load(image, data)
