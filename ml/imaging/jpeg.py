@@ -76,4 +76,6 @@ def _filled_share(image: Image.Image) -> float:
     if rows:
         return rows / image.height
     ending = (pixels[-1] == pixels[-1, -1]).all(axis=1)[::-1]
-    return int(np.argmin(ending)) / image.width * _BLOCK_ROWS / image.height
+    run = int(np.argmin(ending))
+    # A shorter run is chance: then nobody knows where the loss lies.
+    return 0.0 if run < _BLOCK_ROWS else run / image.width * _BLOCK_ROWS / image.height
