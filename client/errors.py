@@ -17,7 +17,7 @@ class ClientError(Exception):
 
     @property
     def code(self) -> str | None:
-        """The service's stable code of what is wrong, such as ``broken_image``."""
+        """The service's stable code of what is wrong, such as ``damaged_image``."""
         code = (self.body.get("error") or {}).get("code")
         return str(code) if code else None
 

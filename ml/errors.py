@@ -31,10 +31,10 @@ class UnsupportedImageError(ImageError):
     code = "unsupported_image"
 
 
-class BrokenImageError(ImageError):
+class DamagedImageError(ImageError):
     """An allowed format whose data is truncated or damaged."""
 
-    code = "broken_image"
+    code = "damaged_image"
 
 
 class ImageTooSmallError(ImageError):

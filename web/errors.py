@@ -124,7 +124,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     ml_errors.EmptyImageError: (400, "empty_image"),
     ml_errors.ImageTooLargeError: (413, "too_many_pixels"),
     ml_errors.UnsupportedImageError: (415, "unsupported_image"),
-    ml_errors.BrokenImageError: (422, "broken_image"),
+    ml_errors.DamagedImageError: (422, "damaged_image"),
     ml_errors.ImageTooSmallError: (422, "image_too_small"),
     ml_errors.ImageError: (422, "bad_image"),
     ml_errors.DeadlineExceededError: (504, "deadline_exceeded"),

@@ -14,18 +14,20 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageFile, ImageOps
 
-from ml.imaging.bounded_reads import BoundedReads
-from ml.imaging.colour import to_srgb
 from ml.errors import (
-    BrokenImageError,
+    DamagedImageError,
     EmptyImageError,
     ImageTooLargeError,
     ImageTooSmallError,
     UnsupportedImageError,
 )
+from ml.imaging.bounded_reads import BoundedReads
+from ml.imaging.colour import to_srgb
+from ml.imaging.jpeg import jpeg_pixels
 from ml.imaging.pixel_formats import to_rgb
+from ml.imaging.raw_files import is_raw_tiff, starts_like_raw
 from ml.imaging.reduce import shrink
-from ml.values import Photo
+from ml.values import Photo, Problem
 
 #: what Pillow may open; every other decoder stays shut, whatever the bytes say (its JPEG reader opens MPO too)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
@@ -42,6 +44,7 @@ _SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II
 #: the container of HEIF and AVIF holds videos too: its brand tells
 _FTYP_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
 _NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF, MPO, HEIF or AVIF"
+_RAW = "This is a raw file: send a JPEG or HEIC of it."
 
 Image.init()  # registers AVIF too, which Pillow otherwise looks for only after the common formats failed
 pillow_heif.register_heif_opener()
@@ -64,17 +67,21 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SID
         UnsupportedImageError: not one of FORMATS.
         ImageTooLargeError: more than ``max_pixels`` (at most MAX_PIXELS) by the header.
         ImageTooSmallError: a side under ``min_side`` pixels.
-        BrokenImageError: truncated or damaged data.
+        DamagedImageError: truncated or damaged data.
     """
     if not data:
         raise EmptyImageError("The image is empty. Send the photo's bytes.")
+    if starts_like_raw(data):
+        raise UnsupportedImageError(_RAW)
     with _open(data) as image:
+        if is_raw_tiff(image):
+            raise UnsupportedImageError(_RAW)
         width, height = image.size
         _check_size(width, height, max_pixels, min_side)
-        upright, swapped = _load(image, data)
+        upright, swapped, problems = _load(image, data)
     if swapped:
         width, height = height, width
-    return Photo(rgb=upright, width=width, height=height, format=str(image.format))
+    return Photo(rgb=upright, width=width, height=height, format=str(image.format), problems=problems)
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
@@ -84,7 +91,7 @@ def _open(data: bytes) -> ImageFile.ImageFile:
         raise _too_large(MAX_PIXELS) from error
     except Exception as error:
         if _claims_to_be_allowed(data):
-            raise BrokenImageError("The image is damaged and cannot be opened. Send the original file.") from error
+            raise DamagedImageError("The image is damaged and cannot be opened. Send the original file.") from error
         raise UnsupportedImageError(f"This is not an image of a supported type. Send {_NAMES}.") from error
 
 
@@ -116,28 +123,31 @@ def _too_large(max_pixels: int) -> ImageTooLargeError:
     )
 
 
-def _load(image: ImageFile.ImageFile, data: bytes) -> tuple[np.ndarray, bool]:
-    """Decode all of ``image``; returns upright RGB and whether width and height changed places."""
+def _load(image: ImageFile.ImageFile, data: bytes) -> tuple[np.ndarray, bool, tuple[Problem, ...]]:
+    """Decode all of ``image``; returns upright RGB, whether width and height changed places, and slight damage."""
     try:
         # JPEG decodes straight to 1/2, 1/4 or 1/8: a 36-megapixel photo then needs a sixteenth of the memory.
         image.draft(None, _least_size(image.size))
-        small = shrink(_pixels(image, data), WORKING_SIDE)
+        pixels, problems = _pixels(image, data)
+        small = shrink(pixels, WORKING_SIDE)
         orientation = _orientation(image)
         upright = _apply_orientation(to_rgb(to_srgb(small), _bits(image)), orientation)
-        return np.ascontiguousarray(np.asarray(upright)), orientation >= 5
+        return np.ascontiguousarray(np.asarray(upright)), orientation >= 5, problems
     except _BOMB as error:
         raise _too_large(MAX_PIXELS) from error
     except Exception as error:
-        raise BrokenImageError(
+        raise DamagedImageError(
             "The image is damaged or cut short and cannot be decoded completely. Send the original file."
         ) from error
 
 
-def _pixels(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
-    """All pixels of ``image``, which was opened from ``data``."""
+def _pixels(image: ImageFile.ImageFile, data: bytes) -> tuple[Image.Image, tuple[Problem, ...]]:
+    """All pixels of ``image``, which was opened from ``data``, and slight damage."""
+    if image.format in ("JPEG", "MPO"):
+        return jpeg_pixels(image, data)
     if image.format != "WEBP" or getattr(image, "is_animated", False):
         image.load()
-        return image
+        return image, ()
     # Pillow takes a still WebP for an animation of one frame, and holds four copies of it at its peak.
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None or pixels.shape[1::-1] != image.size:
@@ -145,7 +155,7 @@ def _pixels(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
     order = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
     still = Image.fromarray(cv2.cvtColor(pixels, order, dst=pixels))
     still.info = dict(image.info)
-    return still
+    return still, ()
 
 
 def _least_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -129,7 +129,7 @@ def test_both_nodes_embed_and_the_index_is_the_local_one(
     assert local.returncode == 0, local.stderr
     assert_same_index(tmp_path / "ray", tmp_path / "local")
     assert read_manifest(tmp_path / "ray").vectors == PHOTOS - 3
-    assert read_manifest(tmp_path / "ray").skipped == {"image missing": 1, "image: broken_image": 1}
+    assert read_manifest(tmp_path / "ray").skipped == {"image missing": 1, "image: damaged_image": 1}
 
 
 def test_each_engine_goes_on_from_what_the_other_embedded(cluster: Cluster, dataset: Path, tmp_path: Path) -> None:

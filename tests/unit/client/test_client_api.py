@@ -84,7 +84,7 @@ def test_it_gives_up_when_the_wait_would_be_longer_than_its_patience(service: Sc
         (refusal(503, "unavailable", "Analyses are switched off."), UnavailableError),
         (refusal(504, "deadline_exceeded", "Out of time."), UnavailableError),
         (refusal(500, "internal_error", "Our fault."), UnavailableError),
-        (refusal(422, "broken_image", "The image is damaged."), RefusedError),
+        (refusal(422, "damaged_image", "The image is damaged."), RefusedError),
         (refusal(415, "unsupported_image", "Not an image."), RefusedError),
     ],
 )

@@ -78,14 +78,14 @@ def test_a_folder_in_order_with_what_failed_named(
 ) -> None:
     for name in ("b.jpg", "a.PNG", "c.heic", "notes.txt"):
         (tmp_path / name).write_bytes(name.encode())
-    service.answers = [(200, {}, ANSWER), refusal(422, "broken_image", "Damaged."), (200, {}, ANSWER)]
+    service.answers = [(200, {}, ANSWER), refusal(422, "damaged_image", "Damaged."), (200, {}, ANSWER)]
     assert main([str(tmp_path), "--url", service.url, "--json", "--jobs", "1"]) == 1
     said = capsys.readouterr()
     lines = [json.loads(line) for line in said.out.splitlines()]
     assert [Path(line["photo"]).name for line in lines] == ["a.PNG", "b.jpg", "c.heic"]
     assert [line.get("answer", line.get("error"))["success" if "answer" in line else "code"] for line in lines] == [
         True,
-        "broken_image",
+        "damaged_image",
         True,
     ]
     assert "b.jpg: Damaged." in said.err

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml.errors import DamagedImageError
 from ml.imaging.bounded_reads import MOST_READS, BoundedReads
-from ml.errors import BrokenImageError
 from ml.imaging.decode import FORMATS, decode
 
 RUBBISH = {
@@ -22,7 +22,7 @@ RUBBISH = {
 @pytest.mark.parametrize("start", RUBBISH.values(), ids=RUBBISH)
 def test_rubbish_is_refused_after_so_many_reads(start: bytes) -> None:
     data = start + bytes(8 * MOST_READS)
-    with pytest.raises(BrokenImageError):
+    with pytest.raises(DamagedImageError):
         decode(data)
     stream = BoundedReads(data)
     with pytest.raises(OSError, match=r"."), Image.open(stream, formats=FORMATS) as image:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ml.errors import (
-    BrokenImageError,
+    DamagedImageError,
     EmptyImageError,
     ImageError,
     ImageTooLargeError,
@@ -27,7 +27,7 @@ REFUSED: dict[type[ImageError], tuple[str, ...]] = {
         "html_named.jpg",
         "negative_size.ppm",
     ),
-    BrokenImageError: (
+    DamagedImageError: (
         "broken_data_stream.png",
         "crash-0e16d3bfb83be87356d026d66919deaefca44dac.tif",
         "lesion_truncated10.jpg",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.errors import BrokenImageError, ImageError, UnsupportedImageError
+from ml.errors import DamagedImageError, ImageError, UnsupportedImageError
 from ml.imaging.decode import decode
 from ml.values import RGB
 from tests.unit.ml.photo_files import noise, save
@@ -46,7 +46,7 @@ def whole_photo(kind: str) -> RGB:
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
 def test_a_file_cut_in_its_pixels_is_broken(kind: str, share: float) -> None:
     data = whole_file(kind)
-    with pytest.raises(BrokenImageError):
+    with pytest.raises(DamagedImageError):
         decode(data[: int(len(data) * share)])
 
 
@@ -92,7 +92,7 @@ def test_a_true_beginning_with_an_arbitrary_rest_never_raises_anything_else(kind
 @pytest.mark.parametrize("kind", FILES)
 @pytest.mark.parametrize("kept", [13, 20])
 def test_a_beginning_alone_is_called_damaged_rather_than_not_supported(kind: str, kept: int) -> None:
-    with pytest.raises(BrokenImageError, match="Send the original file"):
+    with pytest.raises(DamagedImageError, match="Send the original file"):
         decode(whole_file(kind)[:kept])
 
 

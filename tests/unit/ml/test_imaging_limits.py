@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.imaging import decode as images
 from ml.errors import ImageError, ImageTooLargeError, ImageTooSmallError
+from ml.imaging import decode as images
 from ml.imaging.decode import MAX_PIXELS, WORKING_SIDE, decode
 from tests.unit.ml.photo_files import corners, far_from_upright, png, quadrants, save, tiff
 

@@ -48,7 +48,7 @@ def test_the_photo_holds_no_metadata(kind: str) -> None:
     assert SECRET.encode() in data
     photo = decode(data)
     assert SECRET.encode() not in pickle.dumps(photo)
-    assert {field.name for field in fields(Photo)} == {"rgb", "width", "height", "format"}
+    assert {field.name for field in fields(Photo)} == {"rgb", "width", "height", "format", "problems", "true_colours"}
     assert SECRET not in repr(photo)
 
 

@@ -61,7 +61,7 @@ def embed(dataset: Path, name: str) -> np.ndarray:
 def test_the_manifest_tells_what_went_in(dataset: Path, tmp_path: Path) -> None:
     manifest = make(dataset, tmp_path / "index")
     assert (manifest.cases, manifest.images, manifest.vectors) == (5, 9, 7)
-    assert manifest.skipped == {"image missing": 1, "image: broken_image": 1, "no label": 1}
+    assert manifest.skipped == {"image missing": 1, "image: damaged_image": 1, "no label": 1}
     assert (manifest.encoder, manifest.encoder_fingerprint) == ("tiny", tiny_encoder().fingerprint)
     assert (manifest.dimension, manifest.name, manifest.release) == (DIMENSION, "made", "1.0.0")
     assert not manifest.synthetic

@@ -91,4 +91,4 @@ def test_five_kills_at_random_moments_change_no_byte_and_lose_no_shard(dataset: 
     finish(dataset, killed)
     assert shards(killed).items() >= done.items()
     assert contents(killed) == contents(whole)
-    assert b"image: broken_image" in contents(killed)["manifest.json"]
+    assert b"image: damaged_image" in contents(killed)["manifest.json"]

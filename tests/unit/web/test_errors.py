@@ -66,7 +66,7 @@ CASES: dict[str, tuple[dict[str, Any], int, str]] = {
     "no image": ({"data": b"<html>", "content_type": "image/jpeg"}, 415, "unsupported_image"),
     "ppm": ({"data": b"P6 40 40 255\n" + bytes(4800), "content_type": "image/jpeg"}, 415, "unsupported_image"),
     "pdf": ({"data": b"%PDF-1.7", "content_type": "image/jpeg"}, 415, "unsupported_image"),
-    "cut png": ({"data": png(90, 90)[:-40], "content_type": "image/png"}, 422, "broken_image"),
+    "cut png": ({"data": png(90, 90)[:-40], "content_type": "image/png"}, 422, "damaged_image"),
     "one pixel": ({"data": png(1, 1), "content_type": "image/png"}, 422, "image_too_small"),
     "a bomb": ({"data": png_that_claims(20_000, 20_000), "content_type": "image/png"}, 413, "too_many_pixels"),
     "age": ({"data": png(40, 40), "content_type": "image/png", "query_string": {"age": "-3"}}, 422, "impossible_value"),
@@ -90,7 +90,7 @@ def test_bad_input(name: str, client: FlaskClient) -> None:
 
 def test_one_bad_view_fails_the_case_and_not_the_service(client: FlaskClient, jpeg: bytes) -> None:
     views = [(io.BytesIO(jpeg), "a.jpg"), (io.BytesIO(jpeg[:-200]), "b.jpg")]
-    assert_refused(client.post(ANALYZE, data={"image": views}), 422, "broken_image")
+    assert_refused(client.post(ANALYZE, data={"image": views}), 422, "damaged_image")
     assert client.post(ANALYZE, data=jpeg, content_type="image/jpeg").status_code == 200
 
 

@@ -25,7 +25,7 @@ const ADVICE = {
 const CODE_TITLES = {
   not_ready: "The service is still starting",
   unavailable: "The service cannot analyse now",
-  broken_image: "The photo is damaged",
+  damaged_image: "The photo is damaged",
   image_too_small: "The photo is too small",
   impossible_value: "A detail cannot be right",
 };
