@@ -37,6 +37,8 @@ from ml.values import (
     Zone,
 )
 
+_TOO_LITTLE_FOR_A_LESION = "The lesion model was not run: the photo shows too little."
+
 
 @dataclass(frozen=True)
 class CaseRequest:
@@ -97,7 +99,7 @@ class Analyzer:
         modality = routing.modality
         found = self._look_up(request, deadline, clock) if routing.skin else Retrieval((), ())
         lesion = None
-        if routing.lesion and self._lesions:
+        if routing.lesion and self._lesions and quality.usable:
             with clock.stage("classify"):
                 lesion = self._classify(request, deadline)
         with clock.stage("measure"):
@@ -129,7 +131,7 @@ class Analyzer:
             index=info,
             models=self._cards(),
             timings_ms=clock.milliseconds,
-            notes=_notes(routing.note if self._lesions or not routing.skin else None, faces),
+            notes=_notes(self._why_no_lesion(routing, quality), faces),
             accuracy=verdict.accuracy,
             accuracy_reason=verdict.accuracy_reason,
             overlays=overlays,
@@ -140,6 +142,11 @@ class Analyzer:
         if self._lesions:
             return self._models.cards
         return tuple(card for card in self._models.cards if card.name != self._models.classifier.spec.name)
+
+    def _why_no_lesion(self, routing: kinds.Routing, quality: Quality) -> str | None:
+        if not self._lesions and routing.skin:
+            return None
+        return routing.note or (None if quality.usable else _TOO_LITTLE_FOR_A_LESION)
 
     def _look_up(self, request: CaseRequest, deadline: Deadline, clock: _StageClock) -> Retrieval:
         with clock.stage("encode"):

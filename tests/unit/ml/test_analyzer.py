@@ -87,6 +87,15 @@ def test_no_disease_is_named_from_generated_skin() -> None:
     assert analysis.lesion == LESION
 
 
+@pytest.mark.parametrize("stated", [None, "dermatoscopic"])
+def test_no_lesion_model_answers_a_photo_that_shows_nothing(stated: str | None) -> None:
+    parts = Parts()
+    analysis = analyze(parts, FLAT, modality=stated)
+    assert analysis.lesion is None
+    assert "classify" not in parts.asked()
+    assert "shows too little" in analysis.notes[0]
+
+
 def test_no_disease_is_named_from_a_photo_that_shows_nothing() -> None:
     analysis = analyze(Parts(), FLAT)
     assert not analysis.quality.usable
