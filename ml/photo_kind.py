@@ -1,0 +1,152 @@
+"""What kind of photo this is, and whether the dermatoscopic classifier answers for it.
+
+A face is what the face detector is sure of. The rest is told by three small heads on the encoder's embedding: skin or
+another thing, through a dermatoscope or not, one lesion or other skin. ``python -m research.photo_kind`` fits them.
+The service does not use this yet: ``ml.modality`` decides until the heads ship.
+
+The classifier is made for dermatoscopic photos, and names cancers in any other: it answers only where the photo was
+stated to be dermatoscopic and does not contradict that, or where the head is nearly certain of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ml.heads import HeadSet
+from ml.values import NOT_SKIN, Modality, Vector
+
+DERMATOSCOPIC, LESION, CLOSE_UP, FACE = "dermatoscopic", "lesion_close_up", "close_up", "face"
+#: what a client may state
+MODALITIES = (FACE, CLOSE_UP, LESION, DERMATOSCOPIC)
+
+SURE_FACE = 0.65  # the detector's score from which a photo is of a face, whatever else it shows
+_CLEAR_FACE = 0.8  # … and contradicts a dermatoscope
+# Probabilities below which a photo contradicts what was stated.
+_CLEARLY_NOT_SKIN, _CLEARLY_NO_DERMATOSCOPE = 0.05, 0.05
+_CLOSE_CALL = 0.15  # of a probability to its threshold
+
+_WHY_NO_LESION = "The lesion model was not run: it reads photos taken through a dermatoscope, and this {reason}."
+_REASONS = {
+    FACE: "is a photo of a face",
+    LESION: "is an ordinary photo of a lesion",
+    CLOSE_UP: "is an ordinary photo of skin",
+}
+_IN_GREY = "The lesion model was not run: it reads colours, and this photo has none that can be trusted."
+_NOTHING_TO_SEE = "The lesion model was not run: the photo shows too little."
+_WHY_NOTHING = (
+    "No skin was recognised in this photo, so nothing was measured or looked up. If it does show skin, move closer, "
+    "use even light, and say which kind of photo it is."
+)
+_MAYBE_DERMATOSCOPIC = (
+    "The photo may have been taken through a dermatoscope. If it was, send it again and say so: the lesion model then "
+    "answers."
+)
+_CLOSE = "It is a close call whether this photo shows {one} or {other}."
+_WORDS = {
+    LESION: "one lesion",
+    CLOSE_UP: "other skin",
+    NOT_SKIN: "something other than skin",
+    DERMATOSCOPIC: "skin through a dermatoscope",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the pixels tell. ``face``: the detector's score of a face whose landmarks were found, 0 without one.
+    ``skin``, ``dermatoscopic``, ``lesion`` are probabilities, 0–1; each is None where nothing can be seen."""
+
+    face: float = 0.0
+    skin: float | None = None
+    dermatoscopic: float | None = None
+    lesion: float | None = None
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What follows from the kind of photo. ``lesion``: whether the dermatoscopic classifier answers; ``notes``: what
+    the person should know of that; ``conflict``: whether the pixels contradict what was stated."""
+
+    modality: Modality
+    conflict: bool
+    lesion: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def skin(self) -> bool:
+        """Whether there is skin to measure and to look up."""
+        return self.modality.label != NOT_SKIN
+
+
+class KindOfPhoto:
+    """Tells kinds of photos by heads on the embedding of ``heads.encoder``."""
+
+    def __init__(self, heads: HeadSet) -> None:
+        self._heads = heads.heads
+        self._limits = {name: head.threshold for name, head in heads.heads.items()}
+
+    def evidence(self, embedding: Vector | None, face: float) -> Evidence:
+        """``embedding`` (dimension,) of the photo, None where nothing can be seen in it; ``face`` as in Evidence."""
+        if embedding is None:
+            return Evidence(face)
+        told = {name: head.probability(embedding) for name, head in self._heads.items()}
+        return Evidence(face, told["skin"], told["dermatoscopic"], told["lesion"])
+
+    def route(self, stated: str | None, seen: Evidence, *, usable: bool = True, colours: bool = True) -> Routing:
+        """Follow what was ``stated``, unless the pixels clearly contradict it; otherwise go by the pixels.
+
+        ``usable`` and ``colours`` are the photo's (``ml.values.Quality``): without either, no lesion model answers.
+        """
+        contradicted = None if stated is None else self._contradiction(stated, seen)
+        modality = self._look(seen) if stated is None else Modality(contradicted or stated, None, stated)
+        notes = self._doubts(seen) if stated is None else ()
+        lesion = modality.label == DERMATOSCOPIC and usable and colours
+        why = () if lesion else (_why_not(modality.label, usable=usable),)
+        return Routing(modality, contradicted is not None, lesion, (*why, *notes))
+
+    def _look(self, seen: Evidence) -> Modality:
+        """The kind by the pixels alone, and how sure that is."""
+        if seen.skin is None or seen.dermatoscopic is None or seen.lesion is None:
+            return Modality(FACE, seen.face, None) if seen.face else Modality(None, None, None)
+        if seen.dermatoscopic >= self._limits["dermatoscopic"]:
+            return Modality(DERMATOSCOPIC, seen.dermatoscopic, None)
+        if seen.face >= SURE_FACE or (seen.face and seen.skin < self._limits["skin"]):
+            return Modality(FACE, seen.face, None)
+        if seen.skin < self._limits["skin"]:
+            return Modality(NOT_SKIN, 1 - seen.skin, None)
+        if seen.lesion >= self._limits["lesion"]:
+            return Modality(LESION, seen.lesion, None)
+        return Modality(CLOSE_UP, 1 - seen.lesion, None)
+
+    def _doubts(self, seen: Evidence) -> tuple[str, ...]:
+        """What is nearly as likely, in words."""
+        label = self._look(seen).label
+        if seen.skin is None or seen.dermatoscopic is None or seen.lesion is None or label in (DERMATOSCOPIC, FACE):
+            return ()
+        if seen.dermatoscopic >= 0.5:
+            return (_MAYBE_DERMATOSCOPIC,)
+        if abs(seen.skin - self._limits["skin"]) < _CLOSE_CALL:
+            return (_CLOSE.format(one="skin", other=_WORDS[NOT_SKIN]),)
+        if label != NOT_SKIN and abs(seen.lesion - self._limits["lesion"]) < _CLOSE_CALL:
+            return (_CLOSE.format(one=_WORDS[LESION], other=_WORDS[CLOSE_UP]),)
+        return ()
+
+    def _contradiction(self, stated: str, seen: Evidence) -> str | None:
+        """What the pixels show so clearly that it cannot be what was stated, or None."""
+        if stated == DERMATOSCOPIC and seen.face >= _CLEAR_FACE:
+            return FACE
+        if seen.face or seen.skin is None or seen.dermatoscopic is None:
+            return None
+        if max(seen.skin, seen.dermatoscopic) < _CLEARLY_NOT_SKIN:
+            return NOT_SKIN
+        if stated == DERMATOSCOPIC and seen.dermatoscopic < _CLEARLY_NO_DERMATOSCOPE:
+            return CLOSE_UP
+        return None
+
+
+def _why_not(label: str | None, *, usable: bool) -> str:
+    if label == NOT_SKIN:
+        return _WHY_NOTHING
+    if not usable or label is None:
+        return _NOTHING_TO_SEE
+    reason = _REASONS.get(label)
+    return _IN_GREY if reason is None else _WHY_NO_LESION.format(reason=reason)
