@@ -19,9 +19,7 @@ from ml.skin.measure import measure_skin
 from ml.skin.percentiles import Population, scored
 from ml.skin.quality import assess
 from ml.skin.segmentation import SkinMasks, skin_masks
-from ml.skin.signs import read_signs
 from ml.values import (
-    NOT_SKIN,
     RGB,
     Analysis,
     Lesion,
@@ -34,10 +32,9 @@ from ml.values import (
     Retrieval,
     Searcher,
     Skin,
+    Vectors,
     Zone,
 )
-
-_TOO_LITTLE_FOR_A_LESION = "The lesion model was not run: the photo shows too little."
 
 
 @dataclass(frozen=True)
@@ -92,19 +89,25 @@ class Analyzer:
             skin_colours = masks[0]
             light = illuminant(small)
             quality = _with_decoding(assess(small, first.width, first.height, skin_colours, light), first)
-            signs = read_signs(small, skin_colours) if quality.usable else None
         with clock.stage("faces"):
             faces = None if self._models.faces is None else self._models.faces.detect(first.rgb, small)
-        routing = kinds.route(request.modality, faces, signs)
+            placed = self._place(first, faces or [])
+        with clock.stage("encode"):
+            vectors = self._models.encoder.embed([photo.rgb for photo in request.photos], deadline)
+            evidence = self._evidence(first, vectors, quality, placed, deadline)
+        routing = self._models.kinds.route(request.modality, evidence, usable=quality.usable, colours=quality.colours)
         modality = routing.modality
-        found = self._look_up(request, deadline, clock) if routing.skin else Retrieval((), ())
+        found = Retrieval((), ())
+        if routing.skin:
+            with clock.stage("search"):
+                found = self._searcher.search(vectors, request.k)
         lesion = None
-        if routing.lesion and self._lesions and quality.usable:
+        if routing.no_lesion is None and self._lesions:
             with clock.stage("classify"):
                 lesion = self._classify(request, deadline)
         with clock.stage("measure"):
-            zones = self._zones(first, faces) if faces is not None and routing.skin else None
-            portrait = modality.label == "face"
+            zones = _zones(first, placed) if faces is not None and routing.skin else None
+            portrait = modality.label == kinds.FACE
             skin = (
                 self._measure(request, small, masks, light, zones, portrait=portrait)
                 if routing.skin
@@ -131,7 +134,7 @@ class Analyzer:
             index=info,
             models=self._cards(),
             timings_ms=clock.milliseconds,
-            notes=_notes(self._why_no_lesion(routing, quality), faces),
+            notes=_notes(routing, faces, lesions=self._lesions),
             accuracy=verdict.accuracy,
             accuracy_reason=verdict.accuracy_reason,
             overlays=overlays,
@@ -143,16 +146,26 @@ class Analyzer:
             return self._models.cards
         return tuple(card for card in self._models.cards if card.name != self._models.classifier.spec.name)
 
-    def _why_no_lesion(self, routing: kinds.Routing, quality: Quality) -> str | None:
-        if not self._lesions and routing.skin:
+    def _place(self, photo: Photo, faces: list[Face]) -> _Placed | None:
+        """The most certain face whose landmarks can be placed."""
+        if self._models.faces is None:
             return None
-        return routing.note or (None if quality.usable else _TOO_LITTLE_FOR_A_LESION)
+        for face in faces:
+            landmarks = self._models.faces.landmarks(photo.rgb, face)
+            if landmarks is not None:
+                return _Placed(face, landmarks)
+        return None
 
-    def _look_up(self, request: CaseRequest, deadline: Deadline, clock: _StageClock) -> Retrieval:
-        with clock.stage("encode"):
-            vectors = self._models.encoder.embed([photo.rgb for photo in request.photos], deadline)
-        with clock.stage("search"):
-            return self._searcher.search(vectors, request.k)
+    def _evidence(
+        self, first: Photo, vectors: Vectors, quality: Quality, placed: _Placed | None, deadline: Deadline
+    ) -> kinds.Evidence:
+        """What the first photo tells of its kind; ``vectors`` are all photos', by the index's encoder."""
+        score = 0.0 if placed is None else placed.face.score
+        if not quality.usable:
+            return kinds.Evidence(score)
+        own = self._models.kind_encoder
+        vector = vectors[0] if own is self._models.encoder else own.embed([first.rgb], deadline)[0]
+        return self._models.kinds.evidence(vector, score)
 
     def _classify(self, request: CaseRequest, deadline: Deadline) -> Lesion:
         return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient, deadline)
@@ -172,17 +185,18 @@ class Analyzer:
         photo, width, scale = request.photos[0].rgb, request.photos[0].width, request.pixels_per_mm
         return measure_skin(small, zones, masks, width, scale, photo=photo, light=light, portrait=portrait)
 
-    def _zones(self, photo: Photo, faces: list[Face]) -> tuple[Zone, ...]:
-        """Zones of the most certain face whose landmarks can be placed."""
-        detector = self._models.faces
-        if detector is None:
-            return ()
-        height, width = photo.rgb.shape[:2]
-        for face in faces:
-            landmarks = detector.landmarks(photo.rgb, face)
-            if landmarks is not None:
-                return face_zones(landmarks, width, height)
-        return ()
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """A face with its landmarks (468, 3), in pixels of the photo."""
+
+    face: Face
+    landmarks: Floats
+
+
+def _zones(photo: Photo, placed: _Placed | None) -> tuple[Zone, ...]:
+    height, width = photo.rgb.shape[:2]
+    return () if placed is None else face_zones(placed.landmarks, width, height)
 
 
 def _with_decoding(quality: Quality, photo: Photo) -> Quality:
@@ -192,14 +206,14 @@ def _with_decoding(quality: Quality, photo: Photo) -> Quality:
 
 
 def _is_scored(modality: Modality) -> bool:
-    """Whether an index's population consists of such photos. A close-up can look like a dermatoscope's: only what
-    was stated to be one is left out."""
-    return modality.label not in ("face", NOT_SKIN) and modality.stated != "dermatoscopic"
+    """Whether an index's population consists of such photos."""
+    return modality.label in (kinds.CLOSE_UP, kinds.LESION)
 
 
-def _notes(note: str | None, faces: list[Face] | None) -> tuple[str, ...]:
+def _notes(routing: kinds.Routing, faces: list[Face] | None, *, lesions: bool) -> tuple[str, ...]:
     """What the answer says in words: why a part is missing, and of whom it speaks."""
-    notes = () if note is None else (note,)
+    why = (routing.no_lesion,) if lesions and routing.no_lesion and routing.skin else ()
+    notes = (*why, *routing.notes)
     if faces is None or len(faces) < 2:
         return notes
     return (*notes, f"{len(faces)} faces were found; the zones are those of the one that was seen most clearly.")

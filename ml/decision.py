@@ -48,12 +48,10 @@ def names_conditions(index: IndexInfo, quality: Quality, modality: Modality) -> 
 
 
 def _not_clinical(modality: Modality) -> str | None:
-    """Why an index of clinical photos says nothing of such a photo, or None where it does. By its pixels alone a
-    smooth close-up can pass for a dermatoscopic photo, so only what was stated to be one is held to it; for the
-    others the distance from the index decides."""
+    """Why an index of clinical photos says nothing of such a photo, or None where it does."""
     if modality.label == NOT_SKIN:
         return NOT_SKIN
-    return DERMATOSCOPIC if modality.label == modality.stated == "dermatoscopic" else None
+    return DERMATOSCOPIC if modality.label == "dermatoscopic" else None
 
 
 def decide(

@@ -20,6 +20,7 @@ from ml.engines.opening import Execution, configure_framework, open_backend
 from ml.engines.record import NATIVE
 from ml.errors import ArtifactError, MLError
 from ml.golden import golden_image, probabilities_agree, vectors_agree
+from ml.modality import KindOfPhoto, read_kinds
 from ml.runner import MEASURED, Batching
 from ml.skin.inversion import prepare
 from ml.spec import ModelSpec
@@ -37,12 +38,15 @@ LANDMARK_FILE = "face_landmark.tflite"
 
 @dataclass(frozen=True)
 class Models:
-    """Loaded models. ``faces`` is None where face isolation is switched off."""
+    """Loaded models. ``faces`` is None where face isolation is switched off. ``kind_encoder`` is the one whose
+    embeddings ``kinds`` reads: often ``encoder`` itself."""
 
     encoder: Encoder
     classifier: LesionClassifier
     faces: FaceDetector | None
     cards: tuple[ModelCard, ...]
+    kinds: KindOfPhoto
+    kind_encoder: Encoder
 
 
 def check_models(models_dir: Path, names: Iterable[str], *, engine: str = NATIVE, gpu: bool = False) -> None:
@@ -90,7 +94,16 @@ def load_models(
     if detector is not None:
         spec = registry.MEDIAPIPE_FACE
         cards.append(ModelCard(spec.name, spec.version, spec.framework, spec.runtime, spec.licence))
-    return Models(loaded_encoder, loaded_classifier, detector, tuple(cards))
+    heads = read_kinds()
+    kind_encoder = loaded_encoder
+    if loaded_encoder.fingerprint != heads.fingerprint:
+        kind_encoder = loader.encoder(registry.find(heads.encoder, "encoder"))
+    if kind_encoder.fingerprint != heads.fingerprint:
+        raise ArtifactError(
+            f"The heads that tell the kind of a photo were fitted to other weights of {heads.encoder}. "
+            "Install the service again, or fit them: python -m research.photo_kind"
+        )
+    return Models(loaded_encoder, loaded_classifier, detector, tuple(cards), KindOfPhoto(heads), kind_encoder)
 
 
 def load_encoder(

@@ -1,64 +1,75 @@
 """What kind of photo this is, and whether the dermatoscopic classifier answers for it.
 
-Two logistic rules on ``ml.skin.signs``, no model of their own: how far a photo shows skin at all (smooth skin, few
-strong edges, one colour), and how far it could come through a dermatoscope (no sharp edges, no blue or green, a rim
-like the middle). The coefficients were fitted by ``python -m benchmarks.modality --fit`` on 80 clinical and 70
-dermatoscopic photos and 60-odd pictures of other things; docs/methods/perception.md holds what was measured.
+A face is what the face detector is sure of. The rest is told by three small heads on the encoder's embedding: skin or
+another thing, through a dermatoscope or not, one lesion or other skin. ``python -m research.photo_kind`` fits them;
+docs/models/photo-kind.md is their card and holds what was measured.
 
-A photo that could be either gets the classifier: a dermatoscopic photo that goes without an answer is the worse
-mistake. Only what is clearly something else goes without.
+The classifier is made for dermatoscopic photos, and names cancers in any other: it answers only where the photo was
+stated to be dermatoscopic and does not contradict that, or where the head is nearly certain of it.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from pathlib import Path
 
-from ml.faces import Face
-from ml.skin.signs import Signs
-from ml.values import NOT_SKIN, Modality
+from ml.heads import HeadSet, read_heads
+from ml.values import NOT_SKIN, Modality, Vector
 
+DERMATOSCOPIC, LESION, CLOSE_UP, FACE = "dermatoscopic", "lesion_close_up", "close_up", "face"
 #: what a client may state
-MODALITIES = ("face", "close_up", "dermatoscopic")
+MODALITIES = (FACE, CLOSE_UP, LESION, DERMATOSCOPIC)
 
-_SURE_FACE, _CLEAR_FACE = 0.65, 0.8  # detector scores: a face whatever else; one that contradicts a dermatoscope
-_GREY = 0.98  # share of the field without colour: nothing tells skin from anything else
-_NO_SKIN, _MUCH_COLD = 0.03, 0.25  # next to no smooth skin amid blue or green
+#: the heads' weights and thresholds
+HEADS_FILE = Path(__file__).with_name("photo_kind.json")
 
-# Thresholds on log-odds. The classes were weighted equally in the fit, so 0 is the even chance.
-_NOT_SKIN = -1.75
-_CLEARLY_NOT_SKIN = -3.0  # contradicts whatever was stated
-_NO_DERMATOSCOPE = -2.75  # clearly clinical
-_CLEARLY_NO_DERMATOSCOPE = -4.5  # contradicts a stated dermatoscope
+SURE_FACE = 0.65  # the detector's score from which a photo is of a face, whatever else it shows
+_CLEAR_FACE = 0.8  # … and contradicts a dermatoscope
+# Probabilities below which a photo contradicts what was stated.
+_CLEARLY_NOT_SKIN, _CLEARLY_NO_DERMATOSCOPE = 0.05, 0.05
+_CLOSE_CALL = 0.15  # of a probability to its threshold
 
-_WHY_NO_LESION = (
-    "The lesion classifier was not run: it is made for dermatoscopic photos, and this one {reason}. "
-    "For a lesion, send a dermatoscopic photo with modality=dermatoscopic."
-)
+_WHY_NO_LESION = "The lesion model was not run: it reads photos taken through a dermatoscope, and this {reason}."
 _REASONS = {
-    "face": "shows a face",
-    "close_up": "is a clinical photo of skin",
-    NOT_SKIN: "does not look like skin",
+    FACE: "is a photo of a face",
+    LESION: "is an ordinary photo of a lesion",
+    CLOSE_UP: "is an ordinary photo of skin",
 }
+_IN_GREY = "The lesion model was not run: it reads colours, and this photo has none that can be trusted."
+_NO_SKIN = "The lesion model was not run: no skin was recognised in this photo."
+_NOTHING_TO_SEE = "The lesion model was not run: the photo shows too little."
 _WHY_NOTHING = (
-    "No skin was recognised in this photo, so nothing was measured and nothing looked up. "
-    "If it does show skin, send it again with modality=close_up, or take it closer and in colour."
+    "No skin was recognised in this photo, so nothing was measured or looked up. If it does show skin, move closer, "
+    "use even light, and say which kind of photo it is."
 )
-_MAYBE_CLINICAL = (
-    "This may be a clinical photo. The lesion classifier is made for dermatoscopic photos: if it was not taken "
-    "through a dermatoscope, disregard the lesion part, or say modality=close_up."
+_MAYBE_DERMATOSCOPIC = (
+    "The lesion model was not run: it is not certain that the photo was taken through a dermatoscope. If it was, send "
+    "it again and say so."
 )
+_CLOSE = "It is a close call whether this photo shows {one} or {other}."
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the pixels tell. ``face``: the detector's score of a face whose landmarks were found, 0 without one.
+    ``skin``, ``dermatoscopic``, ``lesion`` are probabilities, 0–1; each is None where nothing can be seen."""
+
+    face: float = 0.0
+    skin: float | None = None
+    dermatoscopic: float | None = None
+    lesion: float | None = None
 
 
 @dataclass(frozen=True)
 class Routing:
-    """What follows from the kind of photo. ``lesion``: whether the dermatoscopic classifier answers; ``note``: what
-    the client should know of that, or None; ``conflict``: whether the pixels contradict what was stated."""
+    """What follows from the kind of photo. ``no_lesion``: why the dermatoscopic classifier does not answer, None where
+    it does; ``notes``: what else the person should know; ``conflict``: whether the pixels contradict what was
+    stated."""
 
     modality: Modality
     conflict: bool
-    lesion: bool
-    note: str | None
+    no_lesion: str | None
+    notes: tuple[str, ...] = ()
 
     @property
     def skin(self) -> bool:
@@ -66,82 +77,76 @@ class Routing:
         return self.modality.label != NOT_SKIN
 
 
-def route(stated: str | None, faces: list[Face] | None, signs: Signs | None) -> Routing:
-    """Follow what was stated, unless the pixels clearly contradict it; otherwise go by the pixels.
+class KindOfPhoto:
+    """Tells kinds of photos by heads on the embedding of ``heads.encoder``."""
 
-    ``faces`` is None where they were not looked for, ``signs`` where the photo is too even to show anything.
-    """
-    if stated is not None:
-        contradicted = _contradiction(stated, faces, signs)
-        if contradicted is not None:
-            return _routing(Modality(contradicted, None, stated), conflict=True)
-        return _routing(Modality(stated, None, stated))
-    modality = _look(faces, signs)
-    unclear = modality.label == "close_up" and signs is not None and dermatoscopic_log_odds(signs) > _NO_DERMATOSCOPE
-    return _routing(modality, unclear=unclear)
+    def __init__(self, heads: HeadSet) -> None:
+        self._heads = heads.heads
+        self._limits = {name: head.threshold for name, head in heads.heads.items()}
 
+    def evidence(self, embedding: Vector | None, face: float) -> Evidence:
+        """``embedding`` (dimension,) of the photo, None where nothing can be seen in it; ``face`` as in Evidence."""
+        if embedding is None:
+            return Evidence(face)
+        told = {name: head.probability(embedding) for name, head in self._heads.items()}
+        return Evidence(face, told["skin"], told["dermatoscopic"], told["lesion"])
 
-def skin_log_odds(signs: Signs) -> float:
-    """Above 0: more likely skin than another thing. −∞ where no skin's colour is seen."""
-    if signs.colourless >= _GREY or (signs.smooth_skin < _NO_SKIN and signs.cold > _MUCH_COLD):
-        return -math.inf
-    return 3.08 + 3.80 * signs.smooth_skin - 2.64 * _log(signs.edges_90) - 0.103 * signs.colour_scatter
+    def route(self, stated: str | None, seen: Evidence, *, usable: bool = True, colours: bool = True) -> Routing:
+        """Follow what was ``stated``, unless the pixels clearly contradict it; otherwise go by the pixels.
 
+        ``usable`` and ``colours`` are the photo's (``ml.values.Quality``): without either, no lesion model answers.
+        """
+        contradicted = None if stated is None else self._contradiction(stated, seen)
+        modality = self._look(seen) if stated is None else Modality(contradicted or stated, None, stated)
+        conflict = contradicted is not None
+        if modality.label == NOT_SKIN:
+            return Routing(modality, conflict, _NO_SKIN, (_WHY_NOTHING,))
+        if not usable or modality.label is None:
+            return Routing(modality, conflict, _NOTHING_TO_SEE)
+        notes = self._close_calls(seen, modality.label) if stated is None else ()
+        if modality.label != DERMATOSCOPIC:
+            doubtful = stated is None and seen.dermatoscopic is not None and seen.dermatoscopic >= 0.5
+            why = _MAYBE_DERMATOSCOPIC if doubtful else _WHY_NO_LESION.format(reason=_REASONS[modality.label])
+            return Routing(modality, conflict, why, notes)
+        return Routing(modality, conflict, None if colours else _IN_GREY, notes)
 
-def dermatoscopic_log_odds(signs: Signs) -> float:
-    """Above 0: more likely dermatoscopic than clinical."""
-    return (
-        6.08
-        - 1.47 * _log(signs.edges_98)
-        - 0.37 * math.log1p(signs.rim_colour)
-        - 1.49 * math.log1p(signs.rim_light)
-        - 12.0 * signs.cold
-    )
+    def _look(self, seen: Evidence) -> Modality:
+        """The kind by the pixels alone, and how sure that is."""
+        if seen.skin is None or seen.dermatoscopic is None or seen.lesion is None:
+            return Modality(FACE, seen.face, None) if seen.face else Modality(None, None, None)
+        if seen.dermatoscopic >= self._limits["dermatoscopic"]:
+            return Modality(DERMATOSCOPIC, seen.dermatoscopic, None)
+        if seen.face >= SURE_FACE or (seen.face and seen.skin < self._limits["skin"]):
+            return Modality(FACE, seen.face, None)
+        if seen.skin < self._limits["skin"]:
+            return Modality(NOT_SKIN, 1 - seen.skin, None)
+        if seen.lesion >= self._limits["lesion"]:
+            return Modality(LESION, seen.lesion, None)
+        return Modality(CLOSE_UP, 1 - seen.lesion, None)
 
+    def _close_calls(self, seen: Evidence, label: str) -> tuple[str, ...]:
+        """Which other kind is nearly as likely, in words."""
+        if seen.skin is None or seen.lesion is None or label not in (LESION, CLOSE_UP):
+            return ()
+        if seen.skin - self._limits["skin"] < _CLOSE_CALL:
+            return (_CLOSE.format(one="skin", other="something else"),)
+        if abs(seen.lesion - self._limits["lesion"]) < _CLOSE_CALL:
+            return (_CLOSE.format(one="one lesion", other="other skin"),)
+        return ()
 
-def _look(faces: list[Face] | None, signs: Signs | None) -> Modality:
-    """The kind by the pixels alone."""
-    score = faces[0].score if faces else 0.0
-    if signs is None:
-        return Modality("face", score, None) if score else Modality(None, None, None)
-    dermatoscopic = dermatoscopic_log_odds(signs)
-    if score >= _SURE_FACE or (score and dermatoscopic < 0):
-        return Modality("face", score, None)
-    skin = skin_log_odds(signs)
-    if skin < _NOT_SKIN:
-        return Modality(NOT_SKIN, 1 - _share(skin), None)
-    if dermatoscopic >= 0:
-        return Modality("dermatoscopic", _share(dermatoscopic), None)
-    return Modality("close_up", 1 - _share(dermatoscopic), None)
-
-
-def _contradiction(stated: str, faces: list[Face] | None, signs: Signs | None) -> str | None:
-    """What the pixels show so clearly that it cannot be what was stated, or None."""
-    score = faces[0].score if faces else 0.0
-    if stated == "dermatoscopic" and score >= _CLEAR_FACE:
-        return "face"
-    if score or signs is None:
+    def _contradiction(self, stated: str, seen: Evidence) -> str | None:
+        """What the pixels show so clearly that it cannot be what was stated, or None."""
+        if stated == DERMATOSCOPIC and seen.face >= _CLEAR_FACE:
+            return FACE
+        if seen.face or seen.skin is None or seen.dermatoscopic is None:
+            return None
+        if max(seen.skin, seen.dermatoscopic) < _CLEARLY_NOT_SKIN:
+            return NOT_SKIN
+        if stated == DERMATOSCOPIC and seen.dermatoscopic < _CLEARLY_NO_DERMATOSCOPE:
+            return CLOSE_UP
         return None
-    if skin_log_odds(signs) < _CLEARLY_NOT_SKIN:
-        return NOT_SKIN
-    if stated == "dermatoscopic" and dermatoscopic_log_odds(signs) < _CLEARLY_NO_DERMATOSCOPE:
-        return "close_up"
-    return None
 
 
-def _routing(modality: Modality, *, conflict: bool = False, unclear: bool = False) -> Routing:
-    if unclear:
-        return Routing(modality, conflict, True, _MAYBE_CLINICAL)
-    reason = _REASONS.get(modality.label or "")
-    if reason is None:
-        return Routing(modality, conflict, True, None)
-    note = _WHY_NOTHING if modality.label == NOT_SKIN else _WHY_NO_LESION.format(reason=reason)
-    return Routing(modality, conflict, False, note)
-
-
-def _share(log_odds: float) -> float:
-    return 1 / (1 + math.exp(-max(log_odds, -50.0)))
-
-
-def _log(edges: float) -> float:
-    return math.log(max(edges, 0.05))
+def read_kinds() -> HeadSet:
+    """The heads that the service ships with. Raises ArtifactError."""
+    return read_heads(HEADS_FILE)

@@ -7,6 +7,7 @@ import sys
 
 from ml.errors import ArtifactError
 from ml.loading import check_models
+from ml.modality import read_kinds
 from ml.registry import MEDIAPIPE_FACE, find
 from ml.store import ModelStore
 from scin.manifest import read_manifest, verify_files
@@ -43,7 +44,7 @@ def _check_models(settings: Settings) -> None:
             f"dimensions. Set FAISS_DIMENSION={encoder.output_dim}, or choose another DERMSERVE_ENCODER."
         )
     faces = [MEDIAPIPE_FACE.name] if settings.faces else []
-    names = [settings.encoder, settings.classifier, *faces]
+    names = dict.fromkeys([settings.encoder, settings.classifier, *faces, read_kinds().encoder])
     check_models(settings.models_dir, names, engine=settings.engine, gpu=settings.enable_gpu)
 
 

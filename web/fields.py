@@ -38,6 +38,9 @@ _MODALITIES = {
     "close_up": "close_up",
     "close-up": "close_up",
     "clinical": "close_up",
+    "lesion_close_up": "lesion_close_up",
+    "lesion-close-up": "lesion_close_up",
+    "lesion": "lesion_close_up",
     "face": "face",
     "selfie": "face",
 }

@@ -13,12 +13,11 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Self
 
-from ml import modality as kinds
 from ml.analyzer import CaseRequest
 from ml.deadline import Deadline
 from ml.encoder import Encoder
 from ml.imaging.decode import decode
-from ml.values import Analysis, Decision, ModelCard, Quality, Searcher, Skin
+from ml.values import Analysis, Decision, Modality, ModelCard, Quality, Searcher, Skin
 from settings import Settings
 from web.loader import Pipeline, ProductionLoader
 from web.rendering import render_analysis
@@ -52,7 +51,7 @@ class SearchAnalyzer:
         return Analysis(
             photos=request.photos,
             quality=Quality(usable=True, score=math.nan),
-            modality=kinds.route(request.modality, None, None).modality,
+            modality=Modality(request.modality, None, request.modality),
             skin=Skin(tone=None),
             conditions=(),
             lesion=None,

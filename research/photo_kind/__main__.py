@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.lesion import wilson
 from ml.loading import load_encoder, load_faces
-from ml.photo_kind import SURE_FACE
+from ml.modality import SURE_FACE
 from ml.registry import EFFICIENTNET_LITE0 as ENCODER
 from ml.store import ModelStore
 from research.photo_kind.fitting import (

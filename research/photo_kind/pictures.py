@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def generated_skin(count: int = 200) -> Iterator[Picture]:
 
 
 def _first_view(case: CaseSpec) -> RGB:
-    return render_case(case)[0].rgb
+    return render_case(replace(case, views=case.views[:1]))[0].rgb
 
 
 def drawn_things(count: int = 120) -> Iterator[Picture]:

@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 import requests
 from PIL import Image
+from scipy import ndimage
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ANALYZE = "/api/analyze/skin"
@@ -131,11 +132,25 @@ def running_server(
 
 
 def skin_photo(width: int = 320, height: int = 240, seed: int = 1, kind: str = "JPEG") -> bytes:
-    """A made photo: a skin colour with texture and a dark spot."""
-    noise = np.random.default_rng(seed).normal(0, 6, (height, width, 1))
+    """A made photo as through a dermatoscope: a mottled brown mark with an uneven edge, in a round field."""
+    random = np.random.default_rng(seed)
+    across = min(width, height)
     rows, columns = np.mgrid[0:height, 0:width]
-    spot = np.exp(-(((rows - height / 2) ** 2 + (columns - width / 2) ** 2) / (min(width, height) / 6) ** 2))
-    skin = np.array([205.0, 160.0, 135.0]) + noise - spot[..., None] * np.array([90.0, 95.0, 85.0])
+    down, right = (rows - height / 2) / across, (columns - width / 2) / across
+    distance, angle = np.hypot(down, right), np.arctan2(down, right)
+    edge = 0.3 * (1 + 0.12 * np.sin(3 * angle + random.uniform(0, 6)) + 0.06 * np.sin(7 * angle))
+    mark = 1 / (1 + np.exp((distance / edge - 1) * 9))[..., None]
+    field = 1 / (1 + np.exp((distance / 0.575 - 1) * 40))[..., None]
+    coarse, fine = (_mottling(random, height, width, across / cells) for cells in (80, 160))
+    skin = np.array([214.0, 160.0, 148.0]) + 3 * coarse
+    brown = np.array([110.0, 70.0, 62.0]) + 12 * fine
+    photo = (skin * (1 - mark) + brown * mark) * field + random.normal(0, 2, (height, width, 3))
     buffer = io.BytesIO()
-    Image.fromarray(np.clip(skin, 0, 255).astype(np.uint8)).save(buffer, kind)
+    Image.fromarray(np.clip(photo, 0, 255).astype(np.uint8)).save(buffer, kind)
     return buffer.getvalue()
+
+
+def _mottling(random: np.random.Generator, height: int, width: int, size: float) -> np.ndarray:
+    """(height, width, 1) of unit spread, in blotches of about ``size`` pixels."""
+    noise = ndimage.gaussian_filter(random.normal(0, 1, (height, width)), max(size, 0.5), mode="wrap")
+    return (noise / noise.std())[..., None]

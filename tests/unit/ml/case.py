@@ -11,7 +11,9 @@ import numpy as np
 from ml.analyzer import Analyzer, CaseRequest
 from ml.deadline import Deadline
 from ml.faces import Face
+from ml.heads import Head, HeadSet
 from ml.loading import Models
+from ml.modality import KindOfPhoto
 from ml.values import (
     Analysis,
     Condition,
@@ -37,6 +39,22 @@ GREY = Photo(np.repeat(SKIN.rgb[..., :1], 3, axis=2), 800, 640, "JPEG")
 FLAT = Photo(np.full((160, 200, 3), 90, np.uint8), 800, 640, "JPEG")
 
 
+#: what the heads say of a photo of each kind: skin, dermatoscopic, lesion
+KINDS = {
+    "dermatoscopic": (0.99, 0.99, 0.9),
+    "lesion_close_up": (0.99, 0.01, 0.9),
+    "close_up": (0.99, 0.01, 0.1),
+    "not_skin": (0.01, 0.01, 0.1),
+}
+
+
+def kinds_of(kind: str) -> KindOfPhoto:
+    """Heads that take every photo for ``kind``."""
+    told = zip(("skin", "dermatoscopic", "lesion"), KINDS[kind], strict=True)
+    heads = {name: Head(np.zeros(4), float(np.log(p / (1 - p))), 0.5) for name, p in told}
+    return KindOfPhoto(HeadSet("made", "0", heads))
+
+
 def face(score: float) -> Face:
     return Face((60.0, 40.0, 140.0, 120.0), np.zeros((6, 2), np.float32), score)
 
@@ -52,7 +70,15 @@ class Parts:
 
     version = "1"
 
-    def __init__(self, faces: Sequence[Face] = (), *, info: IndexInfo = INFO, meshes: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        faces: Sequence[Face] = (),
+        *,
+        info: IndexInfo = INFO,
+        meshes: Sequence[Any] = (),
+        kind: str = "dermatoscopic",
+    ) -> None:
+        self.kind = kind
         self.found = list(faces)
         self.info = info
         self.meshes = list(meshes)
@@ -90,7 +116,7 @@ class Parts:
 
     def analyzer(self, *, faces: bool = True, measurements: bool = True, lesions: bool = True) -> Analyzer:
         cards = (ModelCard("made", "1", "numpy", "numpy 1", "none"),)
-        models = Models(self, self, self if faces else None, cards)  # type: ignore[arg-type]
+        models = Models(self, self, self if faces else None, cards, kinds_of(self.kind), self)  # type: ignore[arg-type]
         return Analyzer(models, self, measurements=measurements, lesions=lesions)
 
     def asked(self) -> list[str]:

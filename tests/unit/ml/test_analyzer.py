@@ -12,7 +12,20 @@ from ml.analyzer import CaseRequest
 from ml.deadline import Deadline
 from ml.errors import BackendError, DeadlineExceededError
 from ml.values import ModelCard, Patient, Vectors
-from tests.unit.ml.case import CASE, CONDITION, FLAT, INFO, LESION, OTHER, SKIN, Parts, StopsAt, analyze, face
+from tests.unit.ml.case import (
+    CASE,
+    CONDITION,
+    FLAT,
+    INFO,
+    LESION,
+    OTHER,
+    SKIN,
+    Parts,
+    StopsAt,
+    analyze,
+    face,
+    round_mesh,
+)
 
 STAGES = ("measure", "faces", "encode", "search", "classify", "measure")
 
@@ -22,13 +35,19 @@ def test_the_analysis_holds_what_the_parts_answered() -> None:
     analysis = analyze(parts, patient=Patient(age=40), k=7)
     assert analysis.photos == (SKIN,)
     assert analysis.similar_cases == (CASE,)
-    assert analysis.conditions == (CONDITION,)
+    assert analysis.conditions == ()  # the index holds no dermatoscopic photos
     assert analysis.lesion == LESION
     assert analysis.index == INFO
     assert analysis.models == (ModelCard("made", "1", "numpy", "numpy 1", "none"),)
     assert analysis.notes == ()
     assert ("search", ((1, 4), 7)) in parts.calls
     assert ("classify", (1, Patient(age=40))) in parts.calls
+
+
+def test_conditions_are_those_of_the_cases_that_are_similar() -> None:
+    analysis = analyze(Parts(kind="close_up"))
+    assert analysis.conditions == (CONDITION,)
+    assert analysis.lesion is None
 
 
 def test_every_stage_is_timed() -> None:
@@ -74,17 +93,16 @@ def test_a_part_that_fails_is_not_hidden() -> None:
 
 
 def test_nothing_is_committed_to_before_it_was_calibrated() -> None:
-    decision = analyze(Parts()).decision
+    decision = analyze(Parts(kind="close_up")).decision
     assert (decision.kind, decision.set, decision.coverage) == ("abstain", (), None)
     assert decision.reasons == ("not_calibrated",)
 
 
 def test_no_disease_is_named_from_generated_skin() -> None:
-    analysis = analyze(Parts(info=replace(INFO, synthetic=True)))
+    analysis = analyze(Parts(info=replace(INFO, synthetic=True), kind="close_up"))
     assert analysis.conditions == ()
     assert analysis.decision.reasons == ("synthetic_index",)
     assert analysis.similar_cases == (CASE,)
-    assert analysis.lesion == LESION
 
 
 @pytest.mark.parametrize("stated", [None, "dermatoscopic"])
@@ -104,7 +122,7 @@ def test_no_disease_is_named_from_a_photo_that_shows_nothing() -> None:
 
 
 def test_every_reason_is_told() -> None:
-    parts = Parts([face(0.9)], info=replace(INFO, synthetic=True), meshes=[None])
+    parts = Parts([face(0.9)], info=replace(INFO, synthetic=True), meshes=[round_mesh()])
     decision = analyze(parts, FLAT, modality="dermatoscopic").decision
     assert decision.reasons == ("synthetic_index", "unusable_photo", "modality_conflict")
 

@@ -41,7 +41,7 @@ def test_the_first_face_whose_landmarks_can_be_placed_is_zoned() -> None:
 
 def test_a_portrait_is_asked_for_no_lesion_and_a_close_up_on_a_face_is() -> None:
     def lesion_measures(modality: str | None) -> list[str]:
-        parts = Parts([face(0.9)], meshes=[round_mesh()])
+        parts = Parts([face(0.9)], meshes=[round_mesh()], kind="not_skin")
         found = analyze(parts, modality=modality).skin.measurements
         return [m.name for m in found if "lesion" in m.name or "lesion" in m.region]
 

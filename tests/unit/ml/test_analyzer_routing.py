@@ -4,38 +4,47 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.ml.case import GREY, LESION, Parts, analyze, face
+from tests.unit.ml.case import LESION, Parts, analyze, face, round_mesh
 
 
-@pytest.mark.parametrize("modality", ["face", "close_up"])
+@pytest.mark.parametrize("modality", ["face", "close_up", "lesion_close_up"])
 def test_the_dermatoscopic_classifier_does_not_answer_for_other_photos(modality: str) -> None:
     parts = Parts()
     analysis = analyze(parts, modality=modality)
     assert analysis.lesion is None
     assert "classify" not in parts.asked()
     assert len(analysis.notes) == 1
-    assert "dermatoscopic" in analysis.notes[0]
+    assert "dermatoscope" in analysis.notes[0]
     assert analysis.modality.stated == modality
 
 
+@pytest.mark.parametrize("kind", ["close_up", "lesion_close_up"])
+def test_nor_does_it_where_the_pixels_tell_another_kind(kind: str) -> None:
+    parts = Parts(kind=kind)
+    analysis = analyze(parts)
+    assert analysis.modality.label == kind
+    assert analysis.lesion is None
+    assert "classify" not in parts.asked()
+
+
 def test_a_face_that_was_found_is_a_face() -> None:
-    analysis = analyze(Parts([face(0.7)], meshes=[None]))
+    analysis = analyze(Parts([face(0.7)], meshes=[round_mesh()], kind="not_skin"))
     assert (analysis.modality.label, analysis.modality.confidence, analysis.modality.stated) == ("face", 0.7, None)
     assert analysis.lesion is None
 
 
 def test_a_dermatoscope_is_believed_unless_a_face_is_plain_to_see() -> None:
-    assert analyze(Parts([face(0.6)], meshes=[None]), modality="dermatoscopic").lesion == LESION
-    conflict = analyze(Parts([face(0.95)], meshes=[None]), modality="dermatoscopic")
+    assert analyze(Parts([face(0.6)], meshes=[round_mesh()]), modality="dermatoscopic").lesion == LESION
+    conflict = analyze(Parts([face(0.95)], meshes=[round_mesh()]), modality="dermatoscopic")
     assert conflict.lesion is None
     assert "modality_conflict" in conflict.decision.reasons
     assert (conflict.modality.label, conflict.modality.stated) == ("face", "dermatoscopic")
 
 
 def test_a_photo_without_skin_is_neither_measured_nor_looked_up() -> None:
-    parts = Parts()
-    analysis = analyze(parts, GREY)
-    assert parts.asked() == ["faces"]
+    parts = Parts(kind="not_skin")
+    analysis = analyze(parts)
+    assert parts.asked() == ["faces", "encode"]
     assert analysis.modality.label == "not_skin"
     assert analysis.decision.kind == "abstain"
     assert "not_skin" in analysis.decision.reasons
@@ -45,7 +54,7 @@ def test_a_photo_without_skin_is_neither_measured_nor_looked_up() -> None:
 
 
 def test_skin_that_was_stated_where_none_can_be_seen_is_a_conflict() -> None:
-    analysis = analyze(Parts(), GREY, modality="close_up")
+    analysis = analyze(Parts(kind="not_skin"), modality="close_up")
     assert (analysis.modality.label, analysis.modality.stated) == ("not_skin", "close_up")
     assert "modality_conflict" in analysis.decision.reasons
     assert analysis.conditions == ()

@@ -13,6 +13,7 @@ from ml import capability
 from ml.classifier import LesionClassifier
 from ml.encoder import Encoder
 from ml.loading import Models
+from ml.modality import KindOfPhoto, read_kinds
 from ml.native_check import NativeRun
 from ml.registry import SKLESION
 from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
@@ -37,7 +38,8 @@ class Searcher:
 
 def models(encoder: Encoder | None = None, softmax: np.ndarray = SOFTMAX) -> Models:
     backend = RecordingBackend(lambda images, _: np.tile(softmax, (len(images), 1)))
-    return Models(encoder or tiny_encoder(), LesionClassifier(SKLESION, backend), None, ())
+    encoder = encoder or tiny_encoder()
+    return Models(encoder, LesionClassifier(SKLESION, backend), None, (), KindOfPhoto(read_kinds()), encoder)
 
 
 def failing_encoder() -> Encoder:

@@ -127,15 +127,17 @@ def test_a_synthetic_index_answers_nothing_even_if_it_is_calibrated() -> None:
     assert not names_conditions(replace(INDEX, synthetic=True), GOOD, UNKNOWN)
 
 
-@pytest.mark.parametrize(("label", "stated"), [("not_skin", None), ("dermatoscopic", "dermatoscopic")])
+@pytest.mark.parametrize(
+    ("label", "stated"), [("not_skin", None), ("dermatoscopic", None), ("dermatoscopic", "dermatoscopic")]
+)
 def test_no_condition_is_named_on_what_the_index_does_not_hold(label: str, stated: str | None) -> None:
     assert not names_conditions(INDEX, GOOD, Modality(label, None, stated))
 
 
-def test_a_close_up_that_merely_looks_dermatoscopic_keeps_its_conditions() -> None:
-    assert names_conditions(INDEX, GOOD, Modality("dermatoscopic", 0.9, None))
+def test_conditions_are_named_on_the_kinds_of_photo_that_the_index_holds() -> None:
     assert not names_conditions(INDEX, Quality(False, 0.0), UNKNOWN)
-    assert all(names_conditions(INDEX, GOOD, Modality(kind, 0.9, None)) for kind in ("face", "close_up", None))
+    kinds = ("face", "lesion_close_up", "close_up", None)
+    assert all(names_conditions(INDEX, GOOD, Modality(kind, 0.9, None)) for kind in kinds)
 
 
 def test_the_accuracy_is_that_of_the_photos_tone_or_too_few() -> None:

@@ -1,171 +1,112 @@
-"""What a photo is taken for, and which models answer for it."""
+"""What kind of photo it is, by what the heads and the face detector tell; and the heads that ship."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ml.faces import Face
-from ml.imaging.decode import decode
-from ml.modality import MODALITIES, Routing, dermatoscopic_log_odds, route, skin_log_odds
-from ml.skin.colour import working_copy
-from ml.skin.segmentation import skin_mask
-from ml.skin.signs import Signs, read_signs
-from ml.values import NOT_SKIN, RGB, Modality
-from scin.synthetic import RenderedView, plan_cases, render_case
-from tests.unit.ml.skin_images import MONK, NEUTRAL, disc, skin_on, skin_patch
+from ml.errors import ArtifactError
+from ml.heads import Head, HeadSet, read_heads
+from ml.modality import Evidence, KindOfPhoto, Routing, read_kinds
+from ml.registry import EFFICIENTNET_LITE0
 
-MONK_TONES = range(1, 11)
+_ZEROS = np.zeros(4)
+_HEADS = {"skin": Head(_ZEROS, 0.0, 0.5), "dermatoscopic": Head(_ZEROS, 0.0, 0.9), "lesion": Head(_ZEROS, 0.0, 0.6)}
+KINDS = KindOfPhoto(HeadSet("made", "0", _HEADS))
 
 
-def face(score: float) -> Face:
-    return Face((10.0, 10.0, 50.0, 50.0), np.zeros((6, 2), np.float32), score)
+def seen(*, face: float = 0.0, skin: float = 0.99, dermatoscopic: float = 0.01, lesion: float = 0.1) -> Evidence:
+    return Evidence(face, skin, dermatoscopic, lesion)
 
 
-def signs(photo: RGB) -> Signs:
-    small = working_copy(photo)
-    return read_signs(small, skin_mask(small))
+def label(evidence: Evidence) -> str | None:
+    return KINDS.route(None, evidence).modality.label
 
 
-def look(photo: RGB) -> Routing:
-    return route(None, [], signs(photo))
+def test_each_kind_is_told_by_its_head_and_a_face_by_the_detector() -> None:
+    assert label(seen(dermatoscopic=0.95)) == "dermatoscopic"
+    assert label(seen(lesion=0.8)) == "lesion_close_up"
+    assert label(seen()) == "close_up"
+    assert label(seen(skin=0.1)) == "not_skin"
+    assert label(seen(face=0.7, skin=0.01)) == "face"
+    assert label(seen(face=0.55, skin=0.01)) == "face"  # portraits look like things to the skin head
+    assert label(seen(face=0.55)) == "close_up"
 
 
-@cache
-def generated() -> tuple[RenderedView, ...]:
-    return tuple(view for case in plan_cases(10, seed=3) for view in render_case(replace(case, views=case.views[:1])))
+def test_confidence_is_the_probability_of_the_label() -> None:
+    assert KINDS.route(None, seen(skin=0.1)).modality.confidence == pytest.approx(0.9)
+    assert KINDS.route(None, seen(lesion=0.8)).modality.confidence == pytest.approx(0.8)
+    assert KINDS.route(None, seen(lesion=0.3)).modality.confidence == pytest.approx(0.7)
 
 
-@cache
-def patch(monk: int = 6) -> Signs:
-    return signs(skin_patch(MONK[monk - 1]))
+def test_the_lesion_model_answers_near_certain_or_stated_dermatoscopic_photos_only() -> None:
+    assert KINDS.route(None, seen(dermatoscopic=0.9)).no_lesion is None
+    assert KINDS.route(None, seen(dermatoscopic=0.89)).no_lesion is not None
+    assert KINDS.route("dermatoscopic", seen(dermatoscopic=0.4)).no_lesion is None
+    for stated in (None, "face", "close_up", "lesion_close_up"):
+        assert "lesion model was not run" in (KINDS.route(stated, seen(lesion=0.9)).no_lesion or "")
 
 
-def picture(name: str) -> RGB:
-    """One of those inside scikit-image's wheel."""
-    import skimage
-
-    return decode((Path(skimage.__file__).parent / "data" / name).read_bytes()).rgb
+@pytest.mark.parametrize("photo", [{"usable": False}, {"colours": False}])
+def test_it_answers_no_photo_without_contrast_or_colours(photo: dict[str, bool]) -> None:
+    assert KINDS.route("dermatoscopic", seen(dermatoscopic=0.99), **photo).no_lesion is not None
 
 
-# by the pixels
+def test_pixels_contradict_what_was_stated_only_where_they_are_clear() -> None:
+    def contradicted(stated: str, evidence: Evidence) -> Routing:
+        routing = KINDS.route(stated, evidence)
+        assert routing.conflict
+        assert routing.no_lesion is not None
+        return routing
+
+    assert contradicted("dermatoscopic", seen(face=0.9)).modality.label == "face"
+    assert contradicted("dermatoscopic", seen(dermatoscopic=0.01)).modality.label == "close_up"
+    assert contradicted("close_up", seen(skin=0.01)).modality.label == "not_skin"
+    assert not KINDS.route("close_up", seen(skin=0.2)).conflict
+    assert not KINDS.route("face", seen()).conflict
 
 
-@pytest.mark.parametrize("monk", MONK_TONES)
-def test_skin_of_every_tone_is_skin(monk: int) -> None:
-    assert look(skin_patch(MONK[monk - 1])).skin
-    views = [view for view in generated() if view.monk == monk]
-    assert views
-    assert all(look(view.rgb).skin for view in views)
+def test_close_calls_are_said_to_be_close_in_words_for_people() -> None:
+    def words(evidence: Evidence) -> str:
+        routing = KINDS.route(None, evidence)
+        return " ".join((routing.no_lesion or "", *routing.notes))
+
+    assert "not certain" in words(seen(dermatoscopic=0.7))
+    assert "close call whether this photo shows skin" in words(seen(skin=0.55))
+    assert "close call whether this photo shows one lesion" in words(seen(lesion=0.65))
+    assert "close call" not in words(seen())
+    for evidence in (seen(dermatoscopic=0.7), seen(skin=0.55), seen(lesion=0.65), seen(skin=0.1)):
+        assert "modality" not in words(evidence)
+        assert "_" not in words(evidence)
 
 
-@pytest.mark.parametrize("monk", MONK_TONES)
-@pytest.mark.parametrize("background", ["blue", "green"])
-def test_skin_before_cloth_is_a_clinical_photo_of_skin(monk: int, background: str) -> None:
-    routing = look(skin_on(NEUTRAL[background], MONK[monk - 1], disc()))
-    assert routing.modality.label == "close_up"
-    assert routing.note is not None
-    assert "clinical" in routing.note
+def test_nothing_is_told_of_a_photo_in_which_nothing_can_be_seen() -> None:
+    routing = KINDS.route(None, KINDS.evidence(None, 0.0))
+    assert (routing.modality.label, routing.modality.confidence) == (None, None)
+    assert routing.no_lesion is not None
 
 
-@pytest.mark.parametrize(
-    "name", ["chelsea.png", "coffee.png", "text.png", "coins.png", "moon.png", "motorcycle_left.png"]
-)
-def test_other_things_are_not_skin(name: str) -> None:
-    routing = look(picture(name))
-    assert routing.modality.label == NOT_SKIN
-    assert not routing.lesion
-    assert routing.modality.confidence is not None
-    assert 0.5 < routing.modality.confidence <= 1
+def test_a_head_is_a_logistic_regression() -> None:
+    head = Head(np.array([2.0, 0, 0, 0]), -1.0, 0.5)
+    assert head.probability(np.array([1, 0, 0, 0], np.float32)) == pytest.approx(1 / (1 + np.exp(-1)))
+    assert Head(np.full(4, 1e6), 0.0, 0.5).probability(np.ones(4, np.float32)) == pytest.approx(1)
 
 
-def test_black_corners_change_nothing() -> None:
-    """A dermatoscope's round field may leave them."""
-    photo = skin_patch(MONK[4])
-    rows, columns = (np.linspace(-1, 1, length) for length in photo.shape[:2])
-    vignetted = np.where(np.hypot(rows[:, None], columns)[..., None] < 1, photo, 0).astype(np.uint8)
-    assert look(vignetted).modality.label == look(photo).modality.label == "dermatoscopic"
+def test_the_heads_that_ship_read_the_default_encoder() -> None:
+    heads = read_kinds()
+    assert heads.encoder == EFFICIENTNET_LITE0.name
+    assert set(heads.heads) == {"skin", "dermatoscopic", "lesion"}
+    for head in heads.heads.values():
+        assert head.weights.shape == (EFFICIENTNET_LITE0.output_dim,)
+        assert 0 < head.threshold < 1
 
 
-def test_size_changes_little() -> None:
-    photo = skin_on(NEUTRAL["blue"], MONK[4], disc())
-    large = np.repeat(np.repeat(photo, 2, axis=0), 2, axis=1)
-    assert skin_log_odds(signs(large)) == pytest.approx(skin_log_odds(signs(photo)), abs=0.3)
-    assert dermatoscopic_log_odds(signs(large)) == pytest.approx(dermatoscopic_log_odds(signs(photo)), abs=0.3)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 90), (70, 1), (3, 2)])
-def test_tiny_photos_have_signs(size: tuple[int, int]) -> None:
-    found = read_signs(np.full((*size, 3), (180, 120, 90), np.uint8), np.ones(size, np.bool_))
-    assert np.isfinite(list(vars(found).values())).all()
-
-
-# faces
-
-
-@pytest.mark.parametrize("score", [0.7, 0.95])
-def test_a_sure_face_is_a_face_whatever_else_is_seen(score: float) -> None:
-    assert route(None, [face(score), face(0.6)], patch()).modality == Modality("face", score, None)
-    assert not route(None, [face(score)], patch()).lesion
-
-
-def test_a_doubtful_face_amid_nothing_but_skin_does_not_silence_the_classifier() -> None:
-    routing = route(None, [face(0.55)], patch())
-    assert (routing.modality.label, routing.lesion) == ("dermatoscopic", True)
-
-
-def test_a_doubtful_face_before_a_background_is_a_face() -> None:
-    scene = signs(skin_on(NEUTRAL["blue"], MONK[4], disc()))
-    assert route(None, [face(0.55)], scene).modality.label == "face"
-
-
-@pytest.mark.parametrize("faces", [None, []])
-def test_a_photo_that_shows_nothing_is_undetermined(faces: list[Face] | None) -> None:
-    assert route(None, faces, None).modality == Modality(None, None, None)
-
-
-# what was stated
-
-
-@pytest.mark.parametrize("stated", MODALITIES)
-@pytest.mark.parametrize("faces", [None, [], [face(0.79)]])
-def test_what_is_stated_is_followed(stated: str, faces: list[Face] | None) -> None:
-    routing = route(stated, faces, patch())
-    assert routing.modality == Modality(stated, None, stated)
-    assert not routing.conflict
-    assert routing.lesion is (stated == "dermatoscopic")
-
-
-@pytest.mark.parametrize("stated", MODALITIES)
-def test_what_is_clearly_not_skin_contradicts_whatever_was_stated(stated: str) -> None:
-    routing = route(stated, [], signs(picture("coins.png")))
-    assert routing.modality == Modality(NOT_SKIN, None, stated)
-    assert (routing.conflict, routing.lesion) == (True, False)
-
-
-def test_a_clear_face_contradicts_a_dermatoscope_only() -> None:
-    for stated in ("face", "close_up"):
-        assert not route(stated, [face(0.99)], patch()).conflict
-    routing = route("dermatoscopic", [face(0.8)], patch())
-    assert (routing.modality.label, routing.conflict, routing.lesion) == ("face", True, False)
-
-
-def test_a_limb_before_cloth_contradicts_a_dermatoscope() -> None:
-    routing = route("dermatoscopic", [], signs(skin_on(NEUTRAL["blue"], MONK[4], disc())))
-    assert (routing.modality.label, routing.conflict) == ("close_up", True)
-
-
-# real photos
-
-
-def test_real_photos_are_routed(shared_data: Path) -> None:
-    clinical, dermatoscopic = (
-        [look(decode(path.read_bytes()).rgb) for path in sorted((shared_data / kind).glob("*.jpg"))]
-        for kind in ("clinical", "isic")
-    )
-    assert sum(routing.skin for routing in clinical) >= 0.95 * len(clinical)
-    assert sum(routing.lesion for routing in dermatoscopic) >= 0.98 * len(dermatoscopic)
+@pytest.mark.parametrize("text", ["", "{}", '{"encoder": {"name": "x"}, "heads": {}}'])
+def test_heads_that_cannot_be_read_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "heads.json").write_text(text)
+    with pytest.raises(ArtifactError, match=r"heads\.json"):
+        read_heads(tmp_path / "heads.json")
+    with pytest.raises(ArtifactError):
+        read_heads(tmp_path / "absent.json")
