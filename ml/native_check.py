@@ -32,8 +32,6 @@ from ml.values import Patient
 _LOG = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).resolve().parents[1]
-#: the service's own requests go first
-_NICENESS = 10
 _STAGE = "native models"
 
 
@@ -99,7 +97,6 @@ def _run(command: list[str], deadline: Deadline) -> str | None:
 def main(arguments: list[str]) -> int:
     """The child: writes one NativeRun for each name. One model's failure stops no other."""
     models_dir, result, cpus, *names = arguments
-    os.nice(_NICENESS)
     if cpus:
         with suppress(OSError):  # a container may forbid it
             os.sched_setaffinity(0, map(int, cpus.split(",")))

@@ -18,14 +18,16 @@ def announce(settings: Settings, host: str, port: int) -> None:
 
 
 def ready_line(settings: Settings, host: str, port: int) -> str:
-    """The address, and a curl command with a photo of the sample where there is one."""
+    """The address, and a curl command with a photo of the sample where there is one.
+
+    The command says what the photo is: not every generated photo looks like skin to the service."""
     host = _ANYWHERE.get(host, host)
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     photo = next(iter(sorted(_photos(settings.var))), None)
     if photo is None:
         arguments = """-X POST -H 'Content-Type: application/json' -d '{"test": "ml_capability"}'"""
     else:
-        arguments = f"-F {shlex.quote(f'image=@{photo}')}"
+        arguments = f"-F modality=close_up -F {shlex.quote(f'image=@{photo}')}"
     return f"DermServe is ready at {base} — try: curl {arguments} {base}/api/analyze/skin"
 
 

@@ -86,6 +86,10 @@ class AttendedDeadline(Deadline):
         self.seconds = deadline.seconds  # what messages speak of is the whole time
         self._client = client
 
+    def at_most(self, seconds: float) -> AttendedDeadline:
+        """The same, but no longer than ``seconds`` from now."""
+        return AttendedDeadline(self if self.remaining() <= seconds else Deadline(seconds), self._client)
+
     def check(self, stage: str) -> None:
         """Raises DeadlineExceededError or ClientGoneError, each naming ``stage``."""
         super().check(stage)

@@ -12,12 +12,13 @@ from pydantic import BaseModel
 
 from ml.analyzer import CaseRequest
 from ml.deadline import Deadline
+from ml.errors import DeadlineExceededError
 from ml.imaging.decode import decode
 from ml.values import Analysis, Photo
 from web.body import RequestBody
 from web.callers import admit_caller
 from web.client import AttendedDeadline, Client
-from web.errors import NoSuchThumbnailError
+from web.errors import BusyError, NoSuchThumbnailError
 from web.fields import FULL
 from web.loader import Pipeline
 from web.parsing import AnalyzeRequest, parse
@@ -29,6 +30,8 @@ api = Blueprint("api", __name__)
 
 #: the parts of an analysis that a model computes
 _INFERENCE_STAGES = ("encode", "classify", "faces")
+#: three times what the self-test takes beside two processes that keep both of two cores busy
+_SELF_TEST_S = 90
 
 
 def services() -> Services:
@@ -76,9 +79,20 @@ def json_response(answer: BaseModel, status: int = 200) -> Response:
     return Response(answer.model_dump_json(), status, mimetype="application/json")
 
 
-def _capability(own: Services, pipeline: Pipeline, deadline: Deadline) -> Response:
+def _capability(own: Services, pipeline: Pipeline, deadline: AttendedDeadline) -> Response:
+    """The self-test. A busy instance says so: at once where photos wait, otherwise after _SELF_TEST_S."""
+    if own.gate.in_line:
+        raise BusyError("Photos wait to be analysed. Run the self-test when fewer are sent.", retry_after_s=30)
     with own.capability_lane.enter():
-        answer = render_capability(pipeline.capability(deadline))
+        try:
+            answer = render_capability(pipeline.capability(deadline.at_most(_SELF_TEST_S)))
+        except DeadlineExceededError as error:
+            if deadline.seconds <= _SELF_TEST_S:
+                raise
+            raise BusyError(
+                f"The self-test did not end within {_SELF_TEST_S} s: this instance is busy. Run it again later.",
+                retry_after_s=60,
+            ) from error
     g.event, g.facts = "capability", {"failed": [part.name for part in answer.parts if not part.ok]}
     return json_response(answer, 200 if answer.success else 503)
 

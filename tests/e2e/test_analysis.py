@@ -74,7 +74,7 @@ def test_no_disease_is_named_from_generated_skin(server: Server) -> None:
         "set": [],
         "coverage": None,
         "group": None,
-        "reasons": ["synthetic_index"],
+        "reasons": ["synthetic_index", "dermatoscopic_photo"],
     }
     assert answer["accuracy"] is None
     assert all(case["demonstration"] for case in answer["similar_cases"])
@@ -82,7 +82,7 @@ def test_no_disease_is_named_from_generated_skin(server: Server) -> None:
 
 def test_a_photo_of_the_index_finds_its_own_case(server: Server, var_folder) -> None:
     case = next(path for path in sorted((var_folder / "sample" / "dataset" / "images").iterdir()))
-    answer = server.post(files={"image": case.read_bytes()}).json()
+    answer = server.post(files={"image": case.read_bytes()}, data={"modality": "close_up"}).json()
     assert answer["similar_cases"][0]["similarity"] == pytest.approx(1.0, abs=1e-3)
     thumbnail = server.get(answer["similar_cases"][0]["thumbnail"])
     assert thumbnail.headers["Content-Type"] == "image/webp"
@@ -94,7 +94,7 @@ def test_a_face_gets_zones_and_no_lesion_verdict(server: Server) -> None:
     assert answer["modality"]["label"] == "face"
     assert {zone["name"] for zone in answer["skin"]["zones"]} >= {"forehead", "nose", "chin"}
     assert answer["lesion"] is None
-    assert any("dermatoscopic" in note for note in answer["notes"])
+    assert any("dermatoscope" in note and "face" in note for note in answer["notes"])
 
 
 def test_age_sex_and_site_reach_the_classifier(server: Server) -> None:

@@ -17,6 +17,8 @@ from PIL import Image
 from ml import values
 from ml.deadline import Deadline
 from ml.values import Analysis
+from tests.waiting import wait_until
+from web.gate import Gate
 from web.mock import MockAnalyzer
 from web.schemas import CapabilityPart
 
@@ -138,6 +140,18 @@ def test_the_capability_test_keeps_to_the_clients_time(make_client: MakeClient, 
     assert response.get_json()["error"]["details"] == {"stage": "native models", "limit_s": 30.0}
 
 
+def test_a_capability_test_that_does_not_end_says_that_the_instance_is_busy(
+    make_client: MakeClient, fake_loader: Any
+) -> None:
+    def take_too_long(deadline: Deadline) -> None:
+        assert deadline.remaining() <= 90
+        raise deadline.exceeded("native models")
+
+    response = make_client(fake_loader(test_parts=take_too_long)).post(ANALYZE, json=CAPABILITY)
+    assert (response.status_code, response.get_json()["error"]["code"]) == (503, "busy")
+    assert response.headers["Retry-After"] == "60"
+
+
 def test_thumbnails_are_served_and_may_be_kept(client: FlaskClient) -> None:
     response = client.get("/api/cases/mock-1/0")
     assert (response.status_code, response.mimetype) == (200, "image/webp")
@@ -247,6 +261,23 @@ def test_a_second_capability_test_is_shed(make_client: MakeClient) -> None:
     client = make_client()
     with client.application.extensions["dermserve"].capability_lane.enter():
         response = client.post(ANALYZE, json=CAPABILITY)
+    assert (response.status_code, response.get_json()["error"]["code"]) == (503, "busy")
+
+
+def test_no_capability_test_runs_while_photos_wait(make_client: MakeClient) -> None:
+    client = make_client()
+    gate = client.application.extensions["dermserve"].gate = Gate(admitted=8, running=1)
+
+    def take_a_turn() -> None:
+        with gate.run(Deadline(30)):
+            pass
+
+    waiting = threading.Thread(target=take_a_turn)
+    with gate.run(Deadline(30)):
+        waiting.start()
+        wait_until(lambda: gate.in_line == 1, limit_s=30)
+        response = client.post(ANALYZE, json=CAPABILITY)
+    waiting.join(30)
     assert (response.status_code, response.get_json()["error"]["code"]) == (503, "busy")
 
 

@@ -143,7 +143,14 @@ def test_the_line_at_the_start_tries_a_real_photo_where_there_is_one(tmp_path: P
     for name in ("2.png", "1.png"):
         (photos / name).touch()
     command = shlex.split(ready_line(settings, "::", 80).partition("try: ")[2])
-    assert command == ["curl", "-F", f"image=@{photos / '1.png'}", "http://[::1]:80/api/analyze/skin"]
+    assert command == [
+        "curl",
+        "-F",
+        "modality=close_up",
+        "-F",
+        f"image=@{photos / '1.png'}",
+        "http://[::1]:80/api/analyze/skin",
+    ]
 
 
 def test_a_log_line_is_one_json_object() -> None:
