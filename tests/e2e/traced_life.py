@@ -18,6 +18,7 @@ from tests.e2e.private_photo import AGE, NAME, PrivatePhoto
 from tests.e2e.server import ANALYZE, running_server
 from tests.e2e.system_calls import Call, Tracer
 from tests.integration.nginx_fixture import proxy_before
+from tests.waiting import wait_until
 
 #: small enough that a body over it costs little to trace
 SETTINGS = {"GUNICORN_WORKERS": "1", "MAX_WORKERS": "2", "DERMSERVE_MAX_UPLOAD_MB": "1"}
@@ -49,7 +50,9 @@ class Life:
         return {call.target for call in tracer.calls(self.since) if call.opens_for_writing}
 
     def keep_what_is_left(self) -> None:
-        """Read every file that either process can have written to, as long as it is there."""
+        """Read every file that either process can have written to, once nginx has seen that its clients are gone."""
+        spooled = self.spool / "dermserve-body"
+        wait_until(lambda: not any(path.is_file() for path in spooled.rglob("*")), limit_s=30)
         roots = (self.folder / "service", self.folder / "nginx", self.spool)
         for path in (path for root in roots for path in root.rglob("*")):
             if path.is_file() and not path.is_relative_to(self.folder / "nginx" / "conf"):
