@@ -8,10 +8,17 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageFile
 
+from ml.errors import DamagedImageError, ImageTooLargeError
+from ml.imaging.jpeg_layout import read_layout
 from ml.values import Problem
 
 #: a photo that lost a larger share is refused: 2 % is a narrow strip at the edge
 MOST_LOST = 0.02
+#: A progressive JPEG is held whole, as coefficients: this many bytes of them and of the file (108 megapixels with
+#: halved chroma) let a worker that holds 350 MiB grow to less than 700 (python -m benchmarks.large_photos).
+MOST_MEMORY = 340_000_000
+#: Encoders write 6 to 14. Each one takes time for all of the photo, even if it holds a few bytes.
+_MOST_SCANS = 24
 #: bytes before a marker that may be padding
 _MOST_PADDING = 8
 #: rows of a block at the photo's full size, where chroma has half the size
@@ -26,6 +33,25 @@ _DAMAGED = Problem(
     "The file is slightly damaged: a small part of the photo may be missing or wrong.",
     "Send the original file.",
 )
+
+
+def jpeg_memory(image: ImageFile.ImageFile, data: bytes) -> int:
+    """Bytes that decoding takes beside the reduced pixels: 0 unless the JPEG is progressive or in several scans.
+
+    Raises:
+        ImageTooLargeError: more than MOST_MEMORY, with the file itself.
+        DamagedImageError: more scans than any encoder writes.
+    """
+    layout = read_layout(data)
+    if layout.scans > _MOST_SCANS:
+        raise DamagedImageError("The image is damaged: it has too many scans. Send the original file.")
+    if layout.coefficient_bytes + len(data) > MOST_MEMORY and layout.coefficient_bytes:
+        bytes_of_a_pixel = layout.coefficient_bytes / (image.width * image.height)
+        raise ImageTooLargeError(
+            "This progressive JPEG is too large. Save it as a baseline JPEG (not progressive), or send a smaller copy.",
+            max_pixels=max(0, int((MOST_MEMORY - len(data)) / bytes_of_a_pixel)),
+        )
+    return layout.coefficient_bytes
 
 
 def jpeg_pixels(image: ImageFile.ImageFile, data: bytes) -> tuple[Image.Image, tuple[Problem, ...]]:
