@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.errors import ArtifactError
-from ml.imaging.decode import MAX_OTHER_PIXELS
+from ml.imaging.limits import MAX_OTHER_PIXELS
 from scin.icd10 import table
 from scin.manifest import Manifest
 from settings import Settings

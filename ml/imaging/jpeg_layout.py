@@ -21,36 +21,47 @@ _BYTES_OF_A_COEFFICIENT = 2
 
 @dataclass(frozen=True)
 class JpegLayout:
-    """``scans`` of the first picture; ``coefficient_bytes`` that libjpeg holds while it decodes them: 0 where it can
-    finish one row of blocks after the other."""
+    """What the markers of the first picture say.
+
+    ``scans`` it has; ``in_passes`` where several of them refine the same blocks or colours, so that libjpeg holds
+    ``coefficient_bytes`` until it has read all, else 0. ``height`` in pixels. From ``coded`` to ``end`` lie the scans.
+    ``cut``: the data stop in a scan, without any marker after it.
+    """
 
     scans: int = 0
+    in_passes: bool = False
     coefficient_bytes: int = 0
+    height: int = 0
+    coded: int = 0
+    end: int = 0
+    cut: bool = False
 
 
 def read_layout(data: bytes) -> JpegLayout:
     """The layout of the JPEG that starts at ``data[0]``, as far as its markers can be followed."""
-    scans, coefficients, in_passes, components = 0, 0, False, 0
-    at = 2
+    in_scan = False
+    frame, in_passes, scans, coded, at, cut = b"", False, 0, 0, 2, False
     for _ in range(_MOST_SEGMENTS):
         found = _NEXT_MARKER.search(data, at)
         if found is None:
+            at, cut = len(data), in_scan
             break
         marker, at = data[found.end() - 1], found.end()
         if marker == _END:
             break
         if marker in _BARE:
             continue
+        in_scan = marker == _START_OF_SCAN
         length = int.from_bytes(data[at : at + 2], "big")
         segment = data[at + 2 : at + length]
         if marker in _START_OF_FRAME:
-            coefficients, components = _coefficients(segment), segment[5] if len(segment) > 5 else 0
-            in_passes = marker in _PROGRESSIVE
-        elif marker == _START_OF_SCAN:
-            scans += 1
-            in_passes = in_passes or (scans == 1 and bool(segment) and segment[0] < components)
+            frame, in_passes = segment, marker in _PROGRESSIVE
+        elif in_scan:
+            scans, coded = scans + 1, coded or at + length
+            in_passes = in_passes or (scans == 1 and segment[:1] < frame[5:6])
         at += length
-    return JpegLayout(scans, coefficients * _BYTES_OF_A_COEFFICIENT if in_passes else 0)
+    held = _coefficients(frame) * _BYTES_OF_A_COEFFICIENT if in_passes else 0
+    return JpegLayout(scans, in_passes, held, int.from_bytes(frame[1:3], "big"), coded, at, cut)
 
 
 def _coefficients(frame: bytes) -> int:

@@ -12,7 +12,8 @@ from PIL import Image
 
 from ml.errors import DamagedImageError, ImageError, ImageTooLargeError, ImageTooSmallError
 from ml.imaging import decode as images
-from ml.imaging.decode import MAX_JPEG_PIXELS, MAX_OTHER_PIXELS, WORKING_SIDE, decode
+from ml.imaging.decode import WORKING_SIDE, decode
+from ml.imaging.limits import MAX_JPEG_PIXELS, MAX_OTHER_PIXELS
 from tests.unit.ml.photo_files import corners, far_from_upright, png, quadrants, save, tiff
 
 
