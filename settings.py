@@ -133,7 +133,10 @@ class ServiceSettings(BaseSettings):
         "Name no disease: no lesion part, conditions, differentials or ICD codes in any answer.",
     )
     max_pixels: int = _of(
-        "DERMSERVE_MAX_PIXELS", 40_000_000, "Pixels of the largest photo (by its header).", within=(1024, 40_000_000)
+        "DERMSERVE_MAX_PIXELS",
+        220_000_000,
+        "Pixels of the largest photo (by its header); in another format than JPEG at most 64 million of them.",
+        within=(1024, 220_000_000),
     )
     max_upload_mb: int = _of("DERMSERVE_MAX_UPLOAD_MB", 100, "Size of the largest request, in MiB.", within=(1, 1024))
     intra_op_threads: int = _of(

@@ -1,9 +1,10 @@
 """``python -m benchmarks.memory``: the memory of each stage for a large photo, and what two workers hold.
 
-First part: a 40-megapixel photo in every format, each in a process of its own: by how many MiB each stage lets the
-process grow at its highest (``--skip stages`` leaves it out). Second part: the real service with two workers, each
-given photos; resident, proportional and private memory of each, the time to ready, and the CPU it uses while it idles.
-``--mmap both`` runs that twice, with DERMSERVE_MMAP=true and false, and prints the ratio of private memory.
+First part: a photo as large as any format allows, in every format, each in a process of its own: by how many MiB each
+stage lets the process grow at its highest (``--skip stages`` leaves it out). Second part: the real service with two
+workers, each given photos; resident, proportional and private memory of each, the time to ready, and the CPU it uses
+while it idles. ``--mmap both`` runs that twice, with DERMSERVE_MMAP=true and false, and prints the
+ratio of private memory.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.make_large_photos import MEGAPIXELS
 from benchmarks.workers import Holding, hold
 
 _MARK = "measured "
@@ -33,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measure_stages(folder: Path, megapixels: float) -> None:
     """Print a table: a row for each format, a column for each stage."""
-    made = ["benchmarks.large_photos", str(folder), "--megapixels", str(megapixels)]
+    made = ["benchmarks.make_large_photos", str(folder), "--megapixels", str(megapixels)]
     subprocess.run([sys.executable, "-m", *made], check=True)
     names: list[str] = []
     for path in sorted(folder.iterdir()):
@@ -78,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, nargs="*", help="what the service is given (default: made ones)")
     parser.add_argument("--skip", nargs="*", choices=("stages", "service"), default=[])
-    parser.add_argument("--megapixels", type=float, default=39.9)
+    parser.add_argument("--megapixels", type=float, default=MEGAPIXELS)
     parser.add_argument("--mmap", choices=("on", "off", "both"), default="on")
     parser.add_argument("--engine", help="DERMSERVE_ENGINE")
     parser.add_argument("--index", help="DERMSERVE_INDEX; python -m benchmarks.large_index makes one of any size")

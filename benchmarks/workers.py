@@ -51,7 +51,7 @@ class Holding:
 def hold(photos: Sequence[Path], settings: Mapping[str, str], idle_s: float) -> Holding:
     """Start the service, send it photos, and measure. Raises SystemExit with the service's words if it fails."""
     started = time.monotonic()
-    with _service(settings) as (url, process):
+    with service(settings) as (url, process):
         ready_s = time.monotonic() - started
         workers = psutil.Process(process.pid).children()
         engines = _work(url, [photo.read_bytes() for photo in photos] or _made(), workers)
@@ -64,8 +64,8 @@ def hold(photos: Sequence[Path], settings: Mapping[str, str], idle_s: float) -> 
 
 
 @contextmanager
-def _service(settings: Mapping[str, str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The address and the process of a service that is ready."""
+def service(settings: Mapping[str, str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The address and the process of a service that is ready, with two workers unless ``settings`` say otherwise."""
     two = {"GUNICORN_WORKERS": "2", "MAX_WORKERS": "2", "PORT": "0", "DERMSERVE_STOP_DELAY_S": "0"}
     gunicorn = str(Path(sys.executable).with_name("gunicorn"))
     process = subprocess.Popen(

@@ -52,6 +52,7 @@ class Limits(Wire):
 
     max_request_bytes: int
     max_pixels: int
+    max_pixels_not_jpeg: int
     max_photos: int
     max_similar_cases: int
     max_age_years: int

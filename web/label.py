@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.errors import ArtifactError
+from ml.imaging.limits import MAX_OTHER_PIXELS
 from scin.icd10 import table
 from scin.manifest import Manifest
 from settings import Settings
@@ -56,6 +57,7 @@ def label_answer(settings: Settings, manifest: Manifest | None) -> LabelAnswer:
         limits=Limits(
             max_request_bytes=settings.max_upload_bytes,
             max_pixels=settings.max_pixels,
+            max_pixels_not_jpeg=min(settings.max_pixels, MAX_OTHER_PIXELS),
             max_photos=MAX_IMAGES,
             max_similar_cases=MAX_K,
             max_age_years=MAX_AGE,

@@ -8,36 +8,32 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 
-import cv2
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageFile, ImageOps
 
-from ml.errors import (
-    DamagedImageError,
-    EmptyImageError,
-    ImageTooLargeError,
-    ImageTooSmallError,
-    UnsupportedImageError,
-)
+from ml.errors import DamagedImageError, EmptyImageError, UnsupportedImageError
 from ml.imaging.bounded_reads import BoundedReads
 from ml.imaging.colour import to_srgb
-from ml.imaging.jpeg import jpeg_pixels
+from ml.imaging.damage import Decoded, was_sent_as_text
+from ml.imaging.jpeg import decode_jpeg, jpeg_memory
+from ml.imaging.limits import BOMB, MAX_JPEG_PIXELS, MIN_SIDE, check_size, in_turn, is_jpeg, too_large
+from ml.imaging.pixel_arrays import ARRAY_MODES, ARRAYS
 from ml.imaging.pixel_formats import to_rgb
 from ml.imaging.raw_files import is_raw_tiff, starts_like_raw
-from ml.imaging.reduce import shrink
-from ml.values import Photo, Problem
+from ml.imaging.reduce import shrink, shrink_array
+from ml.values import Photo
 
 #: what Pillow may open; every other decoder stays shut, whatever the bytes say (its JPEG reader opens MPO too)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
-MAX_PIXELS = 40_000_000
-MIN_SIDE = 32
 #: the longest side that analysis works on: three times what the largest measurement uses, and 12 MB of RGB
 WORKING_SIDE = 2048
 #: a JPEG whose half, quarter or eighth is at least this long is decoded to that: a phone's 4000 or 4032 pixels are
 #: then halved while they are decoded, in a fifth of the time that decoding and averaging all of them takes
 LEAST_SIDE = 1800
+_BYTES_OF_A_PIXEL = 4
 
 #: leading bytes of the allowed formats: such a file that will not open is damaged, any other is not supported
 _SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -48,15 +44,11 @@ _RAW = "This is a raw file: send a JPEG or HEIC of it."
 
 Image.init()  # registers AVIF too, which Pillow otherwise looks for only after the common formats failed
 pillow_heif.register_heif_opener()
-# Pillow only warns between one and two times its limit: here every excess is an error.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 # Odd metadata is no one's business: the pixels are what is judged.
 warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
-_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE) -> Photo:
+def decode(data: bytes, *, max_pixels: int = MAX_JPEG_PIXELS, min_side: int = MIN_SIDE) -> Photo:
     """Decode one upload.
 
     Returns a Photo whose ``rgb`` is at most WORKING_SIDE pixels on its longest side. The first frame of an
@@ -65,7 +57,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SID
     Raises:
         EmptyImageError: no bytes.
         UnsupportedImageError: not one of FORMATS.
-        ImageTooLargeError: more than ``max_pixels`` (at most MAX_PIXELS) by the header.
+        ImageTooLargeError: more than ``max_pixels`` by the header, more than the format may have (MAX_JPEG_PIXELS,
+            MAX_OTHER_PIXELS), or a progressive JPEG that needs too much memory.
         ImageTooSmallError: a side under ``min_side`` pixels.
         DamagedImageError: truncated or damaged data.
     """
@@ -77,18 +70,20 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SID
         if is_raw_tiff(image):
             raise UnsupportedImageError(_RAW)
         width, height = image.size
-        _check_size(width, height, max_pixels, min_side)
-        upright, swapped, problems = _load(image, data)
-    if swapped:
-        width, height = height, width
-    return Photo(rgb=upright, width=width, height=height, format=str(image.format), problems=problems)
+        check_size(image, max_pixels, min_side)
+        with in_turn(_memory(image, data)):
+            upright, found = _load(image, data)
+        height = round(height * found.kept)
+        if _orientation(image) >= 5:
+            width, height = height, width
+    return Photo(rgb=upright, width=width, height=height, format=str(image.format), problems=found.problems)
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
     try:
         return Image.open(BoundedReads(data), formats=FORMATS)
-    except _BOMB as error:
-        raise _too_large(MAX_PIXELS) from error
+    except BOMB as error:
+        raise too_large() from error
     except Exception as error:
         if _claims_to_be_allowed(data):
             raise DamagedImageError("The image is damaged and cannot be opened. Send the original file.") from error
@@ -104,58 +99,41 @@ def _claims_to_be_allowed(data: bytes) -> bool:
     return data.startswith(_SIGNATURES)
 
 
-def _check_size(width: int, height: int, max_pixels: int, min_side: int) -> None:
-    if width * height > max_pixels:
-        raise _too_large(max_pixels)
-    if min(width, height) < min_side:
-        raise ImageTooSmallError(
-            f"The image is {width} × {height} pixels; each side must have at least {min_side}. Send a larger photo.",
-            width=width,
-            height=height,
-            min_side=min_side,
-        )
+def _memory(image: ImageFile.ImageFile, data: bytes) -> int:
+    """Bytes, about, that decoding ``image`` takes beside its reduced pixels."""
+    return jpeg_memory(image, data) if is_jpeg(image) else image.width * image.height * _BYTES_OF_A_PIXEL
 
 
-def _too_large(max_pixels: int) -> ImageTooLargeError:
-    return ImageTooLargeError(
-        f"The image has more than {max_pixels / 1e6:g} million pixels. Send a smaller copy.",
-        max_pixels=max_pixels,
-    )
-
-
-def _load(image: ImageFile.ImageFile, data: bytes) -> tuple[np.ndarray, bool, tuple[Problem, ...]]:
-    """Decode all of ``image``; returns upright RGB, whether width and height changed places, and slight damage."""
+def _load(image: ImageFile.ImageFile, data: bytes) -> tuple[np.ndarray, Decoded]:
+    """Decode all of ``image``; returns upright RGB, and what was decoded for it."""
     try:
-        # JPEG decodes straight to 1/2, 1/4 or 1/8: a 36-megapixel photo then needs a sixteenth of the memory.
+        if was_sent_as_text(data):
+            raise OSError("the file was transferred as text")
+        # JPEG decodes straight to 1/2, 1/4 or 1/8: a 200-megapixel photo then needs a sixty-fourth of the memory.
         image.draft(None, _least_size(image.size))
-        pixels, problems = _pixels(image, data)
-        small = shrink(pixels, WORKING_SIDE)
-        orientation = _orientation(image)
-        upright = _apply_orientation(to_rgb(to_srgb(small), _bits(image)), orientation)
-        return np.ascontiguousarray(np.asarray(upright)), orientation >= 5, problems
-    except _BOMB as error:
-        raise _too_large(MAX_PIXELS) from error
+        found = _decoded(image, data)
+        upright = _apply_orientation(to_rgb(to_srgb(found.image), _bits(image)), _orientation(image))
+        return np.ascontiguousarray(np.asarray(upright)), found
+    except BOMB as error:
+        raise too_large() from error
     except Exception as error:
         raise DamagedImageError(
             "The image is damaged or cut short and cannot be decoded completely. Send the original file."
         ) from error
 
 
-def _pixels(image: ImageFile.ImageFile, data: bytes) -> tuple[Image.Image, tuple[Problem, ...]]:
-    """All pixels of ``image``, which was opened from ``data``, and slight damage."""
-    if image.format in ("JPEG", "MPO"):
-        return jpeg_pixels(image, data)
-    if image.format != "WEBP" or getattr(image, "is_animated", False):
-        image.load()
-        return image, ()
-    # Pillow takes a still WebP for an animation of one frame, and holds four copies of it at its peak.
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None or pixels.shape[1::-1] != image.size:
-        raise OSError("the WebP data is damaged")
-    order = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
-    still = Image.fromarray(cv2.cvtColor(pixels, order, dst=pixels))
-    still.info = dict(image.info)
-    return still, ()
+def _decoded(image: ImageFile.ImageFile, data: bytes) -> Decoded:
+    """``image``, which was opened from ``data``, at most WORKING_SIDE pixels long."""
+    if is_jpeg(image):
+        found = decode_jpeg(image, data)
+        return replace(found, image=shrink(found.image, WORKING_SIDE))
+    to_array = ARRAYS.get(str(image.format))
+    if to_array and image.mode in ARRAY_MODES and not getattr(image, "is_animated", False):
+        small = shrink_array(to_array(image, data), WORKING_SIDE)
+        small.info = dict(image.info)
+        return Decoded(small)
+    image.load()
+    return Decoded(shrink(image, WORKING_SIDE))
 
 
 def _least_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -14,8 +14,8 @@ from tests.fuzz.worker import CPU_LIMIT_S
 
 #: for a worker that waits for ever without computing; far beyond what CPU_LIMIT_S takes on a busy machine
 _STUCK_S = 120.0
-#: for the largest photo that is allowed, 40 megapixels; a progressive CMYK JPEG of that size was measured to need 303
-MEMORY_MIB = 450.0
+#: for the largest photo that is allowed; an AVIF of 64 megapixels was measured to need 561, as Pillow decodes it
+MEMORY_MIB = 650.0
 
 
 @dataclass

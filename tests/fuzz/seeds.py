@@ -93,8 +93,8 @@ def _made() -> list[bytes]:
 
 
 def _as_large_as_allowed() -> list[bytes]:
-    """40 million pixels in a few kilobytes: what is spoiled in them costs most."""
-    flat, made = Image.new("RGB", (6300, 6300), (200, 150, 130)), []
+    """64 million pixels in a few kilobytes: what is spoiled in them costs most."""
+    flat, made = Image.new("RGB", (8000, 7990), (200, 150, 130)), []
     for kind, options in (("PNG", {}), ("WEBP", {"lossless": True}), ("AVIF", {"speed": 10})):
         buffer = io.BytesIO()
         flat.save(buffer, kind, **options)

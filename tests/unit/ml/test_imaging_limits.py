@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ml.errors import ImageError, ImageTooLargeError, ImageTooSmallError
+from ml.errors import DamagedImageError, ImageError, ImageTooLargeError, ImageTooSmallError
 from ml.imaging import decode as images
-from ml.imaging.decode import MAX_PIXELS, WORKING_SIDE, decode
+from ml.imaging.decode import WORKING_SIDE, decode
+from ml.imaging.limits import MAX_JPEG_PIXELS, MAX_OTHER_PIXELS
 from tests.unit.ml.photo_files import corners, far_from_upright, png, quadrants, save, tiff
 
 
@@ -20,6 +23,23 @@ def jpeg_header(width: int, height: int) -> bytes:
     place = data.index(b"\xff\xc0")
     header = data[: place + 5] + struct.pack(">HH", height, width) + data[place + 9 :]
     return header[: header.index(b"\xff\xda") + 14]
+
+
+def progressive(baseline: bytes) -> bytes:
+    """The same header, of a progressive JPEG."""
+    return baseline.replace(b"\xff\xc0", b"\xff\xc2")
+
+
+def flat_jpeg(width: int, height: int) -> bytes:
+    """A grey baseline JPEG, made without its pixels: each block is coded as four bits of no change and no detail."""
+    data = save(Image.new("L", (64, 64), 128), "JPEG")
+    place = data.index(b"\xff\xc0")
+    header = data[: place + 5] + struct.pack(">HH", height, width) + data[place + 9 :]
+    start = header.index(b"\xff\xda")
+    blocks = -(-width // 8) * -(-height // 8)
+    bits = "00" + "1010"  # the standard tables' codes of a difference of zero, and of the end of a block
+    coded = int(bits * 4, 2).to_bytes(3, "big") * -(-blocks // 4)
+    return header[: start + 10] + coded[: -(-blocks * len(bits) // 8)] + b"\xff\xd9"
 
 
 def gif_header(width: int, height: int) -> bytes:
@@ -54,12 +74,51 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("kind", HEADERS)
-@pytest.mark.parametrize("size", [(6325, 6325), (16000, 9000), (16383, 16383)])
+@pytest.mark.parametrize("size", [(14900, 14900), (16383, 16383)])
 def test_a_header_that_claims_too_many_pixels_is_enough_to_refuse(kind: str, size: tuple[int, int]) -> None:
     """There are no pixels in these files: a decoder would call them broken."""
-    with pytest.raises(ImageTooLargeError, match="40 million pixels") as caught:
+    with pytest.raises(ImageTooLargeError, match="220 million pixels as a JPEG, 64 million in any other") as caught:
         decode(HEADERS[kind](*size))
-    assert caught.value.details == {"max_pixels": MAX_PIXELS}
+    assert caught.value.details == {"max_pixels": MAX_JPEG_PIXELS}
+
+
+@pytest.mark.parametrize("kind", sorted(HEADERS.keys() - {"jpeg"}))
+def test_formats_that_are_decoded_in_full_may_have_fewer_pixels(kind: str) -> None:
+    with pytest.raises(ImageTooLargeError, match="Send a JPEG or a smaller copy") as caught:
+        decode(HEADERS[kind](8001, 8000))
+    assert caught.value.details == {"max_pixels": MAX_OTHER_PIXELS}
+    with pytest.raises(ImageError, match="damaged"):
+        decode(HEADERS[kind](8000, 8000))
+
+
+def test_a_jpeg_of_200_megapixels_is_read_in_little_memory() -> None:
+    """In the memory of its reduced pixels: none of its own 600 MB is ever held. A fresh process knows its peak."""
+    code = (
+        "import io, resource, sys; from ml.imaging.decode import decode\n"
+        "data = sys.stdin.buffer.read()\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; photo = decode(data)\n"
+        "grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before\n"
+        "print(photo.width, photo.height, max(photo.rgb.shape), grown // 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=flat_jpeg(16320, 12240), capture_output=True, check=True)
+    width, height, side, grown_mib = map(int, done.stdout.split())
+    assert (width, height, side) == (16320, 12240, 2040)
+    assert grown_mib < 100
+
+
+def test_a_progressive_jpeg_that_needs_too_much_memory_says_what_to_do() -> None:
+    """libjpeg would hold its 600 million coefficients' bytes."""
+    with pytest.raises(ImageTooLargeError, match="Save it as a baseline JPEG") as caught:
+        decode(progressive(jpeg_header(16320, 12240)))
+    assert 100e6 < caught.value.details["max_pixels"] < 120e6  # type: ignore[operator]
+
+
+def test_a_jpeg_of_more_scans_than_any_encoder_writes_is_refused() -> None:
+    """Each of them takes time for the whole photo."""
+    whole = save(quadrants(), "JPEG", progressive=True)
+    last_scan = whole[whole.rindex(b"\xff\xda") : -2]
+    with pytest.raises(DamagedImageError, match="too many scans"):
+        decode(whole[:-2] + last_scan * 30 + whole[-2:])
 
 
 @pytest.mark.parametrize("kind", ["png", "tiff"])

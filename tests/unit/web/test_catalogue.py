@@ -67,7 +67,8 @@ def test_the_label_tells_the_limits_that_are_set(make_client: MakeClient) -> Non
     assert label["intended_use"]
     assert label["out_of_scope"]
     limits = label["limits"]
-    assert (limits["max_request_bytes"], limits["max_pixels"], limits["rate_limit"]) == (3 * 2**20, 2000, "9/minute")
+    assert (limits["max_request_bytes"], limits["rate_limit"]) == (3 * 2**20, "9/minute")
+    assert limits["max_pixels"] == limits["max_pixels_not_jpeg"] == 2000
     assert limits["key_required"] is False
 
 

@@ -1,0 +1,55 @@
+"""What all formats share of damage: how much may be lost, what the answer says of it, and signs in the bytes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from PIL import Image
+
+from ml.values import Problem
+
+#: a photo that lost a larger share is refused: 2 % is a narrow strip at the edge
+MOST_LOST = 0.02
+#: this many line feeds, each after a carriage return, do not occur by chance in compressed data
+_LINE_ENDS = 8
+#: Compressed data looks random: so many equal bytes in a row are a hole that a disk or a transfer left.
+_HOLE = re.compile(rb"(.)\1{31}", re.DOTALL)
+
+SLIGHTLY_DAMAGED = Problem(
+    "damaged",
+    "The file is slightly damaged: a small part of the photo may be missing or wrong.",
+    "Send the original file.",
+)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The pixels of a file, as it stores them. ``kept`` is the share of its rows that there are, 0–1: rows that are
+    lost at the end are not in ``image``."""
+
+    image: Image.Image
+    problems: tuple[Problem, ...] = ()
+    kept: float = 1.0
+
+
+def was_sent_as_text(data: bytes) -> bool:
+    """Whether every line feed follows a carriage return, as a transfer in text mode leaves it."""
+    return data.count(b"\n") >= _LINE_ENDS and data.count(b"\n") == data.count(b"\r\n")
+
+
+def slight(lost: float) -> tuple[Problem, ...]:
+    """The problem of a photo that lost the share ``lost``, 0–1; none where it lost nothing.
+
+    Raises:
+        OSError: more than MOST_LOST.
+    """
+    if lost > MOST_LOST:
+        raise OSError(f"{lost:.0%} of the photo is lost")
+    return (SLIGHTLY_DAMAGED,) if lost else ()
+
+
+def find_hole(coded: bytes) -> int | None:
+    """Where a hole starts in ``coded``, which is compressed; None if it has none."""
+    found = _HOLE.search(coded)
+    return found.start() if found else None
