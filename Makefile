@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev artifacts serve scin test fuzz fuzz-decoder fuzz-api lint audit format bench bench-short soak abuse rehearse sizing clean
+.PHONY: help install install-dev artifacts serve scin test fuzz fuzz-decoder fuzz-api hooks lint audit format bench bench-short soak abuse rehearse sizing clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ fuzz-api: $(VENV)/.installed-dev artifacts ## a thousand requests for each opera
 
 audit: $(VENV)/.installed-dev ## known vulnerabilities of what production installs (asks a vulnerability service)
 	$(BIN)/python -m deploy.audit
+
+hooks: $(VENV)/.installed-dev ## check style, types and import contracts before each commit
+	$(BIN)/pre-commit install
 
 lint: $(VENV)/.installed-dev ## style, types and import contracts
 	$(BIN)/ruff check .

@@ -1,1 +1,1 @@
-"""What was measured, by commands that anyone can run. Never imported by the service."""
+"""Speed, memory and load, measured by commands that anyone can run. Never imported by the service."""

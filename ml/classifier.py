@@ -28,7 +28,7 @@ CLASSES = {
 }
 MALIGNANT = ("akiec", "bcc", "mel")
 #: what the logarithms of the model's output are divided by: the least negative log-likelihood (95% interval 1.70 to
-#: 2.56) by `python -m benchmarks.lesion FOLDER` on 70 photos of the ISIC 2018 task 3 test set, ten a class
+#: 2.56) by `python -m research.lesion FOLDER` on 70 photos of the ISIC 2018 task 3 test set, ten a class
 TEMPERATURE = 2.08
 #: the calibrated malignant probability from which sensitivity is stated
 THRESHOLD = 0.30

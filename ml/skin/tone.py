@@ -37,7 +37,7 @@ FITZPATRICK = (55.0, 41.0, 28.0, 19.0, 10.0)
 # The ten Monk swatches cannot be told apart by the nearest colour: 1 to 3 almost coincide, 5 and 7 lie 61° of ITA
 # apart, and the light swatches are far lighter than skin ever photographs, so that everyone would land at 5 or
 # above. So the tone is a proportional-odds model's (McCullagh 1980): the estimate is 1 and one more for each cut that
-# the score exceeds. `python -m benchmarks.monk` fits and prints both.
+# the score exceeds. `python -m research.monk` fits and prints both.
 _MONK_WEIGHTS = (-0.123, -0.108, 0.150)
 _MONK_CUTS = (-14.01, -12.9, -11.84, -10.66, -8.47, -4.73, -0.39, 4.35, 7.58)
 _BRIGHT = 55.0  # L*: above, exposure moves L* more than tone does

@@ -1,7 +1,7 @@
 """How far a measurement may move when its photo comes a little differently: smaller, compressed, lighter or darker.
 
 The standard error from image blocks tells how much the skin in a photo varies, and nothing of the photo itself. Limits
-tell that: `python -m benchmarks.repeatability` took every measurement again at 0.8 of a photo's size, as a JPEG of
+tell that: `python -m research.repeatability` took every measurement again at 0.8 of a photo's size, as a JPEG of
 quality 80 and with 5% more and less exposure, and `--fit` prints the limits that cover 99.8% of the moves of every
 other photo (of a lesion's area and the spots 99.5%: in the rest something else is found, and no useful limit tells
 that), with a reserve. They are what a value moves by beyond what its own photo tells of how sure it is.

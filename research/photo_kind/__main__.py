@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.lesion import wilson
 from ml.loading import load_encoder, load_faces
 from ml.modality import SURE_FACE
 from ml.registry import EFFICIENTNET_LITE0 as ENCODER
@@ -36,6 +35,7 @@ from research.photo_kind.fitting import (
 )
 from research.photo_kind.pictures import THING, Picture, drawn_things, generated_skin, skin_photos, things
 from research.photo_kind.variations import vary
+from research.shares import wilson
 
 _ARRAYS = re.compile(r"\[[^\]]*\]")
 _VARIATIONS = 3

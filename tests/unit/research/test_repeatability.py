@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.repeatability import Move, Source, changes, fit, measure
 from ml.values import RGB, Measurement
+from research.repeatability import Move, Source, changes, fit, measure
 from tests.unit.ml.skin_images import MONK, skin_patch
 
 

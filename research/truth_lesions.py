@@ -1,4 +1,4 @@
-"""``python -m benchmarks.truth_lesions``: lesion outlines and spot counts against generated skin, whose truth is known.
+"""``python -m research.truth_lesions``: lesion outlines and spot counts against generated skin, whose truth is known.
 
 Prints, by tone and by condition, the overlap (IoU) of the lesion mask with the true one in close-ups as photographed,
 and how many spots are counted for each true one, on clean photos (even neutral light, no noise or blur) and as

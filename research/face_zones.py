@@ -1,4 +1,4 @@
-"""``python -m benchmarks.face_zones [PHOTO …]``: whether faces are found, and whether landmarks agree with themselves.
+"""``python -m research.face_zones [PHOTO …]``: whether faces are found, and whether landmarks agree with themselves.
 
 Each photo, and scikit-image's astronaut, is mirrored, and turned by 10° either way about each face; the landmarks
 found there are brought back and compared with those of the photo itself. Distances are in % of the face's width (from
@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from benchmarks.lesion import wilson
 from ml.errors import ImageError
 from ml.face_mesh import MIRRORED
 from ml.faces import Face, FaceDetector
 from ml.imaging.decode import decode
 from ml.skin.face import face_zones
 from ml.values import RGB
+from research.shares import wilson
 
 Floats = NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.monk``: fits the Monk tone that `ml.skin.tone` estimates, and says how far it is off.
+"""``python -m research.monk``: fits the Monk tone that `ml.skin.tone` estimates, and says how far it is off.
 
 A proportional-odds model (McCullagh 1980) of the ten tones on ITA, L* and what L* has above 55, as the service reads
 them. It is fitted to generated skin as photographed, to the same photos in other light (exposure by 0.3 of a natural

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.truth``: what is measured on generated skin, against the maps that it was drawn from, by tone.
+"""``python -m research.truth``: what is measured on generated skin, against the maps that it was drawn from, by tone.
 
 Renders ``--cases`` cases, the tones and conditions in balance, in neutral light and as photographed. Correlations are
 Pearson's, with the logarithm of the true fraction, over the skin in the frame that no scale, crust or serum hides:

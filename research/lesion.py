@@ -1,4 +1,4 @@
-"""``python -m benchmarks.lesion FOLDER``: the lesion classifier on labelled dermatoscopic photos.
+"""``python -m research.lesion FOLDER``: the lesion classifier on labelled dermatoscopic photos.
 
 FOLDER holds the photos and ``labels.csv`` (file, dx: one of akiec bcc bkl df mel nv vasc), as a selection of the
 ISIC 2018 task 3 test set does. Prints shares with their 95% Wilson intervals, of the calibrated probabilities that the
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import math
 import sys
 from pathlib import Path
 
@@ -26,18 +25,11 @@ from ml.imaging.decode import decode
 from ml.loading import load_models
 from ml.registry import LESION_CODES
 from ml.values import RGB, Patient
+from research.shares import tell_share
 
-_Z = 1.959964
 _RESAMPLES, _SEED = 1000, 1
 _FLIPS = ((1, 1), (-1, 1), (1, -1), (-1, -1))
 Floats = NDArray[np.float64]
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """95% interval of a share (Wilson 1927)."""
-    centre = (hits + _Z**2 / 2) / (n + _Z**2)
-    half = _Z / (n + _Z**2) * math.sqrt(hits * (n - hits) / n + _Z**2 / 4)
-    return centre - half, centre + half
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -110,12 +102,6 @@ def _tell_temperature(what: str, probabilities: Floats, truth: NDArray[np.intp])
         f"NLL {_nll(probabilities, truth):.3f} → {_nll(held_out, truth):.3f}, "
         f"ECE {_ece(probabilities, truth):.3f} → {_ece(held_out, truth):.3f}"
     )
-
-
-def tell_share(what: str, hits: NDArray[np.bool_]) -> None:
-    """Print the share of ``hits`` (n,) with its 95% interval."""
-    low, high = wilson(int(hits.sum()), len(hits))
-    print(f"{what}: {hits.mean():.3f} [{low:.3f}, {high:.3f}], {int(hits.sum())} of {len(hits)}")
 
 
 if __name__ == "__main__":

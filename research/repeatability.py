@@ -1,4 +1,4 @@
-"""``python -m benchmarks.repeatability PHOTO…``: how far each measurement moves when a photo comes a little
+"""``python -m research.repeatability PHOTO…``: how far each measurement moves when a photo comes a little
 differently: at 0.8 × its size, as a JPEG of quality 80, and with 5% more and less exposure.
 
 ``--generated N`` adds N generated photos, of all ten tones. Every measurement of every photo is taken again after each

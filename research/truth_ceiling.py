@@ -1,4 +1,4 @@
-"""``python -m benchmarks.truth_ceiling``: how much blood the codes of generated photos hold at all, by tone.
+"""``python -m research.truth_ceiling``: how much blood the codes of generated photos hold at all, by tone.
 
 Correlations (Pearson) of ln of the true fraction of blood with the polynomial of the three optical densities that was
 fitted to it: squares, cubes and products, over all photos of a tone together, and within each photo (the median). A

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.coverage --cases 1000``: do conformal sets hold what they state, on every group of skin tones?
+"""``python -m research.coverage --cases 1000``: do conformal sets hold what they state, on every group of skin tones?
 
 Generates and indexes a sample of so many cases below ``--var`` (kept for the next run), then answers each fifth of the
 cases by parameters and a calibration that never saw it, and prints for each stated coverage and tone group how many
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.lesion import wilson
 from ml.decision import ALL, TONE_GROUPS
 from ml.loading import load_encoder
+from research.shares import wilson
 from scin.evaluation.artifact import read_index
 from scin.evaluation.calibrating import COVERAGES
 from scin.evaluation.cases import LabelledCases

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.explain FOLDER``: what an explanation costs, and how far its heat maps can be trusted.
+"""``python -m research.explain FOLDER``: what an explanation costs, and how far its heat maps can be trusted.
 
 Explains the photos in FOLDER (dermatoscopic ones, so that both models answer) against the sample index. Prints, for
 each heat map, the mean deletion score with the share of photos on which the most important part matters more than the

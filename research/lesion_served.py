@@ -1,6 +1,6 @@
-"""``python -m benchmarks.lesion_served FOLDER --url http://127.0.0.1:8000``: labelled photos, answered over HTTP.
+"""``python -m research.lesion_served FOLDER --url http://127.0.0.1:8000``: labelled photos, answered over HTTP.
 
-FOLDER is as ``benchmarks.lesion`` takes it. Nothing but the photo is sent. Prints what share of the photos got the
+FOLDER is as ``research.lesion`` takes it. Nothing but the photo is sent. Prints what share of the photos got the
 lesion classifier's answer, and that answer's accuracy, balanced accuracy and the area under the curve of its malignant
 probability; a photo without one counts as wrong, and as not malignant. Intervals: Wilson for shares, 1,000 resamples
 for the rest.
@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from benchmarks.lesion import tell_share
 from client.api import DEFAULT_URL, Client
 from ml.classifier import MALIGNANT
+from research.shares import tell_share
 
 _RESAMPLES, _SEED = 1000, 1
 

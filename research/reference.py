@@ -1,4 +1,4 @@
-"""``python -m benchmarks.reference URL FOLDER``: a running service's lesion probabilities against the published ones.
+"""``python -m research.reference URL FOLDER``: a running service's lesion probabilities against the published ones.
 
 FOLDER holds JPEG photos of at most 2,048 pixels. The reference is the Keras file itself on the same pixels, resized by
 ``tf.image.resize``, with nothing known of the person. Prints the largest difference of any probability.
