@@ -15,6 +15,7 @@ _DECISIONS = {"answer": "green", "set": "yellow", "abstain": "yellow"}
 _REASONS = {
     "synthetic_index": "the service runs on generated skin: no disease is named from it",
     "unusable_photo": "nothing can be seen on this photo",
+    "no_colours": "the photo's colours say nothing of the skin",
     "modality_conflict": "the photo is not of the kind that was stated",
     "not_calibrated": "how often its answers are right has not been measured for this index",
     "cosmetic_mode": "the service names no disease",

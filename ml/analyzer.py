@@ -108,11 +108,9 @@ class Analyzer:
         with clock.stage("measure"):
             zones = _zones(first, placed) if faces is not None and routing.skin else None
             portrait = modality.label == kinds.FACE
-            skin = (
-                self._measure(request, small, masks, light, zones, portrait=portrait)
-                if routing.skin
-                else Skin(tone=None)
-            )
+            skin = Skin(tone=None, zones=zones)  # nothing is measured without skin, nor where colours say nothing
+            if routing.skin and quality.colours:
+                skin = self._measure(request, small, masks, light, zones, portrait=portrait)
             if _is_scored(modality):
                 skin = scored(skin, self._population)
         info = self._searcher.info

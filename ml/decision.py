@@ -20,7 +20,7 @@ MOST_IN_SET = 10
 
 # Why it abstains; of a photo without skin, its label tells.
 SYNTHETIC, UNUSABLE, CONFLICT = "synthetic_index", "unusable_photo", "modality_conflict"
-DERMATOSCOPIC = "dermatoscopic_photo"
+DERMATOSCOPIC, NO_COLOURS = "dermatoscopic_photo", "no_colours"
 NOT_CALIBRATED, UNLIKE, TOO_MANY, NOTHING = "not_calibrated", "unlike_index", "too_many_conditions", "nothing_likely"
 TOO_FEW_TO_CALIBRATE = "too_few_to_calibrate"
 # Why a set, or an accuracy, is that of all tones, or there is none.
@@ -42,9 +42,9 @@ def tone_group(monk: int | None) -> str | None:
 
 
 def names_conditions(index: IndexInfo, quality: Quality, modality: Modality) -> bool:
-    """Whether conditions may be named at all: not from generated skin, nor on a photo on which nothing can be seen,
-    nor on one that is not of the kind that the index holds."""
-    return not index.synthetic and quality.usable and _not_clinical(modality) is None
+    """Whether conditions may be named at all: not from generated skin, nor on a photo on which nothing can be seen or
+    whose colours say nothing, nor on one that is not of the kind that the index holds."""
+    return not index.synthetic and quality.usable and quality.colours and _not_clinical(modality) is None
 
 
 def _not_clinical(modality: Modality) -> str | None:
@@ -86,6 +86,7 @@ def _obstacles(
     holding = (
         (SYNTHETIC, index.synthetic),
         (UNUSABLE, not quality.usable),
+        (NO_COLOURS, quality.usable and not quality.colours),
         (CONFLICT, conflict),
         (not_clinical, True),
         (NOT_CALIBRATED, uncalibrated),

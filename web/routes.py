@@ -30,8 +30,8 @@ api = Blueprint("api", __name__)
 
 #: the parts of an analysis that a model computes
 _INFERENCE_STAGES = ("encode", "classify", "faces")
-#: three times what the self-test takes beside two processes that keep both of two cores busy
-_SELF_TEST_S = 90
+#: five times what the self-test takes beside two processes that keep both of two cores busy
+_SELF_TEST_S = 110
 
 
 def services() -> Services:

@@ -9,6 +9,7 @@ be bright. A colour cast shows only where it is strong: a photo filled with skin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import extremes, illuminant, working_copy
+from ml.skin.hues import has_colours
 from ml.skin.ranks import percentiles
 from ml.skin.regions import deviation
 from ml.skin.segmentation import coverage, skin_mask
@@ -60,6 +62,12 @@ _ASPECTS = (
         "The photo has few pixels, so fine detail is missing.",
         "Send the original photo, at least 400 pixels on its shorter side.",
     ),
+    _aspect(
+        0.30,
+        "no_colour",
+        "The photo is black and white, or tinted in one colour, so no colour of the skin can be measured.",
+        "Send a colour photo without a filter.",
+    ),
     _aspect(0.15, "little_skin", "Little skin was found in the photo.", "Move closer, so that skin fills it."),
 )
 _NO_CONTRAST = Problem("no_contrast", "The photo is one even area: nothing can be measured.", "Take the photo again.")
@@ -69,7 +77,8 @@ def assess(rgb: RGB, width: int, height: int, mask: Mask | None = None, light: F
     """Judge ``rgb`` (H, W, 3), decoded from an upright original of ``width`` × ``height`` pixels.
 
     ``mask`` and ``light``: the skin and the `ml.skin.colour.illuminant` (3,) of its working copy, where these are
-    already known. ``usable`` is False, and the score 0, only for an image without contrast.
+    already known. ``usable`` is False, and the score 0, only for an image without contrast. ``colours`` is False for
+    one in black and white, or in one hue.
     """
     copy = working_copy(rgb)
     skin = skin_mask(copy) if mask is None else mask
@@ -78,16 +87,23 @@ def assess(rgb: RGB, width: int, height: int, mask: Mask | None = None, light: F
         "too_blurry": _log_ramp(sharpness(grey, _judged(skin)), 3, 30),
         "low_resolution": _ramp(min(width, height), 100, 400),
         "little_skin": _ramp(coverage(skin), 0.0, 0.30),
+        "no_colour": 1.0,
         **_light(copy, _judged(skin), illuminant(copy) if light is None else light),
     }
-    problems = tuple(aspect.problem for aspect in _ASPECTS if grades[aspect.problem.code] < 0.5)
     dark, bright = percentiles(grey, 1, 99)
     if bright - dark < LEAST_CONTRAST:
-        return Quality(False, 0.0, (_NO_CONTRAST, *problems))
+        return Quality(False, 0.0, (_NO_CONTRAST, *_problems(grades)))
+    colours = has_colours(copy)
+    if not colours:  # a tint is no light
+        grades |= {"no_colour": 0.0, "colour_cast": 1.0}
     score = 100.0
     for aspect in _ASPECTS:
         score *= max(grades[aspect.problem.code], _GRADE_FLOOR) ** aspect.weight
-    return Quality(True, round(score, 1), problems)
+    return Quality(True, round(score, 1), _problems(grades), colours)
+
+
+def _problems(grades: Mapping[str, float]) -> tuple[Problem, ...]:
+    return tuple(aspect.problem for aspect in _ASPECTS if grades[aspect.problem.code] < 0.5)
 
 
 def sharpness(grey: NDArray[np.uint8], mask: Mask) -> float:

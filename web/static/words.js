@@ -7,6 +7,7 @@ const REASONS = {
   not_skin: "The photo does not seem to show skin.",
   not_calibrated: "For this index it has not been measured how often its answers are right.",
   cosmetic_mode: "This installation names no disease.",
+  no_colours: "The photo's colours say nothing of the skin. See the advice on its quality.",
   dermatoscopic_photo: "The labelled cases are ordinary photos and say nothing of one through a dermatoscope.",
   unlike_index: "The photo is unlike the labelled cases, so they say little about it.",
   too_many_conditions: "Too many conditions remain possible to be a useful answer.",

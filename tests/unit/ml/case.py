@@ -27,14 +27,14 @@ from ml.values import (
     SimilarCase,
     Vectors,
 )
-from tests.unit.ml.skin_images import MONK, skin_patch
+from tests.unit.ml.skin_images import MONK, flushed, skin_patch
 
 INFO = IndexInfo("made", "made by a test", False, 2, 3, 4, "2026-01-01", {"licence": "none"})
 CASE = SimilarCase("-5", 0.9, ("/api/cases/-5/0",), {"Eczema": 1.0}, {}, {}, {}, ("arm",), None, None)
 CONDITION = Condition("Eczema", "L30.9", 1.0, "high", ("-5",))
 LESION = Lesion("made", (Prediction("nv", "Melanocytic nevus", "D22.9", 1.0),), 0.0, "none", "none")
-SKIN = Photo(skin_patch(MONK[5], 160, 200), 800, 640, "JPEG")
-OTHER = Photo(skin_patch(MONK[5], 160, 200, seed=1), 800, 640, "JPEG")
+SKIN = Photo(flushed(skin_patch(MONK[5], 160, 200)), 800, 640, "JPEG")
+OTHER = Photo(flushed(skin_patch(MONK[5], 160, 200, seed=1)), 800, 640, "JPEG")
 GREY = Photo(np.repeat(SKIN.rgb[..., :1], 3, axis=2), 800, 640, "JPEG")
 FLAT = Photo(np.full((160, 200, 3), 90, np.uint8), 800, 640, "JPEG")
 

@@ -34,6 +34,14 @@ def skin_patch(hex_code: str, height: int = 384, width: int = 512, seed: int = 0
     return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
 
+def flushed(photo: RGB, seed: int = 0) -> RGB:
+    """``photo`` with more blood in some places than in others, as skin has it: two hues at least."""
+    height, width = photo.shape[:2]
+    blood = cv2.GaussianBlur(np.random.default_rng(seed + 2).normal(0, 1, (height, width)), (0, 0), height / 12)
+    darker = np.array([0.02, 0.10, 0.08]) * (blood / blood.std())[..., None]
+    return linear_to_srgb(srgb_to_linear(photo) * np.exp(-darker).astype(np.float32))
+
+
 def disc(height: int = 384, width: int = 512, radius: float = 120.0) -> Mask:
     """A disc in the middle of a photo."""
     rows, columns = np.mgrid[:height, :width]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.unit.ml.case import Parts, analyze, face, round_mesh
+from dataclasses import replace
+
+import pytest
+
+from ml.values import Photo
+from tests.unit.ml.case import GREY, SKIN, Parts, analyze, face, round_mesh
 
 
 def test_skin_is_measured() -> None:
@@ -17,6 +22,19 @@ def test_measurements_can_be_switched_off() -> None:
     analysis = analyze(Parts(), measurements=False)
     assert analysis.skin.tone is None
     assert analysis.skin.measurements == ()
+
+
+@pytest.mark.parametrize("photo", [GREY, replace(SKIN, true_colours=False)], ids=["black and white", "unknown"])
+def test_nothing_is_measured_where_colours_say_nothing(photo: Photo) -> None:
+    analysis = analyze(Parts([face(0.9)], meshes=[round_mesh()], kind="close_up"), photo)
+    assert not analysis.quality.colours
+    assert analysis.skin.tone is None
+    assert analysis.skin.measurements == ()
+    assert analysis.skin.zones
+    assert all(zone.measurements == () for zone in analysis.skin.zones)
+    assert analysis.lesion is None
+    assert analysis.conditions == ()
+    assert "no_colours" in analysis.decision.reasons
 
 
 def test_zones_are_null_where_faces_are_not_looked_for() -> None:

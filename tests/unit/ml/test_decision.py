@@ -109,6 +109,7 @@ def test_it_abstains_on_what_is_unlike_the_index() -> None:
     ("changed", "reason"),
     [
         ({"quality": Quality(False, 0.0)}, "unusable_photo"),
+        ({"quality": Quality(True, 50.0, colours=False)}, "no_colours"),
         ({"conflict": True}, "modality_conflict"),
         ({"modality": Modality("not_skin", 0.9, None)}, "not_skin"),
         ({"modality": Modality("dermatoscopic", None, "dermatoscopic")}, "dermatoscopic_photo"),
@@ -136,6 +137,7 @@ def test_no_condition_is_named_on_what_the_index_does_not_hold(label: str, state
 
 def test_conditions_are_named_on_the_kinds_of_photo_that_the_index_holds() -> None:
     assert not names_conditions(INDEX, Quality(False, 0.0), UNKNOWN)
+    assert not names_conditions(INDEX, Quality(True, 50.0, colours=False), UNKNOWN)
     kinds = ("face", "lesion_close_up", "close_up", None)
     assert all(names_conditions(INDEX, GOOD, Modality(kind, 0.9, None)) for kind in kinds)
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+from skimage import data
 
 from ml.skin.colour import linear_to_srgb, srgb_to_linear
 from ml.skin.quality import assess
+from ml.skin.segmentation import skin_mask
 from ml.values import RGB, Quality
-from tests.unit.ml.skin_images import MONK, disc, flat, skin_on, skin_patch, with_lesion
+from tests.unit.ml.skin_images import MONK, disc, flat, flushed, skin_on, skin_patch, with_lesion
 
 
 def judge(photo: RGB, width: int = 1600, height: int = 1200) -> Quality:
@@ -22,12 +28,12 @@ def lit(photo: RGB, *gains: float) -> RGB:
     return linear_to_srgb(srgb_to_linear(photo) * np.array(gains, np.float32))
 
 
-GOOD = with_lesion(skin_patch(MONK[4]), disc(radius=45))
+GOOD = with_lesion(flushed(skin_patch(MONK[4])), disc(radius=45))
 
 
 @pytest.mark.parametrize("swatch", MONK)
 def test_a_good_photo_has_no_problem_in_any_tone(swatch: str) -> None:
-    quality = judge(skin_patch(swatch))
+    quality = judge(flushed(skin_patch(swatch)))
     assert quality.usable
     assert quality.problems == ()
     assert 80 <= quality.score <= 100
@@ -78,4 +84,30 @@ def test_more_blur_never_scores_higher() -> None:
 
 
 def test_a_known_mask_gives_the_same_answer() -> None:
-    assert assess(GOOD, 800, 600, np.ones(GOOD.shape[:2], np.bool_)) == assess(GOOD, 800, 600)
+    assert assess(GOOD, 800, 600, skin_mask(GOOD)) == assess(GOOD, 800, 600)
+
+
+def tinted(photo: RGB, *codes: float) -> RGB:
+    """In black and white, and its white in that colour."""
+    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None] / 255
+    return np.rint(grey * np.array(codes)).astype(np.uint8)
+
+
+def as_jpeg(photo: RGB) -> RGB:
+    return np.asarray(Image.open(io.BytesIO(cv2.imencode(".jpg", photo[..., ::-1])[1].tobytes())))
+
+
+@pytest.mark.parametrize("stored", [lambda photo: photo, as_jpeg], ids=["raw", "JPEG"])
+@pytest.mark.parametrize("white", [(255, 255, 255), (255, 250, 240), (255, 227, 177), (140, 255, 140)])
+def test_black_and_white_and_one_hue_are_told(white: tuple[int, int, int], stored: Callable[[RGB], RGB]) -> None:
+    quality = judge(stored(tinted(GOOD, *white)))
+    assert quality.usable
+    assert not quality.colours
+    assert "no_colour" in codes(quality)
+    assert "colour_cast" not in codes(quality)
+
+
+@pytest.mark.parametrize("photo", [GOOD, as_jpeg(GOOD), lit(GOOD, 0.25, 0.5, 1.6), data.astronaut(), data.coffee()])
+def test_colours_are_colours_in_any_light(photo: RGB) -> None:
+    assert judge(photo).colours
+    assert "no_colour" not in codes(judge(photo))

@@ -1,0 +1,88 @@
+"""``python -m research.hues DATA``: which photos are taken for black and white or one hue.
+
+DATA holds collections of skin photos (see research.photo_kind.pictures). Prints, for the photos as they are and at a
+twelfth of their light, how many are taken for tinted, with 95 % intervals, and the lowest spreads of chroma; and for
+copies that are in black and white, in sepia or tinted, as they are and as JPEGs, how many are found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ml.skin.colour import linear_to_srgb, srgb_to_linear, working_copy
+from ml.skin.hues import LEAST_SPREAD, chroma_spread
+from ml.values import RGB
+from research.photo_kind.pictures import skin_photos
+from research.shares import tell_share
+
+_DIM = 1 / 12
+_SEED = 1
+#: the colour of white, and of black
+_TINTS = {
+    "black and white": ((255, 255, 255), (0, 0, 0)),
+    "faint warm tint": ((255, 250, 240), (0, 0, 0)),
+    "sepia": ((255, 236, 190), (40, 26, 12)),
+    "two inks": ((255, 240, 200), (40, 20, 60)),
+    "red light": ((255, 80, 80), (0, 0, 0)),
+    "green light": ((130, 255, 130), (0, 0, 0)),
+}
+_QUALITIES = (None, 90, 70, 50)
+
+
+def tinted(photo: RGB) -> Iterator[tuple[str, RGB]]:
+    """``photo`` in each tint and stored in each way."""
+    grey = np.asarray(Image.fromarray(photo).convert("L"), np.float32)[..., None] / 255
+    for name, (white, black) in _TINTS.items():
+        pixels = np.rint(grey * np.array(white) + (1 - grey) * np.array(black)).astype(np.uint8)
+        for quality in _QUALITIES:
+            yield (name, pixels) if quality is None else (f"{name}, JPEG {quality}", _as_jpeg(pixels, quality))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--tinted", type=int, default=60, help="photos to tint")
+    options = parser.parse_args(arguments)
+    photos = list(skin_photos(options.data))
+    spreads: dict[str, list[float]] = {}
+    for picture in photos:
+        copy = working_copy(picture.load())
+        spreads.setdefault(picture.source, []).append(_spread(copy))
+        spreads.setdefault(f"{picture.source}, dim", []).append(_spread(_dimmed(copy)))
+    for name, found in spreads.items():
+        tell_share(f"{name}: taken for tinted", np.array(found) < LEAST_SPREAD)
+        print(f"  lowest: {', '.join(f'{value:.2f}' for value in sorted(found)[:3])}")
+    copies: dict[str, list[bool]] = {}
+    for picture in random.Random(_SEED).sample(photos, min(options.tinted, len(photos))):  # noqa: S311 - a sample
+        for name, copy in tinted(picture.load()):
+            copies.setdefault(name, []).append(_spread(working_copy(copy)) < LEAST_SPREAD)
+    for name, hits in copies.items():
+        tell_share(f"{name}: found", np.array(hits))
+    return 0
+
+
+def _spread(copy: RGB) -> float:
+    found = chroma_spread(copy)
+    return np.inf if found is None else found
+
+
+def _dimmed(copy: RGB) -> RGB:
+    return linear_to_srgb(srgb_to_linear(copy) * np.float32(_DIM))
+
+
+def _as_jpeg(pixels: RGB, quality: int) -> RGB:
+    stored = io.BytesIO()
+    Image.fromarray(pixels).save(stored, "JPEG", quality=quality)
+    return np.asarray(Image.open(stored))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
