@@ -126,7 +126,7 @@ def report_collection(analyzer: Analyzer, detector: FaceDetector, folder: Path, 
         if answer.modality.label not in ("dermatoscopic", None) and (looks := _looks_ms(detector, photo.rgb)):
             costs.append((whole, *looks))
     low, high = wilson(len(names), count)
-    print(f"\n{folder.name}: {len(names)} of {count} turned [{max(low, 0):.4f}, {high:.4f}] {', '.join(names)}")
+    print(f"\n{folder}: {len(names)} of {count} turned [{max(low, 0):.4f}, {high:.4f}] {', '.join(names)}")
     if costs:
         whole, second, thorough = (mean(of) for of in zip(*costs, strict=True))
         print(

@@ -157,12 +157,12 @@ class Analyzer:
         seen = self._embedded(photos, quality, faces, clock)
         if detector is None or faces is None or faces.sure:
             return seen
-        kind = self._models.kinds.look(seen.evidence).label
-        if kind is None or kind == kinds.DERMATOSCOPIC:
+        kind, stated = self._models.kinds.look(seen.evidence).label, request.modality == kinds.FACE
+        if kind is None or (kind == kinds.DERMATOSCOPIC and not stated):
             return seen
         with clock.stage("faces"):
             # Small faces that are turned pass for things: other skin is spared the search for them.
-            thorough = kind in (kinds.FACE, NOT_SKIN)
+            thorough = stated or kind in (kinds.FACE, NOT_SKIN)
             faces = find_face_again(detector, photos[0], small, faces, thorough=thorough)
         if faces.turns == 0:
             return replace(seen, faces=faces, evidence=replace(seen.evidence, face=faces.score))

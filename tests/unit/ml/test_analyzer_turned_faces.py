@@ -43,6 +43,12 @@ def test_small_turned_faces_are_sought_where_no_skin_is_recognised() -> None:
     assert "faces, turned" not in analyze_and_ask(Parts(kind="close_up"))
 
 
+@pytest.mark.parametrize("kind", ["close_up", "dermatoscopic"])
+def test_small_turned_faces_are_sought_where_the_photo_is_stated_to_be_of_a_face(kind: str) -> None:
+    parts = Parts(turned={3: [face(0.55)]}, meshes=[round_mesh()], kind=kind)
+    assert analyze(parts, modality="face").skin.zones
+
+
 def analyze_and_ask(parts: Parts) -> list[str]:
     analyze(parts)
     return parts.asked()
