@@ -136,13 +136,18 @@ class Stages:
         part("evenness", lambda: evenness(lab[..., 0], skin))
 
     def _zones(self, rgb: RGB, small: RGB, watch: Stopwatch) -> tuple[Zone, ...]:
+        from ml.face_search import find_face, find_face_again
         from ml.skin.face import face_zones
 
         detector = self._models.faces
         assert detector is not None
-        faces = watch.time("faces", lambda: detector.detect(rgb, small))
-        landmarks = watch.time("landmarks", lambda: detector.landmarks(rgb, faces[0])) if faces else None
-        return () if landmarks is None else face_zones(landmarks, rgb.shape[1], rgb.shape[0])
+        found = watch.time("faces", lambda: find_face(detector, rgb, small))
+        if not found.sure:
+            first = found
+            found = watch.time(
+                "faces, second look", lambda: find_face_again(detector, rgb, small, first, thorough=False)
+            )
+        return () if found.placed is None else face_zones(found.placed.landmarks, rgb.shape[1], rgb.shape[0])
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,15 +11,16 @@ from ml import modality as kinds
 from ml.deadline import Deadline
 from ml.decision import decide, names_conditions
 from ml.explain.explain import Explained, Explainer
-from ml.faces import Face
+from ml.face_search import FaceSearch, find_face, find_face_again, turned
 from ml.loading import Models
 from ml.skin.colour import Floats, illuminant, working_copy
 from ml.skin.face import face_zones
 from ml.skin.measure import measure_skin
 from ml.skin.percentiles import Population, scored
-from ml.skin.quality import assess
+from ml.skin.quality import TURNED, assess
 from ml.skin.segmentation import SkinMasks, skin_masks
 from ml.values import (
+    NOT_SKIN,
     RGB,
     Analysis,
     Lesion,
@@ -89,24 +90,24 @@ class Analyzer:
             skin_colours = masks[0]
             light = illuminant(small)
             quality = _with_decoding(assess(small, first.width, first.height, skin_colours, light), first)
-        with clock.stage("faces"):
-            faces = None if self._models.faces is None else self._models.faces.detect(first.rgb, small)
-            placed = self._place(first, faces or [])
-        with clock.stage("encode"):
-            vectors = self._models.encoder.embed([photo.rgb for photo in request.photos], deadline)
-            evidence = self._evidence(first, vectors, quality, placed, deadline)
-        routing = self._models.kinds.route(request.modality, evidence, usable=quality.usable, colours=quality.colours)
+        seen = self._look(request, small, quality, clock)
+        faces = seen.faces
+        if faces is not None and faces.turns:
+            quality = replace(quality, problems=(*quality.problems, TURNED))
+        routing = self._models.kinds.route(
+            request.modality, seen.evidence, usable=quality.usable, colours=quality.colours
+        )
         modality = routing.modality
         found = Retrieval((), ())
         if routing.skin:
             with clock.stage("search"):
-                found = self._searcher.search(vectors, request.k)
+                found = self._searcher.search(seen.vectors, request.k)
         lesion = None
         if routing.no_lesion is None and self._lesions:
             with clock.stage("classify"):
                 lesion = self._classify(request, deadline)
         with clock.stage("measure"):
-            zones = _zones(first, placed) if faces is not None and routing.skin else None
+            zones = _zones(first, faces) if faces is not None and routing.skin else None
             portrait = modality.label == kinds.FACE
             skin = Skin(tone=None, zones=zones)  # nothing is measured without skin, nor where colours say nothing
             if routing.skin and quality.colours:
@@ -118,8 +119,9 @@ class Analyzer:
         overlays: tuple[Overlay, ...] = ()
         if request.explain:
             with clock.stage("explain"):
-                seen = Explained(small, skin_colours, zones, lesion, found.cases, request.patient)
-                overlays = self._explainer.overlays(seen, deadline)
+                turns = 0 if faces is None else faces.turns
+                explained = Explained(small, skin_colours, zones, lesion, found.cases, request.patient, turns)
+                overlays = self._explainer.overlays(explained, deadline)
         return Analysis(
             photos=request.photos,
             quality=quality,
@@ -144,26 +146,35 @@ class Analyzer:
             return self._models.cards
         return tuple(card for card in self._models.cards if card.name != self._models.classifier.spec.name)
 
-    def _place(self, photo: Photo, faces: list[Face]) -> _Placed | None:
-        """The most certain face whose landmarks can be placed."""
-        if self._models.faces is None:
-            return None
-        for face in faces:
-            landmarks = self._models.faces.landmarks(photo.rgb, face)
-            if landmarks is not None:
-                return _Placed(face, landmarks)
-        return None
+    def _look(self, request: CaseRequest, small: RGB, quality: Quality, clock: _StageClock) -> _Seen:
+        """Faces, embeddings and what they tell; of the first photo as a face shows that it must be turned."""
+        photos = [photo.rgb for photo in request.photos]
+        detector = self._models.faces
+        with clock.stage("faces"):
+            faces = None if detector is None else find_face(detector, photos[0], small)
+        seen = self._embedded(photos, quality, faces, clock)
+        if detector is None or faces is None or faces.sure:
+            return seen
+        kind, stated = self._models.kinds.look(seen.evidence).label, request.modality == kinds.FACE
+        if kind is None or (kind == kinds.DERMATOSCOPIC and not stated):
+            return seen
+        with clock.stage("faces"):
+            # Small faces that are turned pass for things: other skin is spared the search for them.
+            thorough = stated or kind in (kinds.FACE, NOT_SKIN)
+            faces = find_face_again(detector, photos[0], small, faces, thorough=thorough)
+        if faces.turns == 0:
+            return replace(seen, faces=faces, evidence=replace(seen.evidence, face=faces.score))
+        return self._embedded([turned(photos[0], faces.turns), *photos[1:]], quality, faces, clock)
 
-    def _evidence(
-        self, first: Photo, vectors: Vectors, quality: Quality, placed: _Placed | None, deadline: Deadline
-    ) -> kinds.Evidence:
-        """What the first photo tells of its kind; ``vectors`` are all photos', by the index's encoder."""
-        score = 0.0 if placed is None else placed.face.score
-        if not quality.usable:
-            return kinds.Evidence(score)
-        own = self._models.kind_encoder
-        vector = vectors[0] if own is self._models.encoder else own.embed([first.rgb], deadline)[0]
-        return self._models.kinds.evidence(vector, score)
+    def _embedded(self, photos: list[RGB], quality: Quality, faces: FaceSearch | None, clock: _StageClock) -> _Seen:
+        with clock.stage("encode"):
+            vectors = self._models.encoder.embed(photos, clock.deadline)
+            score = 0.0 if faces is None else faces.score
+            if not quality.usable:
+                return _Seen(faces, vectors, kinds.Evidence(score))
+            own = self._models.kind_encoder
+            vector = vectors[0] if own is self._models.encoder else own.embed(photos[:1], clock.deadline)[0]
+            return _Seen(faces, vectors, self._models.kinds.evidence(vector, score))
 
     def _classify(self, request: CaseRequest, deadline: Deadline) -> Lesion:
         return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient, deadline)
@@ -185,16 +196,18 @@ class Analyzer:
 
 
 @dataclass(frozen=True, eq=False)
-class _Placed:
-    """A face with its landmarks (468, 3), in pixels of the photo."""
+class _Seen:
+    """What was seen in the photos. ``faces`` is None where none were looked for; ``vectors`` are all photos', by the
+    index's encoder; ``evidence`` is what the first one tells of its kind."""
 
-    face: Face
-    landmarks: Floats
+    faces: FaceSearch | None
+    vectors: Vectors
+    evidence: kinds.Evidence
 
 
-def _zones(photo: Photo, placed: _Placed | None) -> tuple[Zone, ...]:
+def _zones(photo: Photo, faces: FaceSearch) -> tuple[Zone, ...]:
     height, width = photo.rgb.shape[:2]
-    return () if placed is None else face_zones(placed.landmarks, width, height)
+    return () if faces.placed is None else face_zones(faces.placed.landmarks, width, height)
 
 
 def _with_decoding(quality: Quality, photo: Photo) -> Quality:
@@ -208,25 +221,25 @@ def _is_scored(modality: Modality) -> bool:
     return modality.label in (kinds.CLOSE_UP, kinds.LESION)
 
 
-def _notes(routing: kinds.Routing, faces: list[Face] | None, *, lesions: bool) -> tuple[str, ...]:
+def _notes(routing: kinds.Routing, faces: FaceSearch | None, *, lesions: bool) -> tuple[str, ...]:
     """What the answer says in words: why a part is missing, and of whom it speaks."""
     why = (routing.no_lesion,) if lesions and routing.no_lesion and routing.skin else ()
     notes = (*why, *routing.notes)
-    if faces is None or len(faces) < 2:
+    if faces is None or faces.count < 2:
         return notes
-    return (*notes, f"{len(faces)} faces were found; the zones are those of the one that was seen most clearly.")
+    return (*notes, f"{faces.count} faces were found; the zones are those of the one that was seen most clearly.")
 
 
 class _StageClock:
     """Milliseconds of each stage; a stage that comes twice adds up. No stage starts after the deadline."""
 
     def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
+        self.deadline = deadline
         self.milliseconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        self._deadline.check(name)
+        self.deadline.check(name)
         started = time.perf_counter()
         yield
         self.milliseconds[name] = self.milliseconds.get(name, 0.0) + (time.perf_counter() - started) * 1e3

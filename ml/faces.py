@@ -64,17 +64,43 @@ class FaceDetector:
         self._threshold = threshold
         self._overlap = overlap
 
-    def detect(self, rgb: RGB, small: RGB | None = None) -> list[Face]:
+    def detect(self, rgb: RGB, small: RGB | None = None, turns: int = 0) -> list[Face]:
         """Faces in ``rgb`` (H, W, 3), best score first; an empty list where there is none.
 
         ``small``: a copy of it, at least 192 pixels on its long side, where there is one: it is looked at instead.
+        ``turns``: the photo is looked at after so many quarter turns to the left, 0–3. The faces that are returned lie
+        in ``rgb`` as it is.
         """
-        canvas, scale, corner = _letterbox(rgb, small)
+        square = _letterbox(rgb, small)
+        points, scores = self._run(_turned(square.canvas, turns))
+        return self._merged(square.in_photo(_turned_back(points, turns)), scores)
+
+    def detect_large(self, rgb: RGB, small: RGB | None = None) -> tuple[list[Face], ...]:
+        """Faces that fill much of ``rgb``, which ``detect`` may miss, whichever way they are turned: for each of 0 to 3
+        quarter turns to the left, those that are upright after it, best score first.
+
+        One run on four copies of the photo side by side, each at half the detector's scale: it misses faces under a
+        fifth of the photo's long side. ``small`` as ``detect`` takes it.
+        """
+        square = _letterbox(rgb, small)
+        points, scores = self._run(_four_ways(square.canvas))
+        quarter = _quarter_of(points)
+        found = []
+        for turns in range(4):
+            there = quarter == turns
+            whole = points[there] * 2 - _quarter_corner(turns) * 2
+            found.append(self._merged(square.in_photo(_turned_back(whole, turns)), scores[there]))
+        return tuple(found)
+
+    def _run(self, canvas: Floats) -> tuple[Floats, Floats]:
+        """Points (n, 8, 2) of what may be a face, as fractions of the ``canvas`` (1, 192, 192, 3), and their scores."""
         regressors, logits = self._detector.run(canvas)
         scores = _sigmoid(logits.astype(np.float32).reshape(-1))
         kept = scores >= self._threshold
-        points = (_decode(regressors.astype(np.float32)[0])[kept] * _INPUT - corner) / scale
-        return [_face(row, score) for row, score in _merge(points, scores[kept], self._overlap)]
+        return _decode(regressors.astype(np.float32)[0])[kept], scores[kept]
+
+    def _merged(self, points: Floats, scores: Floats) -> list[Face]:
+        return [_face(row, score) for row, score in _merge(points, scores, self._overlap)]
 
     def landmarks(self, rgb: RGB, face: Face) -> Floats | None:
         """The 468 canonical landmarks (468, 3) of a face found in ``rgb``, or None where the mesh sees no face.
@@ -127,9 +153,22 @@ class _Region:
         return matrix
 
 
-def _letterbox(rgb: RGB, small: RGB | None = None) -> tuple[Floats, float, Floats]:
-    """The photo, drawn from ``small`` if given, at the detector's scale amid a black square, −1 to 1; that scale; and
-    its (x, y) in the square."""
+@dataclass(frozen=True, eq=False)
+class _Square:
+    """A photo amid a black square, ``canvas`` (1, 192, 192, 3) from −1 to 1; its upper left ``corner`` (x, y), and
+    the ``scale`` that it was brought to."""
+
+    canvas: Floats
+    scale: float
+    corner: Floats
+
+    def in_photo(self, points: Floats) -> Floats:
+        """Points (…, 2), as fractions of the square, in pixels of the photo."""
+        return np.asarray((points * _INPUT - self.corner) / self.scale, np.float32)
+
+
+def _letterbox(rgb: RGB, small: RGB | None = None) -> _Square:
+    """The photo at the detector's scale, drawn from ``small`` if given."""
     height, width = rgb.shape[:2]
     scale = _INPUT / max(height, width)
     wide, high = max(1, round(width * scale)), max(1, round(height * scale))
@@ -140,7 +179,41 @@ def _letterbox(rgb: RGB, small: RGB | None = None) -> tuple[Floats, float, Float
         (wide, high),
         interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
     )
-    return canvas / np.float32(127.5) - 1, scale, np.array([left, top], np.float32)
+    return _Square(canvas / np.float32(127.5) - 1, scale, np.array([left, top], np.float32))
+
+
+def _turned(canvas: Floats, turns: int) -> Floats:
+    """The square ``canvas`` (1, side, side, 3) after so many quarter turns to the left."""
+    return np.ascontiguousarray(np.rot90(canvas, turns, axes=(1, 2)))
+
+
+def _turned_back(points: Floats, turns: int) -> Floats:
+    """Points (n, 8, 2) in a square that was turned, as fractions of it, in the square as it was before."""
+    for _ in range(turns):
+        points = np.stack([1 - points[..., 1], points[..., 0]], axis=-1)
+    corners = np.sort(points[:, :2], axis=1)  # turning makes other corners of the box its first and last
+    return np.concatenate([corners, points[:, 2:]], axis=1)
+
+
+def _four_ways(canvas: Floats) -> Floats:
+    """The ``canvas`` (1, side, side, 3) after 0 to 3 quarter turns to the left, each in its quarter of a square as
+    large."""
+    half = canvas.shape[1] // 2
+    small = np.asarray(cv2.resize(canvas[0], (half, half), interpolation=cv2.INTER_AREA), np.float32)
+    ways = [np.rot90(small, turns) for turns in range(4)]
+    return np.concatenate([np.concatenate(ways[row : row + 2], axis=1) for row in (0, 2)])[None]
+
+
+def _quarter_of(points: Floats) -> NDArray[np.intp]:
+    """In which quarter of the square, 0–3 by rows, the middle of each box of ``points`` (n, 8, 2) lies."""
+    x, y = points[:, :2].mean(axis=1).T
+    return np.asarray((y >= 0.5) * 2 + (x >= 0.5), np.intp)
+
+
+def _quarter_corner(number: int) -> Floats:
+    """The upper left corner (x, y) of a quarter, as fractions of the square."""
+    row, column = divmod(number, 2)
+    return np.array([column / 2, row / 2], np.float32)
 
 
 def _decode(regressors: Floats) -> Floats:

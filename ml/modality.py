@@ -97,7 +97,7 @@ class KindOfPhoto:
         ``usable`` and ``colours`` are the photo's (``ml.values.Quality``): without either, no lesion model answers.
         """
         contradicted = None if stated is None else self._contradiction(stated, seen)
-        modality = self._look(seen) if stated is None else Modality(contradicted or stated, None, stated)
+        modality = self.look(seen) if stated is None else Modality(contradicted or stated, None, stated)
         conflict = contradicted is not None
         if modality.label == NOT_SKIN:
             return Routing(modality, conflict, _NO_SKIN, (_WHY_NOTHING,))
@@ -110,14 +110,15 @@ class KindOfPhoto:
             return Routing(modality, conflict, why, notes)
         return Routing(modality, conflict, None if colours else _IN_GREY, notes)
 
-    def _look(self, seen: Evidence) -> Modality:
+    def look(self, seen: Evidence) -> Modality:
         """The kind by the pixels alone, and how sure that is."""
         if seen.skin is None or seen.dermatoscopic is None or seen.lesion is None:
             return Modality(FACE, seen.face, None) if seen.face else Modality(None, None, None)
-        if seen.dermatoscopic >= self._limits["dermatoscopic"]:
-            return Modality(DERMATOSCOPIC, seen.dermatoscopic, None)
-        if seen.face >= SURE_FACE or (seen.face and seen.skin < self._limits["skin"]):
+        dermatoscopic = seen.dermatoscopic >= self._limits["dermatoscopic"]
+        if seen.face >= SURE_FACE or (seen.face and seen.skin < self._limits["skin"] and not dermatoscopic):
             return Modality(FACE, seen.face, None)
+        if dermatoscopic:
+            return Modality(DERMATOSCOPIC, seen.dermatoscopic, None)
         if seen.skin < self._limits["skin"]:
             return Modality(NOT_SKIN, 1 - seen.skin, None)
         if seen.lesion >= self._limits["lesion"]:

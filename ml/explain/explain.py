@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ml.deadline import Deadline
 from ml.explain.occlusion import Score, heat_map
 from ml.explain.pictures import heat_picture, map_picture, mask_picture, region_picture
+from ml.face_search import turned
 from ml.registry import LESION_CODES
 from ml.skin.face import zone_mask
 from ml.skin.lesion import segment_lesion
@@ -31,7 +32,8 @@ _ZONES = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 10
 @dataclass(frozen=True, eq=False)
 class Explained:
     """What is to be explained. ``small`` is the working copy of the first photo, with the skin that was found in it;
-    ``zones`` and ``lesion`` are None where there are none."""
+    ``zones`` and ``lesion`` are None where there are none. ``turns``: the quarter turns to the left, 0–3, after which
+    the photo was looked up."""
 
     small: RGB
     skin: Mask
@@ -39,6 +41,7 @@ class Explained:
     lesion: Lesion | None
     cases: Sequence[SimilarCase]
     patient: Patient
+    turns: int = 0
 
 
 class Explainer:
@@ -53,17 +56,18 @@ class Explainer:
         """Raises DeadlineExceededError between two runs of a model, BackendError, ArtifactError."""
         found = list(measured(seen))
         if seen.cases:
-            found.append(_heat("similar_cases", seen.small, self._similarity(seen.cases, deadline)))
+            found.append(_heat("similar_cases", seen.small, self._similarity(seen, deadline)))
         if seen.lesion is not None:
             found.append(_heat("lesion_class", seen.small, self._probability(seen, seen.lesion, deadline)))
         return tuple(found)
 
-    def _similarity(self, cases: Sequence[SimilarCase], deadline: Deadline) -> Score:
+    def _similarity(self, seen: Explained, deadline: Deadline) -> Score:
         """The mean cosine with the similar cases of the answer; below 0 it is nothing."""
-        names = [case.case_id for case in cases]
+        names = [case.case_id for case in seen.cases]
 
         def score(photos: Sequence[RGB]) -> NDArray[np.float32]:
-            found = self._searcher.similarities(self._encoder.embed(photos, deadline), names)
+            upright = [turned(photo, seen.turns) for photo in photos]
+            found = self._searcher.similarities(self._encoder.embed(upright, deadline), names)
             return np.asarray(np.maximum(found.mean(axis=1), 0.0), np.float32)
 
         return score

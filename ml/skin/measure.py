@@ -20,7 +20,7 @@ from ml.skin.shape import lesion_geometry
 from ml.skin.spots import measure_spots
 from ml.skin.surface import Surface, face_surface, skin_surface
 from ml.skin.texture import evenness, measure_texture, zone_texture
-from ml.skin.tone import METHOD, MIN_COVERAGE, ita_measurement, tone_of, typology_angle
+from ml.skin.tone import METHOD, MIN_COVERAGE, NO_FACE, ita_measurement, tone_of, typology_angle
 from ml.skin.uncertainty import either_way, repeatable_zone, with_repeatability
 from ml.values import RGB, Mask, Measurement, Skin, Tone, Zone
 
@@ -113,9 +113,10 @@ class _Subject:
         if region.usable:
             surface = skin_surface(lightness, skin) if face is None else face_surface(self._photo, skin, face)
         pigment = pigment_maps(self._copy, region.mask)
+        unplaced = self._portrait and face is None
         # As photographed, and after white balance: how far the two differ tells how sure either is.
-        angle = typology_angle(lightness, self.lab[..., 2], region)
-        balanced = typology_angle(*self._balanced, region)
+        angle = None if unplaced else typology_angle(lightness, self.lab[..., 2], region)
+        balanced = None if unplaced else typology_angle(*self._balanced, region)
         measurements = (
             _coverage(skin),
             ita_measurement("ita", angle, region),
@@ -127,7 +128,8 @@ class _Subject:
             *(() if self._portrait else self._of_lesion(pigment, region, skin)),
             *measure_spots(self._copy, region),
         )
-        return _Found(tone_of(angle, region, balanced), measurements, pigment.erythema, surface)
+        tone = Tone(None, None, None, None, NO_FACE) if unplaced else tone_of(angle, region, balanced)
+        return _Found(tone, measurements, pigment.erythema, surface)
 
     def _of_lesion(self, pigment: Pigment, region: Region, skin: Mask) -> tuple[Measurement, ...]:
         # Lips, eyes and nostrils are darker than the skin around them too: on a face, only its zones are searched.

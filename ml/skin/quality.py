@@ -72,6 +72,13 @@ _ASPECTS = (
 )
 _NO_CONTRAST = Problem("no_contrast", "The photo is one even area: nothing can be measured.", "Take the photo again.")
 
+#: of a photo whose face was found only after the photo was turned (ml.face_search)
+TURNED = Problem(
+    "turned_photo",
+    "The face lies on its side or upside down in this photo.",
+    "It was found all the same. If the zones do not fit, turn the photo upright and send it again.",
+)
+
 
 def assess(rgb: RGB, width: int, height: int, mask: Mask | None = None, light: Floats | None = None) -> Quality:
     """Judge ``rgb`` (H, W, 3), decoded from an upright original of ``width`` × ``height`` pixels.

@@ -48,6 +48,10 @@ CAVEAT = (
     "of a person's answer only about half of the time. Monk tone by the order of ITA and lightness."
 )
 TOO_LITTLE = "Too little skin was found in the photo to estimate its tone."
+NO_FACE = (
+    "The face was not found, so its skin cannot be told from what is behind it, and no tone is estimated. Send a photo "
+    "that shows the whole face, upright and in even light."
+)
 NOT_YELLOW = "No yellow shows in the skin in this light, where the typology angle has no meaning. Use neutral light."
 
 

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
@@ -15,9 +16,10 @@ from tests.e2e.server import Server, skin_photo
 PARTS = {"pytorch", "tensorflow", "faiss", "scin_index", "image_processing", "faces"}
 
 
-def portrait() -> bytes:
+def portrait(degrees: int = 0, mode: str = "RGB") -> bytes:
+    """A face, turned to the left; no EXIF tells of it."""
     buffer = io.BytesIO()
-    Image.fromarray(data.astronaut()).save(buffer, "JPEG", quality=95)
+    Image.fromarray(data.astronaut()).convert(mode).rotate(degrees).save(buffer, "JPEG", quality=95)
     return buffer.getvalue()
 
 
@@ -94,7 +96,38 @@ def test_a_face_gets_zones_and_no_lesion_verdict(server: Server) -> None:
     assert answer["modality"]["label"] == "face"
     assert {zone["name"] for zone in answer["skin"]["zones"]} >= {"forehead", "nose", "chin"}
     assert answer["lesion"] is None
-    assert any("dermatoscope" in note and "face" in note for note in answer["notes"])
+    assert any("dermatoscope" in note for note in answer["notes"])
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_turned_portrait_is_answered_as_the_upright_one_and_its_zones_fit_it(server: Server, degrees: int) -> None:
+    upright, answer = (server.post(files={"image": portrait(by)}).json() for by in (0, degrees))
+    assert answer["modality"]["label"] == "face"
+    assert [problem["code"] for problem in answer["quality"]["problems"]] == ["turned_photo"]
+    assert answer["skin"]["tone"]["ita_deg"] == pytest.approx(upright["skin"]["tone"]["ita_deg"], abs=3)
+    cases, same = ([case["case_id"] for case in of["similar_cases"]] for of in (answer, upright))
+    assert cases[:2] == same[:2]
+    corners, turned = ({zone["name"]: zone["polygon"] for zone in of["skin"]["zones"]} for of in (upright, answer))
+    assert turned.keys() == corners.keys()
+    angle = np.radians(degrees)  # about the middle of a square photo; y points down
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    for name, polygon in corners.items():
+        expected = (np.array(polygon) - 0.5) @ turn.T + 0.5
+        assert np.abs(np.array(turned[name]) - expected).max() < 0.02, name
+
+
+@pytest.mark.parametrize("degrees", [0, 180])
+def test_a_portrait_in_black_and_white_is_a_face(server: Server, degrees: int) -> None:
+    answer = server.post(files={"image": portrait(degrees, "L")}).json()
+    assert answer["modality"]["label"] == "face"
+    assert answer["skin"]["zones"]
+
+
+def test_no_tone_is_told_of_a_face_that_was_not_found(server: Server) -> None:
+    skin = server.post(files={"image": skin_photo()}, data={"modality": "face"}).json()["skin"]
+    assert skin["zones"] == []
+    assert (skin["tone"]["ita_deg"], skin["tone"]["monk_estimate"]) == (None, None)
+    assert "face was not found" in skin["tone"]["caveat"]
 
 
 def test_age_sex_and_site_reach_the_classifier(server: Server) -> None:

@@ -56,7 +56,10 @@ def kinds_of(kind: str) -> KindOfPhoto:
 
 
 def face(score: float) -> Face:
-    return Face((60.0, 40.0, 140.0, 120.0), np.zeros((6, 2), np.float32), score)
+    """A face whose eyes, nose and mouth are where ``round_mesh`` has them."""
+    mesh = round_mesh()[:, :2]
+    points = [mesh[list(same)].mean(axis=0) for same in ((33, 133), (263, 362), (1,), (13, 14), (234,), (454,))]
+    return Face((60.0, 40.0, 140.0, 120.0), np.array(points, np.float32), score)
 
 
 def round_mesh() -> np.ndarray:
@@ -76,17 +79,23 @@ class Parts:
         *,
         info: IndexInfo = INFO,
         meshes: Sequence[Any] = (),
+        large: dict[int, list[Face]] | None = None,
+        turned: dict[int, list[Face]] | None = None,
         kind: str = "dermatoscopic",
     ) -> None:
         self.kind = kind
         self.found = list(faces)
+        self.large = large or {}
+        self.found_turned = turned or {}
         self.info = info
         self.meshes = list(meshes)
         self.calls: list[tuple[str, Any]] = []
+        self.embedded: list[np.ndarray] = []
         self.spec = SimpleNamespace(name="made")
 
     def embed(self, photos: Sequence[np.ndarray], deadline: Deadline) -> Vectors:
         self.calls.append(("encode", len(photos)))
+        self.embedded = list(photos)
         return np.eye(len(photos), 4, dtype=np.float32)
 
     def search(self, views: Vectors, k: int) -> Retrieval:
@@ -106,9 +115,16 @@ class Parts:
         self.calls.append(("probabilities", patient))
         return np.array([np.eye(7)[5] * photo.mean() / 255 for photo in photos], np.float32)
 
-    def detect(self, photo: np.ndarray, small: np.ndarray) -> list[Face]:
-        self.calls.append(("faces", photo.shape))
-        return self.found
+    def detect(self, photo: np.ndarray, small: np.ndarray, turns: int = 0) -> list[Face]:
+        if turns == 0:
+            self.calls.append(("faces", photo.shape))
+            return self.found
+        self.calls.append(("faces, turned", turns))
+        return self.found_turned.get(turns, [])
+
+    def detect_large(self, photo: np.ndarray, small: np.ndarray) -> tuple[list[Face], ...]:
+        self.calls.append(("large faces", photo.shape))
+        return tuple(self.large.get(turns, []) for turns in range(4))
 
     def landmarks(self, photo: np.ndarray, where: Face) -> np.ndarray | None:
         self.calls.append(("landmarks", where.score))

@@ -73,6 +73,19 @@ def test_zones_are_placed_even_where_measurements_are_off() -> None:
     assert not any(zone.measurements for zone in zones)
 
 
+def test_no_tone_is_told_of_a_face_that_was_not_found() -> None:
+    for looked_for in (True, False):
+        skin = analyze(Parts(), faces=looked_for, modality="face").skin
+        assert not skin.zones
+        assert skin.tone is not None
+        assert (skin.tone.ita_deg, skin.tone.fitzpatrick_estimate, skin.tone.monk_estimate) == (None, None, None)
+        assert "face was not found" in skin.tone.caveat
+        assert [m.value for m in skin.measurements if m.name.startswith("ita")] == [None, None]
+    told = analyze(Parts([face(0.9)], meshes=[round_mesh()]), modality="face").skin.tone
+    assert told is not None
+    assert told.ita_deg is not None
+
+
 def test_of_several_faces_the_answer_says_how_many_and_whose_zones_it_shows() -> None:
     notes = analyze(Parts([face(0.9), face(0.8)], meshes=[round_mesh()])).notes
     assert [note for note in notes if note.startswith("2 faces were found")]

@@ -16,24 +16,9 @@ from ml.skin.face import RINGS, face_zones
 from ml.skin.measure import measure_skin
 from ml.values import RGB
 
-MODELS = Path(__file__).parents[3] / "var" / "models" / "mediapipe-face" / "0.6.0"
-
 # Landmarks of the midline, and mirrored pairs of them: outer and inner eye corners, mouth, cheeks, brows.
 MIDLINE = (10, 9, 168, 4, 0, 17, 152)
 PAIRS = ((33, 263), (133, 362), (61, 291), (234, 454), (105, 334), (50, 280), (98, 327))
-
-
-@pytest.fixture(scope="module")
-def face_model_files() -> tuple[Path, Path]:
-    files = (MODELS / "face_detection_full_range.tflite", MODELS / "face_landmark.tflite")
-    if not all(file.is_file() for file in files):
-        pytest.skip("run: python -m ml fetch")
-    return files
-
-
-@pytest.fixture(scope="module")
-def detector(face_model_files: tuple[Path, Path]) -> FaceDetector:
-    return FaceDetector(*face_model_files)
 
 
 def portrait() -> RGB:
@@ -145,6 +130,39 @@ def test_a_tilted_face_has_tilted_landmarks(detector: FaceDetector, degrees: flo
     expected = straight[:, :2] @ turn[:, :2].T + turn[:, 2]
     width = np.linalg.norm(straight[234, :2] - straight[454, :2])
     assert np.linalg.norm(expected - found[:, :2], axis=1).mean() < 0.06 * width
+
+
+def turned(photo: RGB, turns: int) -> RGB:
+    return np.ascontiguousarray(np.rot90(photo, turns))
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_turned_face_is_where_it_is_in_the_photo_as_it_was_sent(detector: FaceDetector, turns: int) -> None:
+    photo = turned(portrait()[:400], turns)  # not square: both sides must come back right
+    face = only(detector.detect(photo, turns=(4 - turns) % 4))
+    assert face.score > 0.9
+    left, top, right, bottom = (round(side) for side in face.box)
+    eyes, mouth = face.keypoints[:2].mean(axis=0), face.keypoints[3]
+    assert left < min(eyes[0], mouth[0]) < max(eyes[0], mouth[0]) < right
+    assert top < min(eyes[1], mouth[1]) < max(eyes[1], mouth[1]) < bottom
+    upright = only(detector.detect(portrait()[:400]))
+    assert np.ptp(face.box[::2]) == pytest.approx(np.ptp(upright.box[::2]), abs=3)
+    down = np.array([(0, 1), (1, 0), (0, -1), (-1, 0)][turns])  # from the eyes to the mouth, after turning left
+    assert (mouth - eyes) @ down > 0.9 * np.linalg.norm(mouth - eyes)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_face_that_fills_the_photo_is_found_whichever_way_it_is_turned(detector: FaceDetector, turns: int) -> None:
+    photo = turned(portrait()[55:185, 160:285], turns)
+    found = detector.detect_large(photo)
+    upright_after = (4 - turns) % 4
+    assert max(range(4), key=lambda way: found[way][0].score if found[way] else 0) == upright_after
+    face = found[upright_after][0]
+    assert detector.landmarks(photo, face) is not None
+    middle = np.array(face.box).reshape(2, 2).mean(axis=0)
+    assert middle == pytest.approx(np.array(photo.shape[1::-1]) / 2, abs=12)
 
 
 @pytest.mark.models

@@ -33,6 +33,8 @@ def test_each_kind_is_told_by_its_head_and_a_face_by_the_detector() -> None:
     assert label(seen(face=0.7, skin=0.01)) == "face"
     assert label(seen(face=0.55, skin=0.01)) == "face"  # portraits look like things to the skin head
     assert label(seen(face=0.55)) == "close_up"
+    assert label(seen(face=0.7, dermatoscopic=0.95)) == "face"
+    assert label(seen(face=0.55, dermatoscopic=0.95)) == "dermatoscopic"
 
 
 def test_confidence_is_the_probability_of_the_label() -> None:
