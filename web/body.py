@@ -56,7 +56,9 @@ class RequestBody:
             data = self._next(size)
         if upload is not None and upload.cut:
             self._deadline.check("upload")
-            raise SlowUploadError("Others waited while this photo arrived too slowly. Send a smaller copy of it.")
+            raise SlowUploadError(
+                "The upload was too slow and was stopped. Try a smaller photo or a faster connection."
+            )
         self._read += len(data)
         self._check_size(self._read)
         if not data and self._length is not None:

@@ -93,7 +93,7 @@ def test_a_sender_that_had_to_make_way_is_told_so() -> None:
     slow = RequestBody(
         environ(stream, 100, **{"gunicorn.socket": Socket()}), limit=100, deadline=Deadline(30), uploads=uploads
     )
-    with pytest.raises(SlowUploadError):
+    with pytest.raises(SlowUploadError, match="too slow and was stopped"):
         read_all(slow)
 
 
