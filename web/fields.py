@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 
 from ml.sites import CANONICAL_SITES, canonical
@@ -17,6 +18,8 @@ MAX_AGE = 120
 MAX_PIXELS_PER_MM = 1000
 STANDARD, FULL = DETAILS = ("standard", "full")
 _MAX_WORDS = 50
+_LONGEST_NAME = 100
+_WORD_STARTS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 _SEXES = {
     "female": "female",
@@ -58,15 +61,16 @@ def flatten(fields: Mapping[str, object]) -> dict[str, object]:
 
     Raises BadFieldError if that text is not a JSON object.
     """
+    said = present(fields)
     nested: dict[str, object] = {}
     for name in _NESTED:
-        nested |= present(_object(name, fields.get(name)))
-    return nested | present(fields)
+        nested |= present(_object(name, said.get(name)))
+    return nested | said
 
 
 def present(fields: Mapping[str, object]) -> dict[str, object]:
-    """``fields`` without those that say nothing."""
-    return {name: value for name, value in fields.items() if not is_missing(value)}
+    """``fields`` without those that say nothing, by their plain names: `bodySite` and `Body-Site` are `body_site`."""
+    return {_plain(name): value for name, value in fields.items() if not is_missing(value)}
 
 
 def is_missing(value: object) -> bool:
@@ -162,6 +166,11 @@ def read_words(fields: Mapping[str, object], name: str) -> tuple[str, ...]:
     if len(words) > _MAX_WORDS:
         raise BadFieldError(f"{name} may have at most {_MAX_WORDS} entries.", field=name)
     return tuple(stripped for word in words if (stripped := str(word).strip()))
+
+
+def _plain(name: str) -> str:
+    words = _WORD_STARTS.sub("_", name[:_LONGEST_NAME])
+    return words.strip().lower().replace("-", "_").replace(" ", "_")
 
 
 def _age(value: object) -> float | None:

@@ -20,6 +20,8 @@ _KNOWN = re.compile(
 _PHOTO = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|\0\0.{2}ftyp", re.DOTALL
 )
+#: what Python's or JSON's way to write a text puts around it
+_QUOTED = re.compile(rb"\s*b?([\"'])")
 _DATA_URL = re.compile(rb"\s*data:([^,]{0,200}),", re.IGNORECASE)
 _PHOTO_URL = re.compile(rb"\s*data:image/[^,]{0,200};base64,", re.IGNORECASE)
 _WHITE_BUT_SPACE = b"\r\n\t\v\f"
@@ -52,7 +54,7 @@ def is_photo(data: bytes) -> bool:
 
 def is_photo_text(text: bytes) -> bool:
     """Whether ``text`` begins as base64, or as a data URL, of a photo does."""
-    head = percent_decoded(text.lstrip()[:_HEAD])
+    head = _unquoted(percent_decoded(text.lstrip()[:_HEAD]))
     if _PHOTO_URL.match(head):
         return True
     try:
@@ -90,7 +92,7 @@ def decode_base64(text: bytes) -> bytes:
     for a space are accepted. Raises BadBase64Error.
     """
     try:
-        raw = _base64_characters(percent_decoded(text))
+        raw = _base64_characters(_unquoted(percent_decoded(text)))
         return base64.b64decode(raw + b"=" * (-len(raw) % 4), validate=True)
     except binascii.Error as error:
         advice = next((words for mistake, words in _MISTAKES if mistake.match(text)), None)
@@ -105,6 +107,11 @@ def percent_decoded(data: bytes) -> bytes:
         return unquote_to_bytes(data)
     # The library makes an object of each code, which of a photo takes seconds. Mail writes the same codes with "=".
     return binascii.a2b_qp(data.replace(b"=", b"=3D").replace(b"%", b"="))
+
+
+def _unquoted(text: bytes) -> bytes:
+    quoted = _QUOTED.match(text)
+    return text[quoted.end() :].rstrip().removesuffix(quoted[1]) if quoted else text
 
 
 def _base64_characters(text: bytes) -> bytes:

@@ -121,7 +121,8 @@ def _named(part: Part, value: object) -> list[bytes]:
         return [photo for one in value for photo in _named(part, one)]
     if isinstance(value, dict) and (photos := list(_within(value))):
         return photos
-    raise BadFieldError(f"{part.name} must be base64 text or a data URL, or a list of them.", field=part.name)
+    name = part.name[:_LONGEST_NAME]
+    raise BadFieldError(f"{name} must be base64 text or a data URL, or a list of them.", field=name)
 
 
 def _uploaded(part: Part, data: bytes) -> list[bytes]:

@@ -69,6 +69,14 @@ def test_a_word_for_nothing_hides_no_value(nothing: str | None) -> None:
     assert read_patient({"sex": nothing, "gender": "f"}) == Patient(sex="female")
 
 
+@pytest.mark.parametrize("name", ["body_site", "bodySite", "Body-Site", "BODY_SITE", " body site "])
+def test_names_in_each_spelling(name: str) -> None:
+    site = Patient(body_site="arm")
+    assert read_patient(flatten({name: "arm"})) == site
+    assert read_patient(flatten({"userDemographics": {name: "arm"}})) == site
+    assert read_patient(flatten({name: None, "demographics": {"body_site": "arm"}})) == site
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -38,6 +38,8 @@ TEXTS = {
     "a data URL": f"data:image/jpeg;base64,{TEXT}",
     "a data URL in capitals": f"DATA:Image/JPEG;charset=utf-8;BASE64,{TEXT}",
     "a data URL of bytes": f"data:application/octet-stream;base64,{URLSAFE}",
+    "as Python writes bytes": f"b'{TEXT}'",
+    "in quotation marks": f'"data:image/jpeg;base64,{TEXT}"',
     "a data URL in percent codes": quote(f"data:image/jpeg;base64,{TEXT}", safe=""),
 }
 
@@ -138,6 +140,11 @@ def test_a_photo_under_any_other_name(name: str) -> None:
     ],
 )
 def test_a_photo_within_objects_of_json(value: object) -> None:
+    assert read(json.dumps(value), "application/json").images == (JPEG,)
+
+
+@pytest.mark.parametrize("value", [TEXT, f"data:image/jpeg;base64,{TEXT}", json.dumps({"image": TEXT})])
+def test_json_that_is_one_text(value: str) -> None:
     assert read(json.dumps(value), "application/json").images == (JPEG,)
 
 
@@ -274,6 +281,12 @@ def test_a_request_without_a_photo_is_told_the_names_that_arrived() -> None:
     assert "Its fields are: age, Skin?Photo," in caught.value.message
     assert "secret" not in str(caught.value.details) + caught.value.message
     assert len(caught.value.message) < 1200
+
+
+def test_a_long_name_is_cut_in_a_refusal() -> None:
+    with pytest.raises(BadFieldError) as caught:
+        read(json.dumps({"image" + "0" * 10_000: 5}), "application/json")
+    assert len(caught.value.message) + len(str(caught.value.details)) < 400
 
 
 def test_an_empty_form_has_no_fields_to_name() -> None:
