@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -164,3 +165,12 @@ def test_the_number_of_photos_is_the_one_that_is_checked(described: dict[str, An
 @pytest.mark.parametrize("media_type", IMAGE_TYPES)
 def test_each_documented_media_type_is_read_as_a_photo(client: FlaskClient, jpeg: bytes, media_type: str) -> None:
     assert client.post(ANALYZE, data=jpeg, content_type=media_type).status_code == 200
+
+
+@pytest.mark.parametrize("media_type", ["multipart/form-data", "application/x-www-form-urlencoded"])
+def test_each_documented_form_takes_base64(
+    client: FlaskClient, described: dict[str, Any], jpeg: bytes, media_type: str
+) -> None:
+    assert media_type in described["paths"][ANALYZE]["post"]["requestBody"]["content"]
+    form = {"image": base64.b64encode(jpeg).decode(), "age": "54"}
+    assert client.post(ANALYZE, data=form, content_type=media_type).status_code == 200
