@@ -23,13 +23,6 @@ class GunicornLogger(GunicornDefault):  # type: ignore[misc]
             logger.handlers.clear()
             logger.propagate = True
 
-    def warning(self, msg: Any, *arguments: Any, **named: Any) -> None:
-        """gunicorn's own; what is no request is told without its text: it may be the rest of a photo."""
-        if str(msg).startswith("Invalid request"):
-            log_event(_ACCESS, "malformed_request", level=logging.WARNING)
-        else:
-            super().warning(msg, *arguments, **named)
-
     def exception(self, msg: Any, *arguments: Any, **named: Any) -> None:
         """gunicorn's own; a request whose handling failed is named without its query."""
         cut = [text.partition("?")[0] if isinstance(text, str) else text for text in arguments]

@@ -41,6 +41,10 @@ class BadMultipartError(RequestError):
     """The multipart body is cut short or malformed."""
 
 
+class BadEncodingError(RequestError):
+    """The body is not compressed as its Content-Encoding says."""
+
+
 class BadFieldError(RequestError):
     """A field that cannot be read at all."""
 
@@ -108,6 +112,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     BadJsonError: (400, "bad_json"),
     BadBase64Error: (400, "bad_base64"),
     BadMultipartError: (400, "bad_multipart"),
+    BadEncodingError: (400, "bad_encoding"),
     BadFieldError: (400, "bad_field"),
     IncompleteBodyError: (400, "incomplete_body"),
     KeyRequiredError: (401, "key_required"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 
 from ml.sites import CANONICAL_SITES, canonical
@@ -17,6 +18,8 @@ MAX_AGE = 120
 MAX_PIXELS_PER_MM = 1000
 STANDARD, FULL = DETAILS = ("standard", "full")
 _MAX_WORDS = 50
+_LONGEST_NAME = 100
+_WORD_STARTS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 _SEXES = {
     "female": "female",
@@ -46,6 +49,8 @@ _MODALITIES = {
 }
 #: every word that is understood
 SEXES, MODALITIES = tuple(_SEXES), tuple(_MODALITIES)
+#: what clients send for a value that they do not have: the text of JavaScript's, Python's or Swift's word for nothing
+_NOTHING = {"", "undefined", "null", "none", "nil"}
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 #: objects that clients put the person's data into; what stands beside them wins
 _NESTED = ("user_parameters", "user_demographics", "demographics")
@@ -56,10 +61,21 @@ def flatten(fields: Mapping[str, object]) -> dict[str, object]:
 
     Raises BadFieldError if that text is not a JSON object.
     """
+    said = present(fields)
     nested: dict[str, object] = {}
     for name in _NESTED:
-        nested |= _object(name, fields.get(name))
-    return nested | {name: value for name, value in fields.items() if not _missing(value)}
+        nested |= present(_object(name, said.get(name)))
+    return nested | said
+
+
+def present(fields: Mapping[str, object]) -> dict[str, object]:
+    """``fields`` without those that say nothing, by their plain names: `bodySite` and `Body-Site` are `body_site`."""
+    return {_plain(name): value for name, value in fields.items() if not is_missing(value)}
+
+
+def is_missing(value: object) -> bool:
+    """Whether a field says nothing: null, empty, or the text of a word for nothing, such as "undefined"."""
+    return value is None or (isinstance(value, str) and value.strip()[:16].lower() in _NOTHING)
 
 
 def read_patient(fields: Mapping[str, object]) -> Patient:
@@ -74,7 +90,7 @@ def read_patient(fields: Mapping[str, object]) -> Patient:
 def read_k(fields: Mapping[str, object]) -> int:
     """How many similar cases are wanted, 1–50. Raises BadFieldError."""
     value = fields.get("k")
-    if _missing(value):
+    if is_missing(value):
         return DEFAULT_K
     number = _number(value)
     if number is None or not number.is_integer() or not 1 <= number <= MAX_K:
@@ -85,7 +101,7 @@ def read_k(fields: Mapping[str, object]) -> int:
 def read_modality(fields: Mapping[str, object]) -> str | None:
     """What kind of photo the client says it is. Raises BadFieldError for a kind that is not known."""
     value = fields.get("modality")
-    if _missing(value):
+    if is_missing(value):
         return None
     known = _MODALITIES.get(value.strip().lower().replace(" ", "_")) if isinstance(value, str) else None
     if known is None:
@@ -97,7 +113,7 @@ def read_modality(fields: Mapping[str, object]) -> str | None:
 def read_scale(fields: Mapping[str, object]) -> float | None:
     """Pixels of the photo as sent for each millimetre of skin. Raises BadFieldError unless above 0, up to 1,000."""
     value = fields.get("pixels_per_mm")
-    if _missing(value):
+    if is_missing(value):
         return None
     scale = _number(value)
     if scale is None or not 0 < scale <= MAX_PIXELS_PER_MM:
@@ -108,8 +124,10 @@ def read_scale(fields: Mapping[str, object]) -> float | None:
 def read_explain(fields: Mapping[str, object]) -> bool:
     """Whether overlays are wanted. Raises BadFieldError for anything but a yes or a no."""
     value = fields.get("explain")
-    if _missing(value) or isinstance(value, bool):
-        return bool(value)
+    if is_missing(value):
+        return False
+    if isinstance(value, bool):
+        return value
     word = str(value).strip().lower()
     if word not in _TRUE | _FALSE:
         raise BadFieldError("explain must be true or false.", field="explain", allowed=["true", "false"])
@@ -119,7 +137,7 @@ def read_explain(fields: Mapping[str, object]) -> bool:
 def read_detail(fields: Mapping[str, object]) -> str:
     """How much the answer holds, one of DETAILS. Raises BadFieldError for anything else."""
     value = fields.get("detail")
-    detail = STANDARD if _missing(value) else str(value).strip().lower()
+    detail = STANDARD if is_missing(value) else str(value).strip().lower()
     if detail not in DETAILS:
         raise BadFieldError(f"detail must be one of {', '.join(DETAILS)}.", field="detail", allowed=list(DETAILS))
     return detail
@@ -128,7 +146,7 @@ def read_detail(fields: Mapping[str, object]) -> str:
 def read_profile(fields: Mapping[str, object]) -> str:
     """The name of the shape that the answer is wanted in. Raises BadFieldError for one that is not known."""
     value = fields.get("profile")
-    name = OWN if _missing(value) else str(value).strip().lower()
+    name = OWN if is_missing(value) else str(value).strip().lower()
     if name not in PROFILES:
         allowed = sorted(PROFILES)
         raise BadFieldError(f"profile must be one of {', '.join(allowed)}.", field="profile", allowed=allowed)
@@ -138,7 +156,7 @@ def read_profile(fields: Mapping[str, object]) -> str:
 def read_words(fields: Mapping[str, object], name: str) -> tuple[str, ...]:
     """A list given as a JSON array, as JSON text of one, or with commas. Raises BadFieldError."""
     value = fields.get(name)
-    if _missing(value):
+    if is_missing(value):
         return ()
     if isinstance(value, str) and value.lstrip().startswith("["):
         value = _json(name, value)
@@ -150,8 +168,13 @@ def read_words(fields: Mapping[str, object], name: str) -> tuple[str, ...]:
     return tuple(stripped for word in words if (stripped := str(word).strip()))
 
 
+def _plain(name: str) -> str:
+    words = _WORD_STARTS.sub("_", name[:_LONGEST_NAME])
+    return words.strip().lower().replace("-", "_").replace(" ", "_")
+
+
 def _age(value: object) -> float | None:
-    if _missing(value):
+    if is_missing(value):
         return None
     age = _number(value)
     if age is None or not 0 <= age <= MAX_AGE:
@@ -160,7 +183,7 @@ def _age(value: object) -> float | None:
 
 
 def _sex(value: object) -> str | None:
-    if _missing(value):
+    if is_missing(value):
         return None
     word = value.strip().lower() if isinstance(value, str) else ""
     if word not in _SEXES:
@@ -171,7 +194,7 @@ def _sex(value: object) -> str | None:
 
 
 def _site(value: object) -> str | None:
-    if _missing(value):
+    if is_missing(value):
         return None
     site = canonical(value) if isinstance(value, str) else None
     if site is None:
@@ -196,11 +219,11 @@ def _number(value: object) -> float | None:
 
 def _either(fields: Mapping[str, object], name: str, alias: str) -> object:
     value = fields.get(name)
-    return fields.get(alias) if _missing(value) else value
+    return fields.get(alias) if is_missing(value) else value
 
 
 def _object(name: str, value: object) -> Mapping[str, object]:
-    if _missing(value):
+    if is_missing(value):
         return {}
     if isinstance(value, str):
         value = _json(name, value)
@@ -214,7 +237,3 @@ def _json(name: str, text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadFieldError(f"{name} is not valid JSON.", field=name) from error
-
-
-def _missing(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())

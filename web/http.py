@@ -31,7 +31,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-_DEFAULT_HEADERS = {"Cache-Control": "no-store", **SECURITY_HEADERS}
+DEFAULT_HEADERS = {"Cache-Control": "no-store", **SECURITY_HEADERS}
 #: and on what came by https, so that the next visit does too
 HSTS = "max-age=31536000"
 
@@ -71,7 +71,7 @@ def _finish(response: Response, services: Services) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     # `setdefault` would look through all headers for each of them, which is a tenth of what refusing a photo costs
     there = {name.lower() for name, _ in response.headers}
-    response.headers.extend([item for item in _DEFAULT_HEADERS.items() if item[0].lower() not in there])
+    response.headers.extend([item for item in DEFAULT_HEADERS.items() if item[0].lower() not in there])
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = HSTS
     if response.status_code >= 400:

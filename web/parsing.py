@@ -1,37 +1,19 @@
-"""Every accepted request form → one frozen AnalyzeRequest.
-
-Clients are taken at their bytes: a body that begins as multipart or as JSON is read as that, whatever its content
-type says. Uploads stay in memory.
-"""
+"""Every accepted request form → one frozen AnalyzeRequest."""
 
 from __future__ import annotations
 
-import io
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, cast
-
-from werkzeug.datastructures import FileStorage
-from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.formparser import MultiPartParser
-from werkzeug.http import parse_options_header
 
 from ml.values import Patient
-from web.body import Readable, read_all
-from web.errors import (
-    BadFieldError,
-    BadJsonError,
-    BadMultipartError,
-    NoImageError,
-    TooManyImagesError,
-    UnsupportedBodyError,
-)
+from web.body import Readable
+from web.errors import BadFieldError, NoImageError, TooManyImagesError
 from web.fields import (
     DEFAULT_K,
     STANDARD,
     flatten,
+    present,
     read_detail,
     read_explain,
     read_k,
@@ -41,20 +23,17 @@ from web.fields import (
     read_scale,
     read_words,
 )
-from web.payloads import decode_base64, strip_junk
+from web.parts import FORMS, Part, read_parts
+from web.photos import fields_of, photos_of
 from web.profiles import OWN
 
 MAX_IMAGES = 3
-IMAGE_NAMES = ("image", "images", "image_data", "file", "query_image")
 CAPABILITY_TEST = "ml_capability"
 
-_HEAD_BYTES = 1024
-_MAX_PARTS = 100
-_BOUNDARY = re.compile(rb"\s*--([0-9A-Za-z'()+_,./:=?\- ]{1,200}?)[ \t]*\r?\n")
-_FORMS = (
-    "Send the photo as multipart/form-data (field 'image'), as JSON (key 'image', base64 or a data URL), "
-    "or as the raw body with an image/* content type."
-)
+#: what a refusal repeats of the names that arrived
+_MOST_NAMES = 20
+_LONGEST_NAME = 40
+_NOT_OF_A_NAME = re.compile(r"[^\w.\[\]-]")
 
 
 @dataclass(frozen=True)
@@ -87,111 +66,12 @@ def parse(body: Readable, content_type: str, query: Mapping[str, str]) -> Analyz
 
     Raises a RequestError that says what is wrong and what to send instead.
     """
-    kind, parameters = parse_options_header(content_type)
-    stream = _Peeked(body)
-    read = _reader(kind, parameters.get("boundary", ""), stream.head)
-    fields, images = read(stream)
-    return _assemble({**query, **fields}, images)
-
-
-_Parts = tuple[Mapping[str, object], list[bytes]]
-
-
-class _Peeked:
-    """A body whose first bytes can be looked at before it is read."""
-
-    def __init__(self, body: Readable) -> None:
-        self._body = body
-        self.head = b""
-        while len(self.head) < _HEAD_BYTES and (piece := body.read(_HEAD_BYTES - len(self.head))):
-            self.head += piece
-        self._rest = self.head
-
-    def read(self, size: int) -> bytes:
-        if not self._rest:
-            return self._body.read(size)
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return data
-
-
-def _reader(kind: str, boundary: str, head: bytes) -> Callable[[_Peeked], _Parts]:
-    """The reader for this body. Content decides; the content type only helps."""
-    if not head:
-        raise NoImageError(f"The request has no body. {_FORMS}")
-    if kind.startswith("image/"):
-        return _raw
-    if kind == "multipart/form-data" and boundary:
-        return lambda stream: _multipart(stream, boundary.encode("latin-1", "replace"))
-    if found := _BOUNDARY.match(head):
-        return lambda stream: _multipart(stream, found[1])
-    if kind == "multipart/form-data":
-        raise BadMultipartError(f"The multipart body has no boundary. {_FORMS}")
-    if kind == "application/json" or kind.endswith("+json") or head.lstrip().startswith(b"{"):
-        return _json
-    if kind == "application/octet-stream":
-        return _raw
-    raise UnsupportedBodyError(f"This content type cannot be read. {_FORMS}")
-
-
-def _raw(stream: _Peeked) -> _Parts:
-    return {}, [read_all(stream)]
-
-
-def _json(stream: _Peeked) -> _Parts:
-    try:
-        value = json.loads(read_all(stream))
-    except (ValueError, RecursionError) as error:
-        raise BadJsonError(f"The body is not valid JSON. {_FORMS}") from error
-    if not isinstance(value, dict):
-        raise BadJsonError(f"The JSON body must be an object. {_FORMS}")
-    return value, []
-
-
-def _multipart(stream: _Peeked, boundary: bytes) -> _Parts:
-    parser = MultiPartParser(stream_factory=_in_memory, max_form_parts=_MAX_PARTS)
-    try:
-        form, files = parser.parse(stream, boundary, None)  # type: ignore[arg-type]
-    except (ValueError, RequestEntityTooLarge) as error:  # the latter: too many parts
-        raise BadMultipartError(f"The multipart body is cut short or malformed. {_FORMS}") from error
-    # a part may come without a name: the parser then calls it None
-    fields = {name: values if len(values := form.getlist(name)) > 1 else values[0] for name in form if name}
-    uploads = [upload for name, upload in files.items(multi=True) if _is_photo(name, upload)]
-    return fields, [upload.read() for upload in uploads]
-
-
-def _in_memory(
-    total_content_length: int | None,
-    content_type: str | None,
-    filename: str | None,
-    content_length: int | None = None,
-) -> IO[bytes]:
-    """Where an uploaded file is put: never on the disk, whatever its size."""
-    return io.BytesIO()
-
-
-def _is_photo(name: str | None, upload: FileStorage) -> bool:
-    """Whether a part holds a photo. A form's empty file input sends a part with neither file name nor bytes."""
-    if name is None:
-        return False
-    empty_input = not upload.filename and not cast(io.BytesIO, upload.stream).getbuffer().nbytes
-    return name.removesuffix("[]") in IMAGE_NAMES and not empty_input
-
-
-def _assemble(given: Mapping[str, object], uploads: list[bytes]) -> AnalyzeRequest:
-    fields = flatten(given)
+    parts = read_parts(body, content_type)
+    fields = flatten({**query, **present(fields_of(parts))})
     if _is_capability_test(fields):
         return AnalyzeRequest(images=(), is_capability=True)
-    texts = [text for name in IMAGE_NAMES for text in _image_texts(name, fields.get(name))]
-    count = len(uploads) + len(texts)
-    if count == 0:
-        raise NoImageError(f"The request holds no photo. {_FORMS}")
-    if count > MAX_IMAGES:
-        raise TooManyImagesError(
-            f"The request holds {count} photos; one case has at most {MAX_IMAGES}. Send each case by itself.",
-            max_images=MAX_IMAGES,
-        )
     return AnalyzeRequest(
-        images=tuple(strip_junk(data) for data in [*uploads, *map(decode_base64, texts)]),
+        images=_images(parts),
         patient=read_patient(fields),
         k=read_k(fields),
         modality=read_modality(fields),
@@ -203,6 +83,26 @@ def _assemble(given: Mapping[str, object], uploads: list[bytes]) -> AnalyzeReque
     )
 
 
+def _images(parts: Sequence[Part]) -> tuple[bytes, ...]:
+    photos = photos_of(parts)
+    if not photos:
+        names = _names(parts)
+        arrived = f"Its fields are: {', '.join(names)}." if names else "It has no fields."
+        raise NoImageError(f"The request holds no photo. {arrived} {FORMS}", fields=names)
+    if len(photos) > MAX_IMAGES:
+        raise TooManyImagesError(
+            f"The request holds {len(photos)} photos; one case has at most {MAX_IMAGES}. Send each case by itself.",
+            max_images=MAX_IMAGES,
+        )
+    return tuple(photos)
+
+
+def _names(parts: Sequence[Part]) -> list[str]:
+    """The first names that arrived, each once and cut short, without characters that a name has no need of."""
+    names = (_NOT_OF_A_NAME.sub("?", part.name[:_LONGEST_NAME]) for part in parts[:_MOST_NAMES])
+    return list(dict.fromkeys(name for name in names if name))
+
+
 def _is_capability_test(fields: Mapping[str, object]) -> bool:
     test = fields.get("test")
     if test is None:
@@ -210,12 +110,3 @@ def _is_capability_test(fields: Mapping[str, object]) -> bool:
     if test != CAPABILITY_TEST:
         raise BadFieldError(f"The only test is '{CAPABILITY_TEST}'.", field="test", allowed=[CAPABILITY_TEST])
     return True
-
-
-def _image_texts(name: str, value: object) -> list[str]:
-    """The base64 texts that a field holds: one, or a list of them."""
-    values = value if isinstance(value, list) else [] if value is None else [value]
-    texts = [text for text in values if isinstance(text, str)]
-    if len(texts) < len(values):
-        raise BadFieldError(f"{name} must be base64 text or a data URL, or a list of them.", field=name)
-    return texts

@@ -24,6 +24,7 @@ from web.balance import ABSENT, Share, pause
 from web.listener import begin_no_connection, has_waiting
 from web.logs import log_event
 from web.readiness import State
+from web.refusals import is_client_s, refuse
 from web.services import Services
 
 _LOG = logging.getLogger("dermserve.stop")
@@ -113,6 +114,12 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         """The headers are read."""
         conn.reading_headers.close()
         return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer a request that never reached the application, or whose handling failed, with the error object."""
+        if req is not None and is_client_s(exc):
+            return  # it was answered; what is malformed is the rest of a body that nobody read
+        refuse(client, exc)
 
     def _rest(self) -> None:
         """Give memory back when no photo has come for a moment, and now and then while they come."""

@@ -30,6 +30,8 @@ EXPECTED = {
     "impossible site": 422,
     "not JSON": 400,
     "not base64": 400,
+    "form": 200,
+    "raw, unnamed": 200,
     "no boundary": 400,
     "text": 415,
     "too large": 413,

@@ -112,8 +112,10 @@ def asked(photo: PrivatePhoto) -> Mapping[str, Callable[[str], requests.Response
         "impossible site": {"files": named, "data": {"body_site": f"{NAME} {AGE}"}},
         "not JSON": {"data": f'{{"image": "{text}"', "headers": {"Content-Type": "application/json"}},
         "not base64": {"json": {"image": f"{text}!"}},
-        "no boundary": {"data": upload, "headers": {"Content-Type": "multipart/form-data"}},
-        "text": {"data": upload, "headers": {"Content-Type": "text/plain"}},
+        "form": {"data": {"image": text, **person}},
+        "raw, unnamed": {"data": upload, "headers": {"Content-Type": "text/plain"}},
+        "no boundary": {"data": b"no " + upload, "headers": {"Content-Type": "multipart/form-data"}},
+        "text": {"data": b"no " + upload, "headers": {"Content-Type": "text/plain"}},
         "too large": {"files": {"image": (NAME, noise)}},
     }
     made = {name: lambda url, form=form: post(url + ANALYZE, form) for name, form in forms.items()}

@@ -9,6 +9,7 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pillow_heif
@@ -18,6 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 #: larger ones take their time, and their headers are like those of smaller ones
 _LARGEST = 300_000
 _BOUNDARY = "cut-here"
+_FORM = "application/x-www-form-urlencoded"
 MULTIPART = f"multipart/form-data; boundary={_BOUNDARY}"
 
 
@@ -47,6 +49,14 @@ def bodies() -> tuple[tuple[str, bytes], ...]:
         ("", json.dumps({"image": text}).encode()),
         ("image/jpeg", photo),
         ("application/octet-stream", b"data:image/jpeg" + photo),
+        (
+            "application/x-www-form-urlencoded",
+            urlencode({"photo": f"data:image/jpeg;base64,{text}", **person}).encode(),
+        ),
+        ("application/x-www-form-urlencoded", f"age=undefined&file[0]={text}".encode()),
+        ("text/plain", text.encode()),
+        ("application/json", json.dumps({"data": {"image": {"content": text, "type": "jpeg"}}}).encode()),
+        (MULTIPART, _plain_parts(photo, base64.encodebytes(photo))),
     )
 
 
@@ -62,6 +72,13 @@ def _multipart(*views: bytes) -> bytes:
         head = b'Content-Disposition: form-data; name="image"; filename="view.jpg"'
         lines += [f"--{_BOUNDARY}".encode(), head, b"Content-Type: image/jpeg", b"", view]
     return b"\r\n".join([*lines, f"--{_BOUNDARY}--".encode(), b""])
+
+
+def _plain_parts(photo: bytes, text: bytes) -> bytes:
+    """Parts without file names: a photo by its bytes alone, and one as base64."""
+    cut, name = f"--{_BOUNDARY}".encode(), b'Content-Disposition: form-data; name="img"'
+    coded = b"Content-Transfer-Encoding: base64"
+    return b"\r\n".join([cut, name, b"", photo, cut, name, coded, b"", text, cut + b"--", b""])
 
 
 def _made() -> list[bytes]:

@@ -23,7 +23,10 @@ IMAGE_TYPES = (
     "image/heif",
     "image/avif",
     "application/octet-stream",
+    "binary/octet-stream",
 )
+
+_BASE64 = {"type": "string", "format": "byte", "contentEncoding": "base64", "minLength": 1}
 
 
 def _words(*words: str) -> dict[str, Any]:
@@ -63,11 +66,10 @@ class CaseFields(BaseModel):
 
 def json_body() -> dict[str, Any]:
     """The JSON object: photos as base64 text, or the word that asks for the self-test."""
-    text = {"type": "string", "format": "byte", "contentEncoding": "base64", "minLength": 1}
-    photos = {"anyOf": [text, {"type": "array", "items": text, "minItems": 1, "maxItems": MAX_IMAGES}]}
+    photos = {"anyOf": [_BASE64, {"type": "array", "items": _BASE64, "minItems": 1, "maxItems": MAX_IMAGES}]}
     fields = case_fields()
     fields["properties"]["image"] = photos | {
-        "description": "Base64 or a data URL; up to three views of one case. `image_data` is understood as well."
+        "description": "Base64 or a data URL; up to three views of one case. Other names, such as `photo`, will do."
     }
     test = {"type": "object", "properties": {"test": {"const": CAPABILITY_TEST}}, "required": ["test"]}
     return {"anyOf": [fields | {"required": ["image"]}, test]}
@@ -77,7 +79,20 @@ def multipart_body() -> dict[str, Any]:
     """The form: photos as files."""
     photo = {"type": "string", "format": "binary"}
     fields = case_fields()
-    fields["properties"]["image"] = {"type": "array", "items": photo, "minItems": 1, "maxItems": MAX_IMAGES}
+    fields["properties"]["image"] = {
+        "type": "array",
+        "items": photo,
+        "minItems": 1,
+        "maxItems": MAX_IMAGES,
+        "description": "Up to three views of one case, as files or as base64. Other names, such as `photo`, will do.",
+    }
+    return fields | {"required": ["image"]}
+
+
+def form_body() -> dict[str, Any]:
+    """The form without files: one photo as base64 text."""
+    fields = case_fields()
+    fields["properties"]["image"] = _BASE64 | {"description": "Base64 or a data URL."}
     return fields | {"required": ["image"]}
 
 

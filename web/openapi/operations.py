@@ -8,7 +8,7 @@ from settings import Settings
 from web import catalogue_schemas as catalogue
 from web import schemas
 from web.openapi.example import analysis_example
-from web.openapi.fields import IMAGE_TYPES, case_fields, json_body, multipart_body
+from web.openapi.fields import IMAGE_TYPES, case_fields, form_body, json_body, multipart_body
 from web.openapi.profiles import profile_answers
 from web.openapi.responses import failures, json_success, success
 
@@ -68,13 +68,17 @@ def _analysis(settings: Settings) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": "analyze_skin",
         "summary": "One case in, one analysis out",
-        "description": "One to three photos of one case, as a form, as JSON or as the raw bytes of one photo.",
+        "description": "One to three photos of one case, as a form, as JSON or as the raw bytes of one photo. "
+        "The bytes decide where the content type says something else. "
+        "Fields that are empty, `null` or `undefined` are not given. "
+        "The body may be compressed: `Content-Encoding: gzip` or `deflate`.",
         "parameters": [*query, _TIMEOUT, _REQUEST_ID],
         "requestBody": {
             "required": True,
             "content": {
                 "multipart/form-data": {"schema": multipart_body()},
                 "application/json": {"schema": json_body()},
+                "application/x-www-form-urlencoded": {"schema": form_body()},
                 # No schema: a type would be that of JSON, and these are bytes.
                 **{media_type: {} for media_type in IMAGE_TYPES},
             },

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,7 +11,13 @@ import pytest
 from ml.deadline import Deadline
 from ml.errors import DeadlineExceededError
 from web.body import RequestBody, drain, read_all
-from web.errors import BodyTooLargeError, IncompleteBodyError, SlowUploadError
+from web.errors import (
+    BadEncodingError,
+    BodyTooLargeError,
+    IncompleteBodyError,
+    SlowUploadError,
+    UnsupportedBodyError,
+)
 from web.uploads import PATIENCE_S, Uploads
 
 
@@ -74,6 +83,97 @@ def test_a_sender_past_the_deadline_is_cut_off_and_its_socket_never_waits_longer
     assert socket.timeouts[-1] is None, "the answer is sent without a limit of ours"
 
 
+#: compressible, and longer than what is read at once
+TEXT = b"".join(b"%d skin " % n for n in range(200_000))
+
+
+def compressed(data: bytes, window: int) -> bytes:
+    coder = zlib.compressobj(wbits=window)
+    return coder.compress(data) + coder.flush()
+
+
+STREAMS = {
+    "gzip": compressed(TEXT, 31),
+    "GZip": compressed(TEXT, 31),
+    "x-gzip": compressed(TEXT, 31),
+    "identity, gzip": compressed(TEXT, 31),
+    "deflate": compressed(TEXT, 15),
+    "Deflate": compressed(TEXT, -15),
+    "identity": TEXT,
+    "": TEXT,
+}
+
+
+def encoded(stream: bytes, encoding: str, limit: int = 10**8) -> RequestBody:
+    return body(environ(io.BytesIO(stream), len(stream), HTTP_CONTENT_ENCODING=encoding), limit)
+
+
+@pytest.mark.parametrize("encoding", STREAMS)
+@pytest.mark.parametrize("size", [1000, 2**20])
+def test_a_compressed_body_comes_through_whole(encoding: str, size: int) -> None:
+    found, pieces = encoded(STREAMS[encoding], encoding), []
+    while piece := found.read(size):
+        assert len(piece) <= size
+        pieces.append(piece)
+    assert b"".join(pieces) == TEXT
+    assert found.read(size) == b""
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_an_empty_body_is_empty_whatever_its_encoding(encoding: str) -> None:
+    assert encoded(b"", encoding).read(10) == b""
+    assert read_all(encoded(compressed(b"", 31), encoding)) == b""
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "base64", "gzip, gzip", "UTF-8"])
+def test_another_encoding_is_refused_by_its_header(encoding: str) -> None:
+    with pytest.raises(UnsupportedBodyError, match="Content-Encoding"):
+        encoded(TEXT, encoding)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "Deflate"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda stream: stream[:1],
+        lambda stream: stream[:-1],
+        lambda stream: stream[: len(stream) // 2],
+        lambda stream: stream + b"more",
+        lambda stream: b"\xff\xd8\xff\xe0 a photo",
+        lambda stream: b'{"image": "..."}',
+    ],
+)
+def test_a_spoilt_stream_is_refused(encoding: str, spoil: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(BadEncodingError):
+        read_all(encoded(spoil(STREAMS[encoding]), encoding))
+
+
+def test_bytes_that_were_changed_are_noticed() -> None:
+    stream = STREAMS["gzip"]
+    with pytest.raises(BadEncodingError):
+        read_all(encoded(stream[:3000] + bytes(3000) + stream[6000:], "gzip"))
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_bomb_is_refused_at_the_limit_and_takes_no_memory_beyond_it(encoding: str) -> None:
+    bomb = compressed(bytes(50 * 2**20), 31)
+    limit = 10 * 2**20
+    tracemalloc.start()
+    try:
+        with pytest.raises(BodyTooLargeError, match="larger than 10 MiB"):
+            read_all(encoded(bomb, encoding, limit))
+        assert tracemalloc.get_traced_memory()[1] < limit + 4 * 2**20
+    finally:
+        tracemalloc.stop()
+    at_limit = encoded(compressed(bytes(limit), 31), encoding, limit)
+    assert len(read_all(at_limit)) == limit
+
+
+def test_a_compressed_body_over_the_limit_is_refused_as_it_was_sent() -> None:
+    with pytest.raises(BodyTooLargeError):
+        encoded(STREAMS["gzip"], "gzip", 100)
+
+
 class Trickling(io.BytesIO):
     """Ends early, as a reader does whose socket was closed while it waited for more."""
 
@@ -93,7 +193,7 @@ def test_a_sender_that_had_to_make_way_is_told_so() -> None:
     slow = RequestBody(
         environ(stream, 100, **{"gunicorn.socket": Socket()}), limit=100, deadline=Deadline(30), uploads=uploads
     )
-    with pytest.raises(SlowUploadError):
+    with pytest.raises(SlowUploadError, match="too slow and was stopped"):
         read_all(slow)
 
 

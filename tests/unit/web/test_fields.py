@@ -5,7 +5,18 @@ import pytest
 from ml.modality import MODALITIES
 from ml.values import Patient
 from web.errors import BadFieldError, ImpossibleValueError
-from web.fields import DEFAULT_K, flatten, read_detail, read_k, read_modality, read_patient, read_scale, read_words
+from web.fields import (
+    DEFAULT_K,
+    flatten,
+    read_detail,
+    read_explain,
+    read_k,
+    read_modality,
+    read_patient,
+    read_profile,
+    read_scale,
+    read_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +39,42 @@ from web.fields import DEFAULT_K, flatten, read_detail, read_k, read_modality, r
 )
 def test_what_is_said_of_the_person(fields: dict[str, object], patient: Patient) -> None:
     assert read_patient(fields) == patient
+
+
+_READERS = {
+    "age": read_patient,
+    "sex": read_patient,
+    "body_site": read_patient,
+    "k": read_k,
+    "modality": read_modality,
+    "pixels_per_mm": read_scale,
+    "explain": read_explain,
+    "detail": read_detail,
+    "profile": read_profile,
+}
+
+
+@pytest.mark.parametrize("name", sorted(_READERS))
+@pytest.mark.parametrize("nothing", ["undefined", "null", "None", " NULL ", "nil", "", None])
+def test_a_word_for_nothing_is_no_value(name: str, nothing: str | None) -> None:
+    read = _READERS[name]
+    assert read({name: nothing}) == read({})
+
+
+@pytest.mark.parametrize("nothing", ["undefined", "null", "", None])
+def test_a_word_for_nothing_hides_no_value(nothing: str | None) -> None:
+    assert read_words({"conditions": nothing}, "conditions") == ()
+    assert read_patient(flatten({"age": nothing, "demographics": {"age": 30, "sex": nothing}})) == Patient(age=30)
+    assert flatten({"demographics": nothing}) == {}
+    assert read_patient({"sex": nothing, "gender": "f"}) == Patient(sex="female")
+
+
+@pytest.mark.parametrize("name", ["body_site", "bodySite", "Body-Site", "BODY_SITE", " body site "])
+def test_names_in_each_spelling(name: str) -> None:
+    site = Patient(body_site="arm")
+    assert read_patient(flatten({name: "arm"})) == site
+    assert read_patient(flatten({"userDemographics": {name: "arm"}})) == site
+    assert read_patient(flatten({name: None, "demographics": {"body_site": "arm"}})) == site
 
 
 @pytest.mark.parametrize(

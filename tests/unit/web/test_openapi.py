@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,8 @@ from web.errors import STATUS, BadFieldError, ImpossibleValueError
 from web.fields import read_k, read_modality, read_patient, read_scale
 from web.openapi import document
 from web.openapi.fields import IMAGE_TYPES
-from web.parsing import IMAGE_NAMES, MAX_IMAGES
+from web.parsing import MAX_IMAGES
+from web.photos import is_photo_name
 from web.profiles import PROFILES
 
 ANALYZE = "/api/analyze/skin"
@@ -156,10 +158,19 @@ def test_each_documented_limit_is_the_one_that_is_checked(
 def test_the_number_of_photos_is_the_one_that_is_checked(described: dict[str, Any]) -> None:
     body = described["paths"][ANALYZE]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert body["required"] == ["image"]
-    assert set(body["required"]) <= set(IMAGE_NAMES)
+    assert is_photo_name("image")
     assert body["properties"]["image"]["maxItems"] == MAX_IMAGES
 
 
 @pytest.mark.parametrize("media_type", IMAGE_TYPES)
 def test_each_documented_media_type_is_read_as_a_photo(client: FlaskClient, jpeg: bytes, media_type: str) -> None:
     assert client.post(ANALYZE, data=jpeg, content_type=media_type).status_code == 200
+
+
+@pytest.mark.parametrize("media_type", ["multipart/form-data", "application/x-www-form-urlencoded"])
+def test_each_documented_form_takes_base64(
+    client: FlaskClient, described: dict[str, Any], jpeg: bytes, media_type: str
+) -> None:
+    assert media_type in described["paths"][ANALYZE]["post"]["requestBody"]["content"]
+    form = {"image": base64.b64encode(jpeg).decode(), "age": "54"}
+    assert client.post(ANALYZE, data=form, content_type=media_type).status_code == 200

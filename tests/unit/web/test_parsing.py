@@ -92,14 +92,15 @@ def test_the_empty_part_of_an_unused_file_input_is_no_photo() -> None:
         read(empty.encode(), f"multipart/form-data; boundary={boundary}")
 
 
-def test_parts_without_a_name_are_left_out() -> None:
+def test_parts_without_a_name_count_if_no_other_holds_a_photo() -> None:
     nameless = b'--cut\r\nContent-Disposition: form-data; filename="a.jpg"\r\n\r\n' + PNG + b"\r\n"
     no_file = b"--cut\r\nContent-Disposition: form-data\r\n\r\nwords\r\n"
     photo = b'--cut\r\nContent-Disposition: form-data; name="image"; filename="b.jpg"\r\n\r\n' + JPEG + b"\r\n"
     kind = "multipart/form-data; boundary=cut"
     assert read(nameless + no_file + photo + b"--cut--\r\n", kind).images == (JPEG,)
+    assert read(nameless + no_file + b"--cut--\r\n", kind).images == (PNG,)
     with pytest.raises(NoImageError):
-        read(nameless + no_file + b"--cut--\r\n", kind)
+        read(no_file + b"--cut--\r\n", kind)
 
 
 def test_an_upload_without_bytes_is_kept_for_the_decoder_to_refuse() -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import base64
+from urllib.parse import quote_from_bytes
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from web.errors import BadBase64Error
-from web.payloads import MAX_JUNK, decode_base64, strip_junk
+from web.payloads import MAX_JUNK, decode_base64, percent_decoded, strip_junk
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(200))
 
@@ -45,10 +46,16 @@ def test_base64_comes_back_whatever_form_it_has(data: bytes, header: str) -> Non
     urlsafe = base64.urlsafe_b64encode(data).decode().rstrip("=")
     wrapped = "\r\n".join(plain[i : i + 20] for i in range(0, len(plain), 20))
     for text in (plain, urlsafe, wrapped):
-        assert decode_base64(header + text) == data
+        assert decode_base64((header + text).encode()) == data
 
 
 @pytest.mark.parametrize("text", ["***", "a", "Zm9v!", "ümlaut", "data:image/png,abc", "data:image/png;base64,?"])
 def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(BadBase64Error):
-        decode_base64(text)
+        decode_base64(text.encode())
+
+
+@pytest.mark.parametrize("length", [10, 100_000])
+def test_percent_codes_of_any_length(length: int) -> None:
+    data = bytes(range(256)) * length
+    assert percent_decoded(quote_from_bytes(data, safe="=+/").encode()) == data

@@ -234,20 +234,9 @@ def test_while_a_request_is_handled_an_errors_text_stays_out_of_the_log() -> Non
     assert "ValueError: a person's name" in json.loads(JsonFormatter().format(record))["exception"]
 
 
-@pytest.mark.parametrize(
-    ("method", "message", "arguments"),
-    [
-        ("warning", "Invalid request from ip=192.0.2.1: Invalid HTTP request line: '\\xff\\xd8secret'", ()),
-        ("exception", "Error handling request %s %s", ("POST", "/api/analyze/skin?secret=1")),
-    ],
-)
-def test_gunicorns_own_lines_quote_no_request(
-    caplog: pytest.LogCaptureFixture, method: str, message: str, arguments: tuple[str, ...]
-) -> None:
+def test_gunicorns_own_lines_quote_no_request(caplog: pytest.LogCaptureFixture) -> None:
     logger = GunicornLogger(Config())
     with caplog.at_level(logging.INFO):
-        getattr(logger, method)(message, *arguments)
+        logger.exception("Error handling request %s %s", "POST", "/api/analyze/skin?secret=1")
     (record,) = caplog.records
-    assert "secret" not in record.getMessage()
-    assert "192.0.2.1" not in record.getMessage()
-    assert record.getMessage() in {"malformed_request", "Error handling request POST /api/analyze/skin"}
+    assert record.getMessage() == "Error handling request POST /api/analyze/skin"

@@ -1,0 +1,163 @@
+"""Which of a request's named values are photos. Clients name them in many ways."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from web.errors import BadBase64Error, BadFieldError, RequestError
+from web.fields import is_missing
+from web.parts import BYTES_TYPES, Part
+from web.payloads import decode_base64, is_photo, is_photo_text, photo_of, strip_junk
+
+#: names of photos, by their letters alone: `file[0]`, `Image_2` and `image-data` are among them
+_NAMES = frozenset(
+    (
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "imagedata",
+        "imagefile",
+        "imagefiles",
+        "imagebase",
+        "imagebytes",
+        "queryimage",
+        "skinimage",
+        "photo",
+        "photos",
+        "photodata",
+        "photofile",
+        "photobase",
+        "picture",
+        "pictures",
+        "pic",
+        "pics",
+        "file",
+        "files",
+        "filedata",
+        "upload",
+        "uploads",
+        "uploadfile",
+        "uploadedfile",
+    )
+)
+_NOT_LETTERS = re.compile(r"[^a-z]")
+_LONGEST_NAME = 100
+#: no photo's base64 is shorter: such a text beside a photo is a remark, such as the name of its file
+_SHORTEST_TEXT = 200
+#: how many values without a photo's name are looked at, and how deep within objects and lists
+_MOST_VALUES = 1000
+_DEPTH = 4
+#: a field of a form that is longer says nothing that is understood
+_LONGEST_FIELD = 2**16
+
+
+def is_photo_name(name: str) -> bool:
+    """Whether a value called ``name`` should be a photo."""
+    return _NOT_LETTERS.sub("", name[:_LONGEST_NAME].lower()) in _NAMES
+
+
+def photos_of(parts: Iterable[Part]) -> list[bytes]:
+    """The photos among ``parts``, in their order: those with a photo's name, or, if there are none, all others.
+
+    Raises BadBase64Error or BadFieldError for what has a photo's name and is none, unless it is a mere remark beside
+    photos.
+    """
+    parts = list(parts)
+    photos: list[bytes] = []
+    refused: list[tuple[Part, RequestError]] = []
+    for part in parts:
+        if is_photo_name(part.name):
+            try:
+                photos += _named(part, part.value)
+            except (BadBase64Error, BadFieldError) as error:
+                refused.append((part, error))
+    photos = photos or [photo for part in parts for photo in _unnamed(part)]
+    for part, refusal in refused:
+        if not (photos and _is_remark(part.value)):
+            raise refusal
+    return photos
+
+
+def fields_of(parts: Iterable[Part]) -> dict[str, object]:
+    """What is no photo, by name: text from a form, any value from JSON. A name that comes often has a list."""
+    found: dict[str, list[object]] = {}
+    for part in parts:
+        if part.name and not is_photo_name(part.name) and not _is_image(part):
+            found.setdefault(part.name, []).append(_field(part))
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
+
+
+def _field(part: Part) -> object:
+    if not isinstance(part.value, bytes):
+        return part.value
+    text = part.value[:_LONGEST_FIELD].decode("utf-8", "replace")
+    if part.media_type != "application/json":
+        return text
+    try:  # some clients send each field so, and a text then comes with its quotation marks
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _is_image(part: Part) -> bool:
+    """Whether a form's part is an image by its type or its bytes."""
+    data = part.value
+    return isinstance(data, bytes) and (is_photo(data) or (bool(data) and part.media_type.startswith("image/")))
+
+
+def _named(part: Part, value: object) -> list[bytes]:
+    """The photos in the value, or an element of it, of a part that has a photo's name."""
+    if isinstance(value, bytes):
+        return _uploaded(part, value)
+    if is_missing(value):
+        return []
+    if isinstance(value, str):
+        return [strip_junk(decode_base64(value.encode("ascii", "replace")))]
+    if isinstance(value, list):
+        return [photo for one in value for photo in _named(part, one)]
+    if isinstance(value, dict) and (photos := list(_within(value))):
+        return photos
+    name = part.name[:_LONGEST_NAME]
+    raise BadFieldError(f"{name} must be base64 text or a data URL, or a list of them.", field=name)
+
+
+def _uploaded(part: Part, data: bytes) -> list[bytes]:
+    """The photo in a form's part that has a photo's name."""
+    if not (data or part.file_name):
+        return []  # a form's empty file input has neither
+    if _is_image(part) or part.media_type in BYTES_TYPES or part.file_name is not None:
+        return [photo_of(data)]
+    return [] if is_missing(data[:_SHORTEST_TEXT].decode("latin-1")) else [strip_junk(decode_base64(data))]
+
+
+def _unnamed(part: Part) -> Iterator[bytes]:
+    """The photos in a part whose name says nothing."""
+    if not isinstance(part.value, bytes):
+        yield from _within(part.value)
+    elif _is_image(part) or is_photo_text(part.value):
+        yield photo_of(part.value)
+
+
+def _within(value: object) -> Iterator[bytes]:
+    for text in islice(_texts(value, _DEPTH), _MOST_VALUES):
+        encoded = text.encode("ascii", "replace")
+        if is_photo_text(encoded):
+            yield strip_junk(decode_base64(encoded))
+
+
+def _texts(value: object, depth: int) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list) and depth:
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one, depth - 1)
+
+
+def _is_remark(value: object) -> bool:
+    if isinstance(value, bytes | str):
+        return len(value) < _SHORTEST_TEXT
+    return not isinstance(value, list)

@@ -1,0 +1,80 @@
+"""What gunicorn refuses before the application sees it, and what escapes the application: as the one error object."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from http import HTTPStatus
+
+from gunicorn.http import errors as http  # type: ignore[import-untyped]
+from gunicorn.util import http_date, write_nonblock  # type: ignore[import-untyped]
+
+from web.errors import HTTP_FAILURES, Failure, error_body, failure_of
+from web.http import DEFAULT_HEADERS
+from web.logs import log_event, request_id
+
+_LOG = logging.getLogger("dermserve.access")
+
+#: gunicorn's error class → (status, message). The nearest base class that is listed decides.
+_REASONS: Mapping[type[Exception], tuple[int, str]] = {
+    http.LimitRequestLine: (414, "The address is too long. Send the fields in the body."),
+    http.LimitRequestHeaders: (431, "The headers are too many or too long. Send what is long in the body."),
+    http.ExpectationFailed: (417, "The only Expect header that is understood is 100-continue."),
+    http.UnsupportedTransferCoding: (501, "This Transfer-Encoding cannot be read. Send chunked, or a Content-Length."),
+    http.InvalidHTTPVersion: (400, "This version of HTTP is not spoken here. Use HTTP/1.1."),
+    http.InvalidRequestMethod: (
+        400,
+        "The request begins with no method of HTTP. Write it in capitals, such as POST.",
+    ),
+    http.InvalidHeader: (400, "A header is malformed, or Content-Length and Transfer-Encoding disagree."),
+    http.InvalidHeaderName: (400, "The name of a header is malformed. Names are letters, digits and hyphens."),
+    http.ObsoleteFolding: (400, "A header goes on in a second line. Send each in one line."),
+    http.ParseException: (400, "The request is not HTTP, or is malformed. This port does not speak TLS (https)."),
+}
+#: errors of this kind that are not the client's
+_OUR_FAULTS = (http.ConfigurationProblem, http.InvalidResponseHeader, http.InvalidResponseHeaderName)
+
+
+def is_client_s(error: Exception) -> bool:
+    """Whether ``error`` says that the request was malformed."""
+    return isinstance(error, http.ParseException) and not isinstance(error, _OUR_FAULTS)
+
+
+def refuse(client: socket.socket, error: Exception) -> None:
+    """Answer ``error`` on the connection ``client`` and write a line in the log. The connection is to be closed."""
+    identity = uuid.uuid4().hex
+    token = request_id.set(identity)
+    try:
+        failure = _failure_of(error)
+    finally:
+        request_id.reset(token)
+    with suppress(OSError):  # the client has gone
+        write_nonblock(client, _response(failure, identity))
+
+
+def _failure_of(error: Exception) -> Failure:
+    if not is_client_s(error):
+        return failure_of(error)
+    status, message = next(_REASONS[kind] for kind in type(error).__mro__ if kind in _REASONS)
+    # Nothing of what was sent is written: it may be the rest of a photo.
+    log_event(_LOG, "malformed_request", level=logging.WARNING, status=status)
+    return Failure(status, HTTP_FAILURES[400][0], message, {})
+
+
+def _response(failure: Failure, identity: str) -> bytes:
+    body = json.dumps(error_body(failure, identity)).encode()
+    headers = {
+        "Date": http_date(),
+        "Connection": "close",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "X-Request-ID": identity,
+        **DEFAULT_HEADERS,
+    }
+    first_line = f"HTTP/1.1 {failure.status} {HTTPStatus(failure.status).phrase}"
+    head = "\r\n".join([first_line, *(f"{name}: {value}" for name, value in headers.items()), "", ""])
+    return head.encode("ascii") + body
