@@ -11,11 +11,8 @@ from ml.values import Problem
 
 #: a photo that lost a larger share is refused: 2 % is a narrow strip at the edge
 MOST_LOST = 0.02
-#: this many line feeds, each after a carriage return, do not occur by chance in compressed data
-_LINE_ENDS = 8
-#: Compressed data looks random: so many equal bytes in a row are a hole that a disk or a transfer left.
-_HOLE = re.compile(rb"(.)\1{31}", re.DOTALL)
-
+#: this many line feeds, each after a carriage return, do not occur by chance in pixels
+_LINE_ENDS = 3
 SLIGHTLY_DAMAGED = Problem(
     "damaged",
     "The file is slightly damaged: a small part of the photo may be missing or wrong.",
@@ -49,7 +46,7 @@ def slight(lost: float) -> tuple[Problem, ...]:
     return (SLIGHTLY_DAMAGED,) if lost else ()
 
 
-def find_hole(coded: bytes) -> int | None:
-    """Where a hole starts in ``coded``, which is compressed; None if it has none."""
-    found = _HOLE.search(coded)
-    return found.start() if found else None
+def has_hole(coded: bytes, length: int) -> bool:
+    """Whether ``length`` bytes in a row are equal in ``coded``: compressed data looks random, a hole that a disk or a
+    transfer left does not."""
+    return re.search(rb"(.)\1{%d}" % (length - 1), coded, re.DOTALL) is not None

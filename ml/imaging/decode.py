@@ -24,6 +24,7 @@ from ml.imaging.pixel_arrays import ARRAY_MODES, ARRAYS
 from ml.imaging.pixel_formats import to_rgb
 from ml.imaging.raw_files import is_raw_tiff, starts_like_raw
 from ml.imaging.reduce import shrink, shrink_array
+from ml.imaging.silent_damage import find_damage
 from ml.values import Photo
 
 #: what Pillow may open; every other decoder stays shut, whatever the bytes say (its JPEG reader opens MPO too)
@@ -127,13 +128,14 @@ def _decoded(image: ImageFile.ImageFile, data: bytes) -> Decoded:
     if is_jpeg(image):
         found = decode_jpeg(image, data)
         return replace(found, image=shrink(found.image, WORKING_SIDE))
+    problems = find_damage(image, data)
     to_array = ARRAYS.get(str(image.format))
     if to_array and image.mode in ARRAY_MODES and not getattr(image, "is_animated", False):
         small = shrink_array(to_array(image, data), WORKING_SIDE)
         small.info = dict(image.info)
-        return Decoded(small)
+        return Decoded(small, problems)
     image.load()
-    return Decoded(shrink(image, WORKING_SIDE))
+    return Decoded(shrink(image, WORKING_SIDE), problems)
 
 
 def _least_size(size: tuple[int, int]) -> tuple[int, int]:
