@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image
 
 from ml.values import Problem
@@ -13,6 +13,8 @@ from ml.values import Problem
 MOST_LOST = 0.02
 #: this many line feeds, each after a carriage return, do not occur by chance in pixels
 _LINE_ENDS = 3
+#: bytes that are compared at once, and what a number is multiplied by to fill them
+_WORD, _OF_EQUAL_BYTES = 8, np.uint64(0x0101010101010101)
 SLIGHTLY_DAMAGED = Problem(
     "damaged",
     "The file is slightly damaged: a small part of the photo may be missing or wrong.",
@@ -47,6 +49,10 @@ def slight(lost: float) -> tuple[Problem, ...]:
 
 
 def has_hole(coded: bytes, length: int) -> bool:
-    """Whether ``length`` bytes in a row are equal in ``coded``: compressed data looks random, a hole that a disk or a
-    transfer left does not."""
-    return re.search(rb"(.)\1{%d}" % (length - 1), coded, re.DOTALL) is not None
+    """Whether ``length`` bytes in a row, 24 at least, are equal in ``coded``: compressed data looks random, a hole that
+    a disk or a transfer left does not."""
+    words = np.frombuffer(coded, "<u8", len(coded) // _WORD)
+    uniform = words == (words & 0xFF) * _OF_EQUAL_BYTES
+    goes_on = uniform[1:] & (words[1:] == words[:-1])
+    stops = np.concatenate([[-1], np.flatnonzero(~goes_on), [len(goes_on)]])
+    return int(np.diff(stops).max()) > length // _WORD - 2

@@ -20,23 +20,25 @@ _RUBBISH, _USUAL = 60.0, 30.0
 _SAMPLES = 256
 
 
-def is_damaged(pixels: bytes, stride: int, pixel: int) -> bool:
-    """Whether rows of ``stride`` bytes, with ``pixel`` bytes each, were overwritten with one byte or with rubbish."""
-    if len(pixels) < (_LEAST_ROWS + 1) * stride or stride < 2 * pixel:
+def is_damaged(data: bytes, start: int, rows: int, stride: int, pixel: int) -> bool:
+    """Whether ``rows`` of ``stride`` bytes, ``pixel`` bytes each, that begin at byte ``start`` of ``data`` were
+    overwritten with one byte or with rubbish."""
+    if rows <= _LEAST_ROWS or stride < 2 * pixel or start + rows * stride > len(data):
         return False
-    return _has_hole(pixels, stride, pixel) or _has_rubbish(pixels, stride, pixel)
+    return _has_hole(data, start, rows, stride, pixel) or _has_rubbish(data, start, rows, stride, pixel)
 
 
-def _has_hole(pixels: bytes, stride: int, pixel: int) -> bool:
+def _has_hole(data: bytes, start: int, rows: int, stride: int, pixel: int) -> bool:
     """A black or white bar begins and ends with a row, and what is black beside it goes on above or below."""
+    stop = start + rows * stride
     for fill in _FILLS:
-        wanted, at = fill * (_LEAST_ROWS * stride), 0
+        wanted, at = fill * (_LEAST_ROWS * stride), start
         run = re.compile(re.escape(fill) + b"*")
-        while (start := pixels.find(wanted, at)) >= 0:
-            end = at = run.match(pixels, start).end()  # type: ignore[union-attr]
-            into_row, over = start % stride, end % stride
-            above = pixels[max(0, start - stride) : start - into_row] if into_row else b""
-            below = pixels[end - over + stride : end + stride]
+        while (first := data.find(wanted, at, stop)) >= 0:
+            end = at = run.match(data, first, stop).end()  # type: ignore[union-attr]
+            into_row, over = (first - start) % stride, (end - start) % stride
+            above = data[max(start, first - stride) : first - into_row] if into_row else b""
+            below = data[end - over + stride : min(stop, end + stride)]
             if _is_of_another_colour(above, fill, pixel) or _is_of_another_colour(below, fill, pixel):
                 return True
     return False
@@ -46,9 +48,9 @@ def _is_of_another_colour(neighbours: bytes, fill: bytes, pixel: int) -> bool:
     return len(neighbours) >= _LEAST_PIXELS * pixel and neighbours.count(fill) < _SAME * len(neighbours)
 
 
-def _has_rubbish(pixels: bytes, stride: int, pixel: int) -> bool:
+def _has_rubbish(data: bytes, start: int, rows: int, stride: int, pixel: int) -> bool:
     """Two rows or more of random bytes, such as another file's, in a photo that is not noise itself."""
-    rows = np.frombuffer(pixels, np.uint8, len(pixels) // stride * stride).reshape(-1, stride)
+    table = np.frombuffer(data, np.uint8, rows * stride, start).reshape(rows, stride)
     places = np.linspace(0, stride - pixel - 1, _SAMPLES).astype(int)
-    differ = np.abs(rows[:, places].astype(np.int16) - rows[:, places + pixel]).mean(axis=1)
+    differ = np.abs(table[:, places].astype(np.int16) - table[:, places + pixel]).mean(axis=1)
     return int((differ > _RUBBISH).sum()) >= _LEAST_ROWS and float(np.median(differ)) < _USUAL

@@ -41,8 +41,7 @@ def _is_damaged_bmp(image: ImageFile.ImageFile, data: bytes) -> bool:
     if 0 < len(data) - length == data.count(b"\r\n") == data.count(b"\n"):
         return True  # sent as text
     stride = -(-image.width * bits // 32) * 4
-    pixels = data[start : start + stride * image.height]
-    return bits >= 24 and len(pixels) == stride * image.height and raster_damage.is_damaged(pixels, stride, bits // 8)
+    return bits >= 24 and raster_damage.is_damaged(data, start, image.height, stride, bits // 8)
 
 
 _CHECKS: Mapping[str, Callable[[ImageFile.ImageFile, bytes], bool]] = {

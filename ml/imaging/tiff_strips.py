@@ -64,8 +64,8 @@ def _is_sound(image: Image.Image, tags: Any, parts: _Parts, data: bytes) -> bool
         return all(_is_sound_deflate(strip, most) for strip in parts.cut(data))
     in_rows = _STRIPS[0] in tags and tags.get(_PLANES, 1) == 1 and parts.follow_each_other()
     if compression == _RAW and bits % 8 == 0 and in_rows:
-        pixels, stride = data[parts.offsets[0] : parts.ends()], -(-image.width * bits // 8)
-        return not raster_damage.is_damaged(pixels, stride, bits // 8)
+        stride, pixel = image.width * bits // 8, bits // 8
+        return not raster_damage.is_damaged(data, parts.offsets[0], image.height, stride, pixel)
     return True
 
 
