@@ -22,8 +22,9 @@ from ml.imaging.jpeg import decode_jpeg, jpeg_memory
 from ml.imaging.limits import BOMB, MAX_JPEG_PIXELS, MIN_SIDE, check_size, in_turn, is_jpeg, too_large
 from ml.imaging.pixel_arrays import ARRAY_MODES, ARRAYS
 from ml.imaging.pixel_formats import to_rgb
-from ml.imaging.raw_files import is_raw_tiff, starts_like_raw
+from ml.imaging.raw_files import is_raw
 from ml.imaging.reduce import shrink, shrink_array
+from ml.imaging.silent_damage import find_damage
 from ml.values import Photo
 
 #: what Pillow may open; every other decoder stays shut, whatever the bytes say (its JPEG reader opens MPO too)
@@ -64,11 +65,9 @@ def decode(data: bytes, *, max_pixels: int = MAX_JPEG_PIXELS, min_side: int = MI
     """
     if not data:
         raise EmptyImageError("The image is empty. Send the photo's bytes.")
-    if starts_like_raw(data):
+    if is_raw(data):
         raise UnsupportedImageError(_RAW)
     with _open(data) as image:
-        if is_raw_tiff(image):
-            raise UnsupportedImageError(_RAW)
         width, height = image.size
         check_size(image, max_pixels, min_side)
         with in_turn(_memory(image, data)):
@@ -127,13 +126,14 @@ def _decoded(image: ImageFile.ImageFile, data: bytes) -> Decoded:
     if is_jpeg(image):
         found = decode_jpeg(image, data)
         return replace(found, image=shrink(found.image, WORKING_SIDE))
+    problems = find_damage(image, data)
     to_array = ARRAYS.get(str(image.format))
     if to_array and image.mode in ARRAY_MODES and not getattr(image, "is_animated", False):
         small = shrink_array(to_array(image, data), WORKING_SIDE)
         small.info = dict(image.info)
-        return Decoded(small)
+        return Decoded(small, problems)
     image.load()
-    return Decoded(shrink(image, WORKING_SIDE))
+    return Decoded(shrink(image, WORKING_SIDE), problems)
 
 
 def _least_size(size: tuple[int, int]) -> tuple[int, int]:

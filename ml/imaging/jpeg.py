@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from ml.errors import DamagedImageError, ImageTooLargeError
-from ml.imaging.damage import SLIGHTLY_DAMAGED, Decoded, find_hole, slight
+from ml.imaging.damage import SLIGHTLY_DAMAGED, Decoded, has_hole, slight
 from ml.imaging.jpeg_layout import JpegLayout, read_layout
 
 #: A progressive JPEG is held whole, as coefficients: this many bytes of them and of the file (108 megapixels with
@@ -27,6 +27,8 @@ _BLOCK_ROWS, _UNIT_ROWS = 8, 16
 #: row: of 226 whole photos one jumps more somewhere, of those that lost 100 bytes in the middle nine in ten do.
 _SEAM = 12.0
 _SEAM_PARTS = 2
+#: equal bytes in a row that no baseline scan has, which libjpeg warns about
+_HOLE = 32
 _COLOURS = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 _LOSSES = ("Corrupt JPEG data", "Premature end of JPEG file", "Inconsistent progression", "Corrupt arithmetic")
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes")
@@ -93,7 +95,7 @@ def _despite(warning: str, image: ImageFile.ImageFile, data: bytes) -> Decoded:
         image.load()
         return Decoded(image, (SLIGHTLY_DAMAGED,))
     # After corrupted data the rest is rubbish. A progressive photo that ends early may be coarse all over.
-    if "remature end" not in warning or layout.in_passes or find_hole(data[layout.coded : layout.end]) is not None:
+    if "remature end" not in warning or layout.in_passes or has_hole(data[layout.coded : layout.end], _HOLE):
         raise OSError(warning)
     if layout.cut and _is_whole(image, data + _END):
         return Decoded(_ended(image, data), (SLIGHTLY_DAMAGED,))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from ml.errors import UnsupportedImageError
+from ml.errors import DamagedImageError, UnsupportedImageError
 from ml.imaging.decode import decode
 from tests.unit.ml.photo_files import quadrants, save
 
+RAW = "raw file: send a JPEG or HEIC"
 DNG = {50706: b"\x01\x04\0\0"}
 CAMERA_THUMBNAIL = {254: 1, 271: "NIKON CORPORATION"}
 
@@ -25,8 +27,51 @@ def tiff_with(tags: dict[int, Any]) -> bytes:
 
 @pytest.mark.parametrize("tags", [DNG, CAMERA_THUMBNAIL])
 def test_a_raw_file_in_a_tiff_is_refused(tags: dict[int, Any]) -> None:
-    with pytest.raises(UnsupportedImageError, match="raw file: send a JPEG or HEIC"):
+    with pytest.raises(UnsupportedImageError, match=RAW):
         decode(tiff_with(tags))
+
+
+def nested(order: str, first: dict[int, int], below: dict[int, int]) -> bytes:
+    """A TIFF of two directories of whole numbers, without any pixels: the second one is the first one's SubIFD."""
+    start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
+    second = 8 + 2 + 12 * (len(first) + 1) + 4
+    directories = [{**first, 330: second}, below]
+    return start + b"".join(
+        struct.pack(order + "H", len(tags))
+        + b"".join(struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
+        + bytes(4)
+        for tags in directories
+    )
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("sensor", [{262: 32803}, {262: 34892}, {259: 34713}, {259: 32767}])
+def test_a_sensor_s_data_in_a_directory_below_are_found(order: str, sensor: dict[int, int]) -> None:
+    """Pillow cannot open these; it would call them damaged."""
+    with pytest.raises(UnsupportedImageError, match=RAW):
+        decode(nested(order, {254: 0, 256: 160, 257: 120}, {254: 0, **sensor}))
+
+
+def test_a_reduced_picture_that_comes_first_is_not_taken_for_the_photo() -> None:
+    with pytest.raises(UnsupportedImageError, match=RAW):
+        decode(nested(">", {254: 1, 256: 160, 257: 120}, {254: 0, 262: 2}))
+
+
+def test_an_ordinary_tiff_with_a_thumbnail_below_is_read() -> None:
+    thumbnail = struct.pack("<H", 1) + struct.pack("<HHII", 254, 4, 1, 1) + bytes(4)
+    directory = ImageFileDirectory_v2()
+    directory[330] = 12345678
+    directory.tagtype[330] = 4
+    data = save(Image.fromarray(quadrants()), "TIFF", tiffinfo=directory)
+    data = data.replace(struct.pack("<I", 12345678), struct.pack("<I", len(data))) + thumbnail
+    assert decode(data).format == "TIFF"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
+def test_directories_that_are_cut_or_lead_in_circles_end(share: float) -> None:
+    whole = nested("<", {254: 0, 256: 160}, {330: 8})
+    with pytest.raises(DamagedImageError):
+        decode(whole[: max(8, int(len(whole) * share))] if share else whole)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +82,11 @@ def test_a_raw_file_in_a_tiff_is_refused(tags: dict[int, Any]) -> None:
         b"IIRO\x08\0\0\0",
         b"IIU\0\x18\0\0\0",
         b"FUJIFILMCCD-RAW 0201",
+        b"II\x1a\0\0\0HEAPCCDR",
     ],
 )
 def test_a_raw_file_with_its_own_signature_is_refused(start: bytes) -> None:
-    with pytest.raises(UnsupportedImageError, match="raw file: send a JPEG or HEIC"):
+    with pytest.raises(UnsupportedImageError, match=RAW):
         decode(start + bytes(500))
 
 
