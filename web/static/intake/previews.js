@@ -1,11 +1,11 @@
 // Shows the chosen photos, with a button to take each out again.
 
-import { announce, byId, el } from "../dom.js";
+import { announce, byId, el, fill } from "../dom.js";
 import { clearFailure, showFailure } from "../request/failures.js";
 
 export function showPreviews(views) {
   views.addEventListener("change", () => {
-    byId("previews").replaceChildren(...views.all.map((view, index) => preview(views, view, index)));
+    fill(byId("previews"), views.all.map((view, index) => preview(views, view, index)));
     byId("drop").classList.toggle("filled", views.all.length > 0);
     const count = views.all.length;
     announce(count ? `${count} ${count === 1 ? "photo" : "photos"} chosen.` : "No photo chosen.");

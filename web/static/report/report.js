@@ -1,6 +1,6 @@
 // The analysis, part by part. Photos are shown from this page's memory and released when the next report comes.
 
-import { announce, byId, el } from "../dom.js";
+import { announce, byId, el, fill } from "../dom.js";
 import { milliseconds } from "../format.js";
 import { modality } from "../words.js";
 import { conditions } from "./conditions.js";
@@ -22,21 +22,20 @@ export function showReport(answer, files, explainAgain) {
   shown = files.map((file) => URL.createObjectURL(file));
   const report = byId("report");
   const spotlight = new EventTarget(); // tells the photo which zone is looked at
-  report.replaceChildren(
+  fill(report,
     head(answer),
     el("div", { class: "report-grid" },
       el("div", { class: "stage" }, photo(answer, shown, spotlight, explainAgain)),
       el("div", { class: "findings" },
-        ...[
-          decision(answer),
-          quality(answer.quality),
-          conditions(answer),
-          lesion(answer),
-          tone(answer.skin.tone, answer.skin.measurements),
-          zones(answer.skin.zones, spotlight),
-          measures(answer.skin.measurements),
-        ].filter(Boolean))),
-    ...[similar(answer, shown[0]), provenance(answer)].filter(Boolean),
+        decision(answer),
+        quality(answer.quality),
+        conditions(answer),
+        lesion(answer),
+        tone(answer.skin.tone, answer.skin.measurements),
+        zones(answer.skin.zones, spotlight),
+        measures(answer.skin.measurements))),
+    similar(answer, shown[0]),
+    provenance(answer),
   );
   report.hidden = false;
   announce("The analysis is ready.");

@@ -1,6 +1,6 @@
 // What went wrong, in words that say what to do.
 
-import { byId, el } from "../dom.js";
+import { byId, el, fill } from "../dom.js";
 
 const TITLES = {
   0: "The service could not be reached",
@@ -55,7 +55,7 @@ function fallback(status) {
 /** Show a failure; `actions` are elements such as a button to try again. */
 export function showFailure({ title, message, advice = "", requestId = null }, ...actions) {
   const panel = byId("failure");
-  panel.replaceChildren(
+  fill(panel,
     el("h2", {}, title),
     el("p", {}, message),
     advice && el("p", {}, advice),
@@ -67,5 +67,5 @@ export function showFailure({ title, message, advice = "", requestId = null }, .
 
 export function clearFailure() {
   byId("failure").hidden = true;
-  byId("failure").replaceChildren();
+  fill(byId("failure"));
 }
