@@ -1,7 +1,7 @@
 // Shows the chosen photos, with a button to take each out again.
 
 import { announce, byId, el, fill } from "../dom.js";
-import { clearFailure, showFailure } from "../request/failures.js";
+import { showFailure } from "../request/failures.js";
 
 export function showPreviews(views) {
   views.addEventListener("change", () => {
@@ -9,12 +9,11 @@ export function showPreviews(views) {
     byId("drop").classList.toggle("filled", views.all.length > 0);
     const count = views.all.length;
     announce(count ? `${count} ${count === 1 ? "photo" : "photos"} chosen.` : "No photo chosen.");
-    if (count) clearFailure();
   });
-  views.addEventListener("refused", (event) => {
-    // after "change", which clears what was said before
-    queueMicrotask(() => showFailure({ title: "Not added", message: event.detail }));
-  });
+  for (const type of ["change", "answered"]) {
+    views.addEventListener(type, () => { byId("another-view").hidden = !views.canGrow; });
+  }
+  views.addEventListener("refused", (event) => showFailure({ title: "Not added", message: event.detail }));
 }
 
 function preview(views, view, index) {

@@ -16,16 +16,16 @@ import { zones } from "./zones.js";
 
 let shown = []; // object URLs of the report on the page
 
-/** Show `answer`, which is about `files`; `explainAgain` asks for the overlays that it lacks. */
-export function showReport(answer, files, explainAgain) {
-  shown.forEach((url) => URL.revokeObjectURL(url));
+/** Show `answer`, which is about `files`. `explain` asks for the overlays that it lacks, `startAnew` for another photo. */
+export function showReport(answer, files, { explain, startAnew }) {
+  clearReport();
   shown = files.map((file) => URL.createObjectURL(file));
   const report = byId("report");
   const spotlight = new EventTarget(); // tells the photo which zone is looked at
   fill(report,
-    head(answer),
+    head(answer, startAnew),
     el("div", { class: "report-grid" },
-      el("div", { class: "stage" }, photo(answer, shown, spotlight, explainAgain)),
+      el("div", { class: "stage" }, photo(answer, shown, spotlight, explain)),
       el("div", { class: "findings" },
         decision(answer),
         quality(answer.quality),
@@ -42,13 +42,32 @@ export function showReport(answer, files, explainAgain) {
   byId("report-title").focus();
 }
 
-function head(answer) {
+/** Out of view while another analysis runs: what is shown is never of another photo than the one that was sent. */
+export function hideReport() {
+  byId("report").hidden = true;
+}
+
+/** Back in view, if there is one. */
+export function restoreReport() {
+  byId("report").hidden = !byId("report").hasChildNodes();
+}
+
+export function clearReport() {
+  shown.forEach((url) => URL.revokeObjectURL(url));
+  shown = [];
+  fill(byId("report"));
+  hideReport();
+}
+
+function head(answer, startAnew) {
   const when = new Date(answer.timestamp).toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" });
   return el("header", { class: "report-head" },
     el("div", {},
       el("h2", { id: "report-title", tabIndex: -1 }, "The analysis"),
       el("p", { class: "hint" }, `${modality(answer.modality.label)} · ${when} · ${milliseconds(answer.timings_ms.total)}`),
       answer.mock && el("p", { class: "flag" }, "Canned answer: nothing here was measured on the photo.")),
-    el("button", { type: "button", class: "button no-print", onclick: () => window.print() }, "Print or save as PDF"),
+    el("div", { class: "buttons no-print" },
+      el("button", { type: "button", class: "button", onclick: startAnew }, "New analysis"),
+      el("button", { type: "button", class: "button", onclick: () => window.print() }, "Print or save as PDF")),
     el("p", { class: "print-only disclaimer" }, answer.disclaimer));
 }
