@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,26 @@ def test_the_headline_does_not_contradict_the_lesion_model(visit: Begin, canned:
     with_lesion = "Similar cases name no condition. A model for dermatoscopic photos gives the probabilities below."
     expect(begun.page.locator(".verdict")).to_have_text(with_lesion if lesion else "No condition is named.")
     expect(begun.page.locator(".lesion")).to_have_count(int(lesion))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("lesion_close_up", "One lesion, close up"),
+        ("close_up", "Skin"),
+        ("dermatoscopic", "Through a dermatoscope"),
+        ("face", "Face"),
+    ],
+)
+def test_a_kind_of_photo_is_chosen_and_shown_in_the_same_words(
+    visit: Begin, canned: Server, kind: str, words: str
+) -> None:
+    begun = visit(canned).open().choose(skin_photo())
+    begun.page.get_by_label("Kind of photo").select_option(words)
+    begun.page.route("**/api/analyze/skin", edited(lambda answer: answer["modality"].update(label=kind)))
+    answer = begun.analyse()
+    assert answer["modality"]["stated"] == kind
+    expect(begun.page.locator(".report-head .hint")).to_contain_text(re.compile(f"^{words} ·"))
 
 
 def test_conditions_are_shown_with_one_set_of_numbers(visit: Begin, canned: Server) -> None:

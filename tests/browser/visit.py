@@ -19,8 +19,8 @@ _EXPECTED = (
 #: long, for a machine that does much else; every wait ends as soon as what it waits for is there
 PATIENCE_MS = 60_000
 
-#: what a script writes on a page by mistake
-_LEFTOVERS = re.compile(r"false|null|undefined|NaN|\[object")
+#: what is on a page by mistake: values that a script printed, names and settings of the API
+_LEFTOVERS = re.compile(r"false|null|undefined|NaN|\[object|\w+_\w+|\w+=\w+")
 
 _TRANSFER = """([name, type, data]) => {
     const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
