@@ -112,6 +112,33 @@ def test_a_kind_of_photo_is_chosen_and_shown_in_the_same_words(
     expect(begun.page.locator(".report-head .hint")).to_contain_text(re.compile(f"^{words} ·"))
 
 
+@pytest.mark.parametrize(
+    ("unit", "shown"),
+    [
+        ("index", ("Erythema index", "0.430", "0.430")),
+        ("1", ("Erythema index", "0.430", "0.430")),
+        ("°", ("Erythema index °", "0.430", "0.430°")),
+        ("L*", ("Erythema index L*", "0.430", "0.430\u00a0L*")),
+        ("share of skin", ("Erythema index %", "43", "43\u00a0%")),
+    ],
+)
+def test_a_unit_is_written_once_and_none_for_what_has_no_dimension(
+    visit: Begin, canned: Server, unit: str, shown: tuple[str, str, str]
+) -> None:
+    def change(answer: dict[str, Any]) -> None:
+        one = {"name": "erythema_index", "value": 0.43, "unit": unit, "uncertainty": None}
+        for measured in (answer["skin"], *answer["skin"]["zones"]):
+            measured["measurements"] = [measured["measurements"][0] | one]
+
+    begun = visit(canned).open().choose(skin_photo())
+    begun.page.route("**/api/analyze/skin", edited(change))
+    begun.analyse()
+    head, cell, text = shown
+    expect(begun.page.locator(".zones thead th").nth(1)).to_have_text(re.compile(f"^{re.escape(head)} ?$"))
+    expect(begun.page.locator(".zones tbody td")).to_have_text(cell)
+    expect(begun.page.locator(".measures tbody td").first).to_have_text(text)
+
+
 def test_conditions_are_shown_with_one_set_of_numbers(visit: Begin, canned: Server) -> None:
     def calibrate(answer: dict[str, Any]) -> None:
         answer["conditions"][0] |= {"probability": 0.61, "calibrated_probability": 0.23, "band": "possible"}
