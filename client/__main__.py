@@ -23,9 +23,11 @@ from client.api import DEFAULT_URL, Client
 from client.errors import ClientError, RefusedError
 from client.photos import find, save_overlays
 from client.table import render
+from client.words import KINDS
 
 _FIELDS = ("age", "sex", "body_site", "modality", "pixels_per_mm", "k")
 _MOST_VIEWS = 3
+_KINDS = "; ".join(f"{code}, {words}" for code, words in KINDS.items())
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--age", type=float, metavar="YEARS", help="of the person, 0 to 120")
     add("--sex", choices=("female", "male", "unknown"))
     add("--body-site", metavar="SITE", help="where the skin is: arm, face, back, …")
-    add("--modality", choices=("face", "close_up", "dermatoscopic"), help="what kind of photo it is")
+    add("--modality", choices=tuple(KINDS), help=f"what kind of photo it is: {_KINDS}")
     add("--pixels-per-mm", type=float, metavar="N", help="the photo's scale; without it nothing is in millimetres")
     add("-k", type=int, metavar="N", help="how many similar cases, 1 to 50 (5)")
     url = os.environ.get("DERMSERVE_URL", DEFAULT_URL)

@@ -11,16 +11,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-_DECISIONS = {"answer": "green", "set": "yellow", "abstain": "yellow"}
-_REASONS = {
-    "synthetic_index": "the service runs on generated skin: no disease is named from it",
-    "unusable_photo": "nothing can be seen on this photo",
-    "no_colours": "the photo's colours say nothing of the skin",
-    "modality_conflict": "the photo is not of the kind that was stated",
-    "not_calibrated": "how often its answers are right has not been measured for this index",
-    "cosmetic_mode": "the service names no disease",
-    "not_skin": "this is not a photo of skin",
-}
+from client.words import kind_of_photo, plain, quantity, reason
+
+_HEADLINES = {"answer": ("Answer", "green"), "set": ("One of these", "yellow")}
+_NOTHING = "No condition is named."
+_LESION_ONLY = "Similar cases name no condition. A model for dermatoscopic photos gives the probabilities below."
 _MOST_MEASUREMENTS = 24
 
 Answer = Mapping[str, Any]
@@ -50,16 +45,17 @@ def _decision(answer: Answer) -> Text:
     text = Text()
     if answer.get("mock"):
         text.append("MOCK: nothing here was measured. ", style="bold red")
-    text.append({"answer": "Answer", "set": "One of these", "abstain": "No verdict"}.get(kind, kind), style="bold")
-    text.stylize(_DECISIONS.get(kind, ""))
-    if decision.get("set"):
-        text.append(": " + ", ".join(decision["set"]))
+    headline, colour = _HEADLINES.get(kind, (_LESION_ONLY if answer.get("lesion") else _NOTHING, "yellow"))
+    text.append(headline, style="bold")
+    text.stylize(colour)
+    if kind in _HEADLINES:
+        text.append(": " + ", ".join(decision.get("set") or []))
     if decision.get("coverage") is not None:
         text.append(f" (right in {decision['coverage']:.0%} of cases)")
-    for reason in decision.get("reasons") or []:
-        text.append(f"\n  {_REASONS.get(reason, reason)}")
+    for code in decision.get("reasons") or []:
+        text.append(f"\n  {reason(code)}")
     modality = (answer.get("modality") or {}).get("label")
-    return text.append(f"\n  kind of photo: {modality.replace('_', '-')}") if modality else text
+    return text.append(f"\n  kind of photo: {kind_of_photo(modality)}") if modality else text
 
 
 def _quality(quality: Answer) -> Iterator[RenderableType]:
@@ -68,18 +64,27 @@ def _quality(quality: Answer) -> Iterator[RenderableType]:
 
 
 def _tone(tone: Answer | None) -> Iterator[RenderableType]:
-    if tone:
-        yield _heading("Skin tone")
-        yield Text(
-            f"  ITA {_number(tone.get('ita_deg'))}° ({tone.get('ita_category')}), Fitzpatrick about "
-            f"{tone.get('fitzpatrick_estimate')}, Monk about {tone.get('monk_estimate')}"
-        )
+    if not tone:
+        return
+    ita, category = tone.get("ita_deg"), tone.get("ita_category")
+    known = [f"ITA {_number(ita)}°" + (f" ({category})" if category else "")] if ita is not None else []
+    for scale, field in (("Fitzpatrick", "fitzpatrick_estimate"), ("Monk", "monk_estimate")):
+        if tone.get(field) is not None:
+            known.append(f"{scale} about {tone[field]}")
+    yield _heading("Skin tone")
+    yield Text(f"  {', '.join(known) or 'not measured'}")
 
 
 def _conditions(conditions: list[Answer]) -> Iterator[RenderableType]:
     if conditions:
         yield _heading("Conditions of similar cases")
-        yield _bars([(one["name"], one.get("icd_10"), one.get("probability"), one.get("band")) for one in conditions])
+        yield _bars([(one["name"], one.get("icd_10"), _probability(one), one.get("band")) for one in conditions])
+
+
+def _probability(condition: Answer) -> float | None:
+    """The calibrated one, where the index has a calibration."""
+    calibrated: float | None = condition.get("calibrated_probability")
+    return condition.get("probability") if calibrated is None else calibrated
 
 
 def _lesion(lesion: Answer | None) -> Iterator[RenderableType]:
@@ -106,9 +111,9 @@ def _measurements(measurements: list[Answer]) -> Iterator[RenderableType]:
     if measurements:
         table = _table("measurement", "value", "±", "region", "percentile")
         for one in measurements[:_MOST_MEASUREMENTS]:
-            value = f"{_number(one.get('value'))} {one.get('unit') or ''}".strip()
-            spread, score = _number(one.get("uncertainty")), _number(one.get("score"), 0)
-            table.add_row(one["name"].replace("_", " "), value, spread, one.get("region", ""), score)
+            unit, region = one.get("unit"), plain(one.get("region") or "")
+            value, spread = quantity(one.get("value"), unit), quantity(one.get("uncertainty"), unit)
+            table.add_row(plain(one["name"]), value, spread, region, _number(one.get("score"), 0))
         yield _heading("Measurements")
         yield table
         if len(measurements) > _MOST_MEASUREMENTS:

@@ -29,6 +29,7 @@ if not response.ok:
     sys.exit(f"{response.status_code}: {answer['error']['message']}")
 for problem in answer["quality"]["problems"]:
     print("problem:", problem["message"], problem["advice"])
-print("tone:", answer["skin"]["tone"]["ita_category"])
-print("decision:", answer["decision"]["kind"], answer["decision"]["reasons"])
+tone = answer["skin"]["tone"] or {}  # null where no skin was measured
+print("tone:", tone.get("ita_category") or "not measured")
+print("decision:", answer["decision"]["kind"], answer["decision"]["set"], answer["decision"]["reasons"])
 print(answer["disclaimer"])

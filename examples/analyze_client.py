@@ -11,6 +11,7 @@ try:
     answer = client.analyze(sys.argv[1], age=54, sex="female", body_site="arm")
 except ClientError as error:
     sys.exit(f"{error.status}: {error.message}")
-print("tone:", answer["skin"]["tone"]["ita_category"])
-print("decision:", answer["decision"]["kind"], answer["decision"]["reasons"])
+tone = answer["skin"]["tone"] or {}  # null where no skin was measured
+print("tone:", tone.get("ita_category") or "not measured")
+print("decision:", answer["decision"]["kind"], answer["decision"]["set"], answer["decision"]["reasons"])
 print(answer["disclaimer"])

@@ -171,8 +171,9 @@ class SimilarCase:
 @dataclass(frozen=True)
 class Condition:
     """A named condition. ``probability`` is its share of the similarity-weighted vote, 0–1; ``calibrated_probability``
-    what the index's calibration makes of it, None where there is none. ``agreement``: how far the dermatologists of
-    its evidence agreed, 0–1: the vote-weighted mean of the shares that named their case's leading condition."""
+    what the index's calibration makes of it, None where there is none. ``band`` is that of the calibrated probability,
+    or of the share where there is none. ``agreement``: how far the dermatologists of its evidence agreed, 0–1: the
+    vote-weighted mean of the shares that named their case's leading condition."""
 
     name: str
     icd_10: str | None

@@ -59,15 +59,17 @@ class Tally:
                     self.shares[name], self._cited[name] = weight * part, [place]
 
     def conditions(self, calibrated: Mapping[str, float] | None = None) -> tuple[Condition, ...]:
-        """By their share of the vote, largest first. The cases that hold a condition are its evidence, most similar
-        first. ``calibrated``: condition → calibrated probability, where there are any."""
-        ranked = sorted(self.shares.items(), key=lambda item: (-item[1], item[0]))
+        """The likeliest first, with the band of its probability: the ``calibrated`` one (condition → 0–1) where there
+        are any, otherwise its share of the vote. The cases that hold a condition are its evidence, most similar
+        first."""
+        probabilities = self.shares if calibrated is None else calibrated
+        ranked = sorted(self.shares.items(), key=lambda item: (-probabilities[item[0]], item[0]))
         return tuple(
             Condition(
                 name,
                 icd_10(name),
                 share,
-                band(share),
+                band(probabilities[name]),
                 tuple([self._voters[place].ballot.case_id for place in self._cited[name]]),
                 None if calibrated is None else calibrated[name],
                 self._agreement(self._cited[name]),

@@ -85,7 +85,8 @@ class Skin(Wire):
 
 class Condition(Wire):
     """``probability`` is the raw share of the similar cases' vote, 0–1, ``calibrated_probability`` what the index's
-    calibration makes of it; ``agreement``, 0–1, is how far the dermatologists of the cases in ``evidence`` agreed."""
+    calibration makes of it; ``band`` is that of the calibrated one where there is one. ``agreement``, 0–1, is how far
+    the dermatologists of the cases in ``evidence`` agreed."""
 
     name: str
     icd_10: str | None

@@ -14,7 +14,7 @@ import numpy as np
 from ml.values import RGB
 
 #: codes of chroma at a luma of 128 by which a tenth of a photo with colours is away from the fit, at least
-LEAST_SPREAD = 1.1
+LEAST_SPREAD = 1.0
 #: pixels of a block that is averaged, which takes away the noise of chroma that JPEG stores in blocks of 16
 _BLOCK = 16
 _LEAST_BLOCKS = 100

@@ -88,6 +88,12 @@ def start_mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 
 
 @pytest.fixture(scope="session")
+def canned(start_mock: Callable[..., Server]) -> Server:
+    """The service with canned answers, set as its users set it."""
+    return start_mock()
+
+
+@pytest.fixture(scope="session")
 def portrait() -> bytes:
     """A photo of a face, in the public domain."""
     buffer = io.BytesIO()

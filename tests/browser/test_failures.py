@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Route, expect
 
+from ml.errors import ImageError
 from tests.browser.visit import Visit, photo_file
 from tests.e2e.server import ANALYZE, Server, skin_photo
+from web.errors import STATUS
 
 Begin = Callable[..., Visit]
 KEY = "a-key-of-a-test-that-is-long"
@@ -128,6 +130,38 @@ def test_an_answer_that_is_not_ours(visit: Begin, status: int, title: str) -> No
     failure = begun.fail()
     expect(failure.get_by_role("heading")).to_contain_text(title)
     assert "<h1>" not in failure.inner_text()
+
+
+def refusal(status: int, error: dict[str, object]) -> Callable[[Route], None]:
+    """The service refuses every photo with ``error``."""
+    return lambda route: route.fulfill(status=status, json={"error": error})
+
+
+SPEAKS_OF_PHOTOS = [ImageError, *ImageError.__subclasses__()]
+CODES = [(status, code, kind in SPEAKS_OF_PHOTOS) for kind, (status, code) in STATUS.items()]
+
+
+def test_the_page_has_its_own_words_for_what_the_api_says(visit: Begin, canned: Server) -> None:
+    begun = visit(canned).open().choose(skin_photo())
+    for status, code, shown in CODES:
+        error = {"code": code, "message": "Words of the API.", "details": {"max_pixels": 5}}
+        begun.page.route(f"**{ANALYZE}", refusal(status, error))
+        failure = begun.fail()
+        assert ("Words of the API." in failure.inner_text()) == shown, code
+        begun.page.unroute(f"**{ANALYZE}")
+
+
+@pytest.mark.parametrize("code", ["bad_field", "impossible_value"])
+@pytest.mark.parametrize(
+    ("field", "name"), [("pixels_per_mm", "“Pixels for each millimetre of skin”"), ("k", "One of the details")]
+)
+def test_a_detail_that_the_service_refuses_is_named_as_on_the_page(
+    visit: Begin, canned: Server, code: str, field: str, name: str
+) -> None:
+    begun = visit(canned).open().choose(skin_photo())
+    error = {"code": code, "message": f"{field} must be another.", "details": {"field": field}}
+    begun.page.route(f"**{ANALYZE}", refusal(422, error))
+    expect(begun.fail()).to_contain_text(f"{name} has a value that the service does not accept")
 
 
 def test_an_analysis_can_be_cancelled(visit: Begin) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -14,11 +16,6 @@ from tests.browser.visit import Visit, photo_file
 from tests.e2e.server import Server, skin_photo
 
 Begin = Callable[..., Visit]
-
-
-@pytest.fixture(scope="package")
-def canned(start_mock: Callable[..., Server]) -> Server:
-    return start_mock()
 
 
 def test_a_face_is_shown_with_its_zones(visit: Begin, portrait: bytes, screenshots: Path) -> None:
@@ -63,6 +60,95 @@ def test_the_lesion_part_begins_with_its_caveat_and_gives_no_verdict(visit: Begi
     )
     assert len(colours) == 7
     assert len(set(colours)) == 1
+
+
+def edited(change: Callable[[dict[str, Any]], None]) -> Callable[[Route], None]:
+    """The service's own answer, changed."""
+
+    def fulfil(route: Route) -> None:
+        answer = route.fetch().json()
+        change(answer)
+        route.fulfill(json=answer)
+
+    return fulfil
+
+
+def abstain(answer: dict[str, Any]) -> None:
+    answer["decision"] = {"kind": "abstain", "set": [], "coverage": None, "reasons": ["dermatoscopic_photo"]}
+    answer["conditions"] = []
+
+
+@pytest.mark.parametrize("lesion", [True, False])
+def test_the_headline_does_not_contradict_the_lesion_model(visit: Begin, canned: Server, lesion: bool) -> None:
+    def change(answer: dict[str, Any]) -> None:
+        abstain(answer)
+        answer["lesion"] = answer["lesion"] if lesion else None
+
+    begun = visit(canned).open().choose(skin_photo())
+    begun.page.route("**/api/analyze/skin", edited(change))
+    begun.analyse()
+    with_lesion = "Similar cases name no condition. A model for dermatoscopic photos gives the probabilities below."
+    expect(begun.page.locator(".verdict")).to_have_text(with_lesion if lesion else "No condition is named.")
+    expect(begun.page.locator(".lesion")).to_have_count(int(lesion))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("lesion_close_up", "One lesion, close up"),
+        ("close_up", "Skin"),
+        ("dermatoscopic", "Through a dermatoscope"),
+        ("face", "Face"),
+    ],
+)
+def test_a_kind_of_photo_is_chosen_and_shown_in_the_same_words(
+    visit: Begin, canned: Server, kind: str, words: str
+) -> None:
+    begun = visit(canned).open().choose(skin_photo())
+    begun.page.get_by_label("Kind of photo").select_option(words)
+    begun.page.route("**/api/analyze/skin", edited(lambda answer: answer["modality"].update(label=kind)))
+    answer = begun.analyse()
+    assert answer["modality"]["stated"] == kind
+    expect(begun.page.locator(".report-head .hint")).to_contain_text(re.compile(f"^{words} ·"))
+
+
+@pytest.mark.parametrize(
+    ("unit", "shown"),
+    [
+        ("index", ("Erythema index", "0.430", "0.430")),
+        ("1", ("Erythema index", "0.430", "0.430")),
+        ("°", ("Erythema index °", "0.430", "0.430°")),
+        ("L*", ("Erythema index L*", "0.430", "0.430\u00a0L*")),
+        ("share of skin", ("Erythema index %", "43", "43\u00a0%")),
+    ],
+)
+def test_a_unit_is_written_once_and_none_for_what_has_no_dimension(
+    visit: Begin, canned: Server, unit: str, shown: tuple[str, str, str]
+) -> None:
+    def change(answer: dict[str, Any]) -> None:
+        one = {"name": "erythema_index", "value": 0.43, "unit": unit, "uncertainty": None}
+        for measured in (answer["skin"], *answer["skin"]["zones"]):
+            measured["measurements"] = [measured["measurements"][0] | one]
+
+    begun = visit(canned).open().choose(skin_photo())
+    begun.page.route("**/api/analyze/skin", edited(change))
+    begun.analyse()
+    head, cell, text = shown
+    expect(begun.page.locator(".zones thead th").nth(1)).to_have_text(re.compile(f"^{re.escape(head)} ?$"))
+    expect(begun.page.locator(".zones tbody td")).to_have_text(cell)
+    expect(begun.page.locator(".measures tbody td").first).to_have_text(text)
+
+
+def test_conditions_are_shown_with_one_set_of_numbers(visit: Begin, canned: Server) -> None:
+    def calibrate(answer: dict[str, Any]) -> None:
+        answer["conditions"][0] |= {"probability": 0.61, "calibrated_probability": 0.23, "band": "possible"}
+
+    begun = visit(canned).open().choose(skin_photo())
+    begun.page.route("**/api/analyze/skin", edited(calibrate))
+    begun.analyse()
+    first = begun.page.locator(".condition").first
+    expect(first).to_contain_text("23\u00a0%")
+    expect(first).not_to_contain_text("61")
 
 
 def test_tone_measures_and_provenance_are_the_answers_own(visit: Begin) -> None:
@@ -182,16 +268,13 @@ def test_overlays_are_asked_for_and_can_be_drawn_one_by_one(visit: Begin, screen
     page.screenshot(path=screenshots / "overlays.png", full_page=True)
 
 
-def answer_with_ranges(route: Route) -> None:
-    """The service's own answer, with ranges of the tone."""
-    answer = route.fetch().json()
+def with_ranges(answer: dict[str, Any]) -> None:
     answer["skin"]["tone"] |= {"monk_range": [2, 4], "fitzpatrick_range": [1, 3], "ita_corrected_deg": 12.5}
-    route.fulfill(json=answer)
 
 
 def test_ranges_of_the_tone_are_drawn_where_they_are_known(visit: Begin) -> None:
     begun = visit().open().choose(skin_photo())
-    begun.page.route("**/api/analyze/skin", answer_with_ranges)
+    begun.page.route("**/api/analyze/skin", edited(with_ranges))
     begun.analyse()
     expect(begun.page.locator(".monk .within")).to_have_text(["2", "3", "4"])
     expect(begun.page.locator(".tone")).to_contain_text("(2–4)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
@@ -17,6 +18,9 @@ _EXPECTED = (
 )
 #: long, for a machine that does much else; every wait ends as soon as what it waits for is there
 PATIENCE_MS = 60_000
+
+#: what is on a page by mistake: values that a script printed, names and settings of the API
+_LEFTOVERS = re.compile(r"false|null|undefined|NaN|\[object|\w+_\w+|\w+=\w+")
 
 _TRANSFER = """([name, type, data]) => {
     const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
@@ -63,6 +67,7 @@ class Visit:
             self.page.click("#analyse")
         answer: dict[str, Any] = sent.value.json()
         expect(self.page.locator("#report")).to_be_visible()
+        assert _LEFTOVERS.findall(self.page.locator("#report").inner_text()) == []
         return answer
 
     def fail(self) -> Locator:
@@ -70,6 +75,7 @@ class Visit:
         self.page.click("#analyse")
         failure = self.page.locator("#failure")
         expect(failure).to_be_visible()
+        assert _LEFTOVERS.findall(failure.inner_text()) == []
         return failure
 
     def barriers(self) -> list[str]:

@@ -41,7 +41,14 @@ def node_or_skip() -> str:
 def test_the_command_prints_an_analysis(server: Server, photo: Path) -> None:
     done = run(sys.executable, "-m", "client", photo, "--url", server.url, "--age", 54, "--body-site", "arm")
     assert done.returncode == 0, done.stderr
-    for text in ("No verdict", "generated skin", "Skin tone", "Similar cases", "Lesion classes (sklesion)", "doctor"):
+    for text in (
+        "Similar cases name no condition",
+        "generated skin",
+        "Skin tone",
+        "Similar cases",
+        "Lesion classes (sklesion)",
+        "doctor",
+    ):
         assert text in done.stdout
 
 

@@ -4,7 +4,17 @@ const SVG = "http://www.w3.org/2000/svg";
 
 export const byId = (id) => document.getElementById(id);
 
-/** An element with properties, attributes (names with a dash, `role`, `for`) and children; null children are left out. */
+/** `children` in one list, without those that are null, undefined, false or "": what `condition && element` gives. */
+export function present(...children) {
+  return children.flat().filter((child) => child !== null && child !== undefined && child !== false && child !== "");
+}
+
+/** Put `children` in the place of what `element` holds; absent ones are left out. */
+export function fill(element, ...children) {
+  element.replaceChildren(...present(...children));
+}
+
+/** An element with properties, attributes (names with a dash, `role`, `for`) and children; absent ones are left out. */
 export function el(tag, options = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(options)) {
@@ -15,7 +25,7 @@ export function el(tag, options = {}, ...children) {
     else if (name.includes("-") || !(name in element)) element.setAttribute(name, value);
     else element[name] = value;
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...present(...children));
   return element;
 }
 
@@ -23,7 +33,7 @@ export function el(tag, options = {}, ...children) {
 export function svg(tag, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
+  element.append(...present(...children));
   return element;
 }
 

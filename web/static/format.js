@@ -20,15 +20,30 @@ export function percent(share) {
   return `${Math.round(share * 100)}${SPACE}%`;
 }
 
+/** A unit as it stands in a table's head; empty for what has no dimension. */
+export function unitName(unit) {
+  if (isShare(unit)) return "%";
+  return ["1", "index"].includes(unit) ? "" : unit;
+}
+
+/** A value without its unit, for a column that has `unitName` in its head. */
+export function amount({ value, unit }) {
+  if (value === null || !isShare(unit)) return number(value);
+  return percent(value).replace(`${SPACE}%`, "");
+}
+
 /** {value, unit, uncertainty} as one text. */
 export function quantity({ value, unit, uncertainty }) {
   if (value === null) return NONE;
-  if (unit.startsWith("share")) return percent(value);
-  const sign = ["1", "index"].includes(unit) ? "" : unit === "°" ? unit : `${SPACE}${unit}`;
+  if (isShare(unit)) return percent(value);
+  const name = unitName(unit);
+  const sign = name && name !== "°" ? `${SPACE}${name}` : name;
   if (!uncertainty) return `${number(value)}${sign}`;
   const digits = Math.min(3, Math.max(0, 1 - Math.floor(Math.log10(uncertainty)))); // two significant ones of the uncertainty
   return `${value.toFixed(digits).replace("-", MINUS)} ± ${uncertainty.toFixed(digits)}${sign}`;
 }
+
+const isShare = (unit) => unit.startsWith("share");
 
 /** Two ends as a range, one number where they are the same; empty without a range. */
 export function range(ends, show = String) {

@@ -1,4 +1,4 @@
-// Joins the parts: photos are gathered, sent, and their analysis is shown.
+// Joins the parts: photos are gathered and sent, their analysis is shown, and the next one begins.
 
 import { byId } from "./dom.js";
 import { prepareCamera } from "./intake/camera.js";
@@ -6,15 +6,25 @@ import { gather } from "./intake/gather.js";
 import { showPreviews } from "./intake/previews.js";
 import { Views } from "./intake/views.js";
 import { Submission } from "./request/submission.js";
-import { showReport } from "./report/report.js";
+import { clearReport, showReport } from "./report/report.js";
 
 const form = byId("form");
 const views = new Views(3);
-const submission = new Submission(form, views, { onAnswer: (answer, sent) => showReport(answer, sent, explainAgain) });
+const submission = new Submission(form, views, { onAnswer });
 
-function explainAgain() {
-  form.elements.explain.checked = true;
-  submission.send();
+function onAnswer(answer, files) {
+  views.answer(files);
+  showReport(answer, files, { explain: () => submission.explain(), startAnew });
+}
+
+/** Empty the page for another photo. The key is the visitor's, not the photo's: it stays. */
+function startAnew() {
+  const key = byId("key").value;
+  form.reset();
+  byId("key").value = key;
+  views.clear();
+  clearReport();
+  byId("file").focus();
 }
 
 gather(views);

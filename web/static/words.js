@@ -16,7 +16,13 @@ const REASONS = {
   tone_unknown: "The skin tone could not be estimated, so the figures are those of all tones together.",
   tone_group_too_few: "There are too few labelled cases of this skin tone, so the figures are those of all tones together.",
 };
-const MODALITIES = { face: "A face", close_up: "A close-up of skin", dermatoscopic: "A dermatoscopic photo", not_skin: "Not skin" };
+const MODALITIES = {
+  face: "Face",
+  lesion_close_up: "One lesion, close up",
+  close_up: "Skin",
+  dermatoscopic: "Through a dermatoscope",
+  not_skin: "Not skin",
+};
 const MEASURES = {
   skin_coverage: "Skin in the photo",
   ita: "Typology angle (ITA)",

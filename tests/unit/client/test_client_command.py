@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,60 @@ def test_the_table_says_what_a_person_wants_to_know(
     assert said.index("Melanoma") < said.index("Nevus")  # the likelier first
 
 
+def lines_of(answer: dict[str, Any], service: Script, photo: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What is printed for ``answer``, with single spaces and without the frame."""
+    service.answers = [(200, {}, answer)]
+    assert main([str(photo), "--url", service.url]) == 0
+    return [" ".join(line.strip("│ ").split()) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize("lesion", [ANSWER["lesion"], None])
+def test_the_headline_does_not_contradict_the_lesion_model(
+    service: Script, photo: Path, capsys: pytest.CaptureFixture[str], lesion: dict[str, Any] | None
+) -> None:
+    decision = {"kind": "abstain", "set": [], "coverage": None, "reasons": ["dermatoscopic_photo"]}
+    lines = lines_of(ANSWER | {"decision": decision, "lesion": lesion}, service, photo, capsys)
+    with_lesion = "Similar cases name no condition. A model for dermatoscopic photos gives the probabilities below."
+    assert (with_lesion if lesion else "No condition is named.") in lines
+    assert ("Melanoma C43.9" in "\n".join(lines)) == (lesion is not None)
+
+
+def test_conditions_are_printed_with_their_calibrated_probability(
+    service: Script, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (condition,) = ANSWER["conditions"]
+    calibrated = condition | {"calibrated_probability": 0.23, "band": "possible"}
+    (line,) = (
+        one
+        for one in lines_of(ANSWER | {"conditions": [calibrated]}, service, photo, capsys)
+        if one.startswith("Eczema L30.9")
+    )
+    assert line.endswith("23.0% possible")
+    assert "62" not in line
+
+
+def test_a_tone_that_was_not_measured(service: Script, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tone = {"ita_deg": 12.5, "ita_category": None, "fitzpatrick_estimate": None, "monk_estimate": 6, "caveat": ""}
+    measurements = ANSWER["skin"]["measurements"]
+    lines = lines_of(ANSWER | {"skin": {"tone": tone, "measurements": measurements}}, service, photo, capsys)
+    assert "ITA 12.50°, Monk about 6" in lines
+    nothing = dict.fromkeys(tone)
+    lines = lines_of(ANSWER | {"skin": {"tone": nothing, "measurements": measurements}}, service, photo, capsys)
+    assert lines[lines.index("Skin tone") + 1] == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("unit", "printed"),
+    [("index", "0.75 0.50"), ("1", "0.75 0.50"), ("°", "0.75° 0.50°"), ("share of skin", "75.0% 50.0%")],
+)
+def test_what_has_no_dimension_is_printed_without_a_unit(
+    service: Script, photo: Path, capsys: pytest.CaptureFixture[str], unit: str, printed: str
+) -> None:
+    one = {"name": "erythema_index", "value": 0.75, "unit": unit, "region": "skin", "uncertainty": 0.5, "score": None}
+    lines = lines_of(ANSWER | {"skin": {"tone": None, "measurements": [one]}}, service, photo, capsys)
+    assert f"erythema index {printed} skin –" in lines
+
+
 def test_an_answer_with_almost_nothing_in_it(service: Script, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     service.answers = [(200, {}, {"success": True, "mock": True, "skin": {"tone": None}, "lesion": None})]
     assert main([str(photo), "--url", service.url]) == 0
@@ -62,12 +117,12 @@ def test_json_is_the_answer_itself(service: Script, photo: Path, capsys: pytest.
 
 
 def test_fields_are_passed_on(service: Script, photo: Path) -> None:
-    arguments = ["--age", "54", "--sex", "female", "--body-site", "arm", "--modality", "close_up", "-k", "3"]
+    arguments = ["--age", "54", "--sex", "female", "--body-site", "arm", "--modality", "lesion_close_up", "-k", "3"]
     arguments += ["--pixels-per-mm", "12.5"]
     main([str(photo), "--url", service.url, "--key", "k" * 16, *arguments])
     ((headers, body),) = service.asked
     assert headers["X-API-Key"] == "k" * 16
-    sent = {"age": "54.0", "sex": "female", "body_site": "arm", "modality": "close_up", "k": "3"}
+    sent = {"age": "54.0", "sex": "female", "body_site": "arm", "modality": "lesion_close_up", "k": "3"}
     sent["pixels_per_mm"] = "12.5"
     for name, value in sent.items():
         assert f'name="{name}"\r\n\r\n{value}\r\n'.encode() in body

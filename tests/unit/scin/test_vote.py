@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scin.manifest import Vote
-from scin.vote import Ballot, Voter, band, vote
+from scin.vote import Ballot, Tally, Voter, band, vote
 
 
 def neighbour(case_id: str, similarity: float, **differential: float) -> Voter:
@@ -61,6 +61,12 @@ def test_conditions_carry_their_code_where_it_is_unambiguous() -> None:
 )
 def test_bands(probability: float, name: str) -> None:
     assert band(probability) == name
+
+
+def test_the_calibrated_probability_gives_order_and_band_where_there_is_one() -> None:
+    tally = Tally([neighbour("1", 0.5, Eczema=0.6, Acne=0.4)], Vote())
+    found = tally.conditions({"Eczema": 0.2, "Acne": 0.4})
+    assert [(c.name, c.band) for c in found] == [("Acne", "high"), ("Eczema", "possible")]
 
 
 differentials = st.dictionaries(st.sampled_from("ABCDEF"), st.floats(0.01, 1), max_size=4)

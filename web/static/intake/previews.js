@@ -1,20 +1,19 @@
 // Shows the chosen photos, with a button to take each out again.
 
-import { announce, byId, el } from "../dom.js";
-import { clearFailure, showFailure } from "../request/failures.js";
+import { announce, byId, el, fill } from "../dom.js";
+import { showFailure } from "../request/failures.js";
 
 export function showPreviews(views) {
   views.addEventListener("change", () => {
-    byId("previews").replaceChildren(...views.all.map((view, index) => preview(views, view, index)));
+    fill(byId("previews"), views.all.map((view, index) => preview(views, view, index)));
     byId("drop").classList.toggle("filled", views.all.length > 0);
     const count = views.all.length;
     announce(count ? `${count} ${count === 1 ? "photo" : "photos"} chosen.` : "No photo chosen.");
-    if (count) clearFailure();
   });
-  views.addEventListener("refused", (event) => {
-    // after "change", which clears what was said before
-    queueMicrotask(() => showFailure({ title: "Not added", message: event.detail }));
-  });
+  for (const type of ["change", "answered"]) {
+    views.addEventListener(type, () => { byId("another-view").hidden = !views.canGrow; });
+  }
+  views.addEventListener("refused", (event) => showFailure({ title: "Not added", message: event.detail }));
 }
 
 function preview(views, view, index) {

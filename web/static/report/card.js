@@ -1,10 +1,10 @@
 // The frame of a part of the report.
 
-import { el } from "../dom.js";
+import { el, present } from "../dom.js";
 
 /** A titled section; null where there is nothing to show, so that no empty frame appears. */
 export function card(title, { name = "", intro = null } = {}, ...children) {
-  const content = children.flat().filter(Boolean);
+  const content = present(...children);
   if (!content.length) return null;
   return el("section", { class: `card ${name}` }, el("h3", {}, title), intro && el("p", { class: "hint" }, intro), ...content);
 }

@@ -11,18 +11,16 @@ const INTRO = "A vote of the similar cases, by how similar they are. High is a t
 export function conditions(answer) {
   return card("Conditions of similar cases", { name: "conditions", intro: answer.conditions.length ? INTRO : null },
     answer.conditions.map((condition) => {
-      const calibrated = condition.calibrated_probability ?? null;
-      const share = calibrated ?? condition.probability;
+      const share = condition.calibrated_probability ?? condition.probability;
       return el("div", { class: `condition ${condition.band}` },
-        bar(condition.name, share, percent(share), { note: note(condition, calibrated) }),
+        bar(condition.name, share, percent(share), { note: note(condition) }),
         evidence(condition.evidence));
     }));
 }
 
-function note(condition, calibrated) {
+function note(condition) {
   const parts = [band(condition.band)];
   if (condition.icd_10) parts.push(`ICD-10 ${condition.icd_10}`);
-  if (calibrated !== null) parts.push(`calibrated; share of the vote ${percent(condition.probability)}`);
   if (typeof condition.agreement === "number") parts.push(`agreement of dermatologists ${percent(condition.agreement)}`);
   return parts.join(" · ");
 }

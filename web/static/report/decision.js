@@ -5,10 +5,12 @@ import { percent } from "../format.js";
 import { plain, reason } from "../words.js";
 import { card } from "./card.js";
 
+const LESION_ONLY = "Similar cases name no condition. A model for dermatoscopic photos gives the probabilities below.";
+
 export function decision(answer) {
   const { kind, set, reasons } = answer.decision;
   return card("What it says", { name: `decision ${kind}` },
-    el("p", { class: "verdict" }, verdict(answer.decision)),
+    el("p", { class: "verdict" }, verdict(answer)),
     set.length > 1 && el("ul", { class: "set" }, ...set.map((name) => el("li", {}, name))),
     coverage(answer.decision),
     reasons.length > 0 && el("ul", { class: "reasons" }, ...reasons.map((code) => el("li", {}, reason(code)))),
@@ -16,10 +18,10 @@ export function decision(answer) {
     ...answer.notes.map((note) => el("p", { class: "hint" }, note)));
 }
 
-function verdict({ kind, set }) {
-  if (kind === "answer") return `Most like: ${set[0]}.`;
-  if (kind === "set") return set.length === 1 ? `Most like: ${set[0]}.` : "Most like one of these:";
-  return "It names no condition.";
+/** A condition is named only where the decision names it, and a lesion model's probabilities are never passed over. */
+function verdict({ decision: { kind, set }, lesion }) {
+  if (kind === "abstain") return lesion ? LESION_ONLY : "No condition is named.";
+  return set.length === 1 ? `Most like: ${set[0]}.` : "Most like one of these:";
 }
 
 function coverage({ kind, coverage: share, group }) {

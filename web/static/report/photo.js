@@ -5,7 +5,7 @@ import { number } from "../format.js";
 import { overlay, plain } from "../words.js";
 import { card } from "./card.js";
 
-export function photo(answer, urls, spotlight, explainAgain) {
+export function photo(answer, urls, spotlight, explain) {
   const { width, height } = answer.image;
   const layers = [...zoneLayer(answer.skin.zones, spotlight), ...(answer.overlays ?? []).filter((one) => one.name !== "zones").map(imageLayer)];
   const picture = el("img", { src: urls[0], alt: "The photo that was analysed", class: "base" });
@@ -16,7 +16,7 @@ export function photo(answer, urls, spotlight, explainAgain) {
     el("figure", {}, frame, el("figcaption", { class: "hint" }, `${width} × ${height} pixels, ${answer.image.format}`)),
     layers.length > 0 && toggles(layers, frame),
     others.length > 0 && el("div", { class: "other-views" }, ...others),
-    !answer.overlays?.length && explainAgain && el("button", { type: "button", class: "button no-print", onclick: explainAgain },
+    !answer.overlays?.length && el("button", { type: "button", class: "button no-print", onclick: explain },
       "Show skin, pigment and where the models looked"));
 }
 

@@ -1,7 +1,7 @@
 // The face by zones: one row a zone, one column a measure. A row lights its zone up on the photo.
 
 import { el } from "../dom.js";
-import { number } from "../format.js";
+import { amount, unitName } from "../format.js";
 import { measure, plain } from "../words.js";
 import { card } from "./card.js";
 
@@ -14,14 +14,14 @@ export function zones(found, spotlight) {
     el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Table of the zones" },
       el("table", { class: "matrix" },
         el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Zone"),
-          ...names.map((name) => el("th", { scope: "col" }, measure(name), " ", el("span", { class: "unit" }, unit(name)))))),
+          ...names.map((name) => el("th", { scope: "col" }, measure(name), " ", el("span", { class: "unit" }, unitName(unit(name))))))),
         el("tbody", {}, ...found.map((zone) => row(zone, names, found, spotlight))))));
 }
 
 function row(zone, names, all, spotlight) {
   const cells = names.map((name) => {
     const one = zone.measurements.find((candidate) => candidate.name === name);
-    return el("td", { vars: { "--heat": heat(one?.value, name, all) } }, number(one?.value));
+    return el("td", { vars: { "--heat": heat(one?.value, name, all) } }, amount(one ?? { value: null }));
   });
   const show = (name) => spotlight.dispatchEvent(new CustomEvent("zone", { detail: name }));
   const button = el("button", {

@@ -1,61 +1,93 @@
 // What went wrong, in words that say what to do.
 
-import { byId, el } from "../dom.js";
+import { byId, el, fill } from "../dom.js";
 
-const TITLES = {
-  0: "The service could not be reached",
-  400: "The request could not be read",
-  401: "A key is needed",
-  408: "The upload was too slow",
-  413: "The photo is too large",
-  415: "This kind of file cannot be read",
-  422: "The photo or a detail cannot be used",
-  429: "Too many requests",
-  503: "The service is busy",
-  504: "The analysis took too long",
+// What the service can say, by its code. Its messages speak to programs: only those without one here are shown.
+const TOO_LARGE = { title: "The photo is too large", advice: "Choose a smaller version of the photo." };
+const INCOMPLETE = { title: "The photo did not arrive whole", message: "The connection broke off while it was sent. Try again." };
+const BAD_DETAIL = { title: "A detail cannot be used" };
+const CODES = {
+  empty_image: { title: "The photo is empty", advice: "Choose the original photo." },
+  unsupported_image: { title: "This kind of file cannot be read", advice: "Save it as JPEG or PNG and try again." },
+  damaged_image: { title: "The photo is damaged" },
+  image_too_small: { title: "The photo is too small" },
+  bad_image: { title: "The photo cannot be used" },
+  too_many_pixels: TOO_LARGE,
+  body_too_large: { ...TOO_LARGE, message: "It is larger than the service accepts." },
+  no_image: { title: "No photo arrived", message: "Choose the photo again, then press Analyse." },
+  too_many_images: { title: "Too many photos", message: "One case has at most three. Take one out and try again." },
+  incomplete_body: INCOMPLETE,
+  bad_multipart: INCOMPLETE,
+  bad_field: BAD_DETAIL,
+  impossible_value: BAD_DETAIL,
+  key_required: {
+    title: "A key is needed",
+    message: "This service analyses photos for those who have a key. Enter yours beside the details and try again.",
+  },
+  rate_limited: {
+    title: "Too many requests",
+    message: "More photos came from here than it takes in that time. Yours is still here.",
+  },
+  busy: {
+    title: "The service is busy",
+    message: "It is analysing as many photos as it can at once. Yours is still here; send it again when its turn may come.",
+  },
+  not_ready: { title: "The service is still starting", message: "Its models are being loaded. Your photo is still here." },
+  unavailable: { title: "The service cannot analyse now", message: "Tell whoever runs this service, or try again later." },
 };
-const ADVICE = {
-  0: "Check the connection and try again. The photo is still here.",
-  408: "Try again over a faster connection, or send fewer or smaller photos.",
-  413: "Choose a smaller version of the photo.",
-  415: "Save it as JPEG or PNG and try again.",
-  500: "Try again. If it happens again, tell whoever runs this service the request number below.",
-  504: "Try again in a moment, or send one photo only.",
-};
-const CODE_TITLES = {
-  not_ready: "The service is still starting",
-  unavailable: "The service cannot analyse now",
-  damaged_image: "The photo is damaged",
-  image_too_small: "The photo is too small",
-  impossible_value: "A detail cannot be right",
-};
+const MESSAGE_OF_SERVICE = ["empty_image", "unsupported_image", "damaged_image", "image_too_small", "bad_image", "too_many_pixels"];
 
-// The API's own words for these speak to programs.
-const CODE_MESSAGES = {
-  busy: "It is analysing as many photos as it can at once. Yours is still here; send it again when its turn may come.",
-  rate_limited: "More photos came from here than it takes in that time. Yours is still here.",
-  key_required: "This service analyses photos for those who have a key. Enter yours beside the details and try again.",
+// What a status says by itself, where the code is none of those.
+const STATUSES = {
+  0: {
+    title: "The service could not be reached",
+    message: "No answer came: the network may be down.",
+    advice: "Check the connection and try again. The photo is still here.",
+  },
+  400: { title: "The request could not be read", message: "The service could not read what this page sent. Reload the page and try again." },
+  401: CODES.key_required,
+  408: {
+    title: "The upload was too slow",
+    message: "The service stopped it.",
+    advice: "Try again over a faster connection, or send fewer or smaller photos.",
+  },
+  413: CODES.body_too_large,
+  415: { ...CODES.unsupported_image, message: "The service cannot read the file." },
+  422: { title: "The photo or a detail cannot be used", message: "Check the details, or choose another photo." },
+  429: CODES.rate_limited,
+  500: { advice: "Try again. If it happens again, tell whoever runs this service the request number below." },
+  503: { title: "The service is busy", message: "Your photo is still here; send it again in a moment." },
+  504: {
+    title: "The analysis took too long",
+    message: "The service did not finish in time. Your photo is still here.",
+    advice: "Try again in a moment, or send one photo only.",
+  },
 };
 
 /** What to show of a response: {title, message, advice, requestId}. */
 export function failureOf({ status, answer, requestId }) {
-  const error = answer?.error;
+  const { code, message, details } = answer?.error ?? {};
+  const known = CODES[code] ?? STATUSES[status] ?? {};
   return {
-    title: CODE_TITLES[error?.code] ?? TITLES[status] ?? "Something went wrong",
-    message: CODE_MESSAGES[error?.code] ?? error?.message ?? fallback(status),
-    advice: ADVICE[status] ?? "",
+    title: known.title ?? "Something went wrong",
+    message: wordsOf(code, message, details) ?? known.message ?? `The service answered with an error (status ${status}).`,
+    advice: known.advice,
     requestId: status ? (answer?.request_id ?? requestId) : null,
   };
 }
 
-function fallback(status) {
-  return status ? `The answer could not be understood (status ${status}).` : "No answer came: the network may be down.";
+/** What is wrong with this photo or this detail, where the answer says it. */
+function wordsOf(code, message, details) {
+  if (MESSAGE_OF_SERVICE.includes(code)) return message;
+  if (CODES[code] !== BAD_DETAIL) return null;
+  const label = byId("form").elements[details?.field]?.labels?.[0]?.firstChild.textContent.trim();
+  return `${label ? `“${label}”` : "One of the details"} has a value that the service does not accept. Change it or leave it empty.`;
 }
 
 /** Show a failure; `actions` are elements such as a button to try again. */
-export function showFailure({ title, message, advice = "", requestId = null }, ...actions) {
+export function showFailure({ title, message, advice, requestId }, ...actions) {
   const panel = byId("failure");
-  panel.replaceChildren(
+  fill(panel,
     el("h2", {}, title),
     el("p", {}, message),
     advice && el("p", {}, advice),
@@ -67,5 +99,5 @@ export function showFailure({ title, message, advice = "", requestId = null }, .
 
 export function clearFailure() {
   byId("failure").hidden = true;
-  byId("failure").replaceChildren();
+  fill(byId("failure"));
 }

@@ -1,7 +1,9 @@
 // One analysis from the button to the answer: checks, sends, shows the progress, and tries again where that helps.
+// A case is {files, details}: what was chosen when the button was pressed, and what every try of it sends.
 
 import { announce, byId, el } from "../dom.js";
 import { countdown } from "./countdown.js";
+import { clearReport, hideReport, restoreReport } from "../report/report.js";
 import { clearFailure, failureOf, showFailure } from "./failures.js";
 import { post } from "./transport.js";
 
@@ -18,8 +20,9 @@ export class Submission {
   #views;
   #onAnswer;
   #abort = null;
-  #waiting = null;
+  #stopWaiting = () => {}; // … for a busy service
   #retries = 0;
+  #answered = null; // the case of the last answer
 
   /** `onAnswer(answer, files)` gets an analysis and the photos that it is about. */
   constructor(form, views, { onAnswer }) {
@@ -27,41 +30,62 @@ export class Submission {
     this.#views = views;
     this.#onAnswer = onAnswer;
     byId("cancel").addEventListener("click", () => this.#abort?.abort());
+    // Whoever changes what is to be sent, or opens the camera to do so, says when it is sent.
+    for (const type of ["click", "input"]) byId("controls").addEventListener(type, () => this.#stopWaiting());
+    views.addEventListener("change", () => this.#clear());
   }
 
   /** Send what is chosen now. */
   send() {
-    if (!byId("progress").hidden) return; // one at a time
-    this.#retries = 0;
-    this.#attempt();
-  }
-
-  async #attempt() {
-    this.#waiting?.cancel();
-    clearFailure();
+    this.#clear();
     const files = this.#views.files;
     const problem = this.#problem(files);
-    if (problem) {
-      showFailure(problem);
-      return;
-    }
+    if (problem) showFailure(problem);
+    else this.#begin({ files, details: this.#details() });
+  }
+
+  /** Send the case of the last answer again, and ask for what can be drawn on its photo. */
+  explain() {
+    const { files, details } = this.#answered;
+    this.#begin({ files, details: { ...details, explain: "true" } });
+  }
+
+  #begin(chosen) {
+    if (this.#views.locked) return; // one at a time
+    this.#retries = 0;
+    this.#attempt(chosen);
+  }
+
+  async #attempt(chosen) {
+    this.#clear();
     this.#abort = new AbortController();
     this.#busy(true);
-    const response = await post(this.#body(files), {
+    hideReport();
+    const response = await post(body(chosen), {
       key: byId("key").value.trim(),
       onProgress: showSent,
       signal: this.#abort.signal,
     });
     this.#busy(false);
+    clearFailure();
     if (response.aborted) {
+      restoreReport();
       announce("Cancelled.");
       byId("analyse").focus();
     } else if (response.status === 200 && response.answer?.success) {
-      this.#onAnswer(response.answer, files);
+      this.#answered = chosen;
+      this.#onAnswer(response.answer, chosen.files);
     } else {
-      this.#failed(response);
+      clearReport();
+      this.#failed(response, chosen);
       if (response.status !== 401) byId("failure").focus();
     }
+  }
+
+  /** Take away what was said of the try before, and do not try again unasked. */
+  #clear() {
+    this.#stopWaiting();
+    clearFailure();
   }
 
   #problem(files) {
@@ -81,18 +105,14 @@ export class Submission {
     };
   }
 
-  #body(files) {
-    const body = new FormData();
-    files.forEach((file, index) => body.append("image", file, `view-${index + 1}`)); // a file's name may name a person
-    for (const name of DETAILS) {
-      const value = this.#form.elements[name].value;
-      if (value) body.append(name, value);
-    }
-    if (this.#form.elements.explain.checked) body.append("explain", "true");
-    return body;
+  /** What was filled in. */
+  #details() {
+    const fields = this.#form.elements;
+    const details = Object.fromEntries(DETAILS.map((name) => [name, fields[name].value]).filter(([, value]) => value));
+    return fields.explain.checked ? { ...details, explain: "true" } : details;
   }
 
-  #failed(response) {
+  #failed(response, chosen) {
     if (response.status === 401) {
       byId("key-field").hidden = false;
       byId("key").focus();
@@ -103,25 +123,27 @@ export class Submission {
       const again = [0, 408, 500, 502, 503, 504].includes(response.status);
       showFailure(failure, ...(again ? [this.#retryButton("Try again")] : []));
     } else if (this.#retries < RETRIES) {
-      this.#retryLater(failure, wait);
+      this.#retryLater(failure, wait, chosen);
     } else {
       this.#offerLater(failure, wait);
     }
   }
 
-  /** Count down, then send by itself. */
-  #retryLater(failure, wait) {
+  /** Count down, then send the same again. */
+  #retryLater(failure, wait, chosen) {
     this.#retries += 1;
-    this.#waiting = countdown(wait, () => this.#attempt());
-    const stop = el("button", {
-      type: "button",
-      class: "button",
-      onclick: () => {
-        this.#waiting.cancel();
-        showFailure(failure, this.#retryButton("Try again"));
-      },
-    }, "Stop waiting");
-    showFailure(failure, this.#waiting.element, this.#retryButton("Try now"), stop);
+    const waiting = countdown(wait, () => this.#attempt(chosen));
+    this.#stopWaiting = () => {
+      waiting.cancel();
+      this.#stopWaiting = () => {};
+      showFailure(failure, this.#retryButton("Try again"));
+    };
+    const stopped = () => {
+      this.#stopWaiting();
+      byId("failure").focus(); // the button is gone
+    };
+    const stop = el("button", { type: "button", class: "button", onclick: stopped }, "Stop waiting");
+    showFailure(failure, waiting.element, this.#retryButton("Try now"), stop);
   }
 
   #offerLater(failure, wait) {
@@ -134,6 +156,7 @@ export class Submission {
   }
 
   #busy(is) {
+    this.#views.locked = is;
     byId("controls").disabled = is;
     byId("progress").hidden = !is;
     if (!is) {
@@ -143,6 +166,13 @@ export class Submission {
     showSent(0);
     byId("cancel").focus(); // a disabled button loses the focus
   }
+}
+
+function body({ files, details }) {
+  const data = new FormData();
+  files.forEach((file, index) => data.append("image", file, `view-${index + 1}`)); // a file's name may name a person
+  for (const [name, value] of Object.entries(details)) data.append(name, value);
+  return data;
 }
 
 /** The share of the bytes sent, 0 to 1; with all of them there the service works, and how far it is nobody knows. */
