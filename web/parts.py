@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData, State
@@ -130,8 +131,17 @@ def _form(stream: _Peeked) -> list[Part]:
     return [Part(percent_decoded(name).decode("utf-8", "replace"), percent_decoded(value)) for name, _, value in halves]
 
 
+class _Decoder(MultipartDecoder):
+    """Takes a part without Content-Disposition, as in multipart/related, for one without a name."""
+
+    def _parse_headers(self, data: bytes | bytearray) -> Headers:
+        headers = super()._parse_headers(data)
+        headers.setdefault("Content-Disposition", "form-data")
+        return headers
+
+
 def _multipart(stream: _Peeked, boundary: bytes) -> list[Part]:
-    decoder = MultipartDecoder(boundary, max_parts=_MAX_PARTS)
+    decoder = _Decoder(boundary, max_parts=_MAX_PARTS)
     parts: list[Part] = []
     try:
         while not isinstance(event := _next_event(decoder, stream), Epilogue):

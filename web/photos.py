@@ -117,7 +117,7 @@ def _named(part: Part, value: object) -> list[bytes]:
         return []
     if isinstance(value, str):
         return [strip_junk(decode_base64(value.encode("ascii", "replace")))]
-    if isinstance(value, list):
+    if isinstance(value, list) and not any(isinstance(one, list) for one in value):
         return [photo for one in value for photo in _named(part, one)]
     if isinstance(value, dict) and (photos := list(_within(value))):
         return photos

@@ -117,7 +117,7 @@ def test_the_reasons_of_an_abstention_stay(make_client: Callable[..., FlaskClien
 
 
 @pytest.mark.parametrize(
-    "fields", [{"k": "0"}, {"modality": "x-ray"}, {"profile": "none"}, {"explain": "perhaps"}, {"body_site": "moon"}]
+    "fields", [{"k": "0"}, {"modality": "x-ray"}, {"profile": "other"}, {"explain": "perhaps"}, {"body_site": "moon"}]
 )
 def test_no_refusal_names_a_disease(
     make_client: Callable[..., FlaskClient], loader: FakeLoader, jpeg: bytes, fields: dict[str, str]

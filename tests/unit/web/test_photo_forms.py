@@ -247,6 +247,18 @@ def test_photos_with_a_photos_name_come_alone_and_in_their_order() -> None:
     assert read(mask + views + END, BB).images == (PNG, JPEG)
 
 
+def test_parts_without_a_disposition() -> None:
+    """As multipart/related and multipart/mixed have them."""
+    meta = b"--BB\r\nContent-Type: application/json\r\n\r\n{}\r\n"
+    photo = b"--BB\r\nContent-Type: image/jpeg\r\nContent-ID: <photo>\r\n\r\n" + JPEG + b"\r\n"
+    assert read(meta + photo + END, "multipart/related; boundary=BB").images == (JPEG,)
+
+
+def test_a_body_whose_lines_end_without_carriage_returns() -> None:
+    body = b'--BB\nContent-Disposition: form-data; name="image"\nContent-Type: image/png\n\n' + PNG + b"\n--BB--\n"
+    assert read(body, BB).images == (PNG,)
+
+
 def test_a_body_that_lacks_its_last_hyphens_is_whole() -> None:
     photo = part(JPEG, 'name="image"; filename="a.jpg"')
     assert read(photo + b"--BB\r\n", BB).images == (JPEG,)
@@ -281,6 +293,13 @@ def test_a_request_without_a_photo_is_told_the_names_that_arrived() -> None:
     assert "Its fields are: age, Skin?Photo," in caught.value.message
     assert "secret" not in str(caught.value.details) + caught.value.message
     assert len(caught.value.message) < 1200
+
+
+@pytest.mark.parametrize("depth", [2, 400, 800])
+@pytest.mark.parametrize("name", ["image", "skin"])
+def test_lists_within_lists_are_refused(name: str, depth: int) -> None:
+    with pytest.raises((BadFieldError, NoImageError)):
+        read(f'{{"{name}": {"[" * depth}"x"{"]" * depth}}}', "application/json")
 
 
 def test_a_long_name_is_cut_in_a_refusal() -> None:
