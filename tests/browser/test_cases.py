@@ -96,7 +96,7 @@ def test_a_new_analysis_forgets_all_but_the_key(visit: Begin, start_mock: Callab
     page.select_option("[name=body_site]", "arm")
     page.check("[name=explain]")
     begun.analyse()
-    page.get_by_role("button", name="New analysis").click()
+    page.get_by_role("button", name="New analysis").press("Enter")
     expect(page.locator("#report")).to_be_hidden()
     expect(page.locator("#previews li")).to_have_count(0)
     expect(page.locator("#another-view")).to_be_hidden()
@@ -152,6 +152,14 @@ def test_a_report_leaves_when_an_analysis_starts_and_comes_back_when_it_is_cance
     page.click("#cancel")
     expect(page.locator("#progress")).to_be_hidden()
     expect(report).to_be_hidden()  # it is of an analysis before the one that failed
+
+
+def test_no_report_stands_under_what_is_wrong_with_the_next_analysis(visit: Begin, canned: Server) -> None:
+    begun = visit(canned).open().choose(FIRST)
+    begun.analyse()
+    begun.page.fill("[name=age]", "300")
+    expect(begun.fail()).to_contain_text("from 0 to 120")
+    expect(begun.page.locator("#report")).to_be_hidden()
 
 
 @pytest.mark.parametrize("way", [drop, paste])

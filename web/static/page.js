@@ -12,9 +12,9 @@ const form = byId("form");
 const views = new Views(3);
 const submission = new Submission(form, views, { onAnswer });
 
-function onAnswer(answer, files) {
-  views.answer(files);
-  showReport(answer, files, { explain: () => submission.explain(), startAnew });
+function onAnswer(answer, chosen) {
+  views.answer(chosen.files);
+  showReport(answer, chosen.files, { explain: () => submission.explain(chosen), startAnew });
 }
 
 /** Empty the page for another photo. The key is the visitor's, not the photo's: it stays. */

@@ -2,8 +2,8 @@
 // A case is {files, details}: what was chosen when the button was pressed, and what every try of it sends.
 
 import { announce, byId, el } from "../dom.js";
-import { countdown } from "./countdown.js";
 import { clearReport, hideReport, restoreReport } from "../report/report.js";
+import { countdown } from "./countdown.js";
 import { clearFailure, failureOf, showFailure } from "./failures.js";
 import { post } from "./transport.js";
 
@@ -22,9 +22,8 @@ export class Submission {
   #abort = null;
   #stopWaiting = () => {}; // … for a busy service
   #retries = 0;
-  #answered = null; // the case of the last answer
 
-  /** `onAnswer(answer, files)` gets an analysis and the photos that it is about. */
+  /** `onAnswer(answer, chosen)` gets an analysis and the case that it is about. */
   constructor(form, views, { onAnswer }) {
     this.#form = form;
     this.#views = views;
@@ -40,13 +39,16 @@ export class Submission {
     this.#clear();
     const files = this.#views.files;
     const problem = this.#problem(files);
-    if (problem) showFailure(problem);
-    else this.#begin({ files, details: this.#details() });
+    if (problem) {
+      clearReport();
+      showFailure(problem);
+    } else {
+      this.#begin({ files, details: this.#details() });
+    }
   }
 
-  /** Send the case of the last answer again, and ask for what can be drawn on its photo. */
-  explain() {
-    const { files, details } = this.#answered;
+  /** Send an answered case again, and ask for what can be drawn on its photo. */
+  explain({ files, details }) {
     this.#begin({ files, details: { ...details, explain: "true" } });
   }
 
@@ -73,8 +75,7 @@ export class Submission {
       announce("Cancelled.");
       byId("analyse").focus();
     } else if (response.status === 200 && response.answer?.success) {
-      this.#answered = chosen;
-      this.#onAnswer(response.answer, chosen.files);
+      this.#onAnswer(response.answer, chosen);
     } else {
       clearReport();
       this.#failed(response, chosen);
