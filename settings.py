@@ -148,11 +148,6 @@ class ServiceSettings(BaseSettings):
         "Each worker keeps to cores of its own, where there are enough. Set it to false where other programs that "
         "compute share the machine.",
     )
-    max_batch: Literal["auto", "1", "2", "4", "8"] = _of(
-        "DERMSERVE_MAX_BATCH",
-        "auto",
-        "Most photos that a model computes at once when analyses wait for it. `auto`: what was measured to gain.",
-    )
     max_requests: int = _of(
         "DERMSERVE_MAX_REQUESTS",
         0,
@@ -232,11 +227,6 @@ class ServiceSettings(BaseSettings):
     def running_per_worker(self) -> int:
         """Analyses that one worker process computes at once."""
         return max(1, self.max_workers // self.gunicorn_workers)
-
-    @property
-    def largest_batch(self) -> int | None:
-        """Most photos in a batch; None: whatever gains."""
-        return None if self.max_batch == "auto" else int(self.max_batch)
 
     @property
     def admitted_per_worker(self) -> int:

@@ -12,7 +12,7 @@ from ml.deadline import Deadline
 from ml.patient import metadata_vector
 from ml.preprocess import to_batch
 from ml.registry import LESION_CODES
-from ml.runner import UNBATCHED, Batching, Runner
+from ml.runner import run_each
 from ml.spec import ModelSpec
 from ml.values import RGB, Lesion, Patient, Prediction
 
@@ -45,14 +45,9 @@ CAVEAT = (
 class LesionClassifier:
     """The seven-class lesion model, fed with a photo and what is known of the person."""
 
-    def __init__(self, spec: ModelSpec, backend: Backend, batching: Batching = UNBATCHED) -> None:
+    def __init__(self, spec: ModelSpec, backend: Backend) -> None:
         self.spec = spec
         self.backend = backend
-        self._runner = Runner(spec, backend, "classify", batching)
-
-    def warm(self, photo: RGB) -> None:
-        """Run every batch size that may come. Raises BackendError."""
-        self._runner.warm(self._inputs([photo], Patient()))
 
     def probabilities(
         self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None
@@ -61,7 +56,7 @@ class LesionClassifier:
 
         Raises BackendError, and what ``deadline.check`` does if it is over before all photos have been started.
         """
-        return self._runner.run(self._inputs(photos, patient), deadline)
+        return run_each(self.spec, self.backend, self._inputs(photos, patient), "classify", deadline)
 
     def classify(self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None) -> Lesion:
         """One answer for all views of one lesion: their mean log-probability, renormalised and calibrated. Raises what

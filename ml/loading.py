@@ -21,7 +21,6 @@ from ml.engines.record import NATIVE
 from ml.errors import ArtifactError, MLError
 from ml.golden import golden_image, probabilities_agree, vectors_agree
 from ml.modality import KindOfPhoto, read_kinds
-from ml.runner import MEASURED, Batching
 from ml.skin.inversion import prepare
 from ml.spec import ModelSpec
 from ml.store import ModelManifest, ModelStore
@@ -71,9 +70,8 @@ def load_models(
     gpu: bool = False,
     engine: str = NATIVE,
     mmap: bool = True,
-    batching: Batching = MEASURED,
 ) -> Models:
-    """Load, warm and check the models.
+    """Load and check the models.
 
     ``threads`` is the number of intra-op threads of each framework; ``callers`` how many analyses may run at once;
     ``engine`` as ml.engines.choose takes it. A framework that runs no model is not imported. ``mmap``: compiled weights
@@ -83,7 +81,7 @@ def load_models(
     store = ModelStore(models_dir)
     cv2.setNumThreads(threads)
     prepare()
-    loader = _Loader(store, engine, Execution(threads, callers, gpu, mmap), batching, configures=True)
+    loader = _Loader(store, engine, Execution(threads, callers, gpu, mmap), configures=True)
     loaded_encoder = loader.encoder(registry.find(encoder, "encoder"))
     loaded_classifier = loader.classifier(registry.find(classifier, "classifier"))
     detector = load_faces(store) if faces else None
@@ -113,19 +111,16 @@ def load_encoder(
     threads: int,
     gpu: bool = False,
     engine: str = NATIVE,
-    batching: Batching = MEASURED,
 ) -> Encoder:
     """The encoder alone, as the index builder needs it; OpenCV has as many ``threads``. Raises ArtifactError."""
     cv2.setNumThreads(threads)
     execution = Execution(threads, callers=1, gpu=gpu)
-    return _Loader(ModelStore(models_dir), engine, execution, batching).encoder(registry.find(name, "encoder"))
+    return _Loader(ModelStore(models_dir), engine, execution).encoder(registry.find(name, "encoder"))
 
 
-def load_classifier(
-    models_dir: Path, name: str, *, threads: int, engine: str = NATIVE, batching: Batching = MEASURED
-) -> LesionClassifier:
+def load_classifier(models_dir: Path, name: str, *, threads: int, engine: str = NATIVE) -> LesionClassifier:
     """The classifier alone. Raises ArtifactError."""
-    loader = _Loader(ModelStore(models_dir), engine, Execution(threads, callers=1), batching)
+    loader = _Loader(ModelStore(models_dir), engine, Execution(threads, callers=1))
     return loader.classifier(registry.find(name, "classifier"))
 
 
@@ -139,7 +134,6 @@ class _Loader:
     store: ModelStore
     wanted: str
     execution: Execution
-    batching: Batching
     configures: bool = False
 
     def encoder(self, spec: ModelSpec) -> Encoder:
@@ -161,8 +155,7 @@ class _Loader:
 
     def _encoder(self, spec: ModelSpec, choice: Choice) -> Encoder:
         manifest = self._manifest(spec, choice)
-        encoder = Encoder(spec, self._open(spec, choice), manifest.fingerprint, self._batching(choice))
-        encoder.warm(golden_image())
+        encoder = Encoder(spec, self._open(spec, choice), manifest.fingerprint)
         vector = encoder.embed([golden_image()])[0]
         if manifest.golden is not None and not vectors_agree(vector, np.array(manifest.golden, np.float32)):
             raise _not_golden(spec, choice)
@@ -170,8 +163,7 @@ class _Loader:
 
     def _classifier(self, spec: ModelSpec, choice: Choice) -> LesionClassifier:
         manifest = self._manifest(spec, choice)
-        classifier = LesionClassifier(spec, self._open(spec, choice), self._batching(choice))
-        classifier.warm(golden_image())
+        classifier = LesionClassifier(spec, self._open(spec, choice))
         found = classifier.probabilities([golden_image()], Patient())[0]
         if manifest.golden is not None and not probabilities_agree(found, np.array(manifest.golden, np.float32)):
             raise _not_golden(spec, choice)
@@ -185,9 +177,6 @@ class _Loader:
         if self.configures and choice.engine == NATIVE:
             configure_framework(spec, self.execution)
         return open_backend(spec, self.store.served(spec), choice, self.execution)
-
-    def _batching(self, choice: Choice) -> Batching:
-        return self.batching.settled(choice.ms_per_photo, gpu=self.execution.gpu)
 
 
 def load_faces(store: ModelStore) -> FaceDetector:

@@ -26,7 +26,6 @@ from ml.deadline import Deadline
 from ml.loading import load_classifier, load_encoder
 from ml.portrait import portrait
 from ml.registry import find
-from ml.runner import UNBATCHED
 from ml.values import Patient
 
 _LOG = logging.getLogger(__name__)
@@ -117,9 +116,9 @@ def _try(models_dir: Path, name: str) -> NativeRun:
 def _load_and_run(models_dir: Path, name: str) -> tuple[str, NDArray[np.float32]]:
     photo = portrait()
     if find(name).task == "encoder":
-        encoder = load_encoder(models_dir, name, threads=1, batching=UNBATCHED)
+        encoder = load_encoder(models_dir, name, threads=1)
         return encoder.backend.version, encoder.embed([photo])[0]
-    classifier = load_classifier(models_dir, name, threads=1, batching=UNBATCHED)
+    classifier = load_classifier(models_dir, name, threads=1)
     return classifier.backend.version, classifier.probabilities([photo], Patient())[0]
 
 

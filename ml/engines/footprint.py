@@ -12,7 +12,6 @@ from pathlib import Path
 
 from ml.engines.agreement import trial_images
 from ml.loading import load_models
-from ml.runner import UNBATCHED
 from ml.values import Patient
 
 _PHOTOS = 3
@@ -30,7 +29,6 @@ def main(arguments: list[str]) -> int:
         threads=1,
         engine=engine,
         mmap=mmap == "1",
-        batching=UNBATCHED,
     )
     loaded = time.perf_counter() - started
     for photo in trial_images(_PHOTOS):

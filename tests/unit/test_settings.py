@@ -85,7 +85,6 @@ CHANGED = {
     "DERMSERVE_MAX_PIXELS": ("1000000", "max_pixels", 1_000_000),
     "DERMSERVE_MAX_UPLOAD_MB": ("5", "max_upload_mb", 5),
     "DERMSERVE_INTRA_OP_THREADS": ("2", "intra_op_threads", 2),
-    "DERMSERVE_MAX_BATCH": ("4", "largest_batch", 4),
     "DERMSERVE_LONGEST_WAIT_S": ("2.5", "longest_wait_s", 2.5),
     "DERMSERVE_STOP_DELAY_S": ("0", "stop_delay_s", 0),
     "DERMSERVE_MAX_REQUESTS": ("1000", "max_requests", 1000),
