@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.lesion import wilson
 from ml.decision import ALL, TONE_GROUPS
-from ml.loading import load_encoder
+from ml.models.loading import load_encoder
 from scin.evaluation.artifact import read_index
 from scin.evaluation.calibrating import COVERAGES
 from scin.evaluation.cases import LabelledCases

@@ -3,9 +3,9 @@
 FOLDER holds the photos and ``labels.csv`` (file, dx: one of akiec bcc bkl df mel nv vasc), as a selection of the
 ISIC 2018 task 3 test set does. Prints shares with their 95% Wilson intervals, of the calibrated probabilities that the
 service answers with; the area under the curve of the malignant probability, raw and calibrated; the temperature that
-ml.classifier holds, with its bootstrap interval, and what it does to the negative log-likelihood and the calibration
-error, each photo judged by a temperature that was fitted to the others; and the same for four flips averaged, at four
-times the cost.
+ml.models.classifier holds, with its bootstrap interval, and what it does to the negative log-likelihood and the
+calibration error, each photo judged by a temperature that was fitted to the others; and the same for four flips
+averaged, at four times the cost.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import roc_auc_score
 
-from ml.classifier import MALIGNANT, TEMPERATURE, THRESHOLD, LesionClassifier, soften
 from ml.imaging.decode import decode
-from ml.loading import load_models
-from ml.registry import LESION_CODES
+from ml.models.classifier import MALIGNANT, TEMPERATURE, THRESHOLD, LesionClassifier, soften
+from ml.models.loading import load_models
+from ml.models.registry import LESION_CODES
 from ml.values import RGB, Patient
 
 _Z = 1.959964
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"mean confidence: raw {probabilities.max(axis=1).mean():.3f}, ", end="")
     print(f"calibrated {calibrated.max(axis=1).mean():.3f}")
     _tell_temperature("single pass", probabilities.astype(np.float64), truth)
-    print(f"ml.classifier.TEMPERATURE is {TEMPERATURE:g}")
+    print(f"ml.models.classifier.TEMPERATURE is {TEMPERATURE:g}")
     _tell_temperature("four flips averaged", _flipped(models.classifier, photos), truth)
     return 0
 

@@ -20,7 +20,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from benchmarks.lesion import tell_share
 from client.api import DEFAULT_URL, Client
-from ml.classifier import MALIGNANT
+from ml.models.classifier import MALIGNANT
 
 _RESAMPLES, _SEED = 1000, 1
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import requests
 
-from ml.backends.tensorflow_import import tf
 from ml.imaging.decode import decode
+from ml.models.registry import LESION_CODES, SKLESION
+from ml.models.store import ModelStore
+from ml.models.tensorflow_import import tf
 from ml.patient import metadata_vector
-from ml.registry import LESION_CODES, SKLESION
-from ml.store import ModelStore
 from ml.values import Patient
 
 

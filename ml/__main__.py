@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from ml.engines.choice import AUTO, COMPILABLE
 from ml.engines.record import ENGINES, NATIVE, EnginesRecord, check_files, read_record
 from ml.errors import ArtifactError
-from ml.registry import DEFAULT_MODELS, SPECS, find
-from ml.spec import ModelSpec
-from ml.store import ModelStore
+from ml.models.registry import DEFAULT_MODELS, SPECS, find
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelStore
 
 if TYPE_CHECKING:
     from settings import Settings

@@ -12,16 +12,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.classifier import LesionClassifier
-from ml.encoder import Encoder
 from ml.engines.record import ENGINES
-from ml.golden import probabilities_agree, vectors_agree
-from ml.loading import Models
+from ml.models.classifier import LesionClassifier
+from ml.models.encoder import Encoder
+from ml.models.golden import probabilities_agree, vectors_agree
+from ml.models.loading import Models
+from ml.models.spec import ModelSpec
 from ml.native_check import NativeRun
 from ml.portrait import portrait
 from ml.skin.measure import measure_skin
 from ml.skin.quality import assess
-from ml.spec import ModelSpec
 from ml.values import RGB, Patient, Searcher
 
 log = logging.getLogger(__name__)

@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.deadline import Deadline
-from ml.loading import load_classifier, load_encoder
+from ml.models.loading import load_classifier, load_encoder
+from ml.models.registry import find
 from ml.portrait import portrait
-from ml.registry import find
 from ml.values import Patient
 
 _LOG = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from web.threads import intra_op_threads
 
 if TYPE_CHECKING:
     from ml.analyzer import CaseRequest
-    from ml.loading import Models
+    from ml.models.loading import Models
 
 
 class Part(Protocol):
@@ -80,7 +80,7 @@ class ProductionLoader:
 
     def load_models(self) -> None:
         """Raises ArtifactError if a model is missing, altered or does not reproduce its golden output."""
-        from ml.loading import load_models
+        from ml.models.loading import load_models
 
         settings = self._settings
         self._models = load_models(

@@ -57,8 +57,8 @@ def _cost(action: Callable[[], object]) -> dict[str, float]:
 
 
 def _encoder() -> dict[str, float]:
-    from ml.backends import torch_backend  # noqa: F401 - the framework is a part of its own
-    from ml.loading import load_encoder
+    from ml.models import torch_runtime  # noqa: F401 - the framework is a part of its own
+    from ml.models.loading import load_encoder
     from settings import Settings
 
     settings = Settings.load()
@@ -66,11 +66,11 @@ def _encoder() -> dict[str, float]:
 
 
 def _classifier() -> dict[str, float]:
-    from ml.backends.tensorflow_backend import SavedModelBackend, configure
-    from ml.classifier import LesionClassifier
-    from ml.golden import golden_image
-    from ml.registry import find
-    from ml.store import ModelStore
+    from ml.models.classifier import LesionClassifier
+    from ml.models.golden import golden_image
+    from ml.models.registry import find
+    from ml.models.store import ModelStore
+    from ml.models.tensorflow_runtime import SavedModelBackend, configure
     from ml.values import Patient
     from settings import Settings
 
@@ -91,10 +91,10 @@ def _classifier() -> dict[str, float]:
 
 def _faces() -> dict[str, float]:
     from ml.faces import FaceDetector
-    from ml.golden import golden_image
-    from ml.loading import LANDMARK_FILE
-    from ml.registry import MEDIAPIPE_FACE
-    from ml.store import ModelStore
+    from ml.models.golden import golden_image
+    from ml.models.loading import LANDMARK_FILE
+    from ml.models.registry import MEDIAPIPE_FACE
+    from ml.models.store import ModelStore
     from settings import Settings
 
     store = ModelStore(Settings.load().models_dir)

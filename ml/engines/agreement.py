@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.backends.base import BATCH_SIZES, Backend
-from ml.golden import golden_image
+from ml.models.golden import golden_image
+from ml.models.preprocess import to_batch
+from ml.models.runtime import BATCH_SIZES, Backend
+from ml.models.spec import ModelSpec
 from ml.patient import metadata_vector
-from ml.preprocess import to_batch
-from ml.spec import ModelSpec
 from ml.values import RGB, Patient, Vectors
 
 #: largest cosine distance of two vectors, and difference of two probabilities: about a hundred times what engines

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ml.backends.base import BATCH_SIZES
 from ml.engines.agreement import describe
 from ml.engines.host import describe_host, installed_version
 from ml.engines.prepare import CHILD_ENVIRONMENT, ROOT, installed_engines, measure
 from ml.engines.record import NATIVE, EngineResult
 from ml.errors import ArtifactError
-from ml.spec import ModelSpec
-from ml.store import ModelStore
+from ml.models.runtime import BATCH_SIZES
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelStore
 
 _MIB = 2**20
 

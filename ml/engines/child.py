@@ -21,8 +21,8 @@ from ml.engines.host import installed_version
 from ml.engines.opening import INPUTS, Execution, configure_framework, open_backend
 from ml.engines.record import NATIVE, EngineResult
 from ml.engines.timing import take_turns
-from ml.registry import find
-from ml.spec import ModelSpec
+from ml.models.registry import find
+from ml.models.spec import ModelSpec
 
 
 def main(arguments: list[str]) -> int:
@@ -43,9 +43,9 @@ def main(arguments: list[str]) -> int:
 def convert(spec: ModelSpec, served: Path, onnx: Path) -> None:
     """Write what is served natively as an ONNX file, which holds on every machine."""
     if spec.runtime == "torch-export":
-        from ml.backends import torch_to_onnx as converter
+        from ml.models import torch_to_onnx as converter
     else:
-        from ml.backends import tensorflow_to_onnx as converter  # type: ignore[no-redef]
+        from ml.models import tensorflow_to_onnx as converter  # type: ignore[no-redef]
     converter.convert(served, onnx, inputs=INPUTS[spec.runtime])
 
 
@@ -71,11 +71,11 @@ def _compile(onnx: Path, target: Choice) -> None:
     if target.folder is None:
         raise ValueError("a compiled engine has a folder")
     if target.engine == "onnxruntime":
-        from ml.backends.onnx_backend import compile_for_this_host
+        from ml.models.onnxruntime_runtime import compile_for_this_host
 
         compile_for_this_host(onnx, target.folder)
         return
-    from ml.backends.openvino_backend import convert as to_openvino
+    from ml.models.openvino_backend import convert as to_openvino
 
     to_openvino(onnx, target.folder)
 

@@ -20,8 +20,8 @@ from ml.engines.record import (
     why_stale,
 )
 from ml.errors import ArtifactError
-from ml.spec import ModelSpec
-from ml.store import ModelStore
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelStore
 
 _LOG = logging.getLogger(__name__)
 

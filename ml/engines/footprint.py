@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from ml.engines.agreement import trial_images
-from ml.loading import load_models
+from ml.models.loading import load_models
 from ml.values import Patient
 
 _PHOTOS = 3

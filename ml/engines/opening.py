@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml.backends.base import Backend
 from ml.engines.choice import Choice
-from ml.spec import ModelSpec
+from ml.models.runtime import Backend
+from ml.models.spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ def open_backend(spec: ModelSpec, served: Path, choice: Choice, execution: Execu
         return _open_native(spec, served, execution)
     inputs = INPUTS[spec.runtime]
     if choice.engine == "onnxruntime":
-        from ml.backends.onnx_backend import OnnxRuntimeBackend
+        from ml.models.onnxruntime_runtime import OnnxRuntimeBackend
 
         return OnnxRuntimeBackend(choice.folder, inputs=inputs, threads=execution.threads, mmap=execution.mmap)
-    from ml.backends.openvino_backend import OpenVinoBackend
+    from ml.models.openvino_backend import OpenVinoBackend
 
     return OpenVinoBackend(
         choice.folder, inputs=inputs, threads=execution.threads, callers=execution.callers, mmap=execution.mmap
@@ -49,17 +49,17 @@ def open_backend(spec: ModelSpec, served: Path, choice: Choice, execution: Execu
 def configure_framework(spec: ModelSpec, execution: Execution) -> None:
     """Size the pools of the framework that runs the model natively; must come before its first operation."""
     if spec.framework == "tensorflow":
-        from ml.backends.tensorflow_backend import configure
+        from ml.models.tensorflow_runtime import configure
 
         configure(execution.threads, execution.callers, execution.gpu)
 
 
 def _open_native(spec: ModelSpec, served: Path, execution: Execution) -> Backend:
     if spec.runtime == "torch-export":
-        from ml.backends.torch_backend import TorchExportBackend
+        from ml.models.torch_runtime import TorchExportBackend
 
         return TorchExportBackend(served, threads=execution.threads, gpu=execution.gpu)
-    from ml.backends.tensorflow_backend import ExampleModelBackend, SavedModelBackend
+    from ml.models.tensorflow_runtime import ExampleModelBackend, SavedModelBackend
 
     if spec.runtime == "saved-model":
         return SavedModelBackend(served, inputs=INPUTS[spec.runtime], output="probabilities")

@@ -31,8 +31,8 @@ from ml.engines.record import (
     write_record,
 )
 from ml.errors import ArtifactError
-from ml.spec import ModelSpec
-from ml.store import ModelStore
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelStore
 from storage.base import sha256_file
 
 #: a step that takes longer is ended, and the model goes on natively

@@ -14,7 +14,7 @@ from typing import Any
 
 from ml.engines.host import describe_host, installed_version
 from ml.errors import ArtifactError
-from ml.spec import ModelSpec
+from ml.models.spec import ModelSpec
 from storage.base import sha256_file
 
 NATIVE = "native"

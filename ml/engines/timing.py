@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ml.backends.base import BATCH_SIZES, Backend
 from ml.engines.agreement import trial_inputs
-from ml.spec import ModelSpec
+from ml.models.runtime import BATCH_SIZES, Backend
+from ml.models.spec import ModelSpec
 
 _ROUNDS = 5
 

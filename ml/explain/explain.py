@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from ml.deadline import Deadline
 from ml.explain.occlusion import Score, heat_map
 from ml.explain.pictures import heat_picture, map_picture, mask_picture, region_picture
-from ml.registry import LESION_CODES
+from ml.models.registry import LESION_CODES
 from ml.skin.face import zone_mask
 from ml.skin.lesion import segment_lesion
 from ml.skin.pigment import pigment_maps
 from ml.values import RGB, Lesion, Mask, Overlay, Patient, Searcher, SimilarCase, Zone
 
 if TYPE_CHECKING:
-    from ml.classifier import LesionClassifier
-    from ml.encoder import Encoder
+    from ml.models.classifier import LesionClassifier
+    from ml.models.encoder import Encoder
 
 _SKIN, _LESION = (0, 170, 120), (255, 196, 0)
 _MELANIN, _HAEMOGLOBIN = (96, 48, 0), (200, 0, 40)

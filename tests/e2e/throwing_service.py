@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.backends.base import Backend
-from ml.encoder import Encoder
+from ml.models.encoder import Encoder
+from ml.models.runtime import Backend
 from settings import load_or_exit
 from web.app import create_app
 from web.loader import ProductionLoader

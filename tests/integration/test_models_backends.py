@@ -11,7 +11,7 @@ from ml.errors import ArtifactError, BackendError
 
 
 def test_torch_names_a_file_that_is_no_program(tmp_path: Path) -> None:
-    from ml.backends.torch_backend import TorchExportBackend
+    from ml.models.torch_runtime import TorchExportBackend
 
     path = tmp_path / "encoder.pt2"
     for content in (b"", b"no program", b"PK\x03\x04" + bytes(100)):
@@ -21,7 +21,7 @@ def test_torch_names_a_file_that_is_no_program(tmp_path: Path) -> None:
 
 
 def test_torch_names_a_file_that_is_missing(tmp_path: Path) -> None:
-    from ml.backends.torch_backend import TorchExportBackend
+    from ml.models.torch_runtime import TorchExportBackend
 
     with pytest.raises(ArtifactError, match=r"none\.pt2"):
         TorchExportBackend(tmp_path / "none.pt2", threads=1)
@@ -32,7 +32,7 @@ def doubling(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A program and a SavedModel that double what they are given."""
     import torch
 
-    from ml.backends.tensorflow_import import tf
+    from ml.models.tensorflow_import import tf
 
     class Doubling(torch.nn.Module):
         def forward(self, values: torch.Tensor) -> torch.Tensor:
@@ -56,7 +56,7 @@ VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
 def test_torch_numpy_in_numpy_out(doubling: tuple[Path, Path]) -> None:
-    from ml.backends.torch_backend import TorchExportBackend
+    from ml.models.torch_runtime import TorchExportBackend
 
     backend = TorchExportBackend(doubling[0], threads=1)
     found = backend.run(VALUES)
@@ -68,7 +68,7 @@ def test_torch_numpy_in_numpy_out(doubling: tuple[Path, Path]) -> None:
 
 
 def test_tensorflow_numpy_in_numpy_out(doubling: tuple[Path, Path]) -> None:
-    from ml.backends.tensorflow_backend import SavedModelBackend
+    from ml.models.tensorflow_runtime import SavedModelBackend
 
     backend = SavedModelBackend(doubling[1], inputs=("values",), output="doubled")
     found = backend.run(VALUES)
@@ -85,7 +85,7 @@ def test_tensorflow_numpy_in_numpy_out(doubling: tuple[Path, Path]) -> None:
 def test_tensorflow_refuses_another_signature(
     doubling: tuple[Path, Path], inputs: tuple[str, ...], output: str
 ) -> None:
-    from ml.backends.tensorflow_backend import SavedModelBackend
+    from ml.models.tensorflow_runtime import SavedModelBackend
 
     with pytest.raises(ArtifactError, match=r"takes \['values'\] and gives \['doubled'\]") as caught:
         SavedModelBackend(doubling[1], inputs=inputs, output=output)
@@ -93,7 +93,7 @@ def test_tensorflow_refuses_another_signature(
 
 
 def test_tensorflow_names_a_folder_that_is_no_model(tmp_path: Path) -> None:
-    from ml.backends.tensorflow_backend import SavedModelBackend
+    from ml.models.tensorflow_runtime import SavedModelBackend
 
     (tmp_path / "saved_model.pb").write_bytes(b"no model")
     for path in (tmp_path, tmp_path / "none"):

@@ -17,7 +17,7 @@ import pytest
 from ml.engines.choice import Choice
 from ml.engines.opening import Execution, open_backend
 from ml.errors import ArtifactError, BackendError
-from ml.registry import EFFICIENTNET_LITE0
+from ml.models.registry import EFFICIENTNET_LITE0
 
 ENGINES = ("onnxruntime", "openvino")
 WIDTH = 96
@@ -28,11 +28,11 @@ VALUES = np.random.default_rng(6).normal(size=(8, WIDTH)).astype(np.float32)
 def compile_for(engine: str, onnx: Path, target: Path) -> Path:
     target.mkdir()
     if engine == "onnxruntime":
-        from ml.backends.onnx_backend import compile_for_this_host
+        from ml.models.onnxruntime_runtime import compile_for_this_host
 
         compile_for_this_host(onnx, target)
     else:
-        from ml.backends.openvino_backend import convert
+        from ml.models.openvino_backend import convert
 
         convert(onnx, target)
     return target
@@ -48,7 +48,7 @@ def from_torch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ONNX file of a torch program that multiplies with WEIGHTS."""
     import torch
 
-    from ml.backends.torch_to_onnx import convert
+    from ml.models.torch_to_onnx import convert
 
     class Layer(torch.nn.Module):
         def __init__(self) -> None:
@@ -69,8 +69,8 @@ def from_torch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def from_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ONNX file of a SavedModel with two inputs, of which the second is added after the first is multiplied."""
-    from ml.backends.tensorflow_import import tf  # isort: skip
-    from ml.backends.tensorflow_to_onnx import convert
+    from ml.models.tensorflow_import import tf  # isort: skip
+    from ml.models.tensorflow_to_onnx import convert
 
     folder = tmp_path_factory.mktemp("from-tensorflow")
     module = tf.Module()
@@ -143,7 +143,7 @@ def test_a_folder_that_holds_no_model_is_named(engine: str, tmp_path: Path) -> N
 def test_two_inputs_go_where_they_belong_and_other_names_are_refused(
     engine: str, from_tensorflow: Path, tmp_path: Path
 ) -> None:
-    from ml.registry import SKLESION
+    from ml.models.registry import SKLESION
 
     folder = compile_for(engine, from_tensorflow, tmp_path / engine)
     backend = open_backend(SKLESION, folder, Choice(engine, folder), Execution())
@@ -184,11 +184,11 @@ def test_mapped_weights_are_the_files_own_pages_and_copied_ones_are_not(from_tor
 
 QUIET: dict[str, Callable[[Path], str]] = {
     "onnxruntime": lambda onnx: (
-        "from ml.backends.onnx_backend import open_session, session_options\n"
+        "from ml.models.onnxruntime_runtime import open_session, session_options\n"
         f"open_session(__import__('pathlib').Path({str(onnx)!r}), session_options(1))\n"
     ),
     "openvino": lambda onnx: (
-        "import sys\nfrom ml.backends.openvino_import import openvino\n"
+        "import sys\nfrom ml.models.openvino_import import openvino\n"
         f"core = openvino.Core()\ncore.compile_model(core.read_model({str(onnx)!r}), 'CPU')\n"
         "assert not any(name.startswith('openvino_telemetry.') for name in sys.modules)\n"
     ),

@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.classifier import LesionClassifier
 from ml.deadline import Deadline
-from ml.encoder import Encoder
 from ml.engines import ENGINES, choose, ms_per_photo
 from ml.engines.prepare import prepare
 from ml.engines.record import FOLDER, RECORD_FILE, read_record
 from ml.errors import ArtifactError
-from ml.loading import check_models, load_classifier, load_encoder
+from ml.models.classifier import LesionClassifier
+from ml.models.encoder import Encoder
+from ml.models.loading import check_models, load_classifier, load_encoder
+from ml.models.registry import EFFICIENTNET_LITE0, SKLESION
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelStore
 from ml.native_check import NativeCheck
 from ml.portrait import portrait
-from ml.registry import EFFICIENTNET_LITE0, SKLESION
-from ml.spec import ModelSpec
-from ml.store import ModelStore
 from ml.values import Patient
 from tests.integration.conftest import lesion_photo
 
@@ -105,7 +105,7 @@ WORKER = """
 import json, sys
 from dataclasses import asdict
 from pathlib import Path
-from ml.loading import load_models
+from ml.models.loading import load_models
 from ml.values import Patient
 from tests.integration.conftest import lesion_photo
 models = load_models(
@@ -215,7 +215,7 @@ def test_files_that_fail_although_they_are_whole_do_not_stop_the_service(
     models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The record is right about everything, and the golden image says otherwise."""
-    from ml.backends.onnx_backend import OnnxRuntimeBackend
+    from ml.models.onnxruntime_runtime import OnnxRuntimeBackend
 
     def other(self: Any, *inputs: np.ndarray) -> np.ndarray:
         return np.ones((len(inputs[0]), 512), np.float32)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ml.engines import choose
-from ml.registry import EFFICIENTNET_LITE0, SKLESION
-from ml.spec import ModelSpec
-from ml.store import ModelStore
+from ml.models.registry import EFFICIENTNET_LITE0, SKLESION
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelStore
 
 
 @pytest.mark.models

@@ -22,11 +22,11 @@ def weights(*shape: int) -> NDArray[np.float32]:
 
 def converted(function: Function, folder: Path) -> Any:
     """``function`` of TensorFlow and an image as an ONNX graph, which gives what it gives."""
-    from ml.backends.tensorflow_import import tf  # isort: skip
+    from ml.models.tensorflow_import import tf  # isort: skip
     import onnx
 
-    from ml.backends.onnxruntime_import import ort
-    from ml.backends.tensorflow_to_onnx import convert
+    from ml.models.onnxruntime_import import ort
+    from ml.models.tensorflow_to_onnx import convert
 
     module = tf.Module()
     module.serve = tf.function(

@@ -12,8 +12,8 @@ from ml.analyzer import Analyzer, CaseRequest
 from ml.deadline import Deadline
 from ml.faces import Face
 from ml.heads import Head, HeadSet
-from ml.loading import Models
 from ml.modality import KindOfPhoto
+from ml.models.loading import Models
 from ml.values import (
     Analysis,
     Condition,

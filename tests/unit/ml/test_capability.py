@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from ml import capability
-from ml.classifier import LesionClassifier
-from ml.encoder import Encoder
-from ml.loading import Models
 from ml.modality import KindOfPhoto, read_kinds
+from ml.models.classifier import LesionClassifier
+from ml.models.encoder import Encoder
+from ml.models.loading import Models
+from ml.models.registry import SKLESION
 from ml.native_check import NativeRun
-from ml.registry import SKLESION
 from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
 from tests.unit.ml.tiny_models import RecordingBackend, tiny_encoder
 

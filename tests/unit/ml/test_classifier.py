@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.classifier import CLASSES, MALIGNANT, TEMPERATURE, LesionClassifier, combine_views, soften, to_lesion
+from ml.models.classifier import CLASSES, MALIGNANT, TEMPERATURE, LesionClassifier, combine_views, soften, to_lesion
+from ml.models.registry import LESION_CODES, SKLESION
 from ml.patient import metadata_vector
-from ml.registry import LESION_CODES, SKLESION
 from ml.values import Patient, Prediction
 from tests.unit.ml.photo_files import noise
 from tests.unit.ml.tiny_models import RecordingBackend

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.encoder import Encoder
 from ml.errors import BackendError
+from ml.models.encoder import Encoder
 from tests.unit.ml.photo_files import noise, quadrants
 from tests.unit.ml.tiny_models import DIMENSION, ENCODER_SPEC, RecordingBackend, tiny_encoder
 

@@ -10,10 +10,10 @@ import pytest
 from tests.frameworks import HEAVY
 
 MODULES = (
-    "ml.loading",
+    "ml.models.loading",
     "ml.analyzer",
     "ml.capability",
-    "ml.store",
+    "ml.models.store",
     "ml.__main__",
     "ml.engines.prepare",
     "ml.engines.child",

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.backends.litert_backend import LiteRTModel
 from ml.errors import ArtifactError, BackendError
+from ml.models.litert_runtime import LiteRTModel
 
 MODELS = Path(__file__).parents[3] / "var" / "models" / "mediapipe-face" / "0.6.0"
 

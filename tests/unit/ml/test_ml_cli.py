@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ml.__main__ import main
-from ml.registry import DERM_FOUNDATION, SPECS
+from ml.models.registry import DERM_FOUNDATION, SPECS
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -10,7 +10,7 @@ import pytest
 
 from ml.deadline import Deadline
 from ml.errors import BackendError, DeadlineExceededError
-from ml.runner import run_each
+from ml.models.runner import run_each
 from tests.unit.ml.tiny_models import RecordingBackend, one_column
 
 #: seconds that no test here takes

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ml.errors import ArtifactError
-from ml.registry import (
+from ml.models.registry import (
     DEFAULT_MODELS,
     DERM_FOUNDATION,
     DERMLIP,
@@ -19,7 +19,7 @@ from ml.registry import (
     SPECS,
     find,
 )
-from ml.spec import PreprocessSpec
+from ml.models.spec import PreprocessSpec
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 DIGESTS = {"weights": "a" * 64}

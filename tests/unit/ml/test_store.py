@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml import store as store_module
 from ml.errors import ArtifactError
-from ml.golden import golden_image
-from ml.registry import DERM_FOUNDATION, EFFICIENTNET_LITE0
-from ml.spec import ModelSpec, Source
-from ml.store import ModelStore
+from ml.models import store as store_module
+from ml.models.golden import golden_image
+from ml.models.registry import DERM_FOUNDATION, EFFICIENTNET_LITE0
+from ml.models.spec import ModelSpec, Source
+from ml.models.store import ModelStore
 from ml.values import RGB
 
 WEIGHTS = b"weights of a model"

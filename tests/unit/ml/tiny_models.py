@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.encoder import Encoder
-from ml.registry import EFFICIENTNET_LITE0
-from ml.spec import ModelSpec, PreprocessSpec
+from ml.models.encoder import Encoder
+from ml.models.registry import EFFICIENTNET_LITE0
+from ml.models.spec import ModelSpec, PreprocessSpec
 
 DIMENSION = 16
 ENCODER_SPEC: ModelSpec = replace(

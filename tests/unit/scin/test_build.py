@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.encoder import Encoder
 from ml.imaging.decode import decode
+from ml.models.encoder import Encoder
 from ml.skin.measure import measure_skin
 from scin.build import BuildError, build
 from scin.case_table import read_cases

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.encoder import Encoder
+from ml.models.encoder import Encoder
 from scin.build import BuildError, build
 from scin.building.local import UNREADABLE_MOST
 from scin.building.shards import Recipe, ShardFolder, plan_shards

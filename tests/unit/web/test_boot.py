@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ml.registry import EFFICIENTNET_LITE0, MEDIAPIPE_FACE, SKLESION
+from ml.models.registry import EFFICIENTNET_LITE0, MEDIAPIPE_FACE, SKLESION
 from scin.manifest import Manifest, Vote, write_manifest
 from settings import Settings
 from storage.base import sha256_file

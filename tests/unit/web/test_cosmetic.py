@@ -13,8 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from ml import values
-from ml.classifier import CLASSES, to_lesion
 from ml.decision import NOT_CALIBRATED
+from ml.models.classifier import CLASSES, to_lesion
 from scin.icd10 import table
 from tests.unit.web.conftest import ANALYZE, FakeLoader
 from web.mock import MockAnalyzer

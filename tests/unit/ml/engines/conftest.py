@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ml.engines import prepare, record
-from ml.store import ModelStore
+from ml.models.store import ModelStore
 from tests.unit.ml.engines.engine_folders import HOST, SPEC, VERSIONS, install
 
 

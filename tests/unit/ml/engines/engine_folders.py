@@ -9,9 +9,9 @@ import pytest
 
 from ml.engines import choice, prepare, record
 from ml.engines.record import FOLDER, EngineResult, EnginesRecord, served_digests, write_record
-from ml.registry import EFFICIENTNET_LITE0
-from ml.spec import ModelSpec
-from ml.store import ModelStore
+from ml.models.registry import EFFICIENTNET_LITE0
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelStore
 from storage.base import sha256_file
 
 SPEC: ModelSpec = replace(

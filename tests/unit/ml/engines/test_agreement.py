@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ml.engines.agreement import compare, neighbours, trial_images
-from ml.registry import SKLESION
-from ml.spec import ModelSpec, PreprocessSpec
+from ml.models.registry import SKLESION
+from ml.models.spec import ModelSpec, PreprocessSpec
 from tests.unit.ml.tiny_models import ENCODER_SPEC, RecordingBackend
 
 CLASSIFIER: ModelSpec = replace(SKLESION, preprocess=PreprocessSpec(size=(8, 8)))

@@ -11,8 +11,8 @@ from ml.engines import Choice, choose, ms_per_photo
 from ml.engines.choice import best
 from ml.engines.record import FOLDER, RECORD_FILE, read_record
 from ml.errors import ArtifactError
-from ml.registry import DERM_FOUNDATION, MEDIAPIPE_FACE
-from ml.store import ModelStore
+from ml.models.registry import DERM_FOUNDATION, MEDIAPIPE_FACE
+from ml.models.store import ModelStore
 from tests.unit.ml.engines.engine_folders import (
     HOST,
     NATIVE_TIMES,

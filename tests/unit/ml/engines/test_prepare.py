@@ -10,9 +10,9 @@ from ml.engines import choose, prepare
 from ml.engines.prepare import StepError
 from ml.engines.record import FOLDER, read_record
 from ml.errors import ArtifactError
-from ml.registry import DERM_FOUNDATION
-from ml.spec import ModelSpec
-from ml.store import ModelStore
+from ml.models.registry import DERM_FOUNDATION
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelStore
 from tests.unit.ml.engines.engine_folders import SPEC, VERSIONS, install, result, write
 
 

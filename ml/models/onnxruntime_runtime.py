@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.backends.onnxruntime_import import ort
 from ml.errors import ArtifactError, BackendError
+from ml.models.onnxruntime_import import ort
 
 #: the graph; the weights lie beside it, so that they can be mapped into memory
 MODEL_FILE = "model.onnx"

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.backends.tensorflow_import import tf
+from ml.models.spec import ModelSpec
+from ml.models.tensorflow_import import tf
 from ml.patient import metadata_vector
-from ml.spec import ModelSpec
 from ml.values import RGB, Patient
 
 

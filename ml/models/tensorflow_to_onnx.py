@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ml.backends.tensorflow_import import tf  # isort: skip - before anything else imports TensorFlow
+from ml.models.tensorflow_import import tf  # isort: skip - before anything else imports TensorFlow
 import onnx
 import tf2onnx
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from ml.backends.onnx_for_cpu import fold_scaling, pad_channels
+from ml.models.onnx_for_cpu import fold_scaling, pad_channels
 
 #: tf2onnx knows it, and ONNX Runtime and OpenVINO both run it
 _OPSET = 17

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.backends.base import Backend
 from ml.deadline import Deadline
+from ml.models.preprocess import to_batch
+from ml.models.registry import LESION_CODES
+from ml.models.runner import run_each
+from ml.models.runtime import Backend
+from ml.models.spec import ModelSpec
 from ml.patient import metadata_vector
-from ml.preprocess import to_batch
-from ml.registry import LESION_CODES
-from ml.runner import run_each
-from ml.spec import ModelSpec
 from ml.values import RGB, Lesion, Patient, Prediction
 
 #: code → (name, ICD-10); names as the HAM10000 paper gives them

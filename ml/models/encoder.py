@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ml.backends.base import Backend
 from ml.deadline import Deadline
 from ml.errors import BackendError
-from ml.preprocess import to_batch
-from ml.runner import run_each
-from ml.spec import ModelSpec
+from ml.models.preprocess import to_batch
+from ml.models.runner import run_each
+from ml.models.runtime import Backend
+from ml.models.spec import ModelSpec
 from ml.values import RGB, Vectors
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ml.errors import ArtifactError
-from ml.spec import ModelSpec, PreprocessSpec, Source
+from ml.models.spec import ModelSpec, PreprocessSpec, Source
 
 #: softmax order of the lesion classifier (HAM10000's codes)
 LESION_CODES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ml.backends.base import BATCH_SIZES
-from ml.preprocess import to_batch
-from ml.spec import ModelSpec
+from ml.models.preprocess import to_batch
+from ml.models.runtime import BATCH_SIZES
+from ml.models.spec import ModelSpec
 from ml.values import RGB
 
 
@@ -53,7 +53,7 @@ def export_open_clip_vit(spec: ModelSpec, folder: Path, image: RGB) -> NDArray[n
     """Write ``folder``/encoder.pt2 from the image tower of an open_clip ViT checkpoint (safetensors)."""
     from safetensors.torch import load_file
 
-    from ml.backends.torch_vit import VisionTower
+    from ml.models.torch_vit import VisionTower
 
     (weights,) = (folder / "source").glob("*.safetensors")
     visual = {

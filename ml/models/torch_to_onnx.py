@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ml.backends.base import BATCH_SIZES
+from ml.models.runtime import BATCH_SIZES
 
 
 def convert(source: Path, target: Path, *, inputs: tuple[str, ...]) -> None:

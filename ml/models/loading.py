@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, TypeVar
 import cv2
 import numpy as np
 
-from ml import registry
-from ml.backends.base import Backend
-from ml.classifier import LesionClassifier
-from ml.encoder import Encoder
 from ml.engines.choice import AUTO, Choice, choose
 from ml.engines.opening import Execution, configure_framework, open_backend
 from ml.engines.record import NATIVE
 from ml.errors import ArtifactError, MLError
-from ml.golden import golden_image, probabilities_agree, vectors_agree
 from ml.modality import KindOfPhoto, read_kinds
+from ml.models import registry
+from ml.models.classifier import LesionClassifier
+from ml.models.encoder import Encoder
+from ml.models.golden import golden_image, probabilities_agree, vectors_agree
+from ml.models.runtime import Backend
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelManifest, ModelStore
 from ml.skin.inversion import prepare
-from ml.spec import ModelSpec
-from ml.store import ModelManifest, ModelStore
 from ml.values import ModelCard, Patient
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.backends.base import Backend
 from ml.deadline import Deadline
 from ml.errors import BackendError
-from ml.spec import ModelSpec
+from ml.models.runtime import Backend
+from ml.models.spec import ModelSpec
 
 Rows = Sequence[NDArray[np.generic]]  #: a model's inputs; they share their first axis, which counts the photos
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.spec import ModelSpec
+from ml.models.spec import ModelSpec
 from ml.values import RGB
 
 #: (spec, the model's folder, the golden image) → the unconverted model's output for that image
@@ -16,19 +16,19 @@ Recipe = Callable[[ModelSpec, Path, RGB], NDArray[np.float32]]
 
 
 def _efficientnet_lite0(spec: ModelSpec, folder: Path, image: RGB) -> NDArray[np.float32]:
-    from ml.backends.torch_export import export_efficientnet_lite0
+    from ml.models.torch_export import export_efficientnet_lite0
 
     return export_efficientnet_lite0(spec, folder, image)
 
 
 def _open_clip_vit(spec: ModelSpec, folder: Path, image: RGB) -> NDArray[np.float32]:
-    from ml.backends.torch_export import export_open_clip_vit
+    from ml.models.torch_export import export_open_clip_vit
 
     return export_open_clip_vit(spec, folder, image)
 
 
 def _keras(spec: ModelSpec, folder: Path, image: RGB) -> NDArray[np.float32]:
-    from ml.backends.tensorflow_export import export_keras
+    from ml.models.tensorflow_export import export_keras
 
     return export_keras(spec, folder, image)
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.backends.tensorflow_import import tf
 from ml.errors import ArtifactError, BackendError
+from ml.models.tensorflow_import import tf
 
 _SIGNATURE = "serving_default"
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.area import average
-from ml.spec import PreprocessSpec
+from ml.models.spec import PreprocessSpec
 from ml.values import RGB
 
 Places = NDArray[np.intp]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.errors import ArtifactError
-from ml.golden import golden_image
-from ml.recipes import RECIPES
-from ml.spec import ModelSpec, Source
+from ml.models.golden import golden_image
+from ml.models.recipes import RECIPES
+from ml.models.spec import ModelSpec, Source
 from storage import StorageError, open_storage
 from storage.base import download, sha256_file
 

@@ -10,8 +10,8 @@ from queue import SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.backends.openvino_import import openvino
 from ml.errors import ArtifactError, BackendError
+from ml.models.openvino_import import openvino
 
 #: OpenVINO's own form; the weights lie beside it in a file of their own
 MODEL_FILE = "model.xml"
