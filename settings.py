@@ -116,11 +116,11 @@ class ServiceSettings(BaseSettings):
         "The model that classifies dermatoscopic photos.",
         allowed="the name of a fetched classifier",
     )
-    engine: Literal["auto", "native", "onnxruntime", "openvino"] = _of(
+    engine: Literal["auto", "native", "onnxruntime"] = _of(
         "DERMSERVE_ENGINE",
         "auto",
-        "What runs the models. `auto`: for each what `python -m ml prepare` found to be best here; `native`: the "
-        "framework it was published for; an engine by name: that one, or the boot stops.",
+        "What runs the models. `auto`: ONNX Runtime where `python -m ml prepare` found that it agrees with the model's "
+        "own framework, otherwise that framework; `native`: the framework; `onnxruntime`: that, or the boot stops.",
     )
     mmap: bool = _of(
         "DERMSERVE_MMAP",

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import requests
+import tensorflow as tf
 
 from ml.imaging.decode import decode
 from ml.models.registry import LESION_CODES, SKLESION
 from ml.models.store import ModelStore
-from ml.models.tensorflow_import import tf
 from ml.patient import metadata_vector
 from ml.values import Patient
 

@@ -117,9 +117,9 @@ def _load_and_run(models_dir: Path, name: str) -> tuple[str, NDArray[np.float32]
     photo = portrait()
     if find(name).task == "encoder":
         encoder = load_encoder(models_dir, name, threads=1)
-        return encoder.backend.version, encoder.embed([photo])[0]
+        return encoder.runtime.version, encoder.embed([photo])[0]
     classifier = load_classifier(models_dir, name, threads=1)
-    return classifier.backend.version, classifier.probabilities([photo], Patient())[0]
+    return classifier.runtime.version, classifier.probabilities([photo], Patient())[0]
 
 
 if __name__ == "__main__":

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from ml.deadline import Deadline
 from ml.models.preprocess import to_batch
 from ml.models.registry import LESION_CODES
-from ml.models.runner import run_each
-from ml.models.runtime import Backend
+from ml.models.runtime import Runtime, run_each
 from ml.models.spec import ModelSpec
 from ml.patient import metadata_vector
 from ml.values import RGB, Lesion, Patient, Prediction
@@ -45,9 +44,9 @@ CAVEAT = (
 class LesionClassifier:
     """The seven-class lesion model, fed with a photo and what is known of the person."""
 
-    def __init__(self, spec: ModelSpec, backend: Backend) -> None:
+    def __init__(self, spec: ModelSpec, runtime: Runtime) -> None:
         self.spec = spec
-        self.backend = backend
+        self.runtime = runtime
 
     def probabilities(
         self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None
@@ -56,7 +55,7 @@ class LesionClassifier:
 
         Raises BackendError, and what ``deadline.check`` does if it is over before all photos have been started.
         """
-        return run_each(self.spec, self.backend, self._inputs(photos, patient), "classify", deadline)
+        return run_each(self.spec, self.runtime, self._inputs(photos, patient), "classify", deadline)
 
     def classify(self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None) -> Lesion:
         """One answer for all views of one lesion: their mean log-probability, renormalised and calibrated. Raises what

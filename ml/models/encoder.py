@@ -9,8 +9,7 @@ import numpy as np
 from ml.deadline import Deadline
 from ml.errors import BackendError
 from ml.models.preprocess import to_batch
-from ml.models.runner import run_each
-from ml.models.runtime import Backend
+from ml.models.runtime import Runtime, run_each
 from ml.models.spec import ModelSpec
 from ml.values import RGB, Vectors
 
@@ -18,9 +17,9 @@ from ml.values import RGB, Vectors
 class Encoder:
     """An image encoder. ``fingerprint`` identifies its weights and preprocessing; an index records it."""
 
-    def __init__(self, spec: ModelSpec, backend: Backend, fingerprint: str) -> None:
+    def __init__(self, spec: ModelSpec, runtime: Runtime, fingerprint: str) -> None:
         self.spec = spec
-        self.backend = backend
+        self.runtime = runtime
         self.fingerprint = fingerprint
         self.dimension = spec.output_dim
 
@@ -30,7 +29,7 @@ class Encoder:
         Raises BackendError, and what ``deadline.check`` does if it is over before all photos have been started.
         """
         inputs = [to_batch(photos, self.spec.preprocess)]
-        raw = run_each(self.spec, self.backend, inputs, "encode", deadline)
+        raw = run_each(self.spec, self.runtime, inputs, "encode", deadline)
         norms = np.linalg.norm(raw, axis=1, keepdims=True)
         if not np.isfinite(norms).all() or (norms == 0).any():
             raise BackendError(f"{self.spec.name} gave no usable embedding for this photo.")

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 import cv2
 import numpy as np
 
-from ml.engines.choice import AUTO, Choice, choose
-from ml.engines.opening import Execution, configure_framework, open_backend
-from ml.engines.record import NATIVE
 from ml.errors import ArtifactError, MLError
 from ml.modality import KindOfPhoto, read_kinds
 from ml.models import registry
 from ml.models.classifier import LesionClassifier
+from ml.models.compiled import AUTO, NATIVE, choose
 from ml.models.encoder import Encoder
 from ml.models.golden import golden_image, probabilities_agree, vectors_agree
-from ml.models.runtime import Backend
+from ml.models.runtime import Execution, Runtime, open_runtime
 from ml.models.spec import ModelSpec
 from ml.models.store import ModelManifest, ModelStore
 from ml.skin.inversion import prepare
@@ -49,8 +47,8 @@ class Models:
 
 
 def check_models(models_dir: Path, names: Iterable[str], *, engine: str = NATIVE, gpu: bool = False) -> None:
-    """Verify the served files of each named model, and that an engine that was asked for by name can run it. No
-    framework is imported. Raises ArtifactError."""
+    """Verify the served files of each named model, and, where compiled models were asked for, that there are some that
+    may be used. No framework is imported. Raises ArtifactError."""
     store = ModelStore(models_dir)
     for name in names:
         spec = registry.find(name)
@@ -74,24 +72,24 @@ def load_models(
     """Load and check the models.
 
     ``threads`` is the number of intra-op threads of each framework; ``callers`` how many analyses may run at once;
-    ``engine`` as ml.engines.choose takes it. A framework that runs no model is not imported. ``mmap``: compiled weights
-    are shared between processes. Raises ArtifactError if a file, a signature or an answer to the golden image is not
-    what it should be.
+    ``engine`` as ml.models.compiled.choose takes it. A framework that runs no model is not imported. ``mmap``: compiled
+    weights are shared between processes. Raises ArtifactError if a file, a signature or an answer to the golden image
+    is not what it should be.
     """
     store = ModelStore(models_dir)
     cv2.setNumThreads(threads)
     prepare()
-    loader = _Loader(store, engine, Execution(threads, callers, gpu, mmap), configures=True)
+    loader = _Loader(store, engine, Execution(threads, callers, gpu, mmap, sizes_pools=True))
     loaded_encoder = loader.encoder(registry.find(encoder, "encoder"))
     loaded_classifier = loader.classifier(registry.find(classifier, "classifier"))
     detector = load_faces(store) if faces else None
     cards = [
-        _card(loaded_encoder.spec, loaded_encoder.backend),
-        _card(loaded_classifier.spec, loaded_classifier.backend),
+        _card(loaded_encoder.spec, loaded_encoder.runtime),
+        _card(loaded_classifier.spec, loaded_classifier.runtime),
     ]
     if detector is not None:
         spec = registry.MEDIAPIPE_FACE
-        cards.append(ModelCard(spec.name, spec.version, spec.framework, spec.runtime, spec.licence))
+        cards.append(ModelCard(spec.name, spec.version, spec.framework, spec.framework, spec.licence))
     heads = read_kinds()
     kind_encoder = loaded_encoder
     if loaded_encoder.fingerprint != heads.fingerprint:
@@ -104,79 +102,17 @@ def load_models(
     return Models(loaded_encoder, loaded_classifier, detector, tuple(cards), KindOfPhoto(heads), kind_encoder)
 
 
-def load_encoder(
-    models_dir: Path,
-    name: str,
-    *,
-    threads: int,
-    gpu: bool = False,
-    engine: str = NATIVE,
-) -> Encoder:
+def load_encoder(models_dir: Path, name: str, *, threads: int, gpu: bool = False, engine: str = NATIVE) -> Encoder:
     """The encoder alone, as the index builder needs it; OpenCV has as many ``threads``. Raises ArtifactError."""
     cv2.setNumThreads(threads)
-    execution = Execution(threads, callers=1, gpu=gpu)
-    return _Loader(ModelStore(models_dir), engine, execution).encoder(registry.find(name, "encoder"))
+    loader = _Loader(ModelStore(models_dir), engine, Execution(threads, callers=1, gpu=gpu))
+    return loader.encoder(registry.find(name, "encoder"))
 
 
 def load_classifier(models_dir: Path, name: str, *, threads: int, engine: str = NATIVE) -> LesionClassifier:
     """The classifier alone. Raises ArtifactError."""
     loader = _Loader(ModelStore(models_dir), engine, Execution(threads, callers=1))
     return loader.classifier(registry.find(name, "classifier"))
-
-
-_Model = TypeVar("_Model")
-
-
-@dataclass(frozen=True)
-class _Loader:
-    """Loads models by the engine that is chosen for each. ``configures``: this process's frameworks are its to size."""
-
-    store: ModelStore
-    wanted: str
-    execution: Execution
-    configures: bool = False
-
-    def encoder(self, spec: ModelSpec) -> Encoder:
-        return self._load(spec, self._encoder)
-
-    def classifier(self, spec: ModelSpec) -> LesionClassifier:
-        return self._load(spec, self._classifier)
-
-    def _load(self, spec: ModelSpec, load: Callable[[ModelSpec, Choice], _Model]) -> _Model:
-        """What the record promises may still fail; then the model runs natively, unless the engine was asked for."""
-        choice = choose(self.store, spec, self.wanted, gpu=self.execution.gpu)
-        try:
-            return load(spec, choice)
-        except MLError as error:
-            if choice.engine == NATIVE or self.wanted != AUTO:
-                raise
-            _LOG.warning("%s runs natively: %s", spec.name, error.message)
-            return load(spec, Choice(NATIVE))
-
-    def _encoder(self, spec: ModelSpec, choice: Choice) -> Encoder:
-        manifest = self._manifest(spec, choice)
-        encoder = Encoder(spec, self._open(spec, choice), manifest.fingerprint)
-        vector = encoder.embed([golden_image()])[0]
-        if manifest.golden is not None and not vectors_agree(vector, np.array(manifest.golden, np.float32)):
-            raise _not_golden(spec, choice)
-        return encoder
-
-    def _classifier(self, spec: ModelSpec, choice: Choice) -> LesionClassifier:
-        manifest = self._manifest(spec, choice)
-        classifier = LesionClassifier(spec, self._open(spec, choice))
-        found = classifier.probabilities([golden_image()], Patient())[0]
-        if manifest.golden is not None and not probabilities_agree(found, np.array(manifest.golden, np.float32)):
-            raise _not_golden(spec, choice)
-        return classifier
-
-    def _manifest(self, spec: ModelSpec, choice: Choice) -> ModelManifest:
-        """``choose`` has verified compiled files; the native ones are not touched if they are not loaded."""
-        return self.store.verify(spec, sources=False) if choice.engine == NATIVE else self.store.manifest(spec)
-
-    def _open(self, spec: ModelSpec, choice: Choice) -> Backend:
-        if self.configures and choice.engine == NATIVE:
-            configure_framework(spec, self.execution)
-        return open_backend(spec, self.store.served(spec), choice, self.execution)
 
 
 def load_faces(store: ModelStore) -> FaceDetector:
@@ -188,13 +124,65 @@ def load_faces(store: ModelStore) -> FaceDetector:
     return FaceDetector(store.served(spec), store.folder(spec) / LANDMARK_FILE)
 
 
-def _card(spec: ModelSpec, backend: Backend) -> ModelCard:
-    return ModelCard(spec.name, spec.version, spec.framework, f"{backend.framework} {backend.version}", spec.licence)
+_Model = TypeVar("_Model")
 
 
-def _not_golden(spec: ModelSpec, choice: Choice) -> ArtifactError:
-    step = "fetch" if choice.engine == NATIVE else "prepare"
+@dataclass(frozen=True)
+class _Loader:
+    """Loads each model compiled where that is wanted and possible, and natively otherwise."""
+
+    store: ModelStore
+    wanted: str
+    execution: Execution
+
+    def encoder(self, spec: ModelSpec) -> Encoder:
+        return self._load(spec, self._encoder)
+
+    def classifier(self, spec: ModelSpec) -> LesionClassifier:
+        return self._load(spec, self._classifier)
+
+    def _load(self, spec: ModelSpec, load: Callable[[ModelSpec, Path | None], _Model]) -> _Model:
+        """What the record promises may still fail; then the model runs natively, unless that is not wanted."""
+        compiled = choose(self.store, spec, self.wanted, gpu=self.execution.gpu)
+        try:
+            return load(spec, compiled)
+        except MLError as error:
+            if compiled is None or self.wanted != AUTO:
+                raise
+            _LOG.warning("%s runs natively: %s", spec.name, error.message)
+            return load(spec, None)
+
+    def _encoder(self, spec: ModelSpec, compiled: Path | None) -> Encoder:
+        manifest = self._manifest(spec, compiled)
+        encoder = Encoder(spec, self._open(spec, compiled), manifest.fingerprint)
+        vector = encoder.embed([golden_image()])[0]
+        if manifest.golden is not None and not vectors_agree(vector, np.array(manifest.golden, np.float32)):
+            raise _not_golden(spec, compiled)
+        return encoder
+
+    def _classifier(self, spec: ModelSpec, compiled: Path | None) -> LesionClassifier:
+        manifest = self._manifest(spec, compiled)
+        classifier = LesionClassifier(spec, self._open(spec, compiled))
+        found = classifier.probabilities([golden_image()], Patient())[0]
+        if manifest.golden is not None and not probabilities_agree(found, np.array(manifest.golden, np.float32)):
+            raise _not_golden(spec, compiled)
+        return classifier
+
+    def _manifest(self, spec: ModelSpec, compiled: Path | None) -> ModelManifest:
+        """``choose`` has verified compiled files; the native ones are not touched if they are not loaded."""
+        return self.store.verify(spec, sources=False) if compiled is None else self.store.manifest(spec)
+
+    def _open(self, spec: ModelSpec, compiled: Path | None) -> Runtime:
+        return open_runtime(spec, self.store.served(spec), compiled, self.execution)
+
+
+def _card(spec: ModelSpec, runtime: Runtime) -> ModelCard:
+    return ModelCard(spec.name, spec.version, spec.framework, f"{runtime.name} {runtime.version}", spec.licence)
+
+
+def _not_golden(spec: ModelSpec, compiled: Path | None) -> ArtifactError:
+    how, step = ("natively", "fetch") if compiled is None else ("compiled", "prepare")
     return ArtifactError(
-        f"{spec.name} {spec.version} ({choice.engine}) does not reproduce its golden output on this machine. "
+        f"{spec.name} {spec.version}, run {how}, does not reproduce its golden output on this machine. "
         f"Do it again: python -m ml {step} {spec.name} --force"
     )

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 
 TASKS = ("encoder", "classifier", "faces")
-RUNTIMES = ("torch-export", "saved-model", "saved-model-example", "litert")
+FORMATS = ("torch-export", "saved-model", "saved-model-example", "litert")
 FITS = ("stretch", "center_crop")
 INTERPOLATIONS = ("area", "bilinear", "bicubic")
 
@@ -46,8 +46,11 @@ class PreprocessSpec:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model. ``output_dim`` counts embedding dimensions or classes; ``served`` names what the runtime loads.
+    """One model. ``output_dim`` counts embedding dimensions or classes; ``served`` names what the framework loads, and
+    ``format`` its kind.
 
+    ``input_names``: the inputs in the order in which they are given. ``output_name``: the output, where the format
+    names it. ``input`` and ``output`` say for people what they are.
     ``source`` is None for a model whose licence forbids us to name a copy: its user names one when fetching.
     ``recipe`` names the step that turns source files into the served one (None: they are served as they are).
     """
@@ -56,7 +59,7 @@ class ModelSpec:
     version: str
     task: str
     framework: str
-    runtime: str
+    format: str
     licence: str
     card: str
     input: str
@@ -64,6 +67,8 @@ class ModelSpec:
     output_dim: int
     served: str
     preprocess: PreprocessSpec
+    input_names: tuple[str, ...] = ("images",)
+    output_name: str = "output"
     source: Source | None = None
     needed: tuple[str, ...] = ()
     recipe: str | None = None
@@ -71,7 +76,7 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         _require(self.task in TASKS, f"task must be one of {TASKS}, not {self.task!r}")
-        _require(self.runtime in RUNTIMES, f"runtime must be one of {RUNTIMES}, not {self.runtime!r}")
+        _require(self.format in FORMATS, f"format must be one of {FORMATS}, not {self.format!r}")
         _require(self.output_dim > 0, "output_dim must be positive")
         _require(self.task != "classifier" or len(self.labels) == self.output_dim, "one label per class")
 
@@ -94,7 +99,7 @@ class ModelSpec:
         """Where a source file lies in the model's folder: recipes keep their raw material apart."""
         if self.recipe is not None:
             return f"source/{PurePosixPath(source_name).name}"
-        if self.runtime.startswith("saved-model"):
+        if self.format.startswith("saved-model"):
             return f"{self.served}/{source_name}"
         return PurePosixPath(source_name).name
 

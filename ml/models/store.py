@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ml.errors import ArtifactError
 from ml.models.golden import golden_image
-from ml.models.recipes import RECIPES
+from ml.models.runtime import framework_of
 from ml.models.spec import ModelSpec, Source
 from storage import StorageError, open_storage
 from storage.base import download, sha256_file
@@ -50,7 +50,7 @@ class ModelStore:
         return self.root / spec.name / spec.version
 
     def served(self, spec: ModelSpec) -> Path:
-        """The file or folder that the runtime loads."""
+        """The file or folder that the framework loads."""
         return self.folder(spec) / spec.served
 
     def manifest(self, spec: ModelSpec) -> ModelManifest:
@@ -135,7 +135,7 @@ def _download(spec: ModelSpec, origin: Source, work: Path) -> None:
 
 def _convert(spec: ModelSpec, work: Path) -> NDArray[np.float32]:
     try:
-        return RECIPES[str(spec.recipe)](spec, work, golden_image())
+        return framework_of(spec).export(spec, work, golden_image())
     except Exception as error:
         raise ArtifactError(
             f"The files of {spec.name} arrived but are not what it is made from: {type(error).__name__}. "

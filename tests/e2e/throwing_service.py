@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.models.encoder import Encoder
-from ml.models.runtime import Backend
+from ml.models.runtime import Runtime
 from settings import load_or_exit
 from web.app import create_app
 from web.loader import ProductionLoader
@@ -18,29 +18,29 @@ from web.readiness import Readiness
 from web.services import Services
 
 
-class ThrowingBackend:
-    """Another backend, made to throw."""
+class ThrowingRuntime:
+    """Another runtime, made to throw."""
 
-    def __init__(self, backend: Backend) -> None:
-        self.framework, self.version = backend.framework, backend.version
-        self._backend = backend
+    def __init__(self, runtime: Runtime) -> None:
+        self.name, self.version = runtime.name, runtime.version
+        self._runtime = runtime
 
     def run(self, *inputs: NDArray[np.generic]) -> NDArray[np.float32]:
         colours = inputs[0].transpose(0, 2, 3, 1) if inputs[0].shape[1] == 3 else inputs[0]
         if (np.ptp(colours, axis=(1, 2)) < 0.1).all(axis=1).any():
             raise SystemExit("a library gave up")
-        return self._backend.run(*inputs)
+        return self._runtime.run(*inputs)
 
 
 class ThrowingLoader(ProductionLoader):
-    """The real models, but for the encoder's backend."""
+    """The real models, but for the encoder's runtime."""
 
     def load_models(self) -> None:
         super().load_models()
         if self._models is None:
             raise RuntimeError("no models")
         encoder = self._models.encoder
-        throwing = Encoder(encoder.spec, ThrowingBackend(encoder.backend), encoder.fingerprint)
+        throwing = Encoder(encoder.spec, ThrowingRuntime(encoder.runtime), encoder.fingerprint)
         self._models = replace(self._models, encoder=throwing)
 
 

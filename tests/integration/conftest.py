@@ -49,11 +49,11 @@ def classifier(models_dir: Path) -> LesionClassifier:
     """The lesion classifier as it is served."""
     from ml.models.classifier import LesionClassifier
     from ml.models.registry import SKLESION
+    from ml.models.runtime import Execution, open_runtime
     from ml.models.store import ModelStore
-    from ml.models.tensorflow_runtime import SavedModelBackend
 
     path = ModelStore(models_dir).served(SKLESION)
-    return LesionClassifier(SKLESION, SavedModelBackend(path, inputs=("image", "metadata"), output="probabilities"))
+    return LesionClassifier(SKLESION, open_runtime(SKLESION, path, None, Execution()))
 
 
 def lesion_photo(width: int, height: int, seed: int = 0) -> RGB:

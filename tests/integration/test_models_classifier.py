@@ -33,7 +33,7 @@ Reference = Callable[[RGB, list[float]], np.ndarray]
 
 @pytest.fixture(scope="module")
 def reference(models_dir: Path) -> Reference:
-    from ml.models.tensorflow_import import tf  # isort: skip - before Keras imports it
+    from ml.models.tensorflow_runtime import tf  # isort: skip - before Keras imports it
     import keras
 
     (path,) = (ModelStore(models_dir).folder(SKLESION) / "source").glob("*.keras")

@@ -23,7 +23,7 @@ PROJECTION = np.random.default_rng(11).normal(size=(6, 6144)).astype(np.float32)
 
 
 def save_look_alike(folder: Path, output: str = "embedding", dimension: int = 6144) -> None:
-    from ml.models.tensorflow_import import tf
+    from ml.models.tensorflow_runtime import tf
 
     module = tf.Module()
     module.projection = tf.Variable(PROJECTION[:, :dimension])

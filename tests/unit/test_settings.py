@@ -119,7 +119,7 @@ def test_every_name_is_covered_by_a_test_of_its_effect() -> None:
         ("ANALYSIS_TIMEOUT", "0", "seconds, above 0 and at most 3600"),
         ("ENABLE_GPU", "maybe", "true or false"),
         ("FLASK_ENV", "prod", "production or development or testing"),
-        ("DERMSERVE_ENGINE", "onnx", "auto or native or onnxruntime or openvino"),
+        ("DERMSERVE_ENGINE", "onnx", "auto or native or onnxruntime"),
         ("DERMSERVE_LOG_LEVEL", "LOUD", "DEBUG or INFO or WARNING or ERROR"),
         ("DERMSERVE_RATE_LIMIT", "60", "a number and a time, such as 60/minute (second, minute, hour or day)"),
         ("DERMSERVE_RATE_LIMIT", "0/day", "a number and a time, such as 60/minute (second, minute, hour or day)"),

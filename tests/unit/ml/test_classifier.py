@@ -10,7 +10,7 @@ from ml.models.registry import LESION_CODES, SKLESION
 from ml.patient import metadata_vector
 from ml.values import Patient, Prediction
 from tests.unit.ml.photo_files import noise
-from tests.unit.ml.tiny_models import RecordingBackend
+from tests.unit.ml.tiny_models import RecordingRuntime
 
 SOFTMAX = np.array([0.02, 0.08, 0.1, 0.05, 0.3, 0.4, 0.05], np.float32)
 
@@ -20,7 +20,7 @@ def by_code(predictions: tuple[Prediction, ...]) -> dict[str, float]:
 
 
 def test_the_raw_predictions_of_a_single_view_are_the_models_own() -> None:
-    classifier = LesionClassifier(SKLESION, RecordingBackend(lambda images, _: np.tile(SOFTMAX, (len(images), 1))))
+    classifier = LesionClassifier(SKLESION, RecordingRuntime(lambda images, _: np.tile(SOFTMAX, (len(images), 1))))
     lesion = classifier.classify([noise(40, 40)], Patient())
     assert by_code(lesion.raw_predictions) == dict(zip(LESION_CODES, SOFTMAX.tolist(), strict=True))
     assert lesion.model == "sklesion"
@@ -45,7 +45,7 @@ def test_the_malignant_probability_is_the_sum_of_the_malignant_predictions() -> 
 def test_the_views_are_combined_before_they_are_calibrated() -> None:
     other = np.roll(SOFTMAX, 2)
     views = iter([SOFTMAX, other])
-    classifier = LesionClassifier(SKLESION, RecordingBackend(lambda images, _: next(views)[None]))
+    classifier = LesionClassifier(SKLESION, RecordingRuntime(lambda images, _: next(views)[None]))
     lesion = classifier.classify([noise(40, 40), noise(40, 40)], Patient())
     combined = combine_views(np.stack([SOFTMAX, other]))
     calibrated = dict(zip(LESION_CODES, soften(combined, TEMPERATURE).tolist(), strict=True))
@@ -61,11 +61,11 @@ def test_softening_by_two_takes_square_roots() -> None:
 
 def test_the_model_sees_the_photo_in_its_scale_and_what_is_known_of_the_person() -> None:
     seen = []
-    backend = RecordingBackend(
+    runtime = RecordingRuntime(
         lambda images, rest: (seen.append((images, rest)), np.tile(SOFTMAX, (len(images), 1)))[1]
     )
     patient = Patient(age=40, sex="male", body_site="trunk")
-    LesionClassifier(SKLESION, backend).probabilities([np.full((90, 60, 3), 200, np.uint8)] * 2, patient)
+    LesionClassifier(SKLESION, runtime).probabilities([np.full((90, 60, 3), 200, np.uint8)] * 2, patient)
     assert len(seen) == 2
     for images, metadata in seen:
         assert images.shape == (1, 254, 254, 3)

@@ -15,9 +15,8 @@ MODULES = (
     "ml.capability",
     "ml.models.store",
     "ml.__main__",
-    "ml.engines.prepare",
-    "ml.engines.child",
-    "ml.engines.bench",
+    "ml.models.compiled",
+    "ml.models.compiling",
     "scin.manifest",
     "storage",
 )

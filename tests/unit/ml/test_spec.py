@@ -34,7 +34,7 @@ def test_preprocessing_that_does_not_exist_is_refused(wrong: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"task": "segmenter"}, {"runtime": "onnx"}, {"output_dim": 0}, {"task": "classifier"}]
+    "wrong", [{"task": "segmenter"}, {"format": "onnx"}, {"output_dim": 0}, {"task": "classifier"}]
 )
 def test_a_model_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"must be|one label per class"):

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def origin(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def spec(origin: Path, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
-    monkeypatch.setitem(store_module.RECIPES, "capitals", convert)
+    monkeypatch.setattr(store_module, "framework_of", lambda spec: SimpleNamespace(export=convert))
     source = Source(uri=str(origin), files={"package/weights.bin": DIGEST})
     return replace(EFFICIENTNET_LITE0, name="tiny", version="1", recipe="capitals", served="model.bin", source=source)
 
@@ -117,7 +118,7 @@ def test_files_that_cannot_be_converted_are_refused_in_one_line(
     def fails(*_: Any) -> None:
         raise KeyError("conv1.weight")
 
-    monkeypatch.setitem(store_module.RECIPES, "capitals", fails)
+    monkeypatch.setattr(store_module, "framework_of", lambda spec: SimpleNamespace(export=fails))
     with pytest.raises(ArtifactError, match="are not what it is made from: KeyError") as caught:
         store.fetch(spec)
     assert isinstance(caught.value.__cause__, KeyError)

@@ -1,4 +1,4 @@
-"""The framework backends on files that are no model, or another model than their name says."""
+"""The frameworks on files that are no model, or another model than their name says."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from ml.errors import ArtifactError, BackendError
 
 
 def test_torch_names_a_file_that_is_no_program(tmp_path: Path) -> None:
-    from ml.models.torch_runtime import TorchExportBackend
+    from ml.models.torch_runtime import TorchRuntime
 
     path = tmp_path / "encoder.pt2"
     for content in (b"", b"no program", b"PK\x03\x04" + bytes(100)):
         path.write_bytes(content)
         with pytest.raises(ArtifactError, match=r"encoder\.pt2 cannot be loaded by PyTorch"):
-            TorchExportBackend(path, threads=1)
+            TorchRuntime(path, threads=1)
 
 
 def test_torch_names_a_file_that_is_missing(tmp_path: Path) -> None:
-    from ml.models.torch_runtime import TorchExportBackend
+    from ml.models.torch_runtime import TorchRuntime
 
     with pytest.raises(ArtifactError, match=r"none\.pt2"):
-        TorchExportBackend(tmp_path / "none.pt2", threads=1)
+        TorchRuntime(tmp_path / "none.pt2", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def doubling(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A program and a SavedModel that double what they are given."""
     import torch
 
-    from ml.models.tensorflow_import import tf
+    from ml.models.tensorflow_runtime import tf
 
     class Doubling(torch.nn.Module):
         def forward(self, values: torch.Tensor) -> torch.Tensor:
@@ -56,27 +56,27 @@ VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
 def test_torch_numpy_in_numpy_out(doubling: tuple[Path, Path]) -> None:
-    from ml.models.torch_runtime import TorchExportBackend
+    from ml.models.torch_runtime import TorchRuntime
 
-    backend = TorchExportBackend(doubling[0], threads=1)
-    found = backend.run(VALUES)
+    model = TorchRuntime(doubling[0], threads=1)
+    found = model.run(VALUES)
     assert (type(found), found.dtype) == (np.ndarray, np.float32)
     assert np.array_equal(found, VALUES * 2)
-    assert backend.framework == "pytorch"
+    assert model.name == "pytorch"
     with pytest.raises(BackendError, match="The PyTorch model failed"):
-        backend.run(np.zeros((2, 4), np.float32))
+        model.run(np.zeros((2, 4), np.float32))
 
 
 def test_tensorflow_numpy_in_numpy_out(doubling: tuple[Path, Path]) -> None:
-    from ml.models.tensorflow_runtime import SavedModelBackend
+    from ml.models.tensorflow_runtime import SavedModel
 
-    backend = SavedModelBackend(doubling[1], inputs=("values",), output="doubled")
-    found = backend.run(VALUES)
+    model = SavedModel(doubling[1], inputs=("values",), output="doubled")
+    found = model.run(VALUES)
     assert (type(found), found.dtype) == (np.ndarray, np.float32)
     assert np.array_equal(found, VALUES * 2)
-    assert backend.framework == "tensorflow"
+    assert model.name == "tensorflow"
     with pytest.raises(BackendError, match="The TensorFlow model failed"):
-        backend.run(np.zeros((2, 4), np.float32))
+        model.run(np.zeros((2, 4), np.float32))
 
 
 @pytest.mark.parametrize(
@@ -85,18 +85,18 @@ def test_tensorflow_numpy_in_numpy_out(doubling: tuple[Path, Path]) -> None:
 def test_tensorflow_refuses_another_signature(
     doubling: tuple[Path, Path], inputs: tuple[str, ...], output: str
 ) -> None:
-    from ml.models.tensorflow_runtime import SavedModelBackend
+    from ml.models.tensorflow_runtime import SavedModel
 
     with pytest.raises(ArtifactError, match=r"takes \['values'\] and gives \['doubled'\]") as caught:
-        SavedModelBackend(doubling[1], inputs=inputs, output=output)
+        SavedModel(doubling[1], inputs=inputs, output=output)
     assert str(doubling[1]) in caught.value.message
 
 
 def test_tensorflow_names_a_folder_that_is_no_model(tmp_path: Path) -> None:
-    from ml.models.tensorflow_runtime import SavedModelBackend
+    from ml.models.tensorflow_runtime import SavedModel
 
     (tmp_path / "saved_model.pb").write_bytes(b"no model")
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(ArtifactError, match="cannot be loaded by TensorFlow") as caught:
-            SavedModelBackend(path, inputs=("values",), output="doubled")
+            SavedModel(path, inputs=("values",), output="doubled")
         assert str(path) in caught.value.message

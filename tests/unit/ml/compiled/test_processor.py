@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ml.engines.host import describe_host, installed_version
+from ml.models.compiled import describe_processor, installed_version
 
 X86 = (
     "processor\t: 0\nmodel name\t: Some CPU @ 2.5GHz\nflags\t\t: fpu avx2 avx512f\n\nprocessor\t: 1\nmodel name\t: x\n"
@@ -14,7 +14,7 @@ ARM = "processor\t: 0\nFeatures\t: fp asimd\n"
 
 def described(folder: Path, text: str) -> dict[str, str]:
     (folder / "cpuinfo").write_text(text)
-    return describe_host(folder / "cpuinfo")
+    return describe_processor(folder / "cpuinfo")
 
 
 def test_the_processor_and_its_instructions_count_and_the_order_of_flags_does_not(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_the_processor_and_its_instructions_count_and_the_order_of_flags_does_no
 
 
 def test_without_the_kernels_file_there_is_still_an_answer(tmp_path: Path) -> None:
-    assert set(describe_host(tmp_path / "none")) == {"machine", "cpu", "instructions"}
+    assert set(describe_processor(tmp_path / "none")) == {"machine", "cpu", "instructions"}
 
 
 def test_versions_are_told_without_importing() -> None:

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from ml.engines import prepare, record
+from ml.models import compiled
 from ml.models.store import ModelStore
-from tests.unit.ml.engines.engine_folders import HOST, SPEC, VERSIONS, install
+from tests.unit.ml.compiled.compiled_folders import PROCESSOR, SPEC, VERSIONS, install
 
 
 @pytest.fixture(autouse=True)
-def host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An imagined machine, on which OpenVINO is not installed."""
-    for module in (record, prepare):
-        monkeypatch.setattr(module, "describe_host", lambda: dict(HOST))
+def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An imagined one, except where the real one is what is tested."""
+    if request.module.__name__.endswith("test_processor"):
+        return
+    monkeypatch.setattr(compiled, "describe_processor", lambda: dict(PROCESSOR))
     install(monkeypatch, VERSIONS)
 
 

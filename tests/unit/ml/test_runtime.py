@@ -10,8 +10,8 @@ import pytest
 
 from ml.deadline import Deadline
 from ml.errors import BackendError, DeadlineExceededError
-from ml.models.runner import run_each
-from tests.unit.ml.tiny_models import RecordingBackend, one_column
+from ml.models.runtime import run_each
+from tests.unit.ml.tiny_models import RecordingRuntime, one_column
 
 #: seconds that no test here takes
 LONG = 60.0
@@ -19,7 +19,7 @@ LONG = 60.0
 
 def run(function: Callable[..., Any], photos: int = 1, deadline: Deadline | None = None) -> np.ndarray:
     column = np.arange(photos, dtype=np.float32)[:, None]
-    return run_each(one_column(), RecordingBackend(function), [column, 10 * column], "encode", deadline)
+    return run_each(one_column(), RecordingRuntime(function), [column, 10 * column], "encode", deadline)
 
 
 class Arrival(Deadline):
