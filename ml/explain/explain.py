@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from ml.deadline import Deadline
 from ml.explain.occlusion import Score, heat_map
 from ml.explain.pictures import heat_picture, map_picture, mask_picture, region_picture
-from ml.models.registry import LESION_CODES
 from ml.skin.face import zone_mask
 from ml.skin.lesion import segment_lesion
 from ml.skin.pigment import pigment_maps
@@ -70,7 +69,7 @@ class Explainer:
 
     def _probability(self, seen: Explained, lesion: Lesion, deadline: Deadline) -> Score:
         """The probability of the class that the answer ranks first."""
-        column = LESION_CODES.index(lesion.predictions[0].code)
+        column = self._classifier.output.codes.index(lesion.predictions[0].code)
 
         def score(photos: Sequence[RGB]) -> NDArray[np.float32]:
             return self._classifier.probabilities(photos, seen.patient, deadline)[:, column]

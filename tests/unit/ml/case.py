@@ -14,6 +14,7 @@ from ml.faces import Face
 from ml.heads import Head, HeadSet
 from ml.modality import KindOfPhoto
 from ml.models.loading import Models
+from ml.models.registry import SKLESION
 from ml.values import (
     Analysis,
     Condition,
@@ -84,6 +85,7 @@ class Parts:
         self.meshes = list(meshes)
         self.calls: list[tuple[str, Any]] = []
         self.spec = SimpleNamespace(name="made")
+        self.output = SKLESION.lesion
 
     def embed(self, photos: Sequence[np.ndarray], deadline: Deadline) -> Vectors:
         self.calls.append(("encode", len(photos)))

@@ -37,7 +37,7 @@ def test_preprocessing_that_does_not_exist_is_refused(wrong: dict[str, Any]) -> 
     "wrong", [{"task": "segmenter"}, {"format": "onnx"}, {"output_dim": 0}, {"task": "classifier"}]
 )
 def test_a_model_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"must be|one label per class"):
+    with pytest.raises(ValueError, match=r"must be|one class per output"):
         replace(EFFICIENTNET_LITE0, **wrong)
 
 
