@@ -116,11 +116,11 @@ class ServiceSettings(BaseSettings):
         "The model that classifies dermatoscopic photos.",
         allowed="the name of a fetched classifier",
     )
-    engine: Literal["auto", "native", "onnxruntime", "openvino"] = _of(
+    engine: Literal["auto", "native", "onnxruntime"] = _of(
         "DERMSERVE_ENGINE",
         "auto",
-        "What runs the models. `auto`: for each what `python -m ml prepare` found to be best here; `native`: the "
-        "framework it was published for; an engine by name: that one, or the boot stops.",
+        "What runs the models. `auto`: ONNX Runtime where `python -m ml prepare` found that it agrees with the model's "
+        "own framework, otherwise that framework; `native`: the framework; `onnxruntime`: that, or the boot stops.",
     )
     mmap: bool = _of(
         "DERMSERVE_MMAP",
@@ -150,11 +150,6 @@ class ServiceSettings(BaseSettings):
         True,
         "Each worker keeps to cores of its own, where there are enough. Set it to false where other programs that "
         "compute share the machine.",
-    )
-    max_batch: Literal["auto", "1", "2", "4", "8"] = _of(
-        "DERMSERVE_MAX_BATCH",
-        "auto",
-        "Most photos that a model computes at once when analyses wait for it. `auto`: what was measured to gain.",
     )
     max_requests: int = _of(
         "DERMSERVE_MAX_REQUESTS",
@@ -235,11 +230,6 @@ class ServiceSettings(BaseSettings):
     def running_per_worker(self) -> int:
         """Analyses that one worker process computes at once."""
         return max(1, self.max_workers // self.gunicorn_workers)
-
-    @property
-    def largest_batch(self) -> int | None:
-        """Most photos in a batch; None: whatever gains."""
-        return None if self.max_batch == "auto" else int(self.max_batch)
 
     @property
     def admitted_per_worker(self) -> int:

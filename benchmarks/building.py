@@ -26,9 +26,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.building_cost import measure_cost
-from ml.encoder import Encoder
 from ml.imaging.decode import decode
-from ml.loading import load_encoder
+from ml.models.encoder import Encoder
+from ml.models.loading import load_encoder
 from scin.build import build
 from scin.building.local import BATCH
 from scin.dataset import CASES_FILE, LABELS_FILE

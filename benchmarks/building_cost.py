@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from ml.encoder import Encoder
 from ml.imaging.decode import decode
-from ml.loading import load_encoder
+from ml.models.encoder import Encoder
+from ml.models.loading import load_encoder
 from ml.skin.colour import working_copy
 from scin.build import build
 from scin.building.assemble import chosen_transform

@@ -17,9 +17,9 @@ _MIB = 2**20
 
 
 def main(arguments: list[str]) -> int:
-    from ml import registry
     from ml.imaging.decode import decode
-    from ml.preprocess import to_batch
+    from ml.models import registry
+    from ml.models.preprocess import to_batch
     from ml.skin.colour import working_copy
     from ml.skin.measure import measure_skin
     from settings import Settings

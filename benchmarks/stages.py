@@ -51,7 +51,7 @@ class Stages:
     """Everything that an analysis consists of, called one after the other as the analyzer does."""
 
     def __init__(self, settings: Settings) -> None:
-        from ml.loading import load_models
+        from ml.models.loading import load_models
         from scin.index import load_index
 
         self._models = load_models(
@@ -72,7 +72,7 @@ class Stages:
     def run(self, data: bytes, watch: Stopwatch) -> None:
         """One photo, with a stage for whatever it has: zones for a face, the classifier for all."""
         from ml.imaging.decode import decode
-        from ml.preprocess import to_batch
+        from ml.models.preprocess import to_batch
         from ml.skin.colour import working_copy
         from ml.skin.measure import measure_skin
         from ml.skin.quality import assess

@@ -1,4 +1,8 @@
-"""``python -m ml fetch | prepare | verify | list | bench``: the model files of this installation, and their engines."""
+"""``python -m ml fetch | prepare | verify | list``: the model files of this installation.
+
+``fetch`` brings models and compiles them, unless they are to run natively; ``prepare`` only compiles them; ``verify``
+compares files with their digests.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,12 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ml.engines.choice import AUTO, COMPILABLE
-from ml.engines.record import ENGINES, NATIVE, EnginesRecord, check_files, read_record
 from ml.errors import ArtifactError
-from ml.registry import DEFAULT_MODELS, SPECS, find
-from ml.spec import ModelSpec
-from ml.store import ModelStore
-
-if TYPE_CHECKING:
-    from settings import Settings
+from ml.models.compiled import NATIVE, ONNXRUNTIME, CompiledRecord, can_compile, check_files, read_record
+from ml.models.registry import DEFAULT_MODELS, SPECS, find
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelStore
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,8 +25,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for name in options.names or _default_names(options.command, store):
             _COMMANDS[options.command](store, find(name), options)
-        if options.command == "bench":
-            _bench_processes(store, options)
     except (ArtifactError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -38,40 +35,36 @@ def _fetch(store: ModelStore, spec: ModelSpec, options: argparse.Namespace) -> N
     started = time.monotonic()
     fetched = store.fetch(spec, options.source, force=options.force)
     print(f"{spec.name}: {f'fetched and checked in {time.monotonic() - started:.0f} s' if fetched else 'already here'}")
-    if options.engine == NATIVE or spec.runtime not in COMPILABLE:
+    if options.engine == NATIVE or not can_compile(spec):
         return
     try:
-        _tell_prepared(store, spec, options, force=False)
+        _compile(store, spec, force=False)
     except OSError as error:  # a full disk, for instance; the model itself is there
-        print(f"{spec.name}: runs natively, no engine could be prepared: {error}")
+        print(f"{spec.name}: runs natively, it could not be compiled: {error}")
 
 
 def _prepare(store: ModelStore, spec: ModelSpec, options: argparse.Namespace) -> None:
-    if options.engine == NATIVE or spec.runtime not in COMPILABLE:
-        print(f"{spec.name}: runs natively{'' if spec.runtime in COMPILABLE else ' only'}, nothing to prepare")
+    if not can_compile(spec):
+        print(f"{spec.name}: runs natively only, nothing to prepare")
         return
-    record = _tell_prepared(store, spec, options, force=options.force)
-    if options.engine != AUTO and (problem := record.results[options.engine].problem):
-        raise ArtifactError(f"{options.engine} cannot run {spec.name}: {problem}")
+    record = _compile(store, spec, force=options.force)
+    if options.engine == ONNXRUNTIME and record.problem is not None:
+        raise ArtifactError(f"DERMSERVE_ENGINE={ONNXRUNTIME}, but it cannot run {spec.name}: {record.problem}")
 
 
-def _tell_prepared(store: ModelStore, spec: ModelSpec, options: argparse.Namespace, *, force: bool) -> EnginesRecord:
-    from ml.engines.prepare import prepare
+def _compile(store: ModelStore, spec: ModelSpec, *, force: bool) -> CompiledRecord:
+    from ml.models.compiling import compile_model
 
     started = time.monotonic()
-    engines = None if options.engine == AUTO else [options.engine]
-    prepared = prepare(store, spec, engines, threads=options.threads, force=force)
-    took = f"prepared in {time.monotonic() - started:.0f} s" if prepared.made else "already prepared"
-    print(f"{spec.name}: {prepared.record.summary()}; {took}")
-    return prepared.record
+    record, made = compile_model(store, spec, force=force)
+    took = f"compiled in {time.monotonic() - started:.0f} s" if made else "already compiled"
+    print(f"{spec.name}: {record.summary()}; {took}")
+    return record
 
 
 def _verify(store: ModelStore, spec: ModelSpec, _: argparse.Namespace) -> None:
-    manifest = store.verify(spec)
-    record = read_record(store.folder(spec))
-    compiled = (
-        {name: digest for result in record.results.values() for name, digest in result.files.items()} if record else {}
-    )
+    manifest, record = store.verify(spec), read_record(store.folder(spec))
+    compiled = record.files if record else {}
     check_files(store.folder(spec), compiled)
     print(f"{spec.name} {manifest.version}: {len(manifest.files) + len(compiled)} files match their sha256")
 
@@ -81,28 +74,15 @@ def _list(store: ModelStore, spec: ModelSpec, _: argparse.Namespace) -> None:
     print(f"{spec.name:20} {spec.version:8} {spec.task:11} {spec.framework:11} {state:12} {spec.licence}")
 
 
-def _bench(store: ModelStore, spec: ModelSpec, options: argparse.Namespace) -> None:
-    from ml.engines.bench import speed_table
-
-    if spec.runtime in COMPILABLE:
-        print(speed_table(store, spec, threads=options.threads), flush=True)
-
-
-def _bench_processes(store: ModelStore, options: argparse.Namespace) -> None:
-    from ml.engines.bench import process_table
-
-    print(process_table(store, options.settings.encoder, options.settings.classifier))
-
-
-_COMMANDS = {"fetch": _fetch, "prepare": _prepare, "verify": _verify, "list": _list, "bench": _bench}
+_COMMANDS = {"fetch": _fetch, "prepare": _prepare, "verify": _verify, "list": _list}
 
 
 def _default_names(command: str, store: ModelStore) -> list[str]:
     here = [name for name in SPECS if store.folder(SPECS[name]).is_dir()]
     if command == "list":
         return list(SPECS)
-    if command in ("prepare", "bench"):
-        return [name for name in here if SPECS[name].runtime in COMPILABLE]
+    if command == "prepare":
+        return [name for name in here if can_compile(SPECS[name])]
     return sorted({*DEFAULT_MODELS, *here}) if command == "verify" else list(DEFAULT_MODELS)
 
 
@@ -116,24 +96,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--models", type=Path, default=settings.models_dir, help="where models are kept")
     parser.add_argument("--source", help="take the files from this folder, https, s3:// or gs:// address instead")
     parser.add_argument("--force", action="store_true", help="do it again even if what is here is whole")
-    parser.add_argument(
-        "--engine",
-        choices=(AUTO, NATIVE, *ENGINES),
-        default=_wanted(settings),
-        help="prepare this one; auto: all that are installed, native: none (default: as the service is set)",
-    )
-    parser.add_argument("--threads", type=int, default=1, help="threads of one run while it is timed (default 1)")
     options = parser.parse_args(arguments)
-    options.settings = settings
+    options.engine = NATIVE if settings.enable_gpu else settings.engine
     if options.source and len(options.names) != 1:
         parser.error("--source needs exactly one MODEL")
-    if options.threads < 1:
-        parser.error("--threads must be at least 1")
     return options
-
-
-def _wanted(settings: Settings) -> str:
-    return NATIVE if settings.enable_gpu else settings.engine
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from ml.deadline import Deadline
 from ml.decision import decide, names_conditions
 from ml.explain.explain import Explained, Explainer
 from ml.face_search import FaceSearch, find_face, find_face_again, turned
-from ml.loading import Models
+from ml.models.loading import Models
 from ml.skin.colour import Floats, illuminant, working_copy
 from ml.skin.face import face_zones
 from ml.skin.measure import measure_skin

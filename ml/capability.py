@@ -12,16 +12,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.classifier import LesionClassifier
-from ml.encoder import Encoder
-from ml.engines.record import ENGINES
-from ml.golden import probabilities_agree, vectors_agree
-from ml.loading import Models
+from ml.models.classifier import LesionClassifier
+from ml.models.compiled import ONNXRUNTIME
+from ml.models.encoder import Encoder
+from ml.models.golden import probabilities_agree, vectors_agree
+from ml.models.loading import Models
+from ml.models.spec import ModelSpec
 from ml.native_check import NativeRun
 from ml.portrait import portrait
 from ml.skin.measure import measure_skin
 from ml.skin.quality import assess
-from ml.spec import ModelSpec
 from ml.values import RGB, Patient, Searcher
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class PartError(Exception):
 def run(models: Models, searcher: Searcher, native: NativeRuns = lambda names: {}) -> tuple[CapabilityPart, ...]:
     """Test every part on scikit-image's public-domain portrait. One part's failure stops no other.
 
-    ``native`` runs the models that are served by a compiled engine in the framework that they were published for.
+    ``native`` runs the models that are served compiled in the framework that they were published for.
     """
     photo = portrait()
     index = searcher.info
@@ -65,10 +65,10 @@ def run(models: Models, searcher: Searcher, native: NativeRuns = lambda names: {
 
     in_frameworks = [
         _Served(
-            _test("pytorch", encoder.backend.version, _name(encoder.spec), embed), encoder, "vector", vectors_agree
+            _test("pytorch", encoder.runtime.version, _name(encoder.spec), embed), encoder, "vector", vectors_agree
         ),
         _Served(
-            _test("tensorflow", classifier.backend.version, _name(classifier.spec), classify),
+            _test("tensorflow", classifier.runtime.version, _name(classifier.spec), classify),
             classifier,
             "probabilities",
             probabilities_agree,
@@ -106,16 +106,16 @@ class _Served:
 def _with_native(
     served: list[_Served], outputs: dict[str, NDArray[np.float32]], native: NativeRuns
 ) -> list[CapabilityPart]:
-    """The parts, with what the frameworks themselves say where a compiled engine serves their models."""
-    runs = native([one.model.spec.name for one in served if one.model.backend.framework in ENGINES])
+    """The parts, with what the frameworks themselves say where their models are served compiled."""
+    runs = native([one.model.spec.name for one in served if one.model.runtime.name == ONNXRUNTIME])
     return [_judge(one, outputs, runs.get(one.model.spec.name)) for one in served]
 
 
 def _judge(served: _Served, outputs: dict[str, NDArray[np.float32]], run: NativeRun | None) -> CapabilityPart:
-    part, backend, framework = served.part, served.model.backend, served.model.spec.framework
+    part, runtime, framework = served.part, served.model.runtime, served.model.spec.framework
     if run is None:
         return part
-    by = f"served by {backend.framework} {backend.version}"
+    by = f"served by {runtime.name} {runtime.version}"
     if not part.ok:
         return replace(part, version=run.version, reason=f"{by}: {part.reason}")
     if run.problem is not None:

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.backends.litert_backend import LiteRTModel
 from ml.face_mesh import LANDMARKS, MIRRORED
+from ml.models.litert_runtime import LiteRTModel
 from ml.values import RGB
 
 KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth", "right_ear", "left_ear")  # the person's own sides

@@ -23,10 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.deadline import Deadline
-from ml.loading import load_classifier, load_encoder
+from ml.models.loading import load_classifier, load_encoder
+from ml.models.registry import find
 from ml.portrait import portrait
-from ml.registry import find
-from ml.runner import UNBATCHED
 from ml.values import Patient
 
 _LOG = logging.getLogger(__name__)
@@ -117,10 +116,10 @@ def _try(models_dir: Path, name: str) -> NativeRun:
 def _load_and_run(models_dir: Path, name: str) -> tuple[str, NDArray[np.float32]]:
     photo = portrait()
     if find(name).task == "encoder":
-        encoder = load_encoder(models_dir, name, threads=1, batching=UNBATCHED)
-        return encoder.backend.version, encoder.embed([photo])[0]
-    classifier = load_classifier(models_dir, name, threads=1, batching=UNBATCHED)
-    return classifier.backend.version, classifier.probabilities([photo], Patient())[0]
+        encoder = load_encoder(models_dir, name, threads=1)
+        return encoder.runtime.version, encoder.embed([photo])[0]
+    classifier = load_classifier(models_dir, name, threads=1)
+    return classifier.runtime.version, classifier.probabilities([photo], Patient())[0]
 
 
 if __name__ == "__main__":

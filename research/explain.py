@@ -16,9 +16,9 @@ from statistics import mean, median
 
 from ml.analyzer import Analyzer, CaseRequest
 from ml.deadline import Deadline
-from ml.engines.choice import AUTO
 from ml.imaging.decode import decode
-from ml.loading import load_models
+from ml.models.compiled import AUTO
+from ml.models.loading import load_models
 from scin.index import load_index
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")

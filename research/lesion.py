@@ -1,18 +1,21 @@
-"""``python -m research.lesion FOLDER``: the lesion classifier on labelled dermatoscopic photos.
+"""``python -m research.lesion FOLDER``: a lesion classifier on labelled dermatoscopic photos.
 
 FOLDER holds the photos and ``labels.csv`` (file, dx: one of akiec bcc bkl df mel nv vasc), as a selection of the
 ISIC 2018 task 3 test set does. Prints shares with their 95% Wilson intervals, of the calibrated probabilities that the
-service answers with; the area under the curve of the malignant probability, raw and calibrated; the temperature that
-ml.classifier holds, with its bootstrap interval, and what it does to the negative log-likelihood and the calibration
-error, each photo judged by a temperature that was fitted to the others; and the same for four flips averaged, at four
-times the cost.
+service answers with; the area under the curve of the malignant probability, raw and calibrated; the temperature
+that fits best, with its bootstrap interval, and what it does to the negative log-likelihood and the calibration error,
+each photo judged by a temperature that was fitted to the others; and the same for four flips averaged, at four times
+the cost. ``--write FILE`` keeps the temperature and the sensitivity for the model's registry entry.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +23,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import roc_auc_score
 
-from ml.classifier import MALIGNANT, TEMPERATURE, THRESHOLD, LesionClassifier, soften
 from ml.imaging.decode import decode
-from ml.loading import load_models
-from ml.registry import LESION_CODES
+from ml.models.classifier import LesionClassifier, soften
+from ml.models.loading import load_classifier
+from ml.models.spec import ModelSpec
 from ml.values import RGB, Patient
-from research.shares import tell_share
+from research.shares import tell_share, wilson
 
 _RESAMPLES, _SEED = 1000, 1
 _FLIPS = ((1, 1), (-1, 1), (1, -1), (-1, -1))
@@ -36,29 +39,67 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--models", type=Path, default=Path("var/models"))
+    parser.add_argument("--classifier", default="sklesion")
+    parser.add_argument("--threshold", type=float, default=0.3, help="malignant probability, calibrated (default .3)")
+    parser.add_argument("--write", type=Path, help="keep what was fitted in this JSON file")
+    parser.add_argument("--data", default="", help="what the photos are, for that file")
     options = parser.parse_args(arguments)
     with (options.folder / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    models = load_models(options.models, encoder="efficientnet-lite0", classifier="sklesion", faces=False, threads=1)
+    classifier = load_classifier(options.models, options.classifier, threads=1)
+    codes = classifier.output.codes
     photos = [decode((options.folder / row["file"]).read_bytes()).rgb for row in rows]
-    probabilities = np.concatenate([models.classifier.probabilities([photo], Patient()) for photo in photos])
-    truth = np.array([LESION_CODES.index(row["dx"]) for row in rows])
-    columns = [LESION_CODES.index(code) for code in MALIGNANT]
+    probabilities = np.concatenate([classifier.probabilities([photo], Patient()) for photo in photos])
+    truth = np.array([codes.index(row["dx"]) for row in rows])
+    columns = [codes.index(code) for code in classifier.output.malignant]
     malignant = np.isin(truth, columns)
-    calibrated = soften(probabilities, TEMPERATURE)
+    temperature = round(fit_temperature(probabilities.astype(np.float64), truth), 2)
+    calibrated = soften(probabilities, temperature)
     raw_score, score = probabilities[:, columns].sum(axis=1), calibrated[:, columns].sum(axis=1)
     right = probabilities.argmax(axis=1) == truth
     tell_share("accuracy", right)
-    tell_share(f"sensitivity (malignant probability ≥ {THRESHOLD})", score[malignant] >= THRESHOLD)
-    tell_share(f"specificity (malignant probability < {THRESHOLD})", score[~malignant] < THRESHOLD)
+    found = score >= options.threshold
+    tell_share(f"sensitivity (malignant probability ≥ {options.threshold:g})", found[malignant])
+    tell_share(f"specificity (malignant probability < {options.threshold:g})", ~found[~malignant])
     print(f"malignancy AUC: raw {roc_auc_score(malignant, raw_score):.4f}, ", end="")
     print(f"calibrated {roc_auc_score(malignant, score):.4f}")
     print(f"mean confidence: raw {probabilities.max(axis=1).mean():.3f}, ", end="")
     print(f"calibrated {calibrated.max(axis=1).mean():.3f}")
-    _tell_temperature("single pass", probabilities.astype(np.float64), truth)
-    print(f"ml.classifier.TEMPERATURE is {TEMPERATURE:g}")
-    _tell_temperature("four flips averaged", _flipped(models.classifier, photos), truth)
+    interval = _tell_temperature("single pass", probabilities.astype(np.float64), truth)
+    if options.write:
+        labels = [row["dx"] for row in rows]
+        _write_fit(options, classifier.spec, labels, found[malignant], (temperature, interval))
+    _tell_temperature("four flips averaged", _flipped(classifier, photos), truth)
     return 0
+
+
+def _write_fit(
+    options: argparse.Namespace,
+    spec: ModelSpec,
+    labels: list[str],
+    found: NDArray[np.bool_],
+    temperature: tuple[float, tuple[float, float]],
+) -> None:
+    """What ``ml.models.spec.Calibration`` reads, and where it comes from. ``found``: of the malignant lesions."""
+    value, interval = temperature
+    fit = {
+        "model": {"name": spec.name, "version": spec.version},
+        "fitted": {
+            "command": f"python -m research.lesion FOLDER --write {options.write}",
+            "date": datetime.now(UTC).date().isoformat(),
+            "data": options.data,
+            "photos": len(labels),
+            "photos_by_class": dict(sorted(Counter(labels).items())),
+        },
+        "temperature": {"value": value, "interval": [round(limit, 2) for limit in interval]},
+        "sensitivity": {
+            "threshold": options.threshold,
+            "malignant": len(found),
+            "found": int(found.sum()),
+            "interval": [round(limit, 3) for limit in wilson(int(found.sum()), len(found))],
+        },
+    }
+    options.write.write_text(json.dumps(fit, indent=1) + "\n")
 
 
 def _flipped(classifier: LesionClassifier, photos: list[RGB]) -> Floats:
@@ -85,8 +126,9 @@ def _ece(probabilities: Floats, truth: NDArray[np.intp], bins: int = 10) -> floa
     return float(np.abs(gaps).sum() / len(truth))
 
 
-def _tell_temperature(what: str, probabilities: Floats, truth: NDArray[np.intp]) -> None:
-    """The temperature of all photos, and what it does where each photo has that of the others."""
+def _tell_temperature(what: str, probabilities: Floats, truth: NDArray[np.intp]) -> tuple[float, float]:
+    """Print the temperature of all photos, and what it does where each photo has that of the others. Returns its 95%
+    interval."""
     n, rng = len(truth), np.random.default_rng(_SEED)
     resamples = [rng.integers(0, n, n) for _ in range(_RESAMPLES)]
     low, high = np.percentile([fit_temperature(probabilities[rows], truth[rows]) for rows in resamples], (2.5, 97.5))
@@ -102,6 +144,7 @@ def _tell_temperature(what: str, probabilities: Floats, truth: NDArray[np.intp])
         f"NLL {_nll(probabilities, truth):.3f} → {_nll(held_out, truth):.3f}, "
         f"ECE {_ece(probabilities, truth):.3f} → {_ece(held_out, truth):.3f}"
     )
+    return float(low), float(high)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from client.api import DEFAULT_URL, Client
-from ml.classifier import MALIGNANT
+from ml.models.registry import find
 from research.shares import tell_share
+from settings import Settings
 
 _RESAMPLES, _SEED = 1000, 1
 
@@ -40,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     tell_share("got the classifier's answer", said != "none")
     tell_share("accuracy", said == truth)
     _tell("balanced accuracy", lambda picked: float(balanced_accuracy_score(truth[picked], said[picked])), truth)
-    is_malignant = np.isin(truth, MALIGNANT)
+    classes = find(Settings.load().classifier, "classifier").lesion
+    is_malignant = np.isin(truth, classes.malignant if classes else ())
     _tell("malignancy AUC", lambda picked: float(roc_auc_score(is_malignant[picked], malignant[picked])), truth)
     return 0
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import requests
+import tensorflow as tf
 
-from ml.backends.tensorflow_import import tf
 from ml.imaging.decode import decode
+from ml.models.registry import SKLESION
+from ml.models.store import ModelStore
 from ml.patient import metadata_vector
-from ml.registry import LESION_CODES, SKLESION
-from ml.store import ModelStore
 from ml.values import Patient
 
 
@@ -44,7 +44,8 @@ def _served(url: str, photo: bytes) -> np.ndarray:
     asked = {"modality": "dermatoscopic", "detail": "full"}
     answer = requests.post(f"{url}/api/analyze/skin", files={"image": photo}, data=asked, timeout=60).json()
     by_code = {one["code"]: one["probability"] for one in answer["lesion"]["raw_predictions"]}
-    return np.array([by_code[code] for code in LESION_CODES])
+    codes = SKLESION.lesion.codes if SKLESION.lesion else ()
+    return np.array([by_code[code] for code in codes])
 
 
 if __name__ == "__main__":

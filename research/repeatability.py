@@ -25,14 +25,14 @@ import numpy as np
 
 from ml.faces import FaceDetector
 from ml.imaging.decode import decode
-from ml.loading import LANDMARK_FILE
-from ml.registry import MEDIAPIPE_FACE
+from ml.models.loading import LANDMARK_FILE
+from ml.models.registry import MEDIAPIPE_FACE
+from ml.models.store import ModelStore
 from ml.skin.colour import linear_to_srgb, srgb_to_linear, working_copy
 from ml.skin.face import face_zones
 from ml.skin.measure import measure_skin
 from ml.skin.segmentation import skin_masks
 from ml.skin.uncertainty import LIMITS, ZONE_LIMITS, Limit
-from ml.store import ModelStore
 from ml.values import RGB, Measurement, Zone
 from scin.synthetic import plan_cases, render_case
 

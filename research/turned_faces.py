@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 
 def load(settings: Settings) -> tuple[Analyzer, FaceDetector]:
     from ml.analyzer import Analyzer
-    from ml.loading import load_models
+    from ml.models.loading import load_models
     from scin.index import load_index
 
     models = load_models(

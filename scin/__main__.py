@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.errors import MLError
-from ml.registry import find
-from ml.store import ModelStore
+from ml.models.registry import find
+from ml.models.store import ModelStore
 from scin.manifest import KINDS, read_manifest, verify_files
 from scin.progress import ProgressLine
 from scin.sample import DEFAULT_CASES, DEFAULT_SEED, NAME, build_sample, is_current
 from storage import Storage, StorageError, open_storage
 
 if TYPE_CHECKING:
-    from ml.encoder import Encoder
+    from ml.models.encoder import Encoder
     from scin.building.ray_engine import RayEngine
     from scin.manifest import Manifest
     from settings import Settings
@@ -91,7 +91,7 @@ def _ray_engine(settings: Settings, store: Storage, encoder: Encoder) -> RayEngi
         from scin.building.ray_engine import RayEngine
     except ModuleNotFoundError as error:
         raise MLError(f"{error.name} is missing. Install it: pip install -r requirements-ray.txt") from error
-    from ml.loading import load_encoder
+    from ml.models.loading import load_encoder
 
     models_dir = settings.models_dir.resolve()  # a process of Ray has a working folder of its own
     make_encoder = partial(load_encoder, models_dir, settings.encoder, threads=1)
@@ -140,7 +140,7 @@ def _evaluate(settings: Settings, options: argparse.Namespace) -> None:
 
 
 def _encoder(settings: Settings) -> Encoder:
-    from ml.loading import load_encoder
+    from ml.models.loading import load_encoder
 
     return load_encoder(settings.models_dir, settings.encoder, threads=1)
 

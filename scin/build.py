@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ml.encoder import Encoder
+from ml.models.encoder import Encoder
 from scin.building.assemble import assemble
 from scin.building.local import Engine, LocalEngine
 from scin.building.shards import SHARD_PHOTOS, BuildError, Recipe, Shard, ShardFolder, plan_shards

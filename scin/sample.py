@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ml.encoder import Encoder
 from ml.errors import ArtifactError
+from ml.models.encoder import Encoder
 from scin.build import build, check_replaceable
 from scin.dataset import CASES_FILE, LABELS_FILE
 from scin.index import load_index

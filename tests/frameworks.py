@@ -13,7 +13,6 @@ HEAVY = (
     "google.cloud",
     "ai_edge_litert",
     "onnxruntime",
-    "openvino",
     "onnx",
     "tf2onnx",
 )

@@ -43,5 +43,5 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
 def make_services(settings: Settings) -> Services:
     """The services that ``settings`` ask for."""
     metrics = Metrics(settings.run_dir, settings.worker)
-    loader: Loader = MockLoader() if settings.use_mock_services else ProductionLoader(settings, metrics.batch)
+    loader: Loader = MockLoader() if settings.use_mock_services else ProductionLoader(settings)
     return Services(settings, loader, Readiness(settings.run_dir, settings.gunicorn_workers), metrics)

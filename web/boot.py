@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 from ml.errors import ArtifactError
-from ml.loading import check_models
 from ml.modality import read_kinds
-from ml.registry import MEDIAPIPE_FACE, find
-from ml.store import ModelStore
+from ml.models.loading import check_models
+from ml.models.registry import MEDIAPIPE_FACE, find
+from ml.models.store import ModelStore
 from scin.manifest import read_manifest, verify_files
 from settings import Settings
 from web.index_source import fetch_index

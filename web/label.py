@@ -24,7 +24,7 @@ from web.parsing import MAX_IMAGES
 from web.rendering import DISCLAIMER
 
 if TYPE_CHECKING:
-    from ml.spec import ModelSpec
+    from ml.models.spec import ModelSpec
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -84,7 +84,7 @@ def conditions_answer(settings: Settings) -> ConditionsAnswer:
 
 def models_answer(settings: Settings) -> ModelsAnswer:
     """What the settings choose; files and digests of those that have been fetched."""
-    from ml.registry import MEDIAPIPE_FACE, find
+    from ml.models.registry import MEDIAPIPE_FACE, find
 
     if settings.use_mock_services:
         return ModelsAnswer(models=[])
@@ -95,7 +95,7 @@ def models_answer(settings: Settings) -> ModelsAnswer:
 
 
 def _model(spec: ModelSpec, settings: Settings) -> ServedModel:
-    from ml.store import ModelStore
+    from ml.models.store import ModelStore
 
     names_diseases = spec.task == "classifier" and settings.cosmetic_mode
     try:

@@ -12,11 +12,11 @@ from ml.values import Analysis, IndexInfo, ModelCard
 from settings import Settings
 from web.cores import service_cpus
 from web.index_source import index_folder
-from web.threads import batches_at_once, intra_op_threads
+from web.threads import intra_op_threads
 
 if TYPE_CHECKING:
     from ml.analyzer import CaseRequest
-    from ml.loading import Models
+    from ml.models.loading import Models
 
 
 class Part(Protocol):
@@ -74,16 +74,13 @@ class Loader(Protocol):
 class ProductionLoader:
     """The real models and the real index."""
 
-    def __init__(self, settings: Settings, on_batch: Callable[[str, int], None] = lambda model, size: None) -> None:
-        """``on_batch`` is told a model's name and the size of each batch, and must not raise."""
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._on_batch = on_batch
         self._models: Models | None = None
 
     def load_models(self) -> None:
         """Raises ArtifactError if a model is missing, altered or does not reproduce its golden output."""
-        from ml.loading import load_models
-        from ml.runner import Batching
+        from ml.models.loading import load_models
 
         settings = self._settings
         self._models = load_models(
@@ -96,7 +93,6 @@ class ProductionLoader:
             gpu=settings.enable_gpu,
             engine=settings.engine,
             mmap=settings.mmap,
-            batching=Batching(settings.largest_batch, batches_at_once(settings), self._on_batch),
         )
 
     def load_pipeline(self) -> Pipeline:

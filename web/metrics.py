@@ -18,7 +18,6 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from ml.backends.base import BATCH_SIZES
 from ml.values import IndexInfo, ModelCard
 from web.errors import UnavailableError
 from web.logs import log_event
@@ -95,13 +94,6 @@ class Metrics:
             buckets=_BUCKETS_S,
             registry=own,
         )
-        self._batches = Histogram(
-            "dermserve_batch_size",
-            "Photos in each batch that a model ran, where it runs batches.",
-            ("model",),
-            buckets=BATCH_SIZES,
-            registry=own,
-        )
         self._waiting = self._gauge("livesum", "dermserve_waiting", "Analyses admitted that do not run yet.")
         self._running = self._gauge("livesum", "dermserve_running", "Analyses that are being computed.")
         self._models = self._gauge("livemax", "dermserve_model_info", "1 for each loaded model.", _MODEL_LABELS)
@@ -123,11 +115,6 @@ class Metrics:
         for stage in STAGES:
             if stage in milliseconds:
                 self._stages.labels(stage).observe(milliseconds[stage] / 1e3)
-
-    @_harmless
-    def batch(self, model: str, size: int) -> None:
-        """Count a batch of ``size`` photos."""
-        self._batches.labels(model).observe(size)
 
     @_harmless
     def shed(self) -> None:

@@ -78,16 +78,6 @@ def intra_op_threads(settings: Settings) -> int:
     return settings.intra_op_threads or max(1, usable_cores() // at_once)
 
 
-def batches_at_once(settings: Settings) -> int:
-    """Batches of one model that one process runs side by side: as many as its cores can, 1 on a GPU.
-
-    So a photo waits for company only while every core computes.
-    """
-    if settings.enable_gpu:
-        return 1
-    return max(1, min(settings.running_per_worker, usable_cores() // intra_op_threads(settings)))
-
-
 def thread_environment(settings: Settings) -> Mapping[str, str]:
     """Variables that the frameworks read when they are loaded: they must be set before that."""
     threads = str(intra_op_threads(settings))

@@ -15,8 +15,8 @@ from typing import Self
 
 from ml.analyzer import CaseRequest
 from ml.deadline import Deadline
-from ml.encoder import Encoder
 from ml.imaging.decode import decode
+from ml.models.encoder import Encoder
 from ml.values import Analysis, Decision, Modality, ModelCard, Quality, Searcher, Skin
 from settings import Settings
 from web.loader import Pipeline, ProductionLoader

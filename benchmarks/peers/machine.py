@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from ml.engines.host import describe_host
+from ml.models.compiled import describe_processor
 from web.cores import usable_cores
 
 _PACKAGES = ("torch", "tensorflow-cpu", "onnxruntime", "faiss-cpu", "gunicorn", "flask", "litserve", "bentoml")
@@ -20,7 +20,7 @@ _PACKAGES = ("torch", "tensorflow-cpu", "onnxruntime", "faiss-cpu", "gunicorn", 
 def facts() -> dict[str, Any]:
     """The machine, and the versions that took part."""
     return {
-        "cpu": describe_host()["cpu"],
+        "cpu": describe_processor()["cpu"],
         "cores": usable_cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "system": _system(),

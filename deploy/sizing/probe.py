@@ -57,32 +57,33 @@ def _cost(action: Callable[[], object]) -> dict[str, float]:
 
 
 def _encoder() -> dict[str, float]:
-    from ml.backends import torch_backend  # noqa: F401 - the framework is a part of its own
-    from ml.loading import load_encoder
+    from ml.models.loading import load_encoder
+    from ml.models.registry import find
+    from ml.models.runtime import framework_of
     from settings import Settings
 
     settings = Settings.load()
+    framework_of(find(settings.encoder, "encoder"))  # imported now: the framework is a part of its own
     return _cost(lambda: load_encoder(settings.models_dir, settings.encoder, threads=1))
 
 
 def _classifier() -> dict[str, float]:
-    from ml.backends.tensorflow_backend import SavedModelBackend, configure
-    from ml.classifier import LesionClassifier
-    from ml.golden import golden_image
-    from ml.registry import find
-    from ml.store import ModelStore
+    from ml.models.classifier import LesionClassifier
+    from ml.models.golden import golden_image
+    from ml.models.registry import find
+    from ml.models.runtime import Execution, framework_of, open_runtime
+    from ml.models.store import ModelStore
     from ml.values import Patient
     from settings import Settings
 
     settings = Settings.load()
     spec = find(settings.classifier, "classifier")
-    configure(1, 2, False)
+    framework_of(spec)
+    execution = Execution(threads=1, callers=2, sizes_pools=True)
 
     def load() -> object:
-        backend = SavedModelBackend(
-            ModelStore(settings.models_dir).served(spec), inputs=("image", "metadata"), output="probabilities"
-        )
-        classifier = LesionClassifier(spec, backend)
+        runtime = open_runtime(spec, ModelStore(settings.models_dir).served(spec), None, execution)
+        classifier = LesionClassifier(spec, runtime)
         classifier.probabilities([golden_image()], Patient())
         return classifier
 
@@ -91,10 +92,10 @@ def _classifier() -> dict[str, float]:
 
 def _faces() -> dict[str, float]:
     from ml.faces import FaceDetector
-    from ml.golden import golden_image
-    from ml.loading import LANDMARK_FILE
-    from ml.registry import MEDIAPIPE_FACE
-    from ml.store import ModelStore
+    from ml.models.golden import golden_image
+    from ml.models.loading import LANDMARK_FILE
+    from ml.models.registry import MEDIAPIPE_FACE
+    from ml.models.store import ModelStore
     from settings import Settings
 
     store = ModelStore(Settings.load().models_dir)

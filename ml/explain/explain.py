@@ -14,15 +14,14 @@ from ml.deadline import Deadline
 from ml.explain.occlusion import Score, heat_map
 from ml.explain.pictures import heat_picture, map_picture, mask_picture, region_picture
 from ml.face_search import turned
-from ml.registry import LESION_CODES
 from ml.skin.face import zone_mask
 from ml.skin.lesion import segment_lesion
 from ml.skin.pigment import pigment_maps
 from ml.values import RGB, Lesion, Mask, Overlay, Patient, Searcher, SimilarCase, Zone
 
 if TYPE_CHECKING:
-    from ml.classifier import LesionClassifier
-    from ml.encoder import Encoder
+    from ml.models.classifier import LesionClassifier
+    from ml.models.encoder import Encoder
 
 _SKIN, _LESION = (0, 170, 120), (255, 196, 0)
 _MELANIN, _HAEMOGLOBIN = (96, 48, 0), (200, 0, 40)
@@ -74,7 +73,7 @@ class Explainer:
 
     def _probability(self, seen: Explained, lesion: Lesion, deadline: Deadline) -> Score:
         """The probability of the class that the answer ranks first."""
-        column = LESION_CODES.index(lesion.predictions[0].code)
+        column = self._classifier.output.codes.index(lesion.predictions[0].code)
 
         def score(photos: Sequence[RGB]) -> NDArray[np.float32]:
             return self._classifier.probabilities(photos, seen.patient, deadline)[:, column]

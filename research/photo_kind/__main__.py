@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.loading import load_encoder, load_faces
 from ml.modality import SURE_FACE
-from ml.registry import EFFICIENTNET_LITE0 as ENCODER
-from ml.store import ModelStore
+from ml.models.loading import load_encoder, load_faces
+from ml.models.registry import EFFICIENTNET_LITE0 as ENCODER
+from ml.models.store import ModelStore
 from research.photo_kind.fitting import (
     Embedded,
     Flags,

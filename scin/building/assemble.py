@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ml.encoder import Encoder
+from ml.models.encoder import Encoder
 from ml.values import Vector
 from scin.attribution import attribution
 from scin.building.photos import UNREADABLE, Row

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from ml.encoder import Encoder
+from ml.models.encoder import Encoder
 from ml.values import Vectors
 from scin.building.photos import UNREADABLE, Copies, Decoded, Row, decode_photo
 from scin.building.shards import BuildError, Shard

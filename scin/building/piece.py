@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ml.encoder import Encoder
 from ml.errors import ArtifactError, MLError
+from ml.models.encoder import Encoder
 from scin.building.local import BATCH, LocalEngine
 from scin.building.packing import pack
 from scin.building.shards import BuildError, Shard, plan_shards

@@ -19,7 +19,7 @@ from typing import Any
 import ray
 import ray.data
 
-from ml.encoder import Encoder
+from ml.models.encoder import Encoder
 from scin.building.local import Tell, checked
 from scin.building.packing import unpack
 from scin.building.photos import Copies, Row

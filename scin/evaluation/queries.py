@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.encoder import Encoder
 from ml.errors import ImageError
 from ml.imaging.decode import decode
+from ml.models.encoder import Encoder
 from ml.values import Vector
 from scin.calibration import read_calibration
 from scin.evaluation import metrics, scores

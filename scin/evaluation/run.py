@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ml.encoder import Encoder
+from ml.models.encoder import Encoder
 from scin.calibration import CALIBRATION_FILE
 from scin.evaluation import plots, report
 from scin.evaluation.artifact import calibration_of, read_index, write_choice

@@ -15,7 +15,7 @@ from tests.e2e.server import Server, skin_photo
 @pytest.fixture(scope="module")
 def reference(var_folder: Path):
     """The Keras model as its authors run it: ``tf.image.resize``, no metadata known."""
-    from ml.backends.tensorflow_import import tf
+    from ml.models.tensorflow_runtime import tf
 
     (path,) = (var_folder / "models" / "sklesion").glob("*/source/model.keras")
     model = tf.keras.models.load_model(path, compile=False)

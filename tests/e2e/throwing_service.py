@@ -1,19 +1,14 @@
-"""The service with an encoder that throws for a photo of one colour, as native code may: not even an Exception.
-
-Otherwise it is the real one, behind a batcher, and slow enough that requests wait for it and go on together.
-"""
+"""The service with an encoder that throws for a photo of one colour, as native code may: not even an Exception."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.backends.base import Backend
-from ml.encoder import Encoder
-from ml.runner import Batching
+from ml.models.encoder import Encoder
+from ml.models.runtime import Runtime
 from settings import load_or_exit
 from web.app import create_app
 from web.loader import ProductionLoader
@@ -22,34 +17,30 @@ from web.metrics import Metrics
 from web.readiness import Readiness
 from web.services import Services
 
-_RUN_S = 0.1
 
+class ThrowingRuntime:
+    """Another runtime, made to throw."""
 
-class ThrowingBackend:
-    """Another backend, slowed down and made to throw."""
-
-    def __init__(self, backend: Backend) -> None:
-        self.framework, self.version = backend.framework, backend.version
-        self._backend = backend
+    def __init__(self, runtime: Runtime) -> None:
+        self.name, self.version = runtime.name, runtime.version
+        self._runtime = runtime
 
     def run(self, *inputs: NDArray[np.generic]) -> NDArray[np.float32]:
-        threading.Event().wait(_RUN_S)
         colours = inputs[0].transpose(0, 2, 3, 1) if inputs[0].shape[1] == 3 else inputs[0]
         if (np.ptp(colours, axis=(1, 2)) < 0.1).all(axis=1).any():
             raise SystemExit("a library gave up")
-        return self._backend.run(*inputs)
+        return self._runtime.run(*inputs)
 
 
 class ThrowingLoader(ProductionLoader):
-    """The real models, but for the encoder's backend."""
+    """The real models, but for the encoder's runtime."""
 
     def load_models(self) -> None:
         super().load_models()
         if self._models is None:
             raise RuntimeError("no models")
         encoder = self._models.encoder
-        batching = Batching(8, side_by_side=1, on_batch=self._on_batch)
-        throwing = Encoder(encoder.spec, ThrowingBackend(encoder.backend), encoder.fingerprint, batching)
+        throwing = Encoder(encoder.spec, ThrowingRuntime(encoder.runtime), encoder.fingerprint)
         self._models = replace(self._models, encoder=throwing)
 
 
@@ -58,7 +49,7 @@ def _services() -> Services:
     configure_logging(settings.log_level)
     metrics = Metrics(settings.run_dir, settings.worker)
     readiness = Readiness(settings.run_dir, settings.gunicorn_workers)
-    return Services(settings, ThrowingLoader(settings, metrics.batch), readiness, metrics)
+    return Services(settings, ThrowingLoader(settings), readiness, metrics)
 
 
 services = _services()

@@ -12,8 +12,8 @@ import pytest
 from ml.values import RGB
 
 if TYPE_CHECKING:
-    from ml.classifier import LesionClassifier
-    from ml.encoder import Encoder
+    from ml.models.classifier import LesionClassifier
+    from ml.models.encoder import Encoder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -39,7 +39,7 @@ def models_dir() -> Path:
 @pytest.fixture(scope="session")
 def encoder(models_dir: Path) -> Encoder:
     """The encoder as it is served."""
-    from ml.loading import load_encoder
+    from ml.models.loading import load_encoder
 
     return load_encoder(models_dir, "efficientnet-lite0", threads=1)
 
@@ -47,13 +47,13 @@ def encoder(models_dir: Path) -> Encoder:
 @pytest.fixture(scope="session")
 def classifier(models_dir: Path) -> LesionClassifier:
     """The lesion classifier as it is served."""
-    from ml.backends.tensorflow_backend import SavedModelBackend
-    from ml.classifier import LesionClassifier
-    from ml.registry import SKLESION
-    from ml.store import ModelStore
+    from ml.models.classifier import LesionClassifier
+    from ml.models.registry import SKLESION
+    from ml.models.runtime import Execution, open_runtime
+    from ml.models.store import ModelStore
 
     path = ModelStore(models_dir).served(SKLESION)
-    return LesionClassifier(SKLESION, SavedModelBackend(path, inputs=("image", "metadata"), output="probabilities"))
+    return LesionClassifier(SKLESION, open_runtime(SKLESION, path, None, Execution()))
 
 
 def lesion_photo(width: int, height: int, seed: int = 0) -> RGB:

@@ -12,8 +12,8 @@ import sys
 import pytest
 
 STEPS = {
-    "torch": "import ml.backends.torch_backend, torch._dynamo, torch; torch.ones(64, 64) @ torch.ones(64, 64)",
-    "tensorflow": "from ml.backends.tensorflow_import import tf; tf.linalg.matmul(tf.ones((8, 8)), tf.ones((8, 8)))",
+    "torch": "import ml.models.torch_runtime, torch._dynamo, torch; torch.ones(64, 64) @ torch.ones(64, 64)",
+    "tensorflow": "from ml.models.tensorflow_runtime import tf; tf.linalg.matmul(tf.ones((8, 8)), tf.ones((8, 8)))",
     "faiss": "import scin.index, faiss; faiss.IndexFlatIP(8)",
 }
 

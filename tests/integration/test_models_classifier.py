@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.classifier import LesionClassifier
-from ml.golden import golden_image
-from ml.registry import SKLESION
-from ml.store import ModelStore
+from ml.models.classifier import LesionClassifier
+from ml.models.golden import golden_image
+from ml.models.registry import SKLESION
+from ml.models.store import ModelStore
 from ml.values import RGB, Patient
 from tests.integration.conftest import lesion_photo
 
@@ -33,7 +33,7 @@ Reference = Callable[[RGB, list[float]], np.ndarray]
 
 @pytest.fixture(scope="module")
 def reference(models_dir: Path) -> Reference:
-    from ml.backends.tensorflow_import import tf  # isort: skip - before Keras imports it
+    from ml.models.tensorflow_runtime import tf  # isort: skip - before Keras imports it
     import keras
 
     (path,) = (ModelStore(models_dir).folder(SKLESION) / "source").glob("*.keras")

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from ml.errors import ArtifactError, BackendError
-from ml.loading import load_encoder
-from ml.preprocess import resize
-from ml.registry import DERM_FOUNDATION
-from ml.store import ModelStore
+from ml.models.loading import load_encoder
+from ml.models.preprocess import resize
+from ml.models.registry import DERM_FOUNDATION
+from ml.models.store import ModelStore
 from ml.values import RGB
 from tests.integration.conftest import lesion_photo
 
@@ -23,7 +23,7 @@ PROJECTION = np.random.default_rng(11).normal(size=(6, 6144)).astype(np.float32)
 
 
 def save_look_alike(folder: Path, output: str = "embedding", dimension: int = 6144) -> None:
-    from ml.backends.tensorflow_import import tf
+    from ml.models.tensorflow_runtime import tf
 
     module = tf.Module()
     module.projection = tf.Variable(PROJECTION[:, :dimension])

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from scipy.special import erf, softmax
 
-from ml import registry
-from ml.encoder import Encoder
 from ml.errors import ArtifactError
-from ml.loading import load_encoder
-from ml.registry import DERMLIP
-from ml.spec import ModelSpec
-from ml.store import ModelStore
+from ml.models import registry
+from ml.models.encoder import Encoder
+from ml.models.loading import load_encoder
+from ml.models.registry import DERMLIP
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelStore
 from ml.values import RGB
 from tests.integration.conftest import lesion_photo
 

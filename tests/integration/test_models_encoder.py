@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ml.encoder import Encoder
-from ml.golden import golden_image
-from ml.registry import EFFICIENTNET_LITE0
-from ml.store import ModelStore
+from ml.models.encoder import Encoder
+from ml.models.golden import golden_image
+from ml.models.registry import EFFICIENTNET_LITE0
+from ml.models.store import ModelStore
 from ml.values import RGB
 from tests.integration.conftest import lesion_photo
 

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ml.engines import choose
-from ml.registry import EFFICIENTNET_LITE0, SKLESION
-from ml.spec import ModelSpec
-from ml.store import ModelStore
+from ml.models.compiled import FOLDER, ONNXRUNTIME, choose
+from ml.models.registry import EFFICIENTNET_LITE0, SKLESION
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelStore
 
 
 @pytest.mark.models
 @pytest.mark.parametrize(
     ("spec", "engine"),
-    [(EFFICIENTNET_LITE0, "onnxruntime"), (SKLESION, "native")],
-    ids=["encoder-and-engine", "classifier"],
+    [(EFFICIENTNET_LITE0, "auto"), (SKLESION, "native")],
+    ids=["encoder-and-compiled", "classifier"],
 )
 def test_a_model_is_fetched_from_a_mirror_and_converted(
     models_dir: Path, tmp_path: Path, spec: ModelSpec, engine: str
 ) -> None:
     mirror = ModelStore(models_dir).folder(spec) / "source"
-    arguments = ["fetch", spec.name, "--source", str(mirror), "--models", str(tmp_path), "--engine", engine]
-    done = subprocess.run([sys.executable, "-m", "ml", *arguments], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "ml", "fetch", spec.name, "--source", str(mirror), "--models", str(tmp_path)]
+    environment = os.environ | {"DERMSERVE_ENGINE": engine}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]
     assert "fetched and checked" in done.stdout
-    prepared = choose(ModelStore(tmp_path), spec, engine)
-    assert prepared.engine == engine
-    assert (f"{engine} 1." in done.stdout) == (engine != "native")
-    made, kept = ModelStore(tmp_path).verify(spec), ModelStore(models_dir).manifest(spec)
+    store = ModelStore(tmp_path)
+    if engine == "native":
+        assert not (store.folder(spec) / FOLDER).exists()
+    else:
+        assert "runs by onnxruntime 1." in done.stdout
+        assert choose(store, spec, ONNXRUNTIME) == store.folder(spec) / FOLDER
+    made, kept = store.verify(spec), ModelStore(models_dir).manifest(spec)
     assert made.fingerprint == kept.fingerprint
     assert made.golden == pytest.approx(kept.golden, abs=1e-5)

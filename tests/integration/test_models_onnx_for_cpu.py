@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from ml.models.registry import SKLESION
 
 Function = Callable[[Any, Any], Any]
 MEAN = np.array([150.0, 110.0, 90.0], np.float32)
@@ -22,11 +25,10 @@ def weights(*shape: int) -> NDArray[np.float32]:
 
 def converted(function: Function, folder: Path) -> Any:
     """``function`` of TensorFlow and an image as an ONNX graph, which gives what it gives."""
-    from ml.backends.tensorflow_import import tf  # isort: skip
+    from ml.models.tensorflow_runtime import convert, tf  # isort: skip
     import onnx
 
-    from ml.backends.onnxruntime_import import ort
-    from ml.backends.tensorflow_to_onnx import convert
+    from ml.models.onnxruntime_runtime import ort
 
     module = tf.Module()
     module.serve = tf.function(
@@ -34,7 +36,7 @@ def converted(function: Function, folder: Path) -> Any:
         input_signature=[tf.TensorSpec((None, 12, 12, 3), tf.float32, name="image")],
     )
     tf.saved_model.save(module, str(folder / "model"), signatures={"serving_default": module.serve})
-    convert(folder / "model", folder / "model.onnx", inputs=("image",))
+    convert(replace(SKLESION, input_names=("image",)), folder / "model", folder / "model.onnx")
     session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"image": PHOTOS})
     assert found == pytest.approx(module.serve(PHOTOS)["features"].numpy(), abs=1e-3)

@@ -24,7 +24,7 @@ from storage import open_storage
 from tests.conftest import REPOSITORY
 from tests.integration.ray_build import SHARD_PHOTOS
 from tests.tools import package_or_skip
-from tests.unit.ml.tiny_models import RecordingBackend, tiny_encoder
+from tests.unit.ml.tiny_models import RecordingRuntime, tiny_encoder
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
 
 PHOTOS = 192
@@ -148,8 +148,8 @@ def test_each_engine_goes_on_from_what_the_other_embedded(cluster: Cluster, data
             resume=True,
             shard_photos=SHARD_PHOTOS,
         )
-        assert isinstance(encoder.backend, RecordingBackend)
-        return sum(encoder.backend.batches)
+        assert isinstance(encoder.runtime, RecordingRuntime)
+        return sum(encoder.runtime.batches)
 
     build_here(out, limit=done // 2)
     rest = run("tests.integration.ray_build", dataset, out, tiny_encoder().fingerprint, environment=cluster.environment)

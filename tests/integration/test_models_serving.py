@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.classifier import LesionClassifier
-from ml.encoder import Encoder
 from ml.errors import ArtifactError
-from ml.loading import check_models, load_encoder
-from ml.registry import DEFAULT_MODELS, EFFICIENTNET_LITE0, SKLESION
-from ml.spec import ModelSpec
-from ml.store import ModelStore
+from ml.models.classifier import LesionClassifier
+from ml.models.encoder import Encoder
+from ml.models.loading import check_models, load_encoder
+from ml.models.registry import DEFAULT_MODELS, EFFICIENTNET_LITE0, SKLESION
+from ml.models.spec import ModelSpec
+from ml.models.store import ModelStore
 from ml.values import Patient
 from tests.integration.conftest import lesion_photo
 
@@ -30,7 +30,7 @@ LOADED = """
 import json, sys
 from pathlib import Path
 from dataclasses import astuple
-from ml.loading import load_models
+from ml.models.loading import load_models
 from ml.values import Patient
 from tests.integration.conftest import lesion_photo
 models = load_models(Path(sys.argv[1]), encoder="efficientnet-lite0", classifier="sklesion", faces=True, threads=1)

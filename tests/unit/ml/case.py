@@ -12,8 +12,9 @@ from ml.analyzer import Analyzer, CaseRequest
 from ml.deadline import Deadline
 from ml.faces import Face
 from ml.heads import Head, HeadSet
-from ml.loading import Models
 from ml.modality import KindOfPhoto
+from ml.models.loading import Models
+from ml.models.registry import SKLESION
 from ml.values import (
     Analysis,
     Condition,
@@ -92,6 +93,7 @@ class Parts:
         self.calls: list[tuple[str, Any]] = []
         self.embedded: list[np.ndarray] = []
         self.spec = SimpleNamespace(name="made")
+        self.output = SKLESION.lesion
 
     def embed(self, photos: Sequence[np.ndarray], deadline: Deadline) -> Vectors:
         self.calls.append(("encode", len(photos)))

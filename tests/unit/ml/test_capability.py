@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from ml import capability
-from ml.classifier import LesionClassifier
-from ml.encoder import Encoder
-from ml.loading import Models
 from ml.modality import KindOfPhoto, read_kinds
+from ml.models.classifier import LesionClassifier
+from ml.models.encoder import Encoder
+from ml.models.loading import Models
+from ml.models.registry import SKLESION
 from ml.native_check import NativeRun
-from ml.registry import SKLESION
 from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
-from tests.unit.ml.tiny_models import RecordingBackend, tiny_encoder
+from tests.unit.ml.tiny_models import RecordingRuntime, tiny_encoder
 
 INFO = IndexInfo("sample", "made by a test", True, 2, 3, 16, "2026-01-01", {})
 SOFTMAX = np.full(7, 1 / 7, np.float32)
@@ -37,16 +37,16 @@ class Searcher:
 
 
 def models(encoder: Encoder | None = None, softmax: np.ndarray = SOFTMAX) -> Models:
-    backend = RecordingBackend(lambda images, _: np.tile(softmax, (len(images), 1)))
+    runtime = RecordingRuntime(lambda images, _: np.tile(softmax, (len(images), 1)))
     encoder = encoder or tiny_encoder()
-    return Models(encoder, LesionClassifier(SKLESION, backend), None, (), KindOfPhoto(read_kinds()), encoder)
+    return Models(encoder, LesionClassifier(SKLESION, runtime), None, (), KindOfPhoto(read_kinds()), encoder)
 
 
 def failing_encoder() -> Encoder:
     def fail(_: np.ndarray) -> np.ndarray:
         raise RuntimeError("out of memory at 0x1234")
 
-    return Encoder(tiny_encoder().spec, RecordingBackend(fail), "")
+    return Encoder(tiny_encoder().spec, RecordingRuntime(fail), "")
 
 
 def test_every_part_answers() -> None:
@@ -69,13 +69,13 @@ def test_one_failing_part_stops_no_other_and_its_cause_goes_to_the_log(caplog: p
     assert "out of memory" in caplog.text
 
 
-# models that a compiled engine serves
+# models that are served compiled
 
 
 def compiled_models(softmax: np.ndarray = SOFTMAX) -> Models:
     found = models(softmax=softmax)
-    for backend in (found.encoder.backend, found.classifier.backend):
-        backend.framework, backend.version = "onnxruntime", "1.5"
+    for runtime in (found.encoder.runtime, found.classifier.runtime):
+        runtime.name, runtime.version = "onnxruntime", "1.5"
     return found
 
 
@@ -107,7 +107,7 @@ def test_a_framework_that_cannot_run_fails_its_part() -> None:
     assert parts["tensorflow"].reason == "served by onnxruntime 1.5; tensorflow could not run it: no memory"
 
 
-def test_an_engine_that_answers_otherwise_than_the_framework_fails_its_part() -> None:
+def test_a_compiled_model_that_answers_otherwise_than_the_framework_fails_its_part() -> None:
     other = np.roll(tiny_encoder().embed([capability.portrait()])[0], 1)
     parts = {part.name: part for part in capability.run(compiled_models(), Searcher(), native(vector=other))}
     assert parts["pytorch"].reason == "served by onnxruntime 1.5; pytorch gives another answer"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ml.classifier import CLASSES, MALIGNANT, TEMPERATURE, LesionClassifier, combine_views, soften, to_lesion
+from ml.models.classifier import LesionClassifier, combine_views, soften, to_lesion
+from ml.models.registry import EFFICIENTNET_LITE0, SKLESION
+from ml.models.spec import Calibration, LesionClass, LesionOutput, ModelSpec, PreprocessSpec
 from ml.patient import metadata_vector
-from ml.registry import LESION_CODES, SKLESION
 from ml.values import Patient, Prediction
 from tests.unit.ml.photo_files import noise
-from tests.unit.ml.tiny_models import RecordingBackend
+from tests.unit.ml.tiny_models import RecordingRuntime
 
+OUTPUT = SKLESION.lesion
+assert OUTPUT is not None
+assert OUTPUT.calibration is not None
 SOFTMAX = np.array([0.02, 0.08, 0.1, 0.05, 0.3, 0.4, 0.05], np.float32)
 
 
@@ -20,14 +26,14 @@ def by_code(predictions: tuple[Prediction, ...]) -> dict[str, float]:
 
 
 def test_the_raw_predictions_of_a_single_view_are_the_models_own() -> None:
-    classifier = LesionClassifier(SKLESION, RecordingBackend(lambda images, _: np.tile(SOFTMAX, (len(images), 1))))
+    classifier = LesionClassifier(SKLESION, RecordingRuntime(lambda images, _: np.tile(SOFTMAX, (len(images), 1))))
     lesion = classifier.classify([noise(40, 40)], Patient())
-    assert by_code(lesion.raw_predictions) == dict(zip(LESION_CODES, SOFTMAX.tolist(), strict=True))
+    assert by_code(lesion.raw_predictions) == dict(zip(OUTPUT.codes, SOFTMAX.tolist(), strict=True))
     assert lesion.model == "sklesion"
 
 
 def test_predictions_are_less_sure_than_the_raw_ones_and_in_the_same_order() -> None:
-    lesion = to_lesion("sklesion", SOFTMAX)
+    lesion = to_lesion("sklesion", OUTPUT, SOFTMAX)
     assert [p.code for p in lesion.raw_predictions] == [p.code for p in lesion.predictions]
     assert sum(p.probability for p in lesion.predictions) == pytest.approx(1)
     assert lesion.predictions[0].probability < lesion.raw_predictions[0].probability
@@ -35,8 +41,8 @@ def test_predictions_are_less_sure_than_the_raw_ones_and_in_the_same_order() -> 
 
 
 def test_the_malignant_probability_is_the_sum_of_the_malignant_predictions() -> None:
-    lesion = to_lesion("sklesion", SOFTMAX)
-    malignant = [p.probability for p in lesion.predictions if p.code in MALIGNANT]
+    lesion = to_lesion("sklesion", OUTPUT, SOFTMAX)
+    malignant = [p.probability for p in lesion.predictions if p.code in OUTPUT.malignant]
     assert len(malignant) == 3
     assert lesion.malignant_probability == pytest.approx(sum(malignant))
     assert lesion.malignant_probability != pytest.approx(0.02 + 0.08 + 0.3, abs=0.01)  # what the raw ones sum to
@@ -45,12 +51,12 @@ def test_the_malignant_probability_is_the_sum_of_the_malignant_predictions() -> 
 def test_the_views_are_combined_before_they_are_calibrated() -> None:
     other = np.roll(SOFTMAX, 2)
     views = iter([SOFTMAX, other])
-    classifier = LesionClassifier(SKLESION, RecordingBackend(lambda images, _: next(views)[None]))
+    classifier = LesionClassifier(SKLESION, RecordingRuntime(lambda images, _: next(views)[None]))
     lesion = classifier.classify([noise(40, 40), noise(40, 40)], Patient())
     combined = combine_views(np.stack([SOFTMAX, other]))
-    calibrated = dict(zip(LESION_CODES, soften(combined, TEMPERATURE).tolist(), strict=True))
+    calibrated = dict(zip(OUTPUT.codes, soften(combined, OUTPUT.calibration.temperature).tolist(), strict=True))
     assert by_code(lesion.predictions) == pytest.approx(calibrated)
-    assert by_code(lesion.raw_predictions) == pytest.approx(dict(zip(LESION_CODES, combined.tolist(), strict=True)))
+    assert by_code(lesion.raw_predictions) == pytest.approx(dict(zip(OUTPUT.codes, combined.tolist(), strict=True)))
 
 
 def test_softening_by_two_takes_square_roots() -> None:
@@ -61,11 +67,11 @@ def test_softening_by_two_takes_square_roots() -> None:
 
 def test_the_model_sees_the_photo_in_its_scale_and_what_is_known_of_the_person() -> None:
     seen = []
-    backend = RecordingBackend(
+    runtime = RecordingRuntime(
         lambda images, rest: (seen.append((images, rest)), np.tile(SOFTMAX, (len(images), 1)))[1]
     )
     patient = Patient(age=40, sex="male", body_site="trunk")
-    LesionClassifier(SKLESION, backend).probabilities([np.full((90, 60, 3), 200, np.uint8)] * 2, patient)
+    LesionClassifier(SKLESION, runtime).probabilities([np.full((90, 60, 3), 200, np.uint8)] * 2, patient)
     assert len(seen) == 2
     for images, metadata in seen:
         assert images.shape == (1, 254, 254, 3)
@@ -95,20 +101,68 @@ def test_a_class_that_one_view_excludes_does_not_break_the_sum() -> None:
 
 
 def test_predictions_are_ranked_and_say_what_counts_as_malignant() -> None:
-    lesion = to_lesion("m", SOFTMAX)
+    lesion = to_lesion("m", OUTPUT, SOFTMAX)
     for predictions in (lesion.predictions, lesion.raw_predictions):
         probabilities = [p.probability for p in predictions]
         assert probabilities == sorted(probabilities, reverse=True)
         assert predictions[0].code == "nv"
-    assert all(code in lesion.definition for code in MALIGNANT)
+    assert all(code in lesion.definition for code in OUTPUT.malignant)
     assert "no all-clear" in lesion.caveat
 
 
 def test_every_class_has_a_name_and_a_code() -> None:
-    assert tuple(CLASSES) == LESION_CODES == SKLESION.labels
-    assert all(name and icd_10 for name, icd_10 in CLASSES.values())
+    assert OUTPUT.codes == ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+    assert OUTPUT.malignant == ("akiec", "bcc", "mel")
+    assert all(one.name and one.icd_10 for one in OUTPUT.classes)
+
+
+def test_the_caveat_tells_what_was_measured() -> None:
+    assert "of 30 malignant lesions in 70 test photos, 26 (95% interval 70–95%) got" in OUTPUT.caveat
+    assert "malignant probability of 30% or more, and 4 got less" in OUTPUT.caveat
 
 
 def test_six_probabilities_for_seven_classes_are_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
-        to_lesion("m", SOFTMAX[:6])
+        to_lesion("m", OUTPUT, SOFTMAX[:6])
+
+
+# another classifier
+
+OTHER: ModelSpec = replace(
+    SKLESION,
+    name="other",
+    output_dim=2,
+    preprocess=PreprocessSpec(size=(8, 8)),
+    input_names=("images",),
+    lesion=LesionOutput(
+        (LesionClass("scc", "Squamous cell carcinoma", "C44.92", malignant=True), LesionClass("wart", "Wart", "B07.9")),
+        definition="malignant = scc",
+        caveat="Made for a test.",
+    ),
+)
+
+
+def test_another_classifier_answers_with_its_own_classes_and_words() -> None:
+    runtime = RecordingRuntime(lambda images: np.array([[0.25, 0.75]], np.float32))
+    lesion = LesionClassifier(OTHER, runtime).classify([noise(40, 40)], Patient(age=40))
+    assert lesion.predictions == (
+        Prediction("wart", "Wart", "B07.9", 0.75),
+        Prediction("scc", "Squamous cell carcinoma", "C44.92", 0.25),
+    )
+    assert lesion.predictions == lesion.raw_predictions
+    assert lesion.malignant_probability == 0.25
+    assert (lesion.model, lesion.definition, lesion.caveat) == ("other", "malignant = scc", "Made for a test.")
+    assert lesion.sensitivity is None
+
+
+def test_another_classifier_has_its_own_temperature_and_sensitivity() -> None:
+    assert OTHER.lesion is not None
+    fit = Calibration(temperature=2.0, threshold=0.5, photos=9, malignant=4, found=3, interval=(0.3, 0.95))
+    lesion = to_lesion("other", replace(OTHER.lesion, calibration=fit), np.array([0.1, 0.9], np.float32))
+    assert [one.probability for one in lesion.predictions] == pytest.approx([0.75, 0.25])
+    assert lesion.sensitivity == 0.75
+
+
+def test_what_is_no_lesion_classifier_is_refused() -> None:
+    with pytest.raises(ValueError, match="efficientnet-lite0 classifies no lesions"):
+        LesionClassifier(EFFICIENTNET_LITE0, RecordingRuntime(lambda images: images))

@@ -10,14 +10,13 @@ import pytest
 from tests.frameworks import HEAVY
 
 MODULES = (
-    "ml.loading",
+    "ml.models.loading",
     "ml.analyzer",
     "ml.capability",
-    "ml.store",
+    "ml.models.store",
     "ml.__main__",
-    "ml.engines.prepare",
-    "ml.engines.child",
-    "ml.engines.bench",
+    "ml.models.compiled",
+    "ml.models.compiling",
     "scin.manifest",
     "storage",
 )

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from ml.golden import CLASSIFIER_TOLERANCE, golden_image, probabilities_agree, vectors_agree
+from ml.models.golden import CLASSIFIER_TOLERANCE, golden_image, probabilities_agree, vectors_agree
 
 GOLDEN_SHA256 = "41c35b31308ce5987fbc8e31bfddc65891a2cf6239c30ce66447a8ea5c989180"
 VECTOR = np.array([0.6, 0.8, 0.0], np.float32)

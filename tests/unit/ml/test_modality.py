@@ -10,7 +10,7 @@ import pytest
 from ml.errors import ArtifactError
 from ml.heads import Head, HeadSet, read_heads
 from ml.modality import Evidence, KindOfPhoto, Routing, read_kinds
-from ml.registry import EFFICIENTNET_LITE0
+from ml.models.registry import EFFICIENTNET_LITE0
 
 _ZEROS = np.zeros(4)
 _HEADS = {"skin": Head(_ZEROS, 0.0, 0.5), "dermatoscopic": Head(_ZEROS, 0.0, 0.9), "lesion": Head(_ZEROS, 0.0, 0.6)}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml.preprocess import resize, to_batch
-from ml.registry import DERMLIP, EFFICIENTNET_LITE0
-from ml.spec import PreprocessSpec
+from ml.models.preprocess import resize, to_batch
+from ml.models.registry import DERMLIP, EFFICIENTNET_LITE0
+from ml.models.spec import PreprocessSpec
 from tests.unit.ml.photo_files import far_from_upright, noise, quadrants
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ml.errors import ArtifactError
-from ml.registry import (
+from ml.models.registry import (
     DEFAULT_MODELS,
     DERM_FOUNDATION,
     DERMLIP,
@@ -19,7 +19,7 @@ from ml.registry import (
     SPECS,
     find,
 )
-from ml.spec import PreprocessSpec
+from ml.models.spec import PreprocessSpec
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 DIGESTS = {"weights": "a" * 64}
@@ -34,10 +34,10 @@ def test_preprocessing_that_does_not_exist_is_refused(wrong: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"task": "segmenter"}, {"runtime": "onnx"}, {"output_dim": 0}, {"task": "classifier"}]
+    "wrong", [{"task": "segmenter"}, {"format": "onnx"}, {"output_dim": 0}, {"task": "classifier"}]
 )
 def test_a_model_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"must be|one label per class"):
+    with pytest.raises(ValueError, match=r"must be|one class per output"):
         replace(EFFICIENTNET_LITE0, **wrong)
 
 

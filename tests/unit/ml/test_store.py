@@ -6,17 +6,18 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ml import store as store_module
 from ml.errors import ArtifactError
-from ml.golden import golden_image
-from ml.registry import DERM_FOUNDATION, EFFICIENTNET_LITE0
-from ml.spec import ModelSpec, Source
-from ml.store import ModelStore
+from ml.models import store as store_module
+from ml.models.golden import golden_image
+from ml.models.registry import DERM_FOUNDATION, EFFICIENTNET_LITE0
+from ml.models.spec import ModelSpec, Source
+from ml.models.store import ModelStore
 from ml.values import RGB
 
 WEIGHTS = b"weights of a model"
@@ -40,7 +41,7 @@ def origin(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def spec(origin: Path, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
-    monkeypatch.setitem(store_module.RECIPES, "capitals", convert)
+    monkeypatch.setattr(store_module, "framework_of", lambda spec: SimpleNamespace(export=convert))
     source = Source(uri=str(origin), files={"package/weights.bin": DIGEST})
     return replace(EFFICIENTNET_LITE0, name="tiny", version="1", recipe="capitals", served="model.bin", source=source)
 
@@ -117,7 +118,7 @@ def test_files_that_cannot_be_converted_are_refused_in_one_line(
     def fails(*_: Any) -> None:
         raise KeyError("conv1.weight")
 
-    monkeypatch.setitem(store_module.RECIPES, "capitals", fails)
+    monkeypatch.setattr(store_module, "framework_of", lambda spec: SimpleNamespace(export=fails))
     with pytest.raises(ArtifactError, match="are not what it is made from: KeyError") as caught:
         store.fetch(spec)
     assert isinstance(caught.value.__cause__, KeyError)

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.encoder import Encoder
-from ml.registry import EFFICIENTNET_LITE0
-from ml.spec import ModelSpec, PreprocessSpec
+from ml.models.encoder import Encoder
+from ml.models.registry import EFFICIENTNET_LITE0
+from ml.models.spec import ModelSpec, PreprocessSpec
 
 DIMENSION = 16
 ENCODER_SPEC: ModelSpec = replace(
@@ -24,10 +24,10 @@ def one_column() -> ModelSpec:
     return replace(ENCODER_SPEC, name="one-column", output_dim=1)
 
 
-class RecordingBackend:
-    """A backend that computes ``function`` and remembers the batch sizes that it was given."""
+class RecordingRuntime:
+    """A runtime that computes ``function`` and remembers the batch sizes that it was given."""
 
-    framework, version = "numpy", "1"
+    name, version = "numpy", "1"
 
     def __init__(self, function: Callable[..., NDArray[np.float32]]) -> None:
         self._function = function
@@ -43,5 +43,5 @@ class RecordingBackend:
 def tiny_encoder(fingerprint: str = "f" * 64) -> Encoder:
     """A real Encoder over a fixed random projection of the photo at 8 × 8 pixels to 16 dimensions."""
     projection = np.random.default_rng(7).normal(size=(8 * 8 * 3, DIMENSION)).astype(np.float32)
-    backend = RecordingBackend(lambda batch: (batch.reshape(len(batch), -1) - 128) @ projection)
-    return Encoder(ENCODER_SPEC, backend, fingerprint)
+    runtime = RecordingRuntime(lambda batch: (batch.reshape(len(batch), -1) - 128) @ projection)
+    return Encoder(ENCODER_SPEC, runtime, fingerprint)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.encoder import Encoder
 from ml.imaging.decode import decode
+from ml.models.encoder import Encoder
 from ml.skin.measure import measure_skin
 from scin.build import BuildError, build
 from scin.case_table import read_cases
@@ -18,7 +18,7 @@ from scin.index import SearchIndex, load_index
 from scin.manifest import Manifest
 from storage import NotFoundError, open_storage
 from tests.unit.ml.skin_images import MONK, skin_patch
-from tests.unit.ml.tiny_models import DIMENSION, ENCODER_SPEC, RecordingBackend, tiny_encoder
+from tests.unit.ml.tiny_models import DIMENSION, ENCODER_SPEC, RecordingRuntime, tiny_encoder
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
 
 
@@ -131,8 +131,8 @@ def test_our_own_estimate_of_the_first_photos_tone_is_kept_as_serving_would_make
 def test_a_photo_that_occurs_twice_is_encoded_once(dataset: Path, tmp_path: Path) -> None:
     encoder = tiny_encoder()
     make(dataset, tmp_path / "index", encoder)
-    assert isinstance(encoder.backend, RecordingBackend)
-    assert sum(encoder.backend.batches) == 7
+    assert isinstance(encoder.runtime, RecordingRuntime)
+    assert sum(encoder.runtime.batches) == 7
 
 
 def test_the_same_dataset_is_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_failure_leaves_the_old_index_and_no_rest(dataset: Path, tmp_path: Pat
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        make(dataset, tmp_path / "index", Encoder(ENCODER_SPEC, RecordingBackend(fail), ""))
+        make(dataset, tmp_path / "index", Encoder(ENCODER_SPEC, RecordingRuntime(fail), ""))
     assert load(tmp_path / "index").info.cases == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset", "index"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.encoder import Encoder
+from ml.models.encoder import Encoder
 from scin.build import BuildError, build
 from scin.building.local import UNREADABLE_MOST
 from scin.building.shards import Recipe, ShardFolder, plan_shards
@@ -17,7 +17,7 @@ from scin.case_table import read_cases
 from scin.manifest import Manifest
 from storage import ObjectInfo, Storage, StorageError, open_storage
 from tests.unit.ml.skin_images import MONK, skin_patch
-from tests.unit.ml.tiny_models import ENCODER_SPEC, RecordingBackend, tiny_encoder
+from tests.unit.ml.tiny_models import ENCODER_SPEC, RecordingRuntime, tiny_encoder
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
 
 PHOTOS, SHARD = 40, 8
@@ -57,8 +57,8 @@ def run(store: Storage, out: Path, encoder: Encoder | None = None, **options: ob
 
 
 def encoded(encoder: Encoder) -> int:
-    assert isinstance(encoder.backend, RecordingBackend)
-    return sum(encoder.backend.batches)
+    assert isinstance(encoder.runtime, RecordingRuntime)
+    return sum(encoder.runtime.batches)
 
 
 def contents(out: Path) -> dict[str, bytes]:
@@ -98,16 +98,16 @@ def test_a_photo_that_is_first_only_in_a_later_case_has_its_tone_then(tmp_path: 
 
 def test_an_encoder_that_dies_costs_the_shards_in_hand(dataset: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
     store, good = open_storage(str(dataset)), tiny_encoder()
-    assert isinstance(good.backend, RecordingBackend)
+    assert isinstance(good.runtime, RecordingRuntime)
     left = iter(range(19))
 
     def die(batch: np.ndarray) -> np.ndarray:
         if next(left, None) is None:
             raise MemoryError
-        return good.backend.run(batch)
+        return good.runtime.run(batch)
 
     with pytest.raises(MemoryError):
-        run(store, tmp_path / "index", Encoder(ENCODER_SPEC, RecordingBackend(die), good.fingerprint))
+        run(store, tmp_path / "index", Encoder(ENCODER_SPEC, RecordingRuntime(die), good.fingerprint))
     assert not (tmp_path / "index").exists()
     rest = tiny_encoder()
     run(store, tmp_path / "index", rest)

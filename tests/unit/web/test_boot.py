@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ml.registry import EFFICIENTNET_LITE0, MEDIAPIPE_FACE, SKLESION
+from ml.models.registry import EFFICIENTNET_LITE0, MEDIAPIPE_FACE, SKLESION
 from scin.manifest import Manifest, Vote, write_manifest
 from settings import Settings
 from storage.base import sha256_file
@@ -107,7 +107,7 @@ def test_a_missing_part_stops_the_boot_with_what_to_run(
 
 
 def test_an_engine_that_was_asked_for_by_name_must_be_usable(installation: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(BootError, match="no engine was prepared") as caught:
+    with pytest.raises(BootError, match="was not compiled on this machine") as caught:
         check_boot(settings(tmp_path, engine="onnxruntime"))
     assert str(caught.value).startswith("DERMSERVE_ENGINE=onnxruntime: ")
     assert "python -m ml prepare efficientnet-lite0" in str(caught.value)

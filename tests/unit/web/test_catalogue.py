@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from ml.registry import SPECS
+from ml.models.registry import SPECS
 from scin.icd10 import table
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -13,14 +13,17 @@ import pytest
 from flask.testing import FlaskClient
 
 from ml import values
-from ml.classifier import CLASSES, to_lesion
 from ml.decision import NOT_CALIBRATED
+from ml.models.classifier import to_lesion
+from ml.models.registry import SKLESION
 from scin.icd10 import table
 from tests.unit.web.conftest import ANALYZE, FakeLoader
 from web.mock import MockAnalyzer
 
 ICD_10 = re.compile(r"\b[A-Z]\d{2}\.\d")
-DISEASES = {name.lower() for name in (*table(), *(name for name, _ in CLASSES.values()), "melanoma", "carcinoma")}
+LESIONS = SKLESION.lesion
+assert LESIONS is not None
+DISEASES = {name.lower() for name in (*table(), *(one.name for one in LESIONS.classes), "melanoma", "carcinoma")}
 
 
 class Telling(MockAnalyzer):
@@ -34,7 +37,7 @@ class Telling(MockAnalyzer):
         return replace(
             canned,
             conditions=(condition,),
-            lesion=to_lesion("sklesion", np.full(7, 1 / 7, np.float32)),
+            lesion=to_lesion("sklesion", LESIONS, np.full(7, 1 / 7, np.float32)),
             decision=values.Decision("answer", ("Psoriasis",), 0.9, group="all"),
             accuracy=values.Accuracy("all", "top-1", 0.4, (0.3, 0.5), 120, "SCIN"),
             skin=replace(canned.skin, measurements=(*canned.skin.measurements, lesion, spread)),

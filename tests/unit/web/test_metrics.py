@@ -45,8 +45,6 @@ def test_any_worker_tells_what_all_have_counted(make_worker: Callable[[int], Met
     second.request(ANALYZE, 503)
     second.client_gone()
     second.stages({"decode": 6.0})
-    for worker, size in ((first, 1), (first, 8), (second, 2)):
-        worker.batch("encoder", size)
     second.load(1, 1)
     found = seen_by(first)
     assert found == seen_by(second)
@@ -60,9 +58,6 @@ def test_any_worker_tells_what_all_have_counted(make_worker: Callable[[int], Met
     assert found["dermserve_stage_seconds_bucket", ("0.25", "total")] == 0
     assert found["dermserve_stage_seconds_bucket", ("0.5", "total")] == 1
     assert {labels[-1] for name, labels in found if name == "dermserve_stage_seconds_sum"} <= set(STAGES)
-    batches = [found["dermserve_batch_size_bucket", (f"{size}.0", "encoder")] for size in (1, 2, 4, 8)]
-    assert batches == [1, 2, 2, 3]
-    assert found["dermserve_batch_size_sum", ("encoder",)] == 11
 
 
 def test_a_dead_worker_s_counts_stay_and_what_it_held_does_not(
@@ -116,7 +111,6 @@ def test_all_room_on_the_disk_is_taken_beforehand(
     worker.load(1, 1)
     for number in range(20):
         worker.loaded([ModelCard(f"a-model-of-name-{number}", "1.2.3-" + 64 * "f", "pytorch", "native", "MIT")], INDEX)
-        worker.batch(f"a-model-of-name-{number}", 8)
     assert worker.kept
     assert {path: path.stat().st_size for path in tmp_path.rglob("*.db")} == before
 
@@ -124,7 +118,6 @@ def test_all_room_on_the_disk_is_taken_beforehand(
 def count_everything(metrics: Metrics) -> None:
     metrics.request(ANALYZE, 200)
     metrics.stages({"total": 1.0})
-    metrics.batch("encoder", 1)
     metrics.shed()
     metrics.client_gone()
     metrics.load(1, 1)

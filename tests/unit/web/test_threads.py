@@ -47,17 +47,3 @@ def test_cores_are_divided_among_the_analyses(max_workers: int, fixed: int, expe
     environment = threads.thread_environment(settings)
     assert environment["OMP_NUM_THREADS"] == str(expected)
     assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
-
-
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        ({"max_workers": 4, "gunicorn_workers": 2}, 2),  # four cores, one thread each, but two analyses a process
-        ({"max_workers": 8, "gunicorn_workers": 1}, 4),  # more analyses than cores: the rest goes along
-        ({"max_workers": 4, "intra_op_threads": 2, "gunicorn_workers": 1}, 2),
-        ({"max_workers": 4, "intra_op_threads": 8, "gunicorn_workers": 1}, 1),
-        ({"max_workers": 8, "gunicorn_workers": 1, "enable_gpu": True}, 1),
-    ],
-)
-def test_a_photo_waits_for_company_only_while_every_core_computes(changed, expected, eight) -> None:
-    assert threads.batches_at_once(Settings(**changed)) == expected

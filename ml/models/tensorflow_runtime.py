@@ -1,0 +1,166 @@
+"""TensorFlow: runs SavedModels through their fixed signature, makes them from Keras files, and converts them to ONNX.
+
+The only importer of TensorFlow.
+"""
+
+from __future__ import annotations
+
+import shutil
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.errors import ArtifactError, BackendError
+from ml.models.runtime import Execution
+from ml.models.spec import ModelSpec
+from ml.patient import metadata_vector
+from ml.values import RGB, Patient
+
+# torch's builds for GPUs bring Triton, whose library crashes the process when it is loaded after TensorFlow's (seen
+# with torch 2.13.0 and TensorFlow 2.21.0; both carry a copy of LLVM). Loaded before it, it does no harm.
+if find_spec("triton") is not None:
+    import_module("triton")
+
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    import onnx
+
+_SIGNATURE = "serving_default"
+#: tf2onnx knows it, and ONNX Runtime runs it
+_OPSET = 17
+
+
+class SavedModel:
+    """A SavedModel whose signature takes ``inputs`` (names, in the order of ``run``'s arguments)."""
+
+    name = "tensorflow"
+    version = str(tf.__version__)
+
+    def __init__(self, path: Path, *, inputs: tuple[str, ...], output: str) -> None:
+        self._inputs, self._output = inputs, output
+        try:
+            self._model = tf.saved_model.load(str(path))
+            self._signature = self._model.signatures[_SIGNATURE]
+        except Exception as error:
+            raise ArtifactError(f"{path} cannot be loaded by TensorFlow {self.version}. Fetch it again.") from error
+        self._check_signature(path)
+
+    def _check_signature(self, path: Path) -> None:
+        expected = set(self._inputs)
+        found = set(self._signature.structured_input_signature[1])
+        if found != expected or self._output not in self._signature.structured_outputs:
+            raise ArtifactError(
+                f"{path} takes {sorted(found)} and gives {sorted(self._signature.structured_outputs)}; "
+                f"{sorted(expected)} → '{self._output}' was expected. It is another model than its name says."
+            )
+
+    def run(self, *inputs: NDArray[np.generic]) -> NDArray[np.float32]:
+        return self._call(*(tf.constant(array) for array in inputs))
+
+    def _call(self, *tensors: tf.Tensor) -> NDArray[np.float32]:
+        try:
+            outputs = self._signature(**dict(zip(self._inputs, tensors, strict=True)))
+            return np.asarray(outputs[self._output].numpy(), dtype=np.float32)
+        except tf.errors.OpError as error:
+            raise BackendError("The TensorFlow model failed on this photo.") from error
+
+
+class ExampleModel(SavedModel):
+    """A SavedModel that wants each photo as a serialized tf.Example holding a PNG (``image/encoded``)."""
+
+    def run(self, *inputs: NDArray[np.generic]) -> NDArray[np.float32]:
+        (photos,) = inputs
+        return self._call(tf.constant([_example(photo) for photo in photos]))
+
+
+def _example(photo: NDArray[np.generic]) -> bytes:
+    """``photo``: (h, w, 3), 0–255."""
+    bgr = cv2.cvtColor(np.rint(photo.astype(np.float32)).astype(np.uint8), cv2.COLOR_RGB2BGR)
+    png = cv2.imencode(".png", bgr)[1].tobytes()
+    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[png]))
+    example = tf.train.Example(features=tf.train.Features(feature={"image/encoded": feature}))
+    return bytes(example.SerializeToString())
+
+
+def open_served(spec: ModelSpec, served: Path, execution: Execution) -> SavedModel:
+    """See ``ml.models.runtime.Framework``."""
+    if execution.sizes_pools:
+        _size_pools(execution)
+    kind = ExampleModel if spec.format == "saved-model-example" else SavedModel
+    return kind(served, inputs=spec.input_names, output=spec.output_name)
+
+
+def _size_pools(execution: Execution) -> None:
+    """Must come before TensorFlow's first operation."""
+    tf.config.threading.set_intra_op_parallelism_threads(execution.threads)
+    # One inter-op thread would make parallel callers wait for each other.
+    tf.config.threading.set_inter_op_parallelism_threads(max(2, execution.callers))
+    if not execution.gpu:
+        tf.config.set_visible_devices([], "GPU")
+
+
+def export(spec: ModelSpec, folder: Path, image: RGB) -> NDArray[np.float32]:
+    """Write the Keras file in ``folder``/source as a SavedModel.
+
+    The signature is (image: (n, h, w, 3) float32 0–255, metadata: (n, 10) float32) → probabilities: (n, classes).
+    Returns the Keras model's own probabilities for ``image``, resized by ``tf.image.resize`` as its authors do.
+    """
+    (path,) = (folder / "source").glob("*.keras")
+    model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
+    height, width = spec.preprocess.size
+    metadata = metadata_vector(Patient())[None]
+    resized = tf.image.resize(tf.constant(image)[None], (height, width))
+    reference = model([resized, tf.constant(metadata)], training=False).numpy()[0]
+
+    # An exclusive signature: gradients and Keras' own saving information stay behind.
+    module = tf.Module()
+    module.model = model
+    module.serve = tf.function(
+        lambda image, metadata: {"probabilities": model([image, metadata], training=False)},
+        input_signature=[
+            tf.TensorSpec((None, height, width, 3), tf.float32, name="image"),
+            tf.TensorSpec((None, metadata.shape[1]), tf.float32, name="metadata"),
+        ],
+    )
+    target = folder / spec.served
+    tf.saved_model.save(module, str(target), signatures={_SIGNATURE: module.serve})
+    shutil.rmtree(target / "assets", ignore_errors=True)
+    return np.asarray(reference, dtype=np.float32)
+
+
+def convert(spec: ModelSpec, served: Path, target: Path) -> None:
+    """See ``ml.models.runtime.Framework``."""
+    import onnx
+    import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    from ml.models.onnx_for_cpu import fold_scaling, pad_channels
+
+    model = tf.saved_model.load(str(served))
+    frozen = convert_variables_to_constants_v2(model.signatures[_SIGNATURE])
+    converted, _ = tf2onnx.convert.from_graph_def(
+        frozen.graph.as_graph_def(),
+        input_names=[tensor.name for tensor in frozen.inputs],
+        output_names=[tensor.name for tensor in frozen.outputs],
+        opset=_OPSET,
+    )
+    # TensorFlow calls the only output of the node "image" "image:0".
+    _rename_inputs(converted.graph, {f"{name}:0": name for name in spec.input_names})
+    fold_scaling(converted.graph)
+    pad_channels(converted.graph)
+    onnx.checker.check_model(converted)
+    onnx.save(converted, str(target))
+
+
+def _rename_inputs(graph: onnx.GraphProto, names: dict[str, str]) -> None:
+    for given in graph.input:
+        given.name = names[given.name]
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
