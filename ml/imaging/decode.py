@@ -1,7 +1,7 @@
 """Bytes → checked RGB. The only decoder of the project.
 
-The photo that comes out is complete (every byte was decoded), upright (EXIF orientation applied), in sRGB (an
-embedded profile is honoured) and without metadata. Size is checked on the header, before any pixel is decoded.
+The photo that comes out is complete (every byte was decoded), upright (EXIF orientation applied), in sRGB (whatever
+way the file states its colours) and without metadata. Size is checked on the header, before any pixel is decoded.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from ml.errors import (
     UnsupportedImageError,
 )
 from ml.imaging.bounded_reads import BoundedReads
-from ml.imaging.colour import to_srgb
+from ml.imaging.colour import UNKNOWN_COLOURS, in_srgb
 from ml.imaging.jpeg import jpeg_pixels
-from ml.imaging.pixel_formats import to_rgb
 from ml.imaging.raw_files import is_raw_tiff, starts_like_raw
 from ml.imaging.reduce import shrink
 from ml.values import Photo, Problem
@@ -81,7 +80,14 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SID
         upright, swapped, problems = _load(image, data)
     if swapped:
         width, height = height, width
-    return Photo(rgb=upright, width=width, height=height, format=str(image.format), problems=problems)
+    return Photo(
+        rgb=upright,
+        width=width,
+        height=height,
+        format=str(image.format),
+        problems=problems,
+        true_colours=UNKNOWN_COLOURS not in problems,
+    )
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
@@ -124,15 +130,16 @@ def _too_large(max_pixels: int) -> ImageTooLargeError:
 
 
 def _load(image: ImageFile.ImageFile, data: bytes) -> tuple[np.ndarray, bool, tuple[Problem, ...]]:
-    """Decode all of ``image``; returns upright RGB, whether width and height changed places, and slight damage."""
+    """Decode all of ``image``; returns upright RGB, whether width and height changed places, and problems."""
     try:
         # JPEG decodes straight to 1/2, 1/4 or 1/8: a 36-megapixel photo then needs a sixteenth of the memory.
         image.draft(None, _least_size(image.size))
         pixels, problems = _pixels(image, data)
         small = shrink(pixels, WORKING_SIDE)
         orientation = _orientation(image)
-        upright = _apply_orientation(to_rgb(to_srgb(small), _bits(image)), orientation)
-        return np.ascontiguousarray(np.asarray(upright)), orientation >= 5, problems
+        coloured, doubts = in_srgb(image, small, data, _bits(image))
+        upright = _apply_orientation(coloured, orientation)
+        return np.ascontiguousarray(np.asarray(upright)), orientation >= 5, (*problems, *doubts)
     except _BOMB as error:
         raise _too_large(MAX_PIXELS) from error
     except Exception as error:
