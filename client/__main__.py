@@ -27,7 +27,7 @@ from client.words import KINDS
 
 _FIELDS = ("age", "sex", "body_site", "modality", "pixels_per_mm", "k")
 _MOST_VIEWS = 3
-_KINDS = "; ".join(f"{code}, {words}" for code, words in KINDS.items())
+_KINDS = ", ".join(f"{code} ({words})" for code, words in KINDS.items())
 
 
 @dataclass(frozen=True)

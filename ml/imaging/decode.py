@@ -1,7 +1,7 @@
 """Bytes → checked RGB. The only decoder of the project.
 
-The photo that comes out is complete (every byte was decoded), upright (EXIF orientation applied), in sRGB (an
-embedded profile is honoured) and without metadata. Size is checked on the header, before any pixel is decoded.
+The photo that comes out is complete (every byte was decoded), upright (EXIF orientation applied), in sRGB (whatever
+way the file states its colours) and without metadata. Size is checked on the header, before any pixel is decoded.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from PIL import Image, ImageFile, ImageOps
 
 from ml.errors import DamagedImageError, EmptyImageError, UnsupportedImageError
 from ml.imaging.bounded_reads import BoundedReads
-from ml.imaging.colour import to_srgb
+from ml.imaging.colour import in_srgb
 from ml.imaging.damage import Decoded, was_sent_as_text
 from ml.imaging.jpeg import decode_jpeg, jpeg_memory
 from ml.imaging.limits import BOMB, MAX_JPEG_PIXELS, MIN_SIDE, check_size, in_turn, is_jpeg, too_large
 from ml.imaging.pixel_arrays import ARRAY_MODES, ARRAYS
-from ml.imaging.pixel_formats import to_rgb
 from ml.imaging.raw_files import is_raw
 from ml.imaging.reduce import shrink, shrink_array
 from ml.imaging.silent_damage import find_damage
-from ml.values import Photo
+from ml.values import Photo, Problem
 
 #: what Pillow may open; every other decoder stays shut, whatever the bytes say (its JPEG reader opens MPO too)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
@@ -71,11 +70,12 @@ def decode(data: bytes, *, max_pixels: int = MAX_JPEG_PIXELS, min_side: int = MI
         width, height = image.size
         check_size(image, max_pixels, min_side)
         with in_turn(_memory(image, data)):
-            upright, found = _load(image, data)
+            upright, found, doubts = _load(image, data)
         height = round(height * found.kept)
         if _orientation(image) >= 5:
             width, height = height, width
-    return Photo(rgb=upright, width=width, height=height, format=str(image.format), problems=found.problems)
+    problems = (*found.problems, *doubts)
+    return Photo(upright, width, height, str(image.format), problems, true_colours=not doubts)
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
@@ -103,16 +103,17 @@ def _memory(image: ImageFile.ImageFile, data: bytes) -> int:
     return jpeg_memory(image, data) if is_jpeg(image) else image.width * image.height * _BYTES_OF_A_PIXEL
 
 
-def _load(image: ImageFile.ImageFile, data: bytes) -> tuple[np.ndarray, Decoded]:
-    """Decode all of ``image``; returns upright RGB, and what was decoded for it."""
+def _load(image: ImageFile.ImageFile, data: bytes) -> tuple[np.ndarray, Decoded, tuple[Problem, ...]]:
+    """Decode all of ``image``; returns upright RGB, what was decoded for it, and why its colours cannot be trusted."""
     try:
         if was_sent_as_text(data):
             raise OSError("the file was transferred as text")
         # JPEG decodes straight to 1/2, 1/4 or 1/8: a 200-megapixel photo then needs a sixty-fourth of the memory.
         image.draft(None, _least_size(image.size))
         found = _decoded(image, data)
-        upright = _apply_orientation(to_rgb(to_srgb(found.image), _bits(image)), _orientation(image))
-        return np.ascontiguousarray(np.asarray(upright)), found
+        coloured, doubts = in_srgb(image, found.image, data, _bits(image))
+        upright = _apply_orientation(coloured, _orientation(image))
+        return np.ascontiguousarray(np.asarray(upright)), found, doubts
     except BOMB as error:
         raise too_large() from error
     except Exception as error:

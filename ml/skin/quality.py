@@ -65,8 +65,8 @@ _ASPECTS = (
     _aspect(
         0.30,
         "no_colour",
-        "The photo is black and white, or tinted in one colour, so no colour of the skin can be measured.",
-        "Send a colour photo without a filter.",
+        "The photo is black and white, or tinted in one colour.",
+        "Send a colour photo, without a filter, to get skin tone and measurements.",
     ),
     _aspect(0.15, "little_skin", "Little skin was found in the photo.", "Move closer, so that skin fills it."),
 )

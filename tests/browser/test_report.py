@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.visit import Visit, photo_file
+from tests.decision_reasons import REASONS
 from tests.e2e.server import Server, skin_photo
 
 Begin = Callable[..., Visit]
@@ -137,6 +138,15 @@ def test_a_unit_is_written_once_and_none_for_what_has_no_dimension(
     expect(begun.page.locator(".zones thead th").nth(1)).to_have_text(re.compile(f"^{re.escape(head)} ?$"))
     expect(begun.page.locator(".zones tbody td")).to_have_text(cell)
     expect(begun.page.locator(".measures tbody td").first).to_have_text(text)
+
+
+def test_every_reason_has_words(visit: Begin, canned: Server) -> None:
+    begun = visit(canned).open().choose(skin_photo())
+    begun.page.route("**/api/analyze/skin", edited(lambda answer: answer["decision"].update(reasons=REASONS)))
+    begun.analyse()
+    shown = begun.page.locator(".reasons li").all_inner_texts()
+    assert len(shown) == len(REASONS) > 10
+    assert not {text.lower() for text in shown} & {f"{code.replace('_', ' ')}." for code in REASONS}
 
 
 def test_conditions_are_shown_with_one_set_of_numbers(visit: Begin, canned: Server) -> None:

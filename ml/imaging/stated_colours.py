@@ -1,0 +1,173 @@
+"""How a file says which colours its numbers stand for, other than by an ICC profile.
+
+PNG: the third edition's cICP, sRGB, gAMA and cHRM, in this order of precedence. HEIF and AVIF: nclx. Any file: EXIF's
+interoperability index R03, which means Adobe RGB (DCF 2.0), and TIFF's tags of primaries and transfer, which EXIF
+shares.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pillow_heif
+from PIL import Image
+
+from ml.imaging.encodings import ADOBE_RGB, BT709, PRIMARIES, TRANSFERS, Encoding, Primaries, Transfer, power, srgb
+
+#: H.273: reserved or unspecified. Browsers take such a photo for sRGB.
+_UNSPECIFIED = (0, 2, 3)
+#: primaries whose photos are sRGB's in practice where the transfer is video's: encoders write it without converting
+_OF_VIDEO = (0, 1, 2, 3, 5, 6, 7)
+_TRANSFERS_OF_VIDEO = (1, 6, 11, 12, 14, 15)
+
+_EXIF_IFD, _INTEROP_IFD = 0x8769, 0xA005
+_INTEROP_INDEX, _COLOUR_SPACE, _GAMMA = 0x0001, 0xA001, 0xA500
+_TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARY_CHROMATICITIES = 301, 318, 319
+_SRGB, _ADOBE_RGB = 1, 2  # EXIF's colour space; 2 is no standard's, but some cameras'
+
+#: exponents of sRGB that programs write where they mean its curve
+_LIKE_SRGB = (2.15, 2.25)
+_POSSIBLE = (0.2, 5.0)  # other exponents are mistakes
+
+
+@dataclass(frozen=True)
+class Stated:
+    """``encoding``: None for sRGB. ``known``: False where the file names an encoding that is not read. ``over_icc``: it
+    takes precedence over an ICC profile."""
+
+    encoding: Encoding | None = None
+    known: bool = True
+    over_icc: bool = False
+
+
+def stated_colours(image: Image.Image, data: bytes) -> Stated | None:
+    """What ``image``, loaded from ``data``, says of its colours; None if nothing. What cannot be read is not stated."""
+    for read in (_READERS.get(str(image.format), _by_exif), _by_exif):
+        try:
+            stated = read(image, data)
+            if stated is not None:
+                if stated.encoding is not None:
+                    stated.encoding.primaries.to_srgb()  # raises ValueError for impossible ones
+                return stated
+        except Exception:  # noqa: BLE001, S112 - broken metadata raises almost anything, and the photo is fine without it
+            continue
+    return None
+
+
+def _by_code_points(primaries: int, transfer: int, *, narrow: bool = False, over_icc: bool = False) -> Stated:
+    """The encoding of H.273's code points."""
+    if primaries in _OF_VIDEO and transfer in _TRANSFERS_OF_VIDEO:
+        transfer = 13
+    colours = BT709 if primaries in _UNSPECIFIED else PRIMARIES.get(primaries)
+    curve = srgb if transfer in _UNSPECIFIED else TRANSFERS.get(transfer)
+    if colours is None or curve is None:
+        return Stated(known=False, over_icc=over_icc)
+    if colours == BT709 and curve is srgb and not narrow:
+        return Stated(over_icc=over_icc)
+    return Stated(Encoding(colours, curve, narrow), over_icc=over_icc)
+
+
+def _by_png(image: Image.Image, data: bytes) -> Stated | None:
+    chunks = dict(_png_chunks(data))
+    if len(chunks.get(b"cICP", b"")) == 4:
+        primaries, transfer, _, full = chunks[b"cICP"]
+        return _by_code_points(primaries, transfer, narrow=not full, over_icc=True)
+    if b"sRGB" in chunks:
+        return Stated()
+    exponent = corners = None
+    if len(chunks.get(b"gAMA", b"")) == 4:
+        (code,) = struct.unpack(">I", chunks[b"gAMA"])
+        exponent = 1e5 / code if code else None
+    if len(chunks.get(b"cHRM", b"")) == 32:
+        corners = [value / 1e5 for value in struct.unpack(">8I", chunks[b"cHRM"])]
+    if exponent is None and corners is None:
+        return None
+    return _calibrated(_primaries(corners[:2], corners[2:]) if corners else None, exponent)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Chunks before the pixels that say something of colours, the first of each last."""
+    place, found = 8, []
+    while place + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        if kind == b"IDAT":
+            break
+        if kind in (b"cICP", b"sRGB", b"gAMA", b"cHRM"):
+            found.append((kind, data[place + 8 : place + 8 + length]))
+        place += 12 + length
+    yield from reversed(found)
+
+
+def _by_nclx(image: Image.Image, data: bytes) -> Stated | None:
+    """The decoders apply its matrix and range themselves. Pillow's AVIF reader does not hand on its primaries."""
+    opened = pillow_heif.open_heif(io.BytesIO(data)) if image.format == "AVIF" else image
+    nclx = opened.info.get("nclx_profile")
+    return nclx and _by_code_points(int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]))
+
+
+def _by_exif(image: Image.Image, _data: bytes) -> Stated | None:
+    exif = image.getexif()
+    details, interop = exif.get_ifd(_EXIF_IFD), exif.get_ifd(_INTEROP_IFD)
+    space = details.get(_COLOUR_SPACE)
+    if space == _SRGB:
+        return Stated()
+    index = interop.get(_INTEROP_INDEX, "")
+    text = index.decode("latin-1") if isinstance(index, bytes) else str(index)
+    if text.startswith("R03") or space == _ADOBE_RGB:
+        return Stated(Encoding(ADOBE_RGB, power(563 / 256)))  # Adobe RGB (1998), 4.3.4.2
+    corners = exif.get(_PRIMARY_CHROMATICITIES)
+    white = exif.get(_WHITE_POINT, BT709.white)
+    table = exif.get(_TRANSFER_FUNCTION)
+    gamma = details.get(_GAMMA)
+    if not (corners or table or gamma):
+        return None
+    primaries = _primaries(white, corners) if corners else None
+    if table:
+        return Stated(Encoding(primaries or BT709, _tabulated(table)))
+    return _calibrated(primaries, float(gamma) if gamma else None)
+
+
+def _primaries(white: Any, corners: Any) -> Primaries:
+    (rx, ry, gx, gy, bx, by), (x, y) = map(float, corners), map(float, white)
+    return Primaries((rx, ry), (gx, gy), (bx, by), (x, y))
+
+
+def _calibrated(primaries: Primaries | None, exponent: float | None) -> Stated:
+    """Stated chromaticities and the ``exponent`` that makes light of codes; each is sRGB's where there is none."""
+    if primaries is not None and _near(primaries, BT709):
+        primaries = None
+    if exponent is not None and not _POSSIBLE[0] <= exponent <= _POSSIBLE[1]:
+        exponent = None
+    if primaries is None and exponent is not None and _LIKE_SRGB[0] <= exponent <= _LIKE_SRGB[1]:
+        exponent = None
+    if primaries is None and exponent is None:
+        return Stated()
+    return Stated(Encoding(primaries or BT709, srgb if exponent is None else power(exponent)))
+
+
+def _near(some: Primaries, others: Primaries) -> bool:
+    pairs = ((some.red, others.red), (some.green, others.green), (some.blue, others.blue), (some.white, others.white))
+    return all(abs(a - b) < 0.002 for one, other in pairs for a, b in zip(one, other, strict=True))
+
+
+def _tabulated(table: Any) -> Transfer:
+    """TIFF's TransferFunction: light of each code in 16 bits; the green's where each channel has its own."""
+    values = np.asarray(table, np.float64) / 65535
+    if len(values) % 3 == 0:
+        values = values[len(values) // 3 : 2 * len(values) // 3]
+    if len(values) < 2:
+        raise ValueError("no transfer function")
+    places = np.linspace(0, 1, len(values))
+    return lambda codes: np.asarray(np.interp(codes, places, values), np.float64)
+
+
+_READERS: dict[str, Callable[[Image.Image, bytes], Stated | None]] = {
+    "PNG": _by_png,
+    "HEIF": _by_nclx,
+    "AVIF": _by_nclx,
+}

@@ -1,0 +1,10 @@
+"""Every reason that a decision may give, for whoever has words for them."""
+
+from __future__ import annotations
+
+from ml import decision
+from web.cosmetic import COSMETIC
+
+_CODES = {value for name, value in vars(decision).items() if name.isupper() and isinstance(value, str)}
+#: codes of the service; a group of tones is none, and ``too_few`` is a reason of the accuracy
+REASONS = sorted(_CODES - {decision.ALL, decision.TOO_FEW} | {COSMETIC})
