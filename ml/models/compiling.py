@@ -48,6 +48,8 @@ _ENVIRONMENT = os.environ | {
     "OMP_WAIT_POLICY": "PASSIVE",
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "CUDA_VISIBLE_DEVICES": "",
+    # Otherwise tf2onnx copies the graph before each of its steps: 7.6 GB for the classifier instead of 4.2.
+    "TF2ONNX_CATCH_ERRORS": "false",
 }
 CHILD = (sys.executable, "-m", "ml.models.compiling")
 
