@@ -95,18 +95,25 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{min(options.first, len(pictures))} pictures; refused / problem / same / unseen")
     print(f"{'':15}" + "".join(f"{name.replace(' %', '%'):>18}" for name in _DAMAGES))
     for name in options.formats:
-        counts = [_counted(name, spoil, pictures[: options.first]) for spoil in _DAMAGES.values()]
-        print(f"{name:15}" + "".join(f"{count:>18}" for count in counts), flush=True)
+        counts = _counted(name, pictures[: options.first])
+        print(f"{name:15}" + "".join(f"{_told(counts[damage]):>18}" for damage in _DAMAGES), flush=True)
     return 0
 
 
-def _counted(name: str, spoil: _Spoil, pictures: list[bytes]) -> str:
+def _counted(name: str, pictures: list[bytes]) -> Mapping[str, Counter[str]]:
+    """Damage → how the files ended."""
     random = np.random.default_rng(0)
-    kinds: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = {damage: Counter() for damage in _DAMAGES}
     for picture in pictures:
         data = _saved(decode(picture).rgb, name)
-        kinds[_ending(data, spoil(data, random))] += 1
-    return " / ".join(str(kinds[kind]) for kind in ("refused", "problem", "same", "unseen"))
+        whole = decode(data)
+        for damage, spoil in _DAMAGES.items():
+            counts[damage][_ending(whole, spoil(data, random))] += 1
+    return counts
+
+
+def _told(counts: Counter[str]) -> str:
+    return " / ".join(str(counts[ending]) for ending in ("refused", "problem", "same", "unseen"))
 
 
 def _saved(rgb: np.ndarray, name: str) -> bytes:
@@ -116,14 +123,14 @@ def _saved(rgb: np.ndarray, name: str) -> bytes:
     return buffer.getvalue()
 
 
-def _ending(whole: bytes, spoiled: bytes) -> str:
+def _ending(whole: Photo, spoiled: bytes) -> str:
     try:
         photo = decode(spoiled)
     except ImageError:
         return "refused"
     if photo.problems:
         return "problem"
-    return "same" if _alike(photo, decode(whole)) else "unseen"
+    return "same" if _alike(photo, whole) else "unseen"
 
 
 def _alike(photo: Photo, other: Photo) -> bool:

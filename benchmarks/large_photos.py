@@ -23,7 +23,14 @@ TARGET = 700
 _ONE_WORKER = {"GUNICORN_WORKERS": "1", "MAX_WORKERS": "1", "DERMSERVE_MAX_UPLOAD_MB": "200"}
 _JPEGS = ("photo.jpg", "progressive.jpg")
 _OTHERS = ("photo.png", "transparent.png", "photo.heic", "photo.avif", "photo.webp", "photo.tif")
-_SIZES: dict[float, tuple[str, ...]] = {12: _JPEGS, 48: _JPEGS, 108: _JPEGS, 200: _JPEGS, 63.9: _OTHERS}
+_SIZES: dict[float, tuple[str, ...]] = {
+    12: _JPEGS,
+    48: _JPEGS,
+    90: ("progressive.jpg",),
+    108: _JPEGS,
+    200: _JPEGS,
+    63.9: _OTHERS,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,7 +1,8 @@
 """Bytes → checked RGB. The only decoder of the project.
 
-The photo that comes out is complete (every byte was decoded), upright (EXIF orientation applied), in sRGB (whatever
-way the file states its colours) and without metadata. Size is checked on the header, before any pixel is decoded.
+The photo that comes out is complete, or ends where its data do and has a problem that says so. It is upright (EXIF
+orientation applied), in sRGB (however the file states its colours) and without metadata. Size is checked on the header,
+before any pixel is decoded.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ IMAGES = {
     "truncated": (skin_photo()[:2000], 422),
     "too small": (tiny(), 422),
     "too many pixels": (png_header(60_000, 60_000), 413),
-    "just too many pixels": (png_header(8_000, 5_001), 413),
+    "just too many pixels": (png_header(8_000, 8_001), 413),
 }
 
 

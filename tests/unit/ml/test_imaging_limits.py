@@ -110,7 +110,7 @@ def test_a_progressive_jpeg_that_needs_too_much_memory_says_what_to_do() -> None
     """libjpeg would hold its 600 million coefficients' bytes."""
     with pytest.raises(ImageTooLargeError, match="Save it as a baseline JPEG") as caught:
         decode(progressive(jpeg_header(16320, 12240)))
-    assert 100e6 < caught.value.details["max_pixels"] < 120e6  # type: ignore[operator]
+    assert 90e6 < caught.value.details["max_pixels"] < 100e6  # type: ignore[operator]
 
 
 def test_a_jpeg_of_more_scans_than_any_encoder_writes_is_refused() -> None:
