@@ -74,7 +74,7 @@ def pq_curve(light: Floats) -> Floats:
 def hlg_curve(light: Floats) -> Floats:
     """Of BT.2020's light, on a display of 1000 cd/m² whose white of 203 is 1."""
     shown = light * 0.203
-    luminance = shown @ np.array([0.2627, 0.6780, 0.0593])
+    luminance = np.maximum(shown @ np.array([0.2627, 0.6780, 0.0593]), 1e-6)
     scene = shown * (luminance ** (1 / 1.2 - 1))[..., None]
     bright = 0.17883277 * np.log(np.maximum(12 * scene, 1) - 0.28466892) + 0.55991073
     return np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright)
