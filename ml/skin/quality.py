@@ -101,8 +101,8 @@ def assess(rgb: RGB, width: int, height: int, mask: Mask | None = None, light: F
     if bright - dark < LEAST_CONTRAST:
         return Quality(False, 0.0, (_NO_CONTRAST, *_problems(grades)))
     colours = has_colours(copy)
-    if not colours:  # a tint is no light
-        grades |= {"no_colour": 0.0, "colour_cast": 1.0}
+    if not colours:  # a tint is no light, and skin is found by its colours
+        grades |= {"no_colour": 0.0, "colour_cast": 1.0, "little_skin": 1.0}
     score = 100.0
     for aspect in _ASPECTS:
         score *= max(grades[aspect.problem.code], _GRADE_FLOOR) ** aspect.weight
