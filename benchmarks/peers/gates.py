@@ -91,8 +91,8 @@ _NEVER: Mapping[str, Callable[[dict[str, Any]], float]] = {
 
 
 def _across(kind: str, tracks: Tracks) -> list[Gate]:
-    """What the compiled engine brings end to end, labelled as the engine's and not the serving's; and all of this
-    service, its engine too, beside peers as their documentation sets them up: with the frameworks."""
+    """What compiled models gain end to end, labelled as theirs and not the serving's; and all of this service, its
+    compiled models too, beside peers as their documentation sets them up: with the frameworks."""
     native, compiled = (tracks.get(f"{kind}-{engine}", {}).get("arms", {}) for engine in ("native", "best"))
     if OURS not in compiled or not native:
         return []

@@ -1,4 +1,4 @@
-"""The service by a compiled engine: what its answers say, what its workers hold, and how it differs from native."""
+"""The service with compiled models: what its answers say, what its workers hold, and how it differs from native."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def files_of(server: Server) -> list[str]:
     return [Path(f"/proc/{worker.pid}/maps").read_text() for worker in server.workers()]
 
 
-def test_answers_and_metrics_name_the_engine(compiled: Server) -> None:
+def test_answers_and_metrics_name_what_runs_the_models(compiled: Server) -> None:
     models = compiled.post(files={"image": skin_photo()}).json()["models"]
     assert {model["name"] for model in models if model["engine"].startswith("onnxruntime ")} == COMPILED
     assert {model["framework"] for model in models} == {"pytorch", "tensorflow"}

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from ml.__main__ import main
+from ml.models import compiling
+from ml.models.compiled import CompiledRecord, Origin
 from ml.models.registry import DERM_FOUNDATION, SPECS
 
 Run = Callable[..., tuple[int, str, str]]
@@ -77,6 +79,24 @@ def test_preparing_what_was_not_fetched_is_told_in_one_line(run: Run) -> None:
     status, out, err = run("prepare", "sklesion")
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert "python -m ml fetch sklesion" in err
+
+
+def test_a_model_that_does_not_agree_fails_the_command_only_where_compiled_models_were_asked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = CompiledRecord(Origin({}, {}, {}), "2026-01-01T00:00:00+00:00", "probabilities differ")
+    monkeypatch.setattr(compiling, "compile_model", lambda *_, **__: (record, True))
+    told = r"sklesion: runs natively: probabilities differ; compiled in \d+ s\n"
+    status, out, err = run("prepare", "sklesion")
+    assert re.fullmatch(told, out)
+    assert (status, err) == (0, "")
+    monkeypatch.setenv("DERMSERVE_ENGINE", "onnxruntime")
+    status, out, err = run("prepare", "sklesion")
+    assert re.fullmatch(told, out)
+    assert (status, err) == (
+        1,
+        "error: DERMSERVE_ENGINE=onnxruntime, but it cannot run sklesion: probabilities differ\n",
+    )
 
 
 def test_verify_asks_for_what_the_service_needs(run: Run) -> None:
