@@ -28,6 +28,9 @@ def lit(photo: RGB, *gains: float) -> RGB:
     return linear_to_srgb(srgb_to_linear(photo) * np.array(gains, np.float32))
 
 
+#: a little skin before a wall that is blueish on one side
+FAR_AWAY = skin_on((118, 118, 118), MONK[4], disc(radius=40))
+FAR_AWAY[:, :120] = np.rint(FAR_AWAY[:, :120] * (0.9, 1.0, 1.2)).astype(np.uint8)
 GOOD = with_lesion(flushed(skin_patch(MONK[4])), disc(radius=45))
 
 
@@ -48,7 +51,7 @@ def test_a_good_photo_has_no_problem_in_any_tone(swatch: str) -> None:
         ("clipped", lit(GOOD, 1.9, 1.5, 1.5)),
         ("colour_cast", lit(GOOD, 0.25, 0.5, 1.6)),
         ("colour_cast", lit(GOOD, 0.6, 1.4, 0.8)),
-        ("little_skin", skin_on((118, 118, 118), MONK[4], disc(radius=40))),
+        ("little_skin", FAR_AWAY),
     ],
     ids=["blurred", "dark", "bright", "clipped", "blue", "green", "distant"],
 )
