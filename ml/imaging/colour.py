@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
 
 import cv2
 import numpy as np
@@ -26,6 +27,9 @@ _MODES = {"RGB": "RGB", "CMYK": "RGB", "L": "RGB", "RGBA": "RGBA", "LAB": "RGB"}
 _GREYS = ("1", "L", "LA", "La", "F")
 _DEEP_GREYS = "I"
 _BITS_PER_SAMPLE = 258
+#: where an ICC profile lists its tags, each with a name and a place, and how many are looked at
+_ICC_TAGS, _ICC_TAG, _ICC_MOST_TAGS = 132, struct.Struct(">4sI4x"), 100
+_HDR_TRANSFERS = (b"\x10", b"\x12")  # H.273: PQ, HLG
 _MOST_DEEP_PIXELS = 16_000_000  # 96 MB
 
 UNKNOWN_COLOURS = Problem(
@@ -51,7 +55,7 @@ def in_srgb(image: Image.Image, pixels: Image.Image, data: bytes, bits: int) -> 
     if by_profile and not (stated and stated.over_icc):
         converted = _by_profile(pixels, profile)
         if converted is not None:
-            return to_rgb(converted, bits), ()
+            return to_rgb(converted, bits), (HDR,) if profile and _is_hdr_profile(profile) else ()
     known = stated.known if stated else not by_profile
     if pixels.mode == "CMYK":
         known = False
@@ -106,6 +110,15 @@ def _by_profile(image: Image.Image, profile: bytes | None) -> Image.Image | None
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         log.info("an embedded colour profile could not be used and was ignored")
         return None
+
+
+def _is_hdr_profile(profile: bytes) -> bool:
+    """Whether the tag ``cicp`` of an ICC ``profile`` names PQ or HLG (ICC.1:2022, 9.2.17)."""
+    listed = profile[_ICC_TAGS : _ICC_TAGS + _ICC_MOST_TAGS * _ICC_TAG.size]
+    for name, start in _ICC_TAG.iter_unpack(listed[: len(listed) // _ICC_TAG.size * _ICC_TAG.size]):
+        if name == b"cicp":
+            return profile[start + 9 : start + 10] in _HDR_TRANSFERS
+    return False
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:

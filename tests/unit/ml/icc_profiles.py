@@ -14,8 +14,8 @@ _D50 = (0.96420, 1.0, 0.82491)
 _GAMMA_8_8 = 563  # 2.2 in u8Fixed8
 
 
-def matrix_profile(colorants: NDArray[np.float64]) -> bytes:
-    """An RGB display profile of these colorants and gamma 2.2."""
+def matrix_profile(colorants: NDArray[np.float64], transfer: int | None = None) -> bytes:
+    """An RGB display profile of these colorants and gamma 2.2; with a tag cicp of the ``transfer`` function."""
     text = b"made by a test"
     curve = struct.pack(">4sIIH2x", b"curv", 0, 1, _GAMMA_8_8)
     tags = {
@@ -29,6 +29,8 @@ def matrix_profile(colorants: NDArray[np.float64]) -> bytes:
         b"gTRC": curve,
         b"bTRC": curve,
     }
+    if transfer is not None:
+        tags[b"cicp"] = struct.pack(">4sI4B", b"cicp", 0, 9, transfer, 0, 1)
     return _profile(b"RGB ", tags)
 
 

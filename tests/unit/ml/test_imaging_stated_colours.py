@@ -83,6 +83,15 @@ def test_cicp_comes_before_a_profile() -> None:
     assert far_from_picture(decode(data[:33] + chunk + data[33:]).rgb) <= 1
 
 
+@pytest.mark.parametrize(("transfer", "known"), [(16, False), (18, False), (13, True), (None, True)])
+def test_a_profile_may_say_that_it_is_of_an_hdr_format(transfer: int | None, known: bool) -> None:
+    written = io.BytesIO()
+    photo(IN_P3).save(written, "PNG", icc_profile=matrix_profile(DISPLAY_P3, transfer))
+    found = decode(written.getvalue())
+    assert found.true_colours is known
+    assert [problem.code for problem in found.problems] == ([] if known else ["hdr_photo"])
+
+
 def test_sixteen_bits_of_linear_light_keep_dark_skin() -> None:
     """The darkest bar has codes 2 to 9 in eight bits of linear light."""
     rgb = decode(PNGS["linear by gAMA"]).rgb
