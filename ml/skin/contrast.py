@@ -29,6 +29,7 @@ _LARGE = 0.3  # of all lesions' area: without one as large, another difference m
 
 
 def _difference_of(name: str, label: str, unit: str, *, direction: str, of: str, method: str) -> Measure:
+    """Its own spread covers what it moves by on changed photos."""
     return Measure(
         name=f"{name}_difference",
         label=f"{label}, difference",
@@ -38,6 +39,7 @@ def _difference_of(name: str, label: str, unit: str, *, direction: str, of: str,
         method=method,
         regions=(_CONTRAST,),
         clinical=True,
+        limited=False,
     )
 
 

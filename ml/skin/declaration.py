@@ -19,7 +19,8 @@ class Measure:
     ``name`` identifies it in answers; ``label`` and ``description`` are for people. ``unit``: "1" or "index" where it
     has no dimension, "share of …" for 0–1. ``direction`` says what a higher value means, as in "redder". ``method`` is
     the formula and its source. ``regions`` are the kinds of region that it is measured in. ``scored``: an answer may
-    give its percentile in the index's population. ``clinical``: it describes a lesion, and cosmetic mode leaves it out.
+    give its percentile in the index's population. ``limited``: its uncertainty includes the fitted limit that
+    `ml.skin.uncertainty` holds for it. ``clinical``: it describes a lesion, and cosmetic mode leaves it out.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Measure:
     regions: tuple[RegionKind, ...] = ("skin",)
     scored: bool = False
     clinical: bool = False
+    limited: bool = True
 
     def measurement(self, region: str, value: float | None = None, uncertainty: float | None = None) -> Measurement:
         """``value`` ± ``uncertainty`` of a region, by its name; None where it could not be measured."""

@@ -28,6 +28,7 @@ ITA = Measure(
     direction="lighter skin",
     description="The individual typology angle: how light the skin is for its yellowness, in the photo's own light.",
     method=_METHOD,
+    limited=False,
 )
 BALANCED_ITA = Measure(
     name="ita_white_balanced",
@@ -37,8 +38,9 @@ BALANCED_ITA = Measure(
     description="The individual typology angle after the colour of the light is removed. Where it differs much from "
     "the angle in the photo's own light, neither can be trusted.",
     method=f"{_METHOD}, after shades of grey (p = 6)",
+    limited=False,
 )
-MEASURES = (ITA, BALANCED_ITA)
+MEASURES = (ITA, BALANCED_ITA)  # their limits are those of L* and b*
 
 # Least angle in degrees of each category but the last. Chardon et al. (1991), extended by Del Bino et al. (2006).
 CATEGORIES = (
