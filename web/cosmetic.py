@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from ml import values
 from ml.explain import OF_LESIONS
+from ml.skin.catalogue import CATALOGUE
 
 COSMETIC = "cosmetic_mode"
-_LESION = "lesion"
 
 
 def without_diseases(analysis: values.Analysis) -> values.Analysis:
@@ -34,5 +34,5 @@ def _decision(decision: values.Decision) -> values.Decision:
 
 
 def _skin(skin: values.Skin) -> values.Skin:
-    kept = tuple(one for one in skin.measurements if _LESION not in one.region and _LESION not in one.name)
-    return replace(skin, measurements=kept)
+    """What the catalogue does not mark clinical."""
+    return replace(skin, measurements=tuple(one for one in skin.measurements if not CATALOGUE[one.name].clinical))
