@@ -50,15 +50,16 @@ def with_repeatability(
 
 
 def either_way(measured: Iterable[Measurement], otherwise: Iterable[Measurement]) -> tuple[Measurement, ...]:
-    """``measured``, each as unsure as it differs from what it may as well be, ``otherwise``; without a value where that
-    has none."""
-    return tuple(map(_either_way, measured, otherwise))
+    """``measured`` on one reading of where the skin is; its uncertainty includes the difference from the measurement of
+    the same name on the other reading, ``otherwise``. Without a value where either reading has none."""
+    others = {other.name: other.value for other in otherwise}
+    return tuple(_either_way(one, others.get(one.name)) for one in measured)
 
 
-def _either_way(measured: Measurement, otherwise: Measurement) -> Measurement:
-    if measured.value is None or otherwise.value is None:
+def _either_way(measured: Measurement, otherwise: float | None) -> Measurement:
+    if measured.value is None or otherwise is None:
         return replace(measured, value=None, uncertainty=None)
-    return _combined(measured, measured.value - otherwise.value)
+    return _combined(measured, measured.value - otherwise)
 
 
 def repeatable_zone(zone: Zone) -> Zone:

@@ -107,6 +107,16 @@ def test_what_may_as_well_be_otherwise_is_as_unsure_as_the_two_differ() -> None:
     assert (found.value, found.uncertainty) == (None, None)
 
 
+def test_two_readings_are_compared_by_name() -> None:
+    redness = Measurement("redness", 12.0, "a*", "how", "skin", uncertainty=3.0)
+    lines = Measurement("lines", 2.0, "%", "how", "skin", uncertainty=0.3)
+    assert either_way([redness, lines], [lines, replace(redness, value=16.0)]) == (
+        replace(redness, uncertainty=5.0),
+        lines,
+    )
+    assert either_way([redness, lines], [lines])[0].value is None
+
+
 def test_the_file_holds_a_limit_for_each_limited_measure_and_for_no_other() -> None:
     limited = [measure for measure in CATALOGUE.values() if measure.limited]
     assert set(LIMITS) == {measure.name for measure in limited if set(measure.regions) - {"zone"}}
