@@ -143,6 +143,6 @@ def test_no_refusal_names_a_disease(
 
 def test_nothing_else_that_can_be_asked_names_a_disease(make_client: Callable[..., FlaskClient]) -> None:
     client = make_client(FakeLoader(analyze=Telling().analyze), cosmetic_mode=True)
-    for path in ("/api/conditions", "/api/models", "/health", "/health/ready", "/api/cases/none/0"):
+    for path in ("/api/conditions", "/api/measures", "/api/models", "/health", "/health/ready", "/api/cases/none/0"):
         response = client.get(path)
         assert telling(response.get_json(silent=True)) == [], path
