@@ -116,8 +116,10 @@ def test_what_is_left_out_and_what_stays(
 def test_all_measures_stay_but_the_clinical_ones() -> None:
     measured = tuple(measure.measurement(measure.regions[0], 1.0) for measure in CATALOGUE.values())
     analysis = MockAnalyzer().analyze(CaseRequest((), values.Patient(), None), Deadline(1))
-    kept = without_diseases(replace(analysis, skin=values.Skin(None, measured))).skin.measurements
-    assert [one.name for one in kept] == [name for name, measure in CATALOGUE.items() if not measure.clinical]
+    measured_skin = values.Skin(None, measured, (values.Zone("nose", (), measured),))
+    skin = without_diseases(replace(analysis, skin=measured_skin)).skin
+    for kept in (skin.measurements, *(zone.measurements for zone in skin.zones or ())):
+        assert [one.name for one in kept] == [name for name, measure in CATALOGUE.items() if not measure.clinical]
 
 
 def test_the_reasons_of_an_abstention_stay(make_client: Callable[..., FlaskClient], jpeg: bytes) -> None:
