@@ -113,7 +113,7 @@ def _measurements(measurements: list[Answer]) -> Iterator[RenderableType]:
         for one in measurements[:_MOST_MEASUREMENTS]:
             unit, region = one.get("unit"), plain(one.get("region") or "")
             value, spread = quantity(one.get("value"), unit), quantity(one.get("uncertainty"), unit)
-            table.add_row(plain(one["name"]), value, spread, region, _number(one.get("score"), 0))
+            table.add_row(one.get("label") or plain(one["name"]), value, spread, region, _number(one.get("score"), 0))
         yield _heading("Measurements")
         yield table
         if len(measurements) > _MOST_MEASUREMENTS:

@@ -3,9 +3,10 @@ differently: at 0.8 × its size, as a JPEG of quality 80, and with 5% more and l
 
 ``--generated N`` adds N generated photos, of all ten tones. Every measurement of every photo is taken again after each
 change; a move beyond the uncertainty that the first answer stated is a miss. Exposure is changed twice: in linear
-light, where 5% is a fourteenth of a stop, and in the photo's codes, where it is about a sixth. ``--fit`` prints the
-limits that ml.skin.uncertainty holds: it fits them to every other photo, so that the rest tell how they hold, and to
-what a value moves by beyond the uncertainty that its own photo tells.
+light, where 5% is a fourteenth of a stop, and in the photo's codes, where it is about a sixth.
+
+``--fit`` prints the limits that ml/skin/params/repeatability.json holds: it fits them to every other photo, so that the
+rest tell how they hold, and to what a value moves by beyond the uncertainty that its own photo tells.
 
 For generated photos, whose melanin is known, the rank correlation of each measurement with it is printed.
 """
@@ -13,6 +14,7 @@ For generated photos, whose melanin is known, the rank correlation of each measu
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections import defaultdict
@@ -28,6 +30,7 @@ from ml.imaging.decode import decode
 from ml.models.loading import LANDMARK_FILE
 from ml.models.registry import MEDIAPIPE_FACE
 from ml.models.store import ModelStore
+from ml.skin.catalogue import CATALOGUE
 from ml.skin.colour import linear_to_srgb, srgb_to_linear, working_copy
 from ml.skin.face import face_zones
 from ml.skin.measure import measure_skin
@@ -188,15 +191,23 @@ def print_moves(photos: int, moves: Sequence[Move]) -> None:
 
 
 def print_limits(moves: Sequence[Move]) -> None:
-    """A line for each measure, of every other photo's moves."""
+    """The limits of the measures that have one, as ml/skin/params/repeatability.json holds them."""
+    found: dict[str, dict[str, tuple[float, float]]] = {"whole": {}, "zone": {}}
     for key, group in sorted(_grouped([m for m in moves if m.photo % 2 == 0 and m.after is not None]).items()):
+        measure = CATALOGUE[group[0].before.name]
+        if not measure.limited:
+            continue
         limit = fit(
             [move.before.value or 0.0 for move in group],
             [_RESERVE * move.beyond for move in group],
-            covered=_OF_JUMPING if group[0].before.name in _JUMPING else _COVERED,
-            proportional=group[0].before.unit in _LENGTHS,
+            covered=_OF_JUMPING if measure.name in _JUMPING else _COVERED,
+            proportional=measure.unit in _LENGTHS,
         )
-        print(f"{key:32} Limit({limit.absolute:.2g}, {limit.relative:g})")
+        found["zone" if key.startswith("zone ") else "whole"][measure.name] = (
+            float(f"{limit.absolute:.2g}"),
+            limit.relative,
+        )
+    print(json.dumps(found, indent=1))
 
 
 def fit(

@@ -14,6 +14,7 @@ import numpy as np
 
 from ml.errors import ArtifactError, ImageError
 from ml.imaging.decode import decode
+from ml.skin.catalogue import CATALOGUE
 from ml.skin.percentiles import STEPS, Distribution, Population
 from ml.skin.texture import close_up_texture
 from ml.values import Measurement
@@ -27,17 +28,6 @@ SEED = 1
 MOST = 300  #: photos: the share of a population is then known to 3 of 100
 ONE_IN = 25  #: of a small index's photos, so that measuring them stays a small part of its building
 LEAST = 25  #: values of a measure: of fewer, no share is known to 10 of 100
-#: what is scored: how a surface looks. What colour it has is no more or less of anything
-MEASURES = (
-    "lines",
-    "roughness",
-    "evenness",
-    "glcm_contrast_d1",
-    "glcm_contrast_d3",
-    "glcm_homogeneity_d1",
-    "glcm_homogeneity_d3",
-    "lbp_entropy",
-)
 _DIGITS = 6  # significant: the same photos give the same bytes
 
 
@@ -55,7 +45,7 @@ def measure_population(store: Storage, paths: Sequence[str], seed: int = SEED) -
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
     for found in map_ordered(_measure, contents, workers=cores, ahead=2 * cores, name="measurer"):
         for measurement in found:
-            if measurement.value is not None and measurement.name in MEASURES:
+            if measurement.value is not None and CATALOGUE[measurement.name].scored:
                 key = f"{measurement.region}/{measurement.name}"
                 values[key, measurement.method].append(measurement.value)
     return Population(seed, {key: _distribution(method, v) for (key, method), v in values.items() if len(v) >= LEAST})

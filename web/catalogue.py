@@ -1,11 +1,11 @@
-"""What the service says of itself: its models, the conditions that it may name, its label, and its own description."""
+"""What the service says of itself: models, conditions that it may name, measures, label, and its own description."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, render_template
 
 from web import openapi
-from web.label import conditions_answer, label_answer, models_answer
+from web.label import conditions_answer, label_answer, measures_answer, models_answer
 from web.routes import json_response, services
 
 catalogue = Blueprint("catalogue", __name__)
@@ -25,6 +25,12 @@ def models() -> Response:
 def conditions() -> Response:
     """The names that SCIN's dermatologists use, with their ICD-10-CM codes."""
     return _kept(json_response(conditions_answer(services().settings)))
+
+
+@catalogue.get("/api/measures")
+def measures() -> Response:
+    """What may be measured on a photo: names for people, units, and what a higher value means."""
+    return _kept(json_response(measures_answer(services().settings)))
 
 
 @catalogue.get("/api/label")

@@ -1,4 +1,4 @@
-"""The documented answers about the service itself: models, conditions, label, health."""
+"""The documented answers about the service itself: models, conditions, measures, label, health."""
 
 from __future__ import annotations
 
@@ -45,6 +45,32 @@ class ConditionsAnswer(Wire):
     vocabulary: str
     cosmetic_mode: bool
     conditions: list[NamedCondition]
+
+
+class Measure(Wire):
+    """A quantity that may be measured on a photo. ``label`` and ``description`` are for people; ``direction`` says what
+    a higher value means. ``unit`` is "1" or "index" where there is no dimension, and "share of …" for 0–1.
+    ``regions``: "skin" is all skin of the photo or of its face, "zone" a zone of a face. ``scored``: an answer may give
+    the percentile of a value among the index's photos. ``clinical``: it describes a lesion; cosmetic mode leaves it
+    out."""
+
+    name: str
+    label: str
+    unit: str
+    direction: str
+    description: str
+    method: str
+    regions: list[str]
+    scored: bool
+    clinical: bool
+
+
+class MeasuresAnswer(Wire):
+    """Every measure that an answer may hold. None that is clinical in cosmetic mode."""
+
+    success: Literal[True] = True
+    cosmetic_mode: bool
+    measures: list[Measure]
 
 
 class Limits(Wire):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ml import values
 from ml.explain import OF_LESIONS
+from ml.skin.catalogue import CATALOGUE
 
 COSMETIC = "cosmetic_mode"
-_LESION = "lesion"
 
 
 def without_diseases(analysis: values.Analysis) -> values.Analysis:
@@ -34,5 +35,10 @@ def _decision(decision: values.Decision) -> values.Decision:
 
 
 def _skin(skin: values.Skin) -> values.Skin:
-    kept = tuple(one for one in skin.measurements if _LESION not in one.region and _LESION not in one.name)
-    return replace(skin, measurements=kept)
+    zones = skin.zones and tuple(replace(zone, measurements=_not_clinical(zone.measurements)) for zone in skin.zones)
+    return replace(skin, measurements=_not_clinical(skin.measurements), zones=zones)
+
+
+def _not_clinical(measurements: Iterable[values.Measurement]) -> tuple[values.Measurement, ...]:
+    """Those that the catalogue does not mark clinical."""
+    return tuple(one for one in measurements if not CATALOGUE[one.name].clinical)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ml.errors import ArtifactError
 from ml.imaging.limits import MAX_OTHER_PIXELS
+from ml.skin.catalogue import CATALOGUE
 from scin.icd10 import table
 from scin.manifest import Manifest
 from settings import Settings
@@ -15,6 +16,8 @@ from web.catalogue_schemas import (
     ConditionsAnswer,
     LabelAnswer,
     Limits,
+    Measure,
+    MeasuresAnswer,
     ModelsAnswer,
     NamedCondition,
     ServedModel,
@@ -79,6 +82,28 @@ def conditions_answer(settings: Settings) -> ConditionsAnswer:
         vocabulary="SCIN; codes: ICD-10-CM",
         cosmetic_mode=settings.cosmetic_mode,
         conditions=[NamedCondition(name=name, icd_10=code) for name, code in sorted(named.items())],
+    )
+
+
+def measures_answer(settings: Settings) -> MeasuresAnswer:
+    """The catalogue; in cosmetic mode without what is clinical."""
+    shown = [measure for measure in CATALOGUE.values() if not (settings.cosmetic_mode and measure.clinical)]
+    return MeasuresAnswer(
+        cosmetic_mode=settings.cosmetic_mode,
+        measures=[
+            Measure(
+                name=one.name,
+                label=one.label,
+                unit=one.unit,
+                direction=one.direction,
+                description=one.description,
+                method=one.method,
+                regions=list(one.regions),
+                scored=one.scored,
+                clinical=one.clinical,
+            )
+            for one in shown
+        ],
     )
 
 

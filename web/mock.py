@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from ml import values
 from ml.deadline import Deadline
+from ml.skin.catalogue import CATALOGUE
 from web.loader import Part, Pipeline
 from web.schemas import CapabilityPart
 
@@ -75,15 +77,17 @@ def _capability(deadline: Deadline) -> Sequence[Part]:
 
 
 def _skin() -> values.Skin:
-    measurement = values.Measurement(
-        "example", 1.5, "a.u.", "canned", "whole skin", uncertainty=0.1, score=50.0, score_uncertainty=5.0
-    )
     corners = ((0.2, 0.2), (0.8, 0.2), (0.8, 0.4), (0.2, 0.4))
     return values.Skin(
         tone=values.Tone(42.0, "light", 2, 3, "A canned answer."),
-        measurements=(measurement,),
-        zones=(values.Zone("forehead", corners, (measurement,)),),
+        measurements=(_evenness("skin"),),
+        zones=(values.Zone("forehead", corners, (_evenness("forehead"),)),),
     )
+
+
+def _evenness(region: str) -> values.Measurement:
+    measured = CATALOGUE["evenness"].measurement(region, 1.5, uncertainty=0.1)
+    return replace(measured, method="canned", score=50.0, score_uncertainty=5.0)
 
 
 def _conditions() -> tuple[values.Condition, ...]:

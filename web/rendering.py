@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ml import values
+from ml.skin.catalogue import CATALOGUE
 from web import __version__, schemas
 from web.cosmetic import without_diseases
 from web.loader import Part
@@ -125,6 +126,7 @@ def _zone(zone: values.Zone) -> schemas.Zone:
 def _measurement(measurement: values.Measurement) -> schemas.Measurement:
     return schemas.Measurement(
         name=measurement.name,
+        label=CATALOGUE[measurement.name].label,
         value=_finite(measurement.value),
         unit=measurement.unit,
         score=_finite(measurement.score),

@@ -59,7 +59,10 @@ class Tone(Wire):
 
 
 class Measurement(Wire):
+    """``label`` is the name for people; `/api/measures` says more of each ``name``."""
+
     name: str
+    label: str
     value: float | None
     unit: str
     score: float | None

@@ -8,31 +8,82 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import code_step
+from ml.skin.declaration import Measure
 from ml.skin.lesion import Segmentation, is_doubtful, surroundings
 from ml.skin.pigment import ERYTHEMA_METHOD, MELANIN_METHOD, PER_DECADE, Pigment
-from ml.skin.regions import Region, total
+from ml.skin.regions import Region, standard_error, total
 from ml.values import Mask, Measurement
 
 Floats = NDArray[np.float32]
 
-_CONTRAST = "lesion_minus_surrounding"
+_CONTRAST: Final = "lesion_minus_surrounding"
 _MODEL = "ln of the volume fraction, by a two-layer optical model of skin inverted (Claridge 2003, Jacques 2013)"
 _LARGE = 0.3  # of all lesions' area: without one as large, another difference may be found in the same photo
 
-# Name, unit, method, and what one unit of optical density may change it by, when codes are a little off.
-_DIFFERENCES = (
-    ("erythema_index_difference", "index", ERYTHEMA_METHOD, 100.0),
-    ("melanin_index_difference", "index", MELANIN_METHOD, 200.0),
-    ("melanin_difference", "ln", _MODEL, 25.0),
-    ("haemoglobin_difference", "ln", _MODEL, 33.0),
+
+def _difference_of(name: str, label: str, unit: str, *, direction: str, of: str, method: str) -> Measure:
+    """Its own spread covers what it moves by on changed photos."""
+    return Measure(
+        name=f"{name}_difference",
+        label=f"{label}, difference",
+        unit=unit,
+        direction=direction,
+        description=f"{of} of the lesions less that of the skin around them. Exposure cancels out.",
+        method=method,
+        regions=(_CONTRAST,),
+        clinical=True,
+        limited=False,
+    )
+
+
+MEASURES = (
+    _difference_of(
+        "erythema_index",
+        "Erythema index",
+        "index",
+        direction="a redder lesion",
+        of="The erythema index",
+        method=ERYTHEMA_METHOD,
+    ),
+    _difference_of(
+        "melanin_index",
+        "Melanin index",
+        "index",
+        direction="a darker lesion",
+        of="The melanin index",
+        method=MELANIN_METHOD,
+    ),
+    _difference_of(
+        "melanin",
+        "Melanin",
+        "ln",
+        direction="more melanin in the lesion",
+        of="The logarithm of the volume fraction of melanin",
+        method=_MODEL,
+    ),
+    _difference_of(
+        "haemoglobin",
+        "Haemoglobin",
+        "ln",
+        direction="more blood in the lesion",
+        of="The logarithm of the volume fraction of blood",
+        method=_MODEL,
+    ),
 )
+#: what one unit of optical density may change each by, when codes are a little off
+_PER_DENSITY = (
+    100.0,
+    200.0,
+    25.0,
+    33.0,
+)  # what a unit of optical density may change each by, when codes are a little off
 
 
 def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tuple[Measurement, ...]:
@@ -42,7 +93,7 @@ def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tu
     there is no lesion or no skin around it, be it only at a threshold a step lower or higher: it hangs on a trifle then
     whether there is one. None, too, where it is a guess which part of the skin is bare.
     """
-    absent = tuple(Measurement(name, None, unit, method, _CONTRAST) for name, unit, method, _ in _DIFFERENCES)
+    absent = tuple(measure.measurement(_CONTRAST) for measure in MEASURES)
     if found is None or is_doubtful(found, skin):
         return absent
     outlines = list(_outlines(found, skin))
@@ -61,7 +112,7 @@ def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tu
     sides = parts[both[0]], parts[both[1]]
     return tuple(
         _difference(measure, of, sides, (change, step * per_density))
-        for measure, of, change, (*_, per_density) in zip(absent, values, changes.tolist(), _DIFFERENCES, strict=True)
+        for measure, of, change, per_density in zip(MEASURES, values, changes.tolist(), _PER_DENSITY, strict=True)
     )
 
 
@@ -86,12 +137,10 @@ def _means(part: Region, maps: Sequence[Floats]) -> NDArray[np.float64]:
 
 
 def _difference(
-    absent: Measurement, values: Floats, sides: tuple[Region, Region], unsure: tuple[float, float]
+    measure: Measure, values: Floats, sides: tuple[Region, Region], unsure: tuple[float, float]
 ) -> Measurement:
-    """Of ``values`` (H, W) in the first of two ``sides`` from those in the other, with its standard error and what else
-    it is ``unsure`` by."""
-    lesion, around = (part.mean("", values, "", "") for part in sides)
-    if lesion.value is None or around.value is None:
-        return absent
-    spread = math.hypot(lesion.uncertainty or 0.0, around.uncertainty or 0.0, *unsure)
-    return replace(absent, value=lesion.value - around.value, uncertainty=spread)
+    """``measure``: the mean of ``values`` (H, W) in the first of two ``sides``, both usable, less that in the other,
+    with its standard error and what else it is ``unsure`` by."""
+    (lesion, of_lesion), (around, of_around) = (part.means(values) for part in sides)
+    spread = math.hypot(standard_error(of_lesion) or 0.0, standard_error(of_around) or 0.0, *unsure)
+    return measure.measurement(_CONTRAST, lesion - around, spread)

@@ -8,12 +8,41 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
-from ml.skin.pigment import ERYTHEMA_METHOD
+from ml.skin.declaration import Measure
+from ml.skin.pigment import ERYTHEMA
 from ml.skin.regions import Region
 from ml.skin.texture import evenness
 from ml.values import Mask, Measurement, Zone
 
 Floats = NDArray[np.float32]
+
+LIGHTNESS = Measure(
+    name="lightness",
+    label="Lightness",
+    unit="L*",
+    direction="lighter",
+    description="The mean lightness of the skin, 0 (black) to 100 (white). It depends on light and exposure.",
+    method="mean L*, CIELAB under D65",
+    regions=("skin", "zone"),
+)
+REDNESS = Measure(
+    name="redness",
+    label="Redness",
+    unit="a*",
+    direction="redder",
+    description="How far the mean colour of the skin lies from green towards red. It depends on the light.",
+    method="mean a*, CIELAB under D65",
+    regions=("skin", "zone"),
+)
+YELLOWNESS = Measure(
+    name="yellowness",
+    label="Yellowness",
+    unit="b*",
+    direction="yellower",
+    description="How far the mean colour of the skin lies from blue towards yellow. It depends on the light.",
+    method="mean b*, CIELAB under D65",
+)
+MEASURES = (LIGHTNESS, REDNESS, YELLOWNESS)
 
 # Rings of MediaPipe's canonical face mesh. Left and right are the person's own; all rings run the same way round,
 # so that a zone turned away from the camera shows by the sign of its area.
@@ -91,17 +120,11 @@ def measure_zone(zone: Zone, inside: Mask, maps: SkinMaps) -> Zone:
 
 def colour_means(lab: Floats, region: Region) -> tuple[Measurement, ...]:
     """Mean L*, a* and b* of a region."""
-    names = ("lightness", "redness", "yellowness")
-    units = ("L*", "a*", "b*")
-    return tuple(
-        region.mean(name, lab[..., axis], unit, f"mean {unit}, CIELAB under D65")
-        for axis, (name, unit) in enumerate(zip(names, units, strict=True))
-    )
+    return tuple(region.mean(measure, lab[..., axis]) for axis, measure in enumerate(MEASURES))
 
 
 def _surface(maps: SkinMaps, region: Region) -> tuple[Measurement, ...]:
-    erythema = region.mean("erythema_index", maps.erythema, "index", ERYTHEMA_METHOD)
-    return evenness(maps.lab[..., 0], region), erythema
+    return evenness(maps.lab[..., 0], region), region.mean(ERYTHEMA, maps.erythema)
 
 
 def _signed_area(polygon: Floats) -> float:

@@ -15,12 +15,12 @@ from ml.skin.lesion import segment_lesion
 from ml.skin.pigment import Pigment, pigment_maps, skin_pigment
 from ml.skin.pores import measure_pores
 from ml.skin.regions import Region
-from ml.skin.segmentation import SkinMasks, coverage, skin_masks
+from ml.skin.segmentation import COVERAGE, SkinMasks, coverage, skin_masks
 from ml.skin.shape import lesion_geometry
 from ml.skin.spots import measure_spots
 from ml.skin.surface import Surface, face_surface, skin_surface
 from ml.skin.texture import evenness, measure_texture, zone_texture
-from ml.skin.tone import METHOD, MIN_COVERAGE, NO_FACE, ita_measurement, tone_of, typology_angle
+from ml.skin.tone import BALANCED_ITA, ITA, MIN_COVERAGE, NO_FACE, ita_measurement, tone_of, typology_angle
 from ml.skin.uncertainty import either_way, repeatable_zone, with_repeatability
 from ml.values import RGB, Mask, Measurement, Skin, Tone, Zone
 
@@ -118,9 +118,9 @@ class _Subject:
         angle = None if unplaced else typology_angle(lightness, self.lab[..., 2], region)
         balanced = None if unplaced else typology_angle(*self._balanced, region)
         measurements = (
-            _coverage(skin),
-            ita_measurement("ita", angle, region),
-            ita_measurement("ita_white_balanced", balanced, region, f"{METHOD}, after shades of grey (p = 6)"),
+            COVERAGE.measurement("photo", coverage(skin)),
+            ita_measurement(ITA, angle, region),
+            ita_measurement(BALANCED_ITA, balanced, region),
             *colour_means(self.lab, region),
             *skin_pigment(pigment, region),
             *measure_texture(surface, region.name, region.mask),
@@ -147,7 +147,3 @@ def _zone(zone: Zone, inside: Mask, maps: SkinMaps, surface: Surface | None, por
     if pores is not None:
         texture = (*texture, pores)
     return repeatable_zone(replace(measured, measurements=(*measured.measurements, *texture)))
-
-
-def _coverage(skin: Mask) -> Measurement:
-    return Measurement("skin_coverage", coverage(skin), "share of the photo", "chromaticity segmentation", "photo")

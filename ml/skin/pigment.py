@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import optical_density
+from ml.skin.declaration import Measure
 from ml.skin.regions import Region
 from ml.skin.unmixing import Box, unmix
 from ml.values import RGB, Mask, Measurement
@@ -26,6 +27,25 @@ _INDEX = np.asarray(optical_density(_CODES) * PER_DECADE, np.float32)  # of a co
 
 ERYTHEMA_METHOD = "100·log10(R/G), linear reflectance"
 MELANIN_METHOD = "100·log10(1/R), linear reflectance"
+ERYTHEMA = Measure(
+    name="erythema_index",
+    label="Erythema index",
+    unit="index",
+    direction="redder",
+    description="The redness of blood in the skin, from how much more red than green light it reflects. Brown pigment "
+    "raises it too.",
+    method=ERYTHEMA_METHOD,
+    regions=("skin", "zone"),
+)
+MELANIN = Measure(
+    name="melanin_index",
+    label="Melanin index",
+    unit="index",
+    direction="more brown pigment",
+    description="The brown pigment of the skin, from how little red light it reflects. It depends on the exposure.",
+    method=f"{MELANIN_METHOD}; shifts with exposure",
+)
+MEASURES = (ERYTHEMA, MELANIN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +87,6 @@ def pigment_maps(rgb: RGB, skin: Mask | None = None) -> Pigment:
 def skin_pigment(maps: Pigment, skin: Region) -> tuple[Measurement, ...]:
     """Mean erythema and melanin index of a region of skin."""
     return (
-        skin.mean("erythema_index", maps.erythema, "index", ERYTHEMA_METHOD),
-        skin.mean("melanin_index", maps.melanin_index, "index", f"{MELANIN_METHOD}; shifts with exposure"),
+        skin.mean(ERYTHEMA, maps.erythema),
+        skin.mean(MELANIN, maps.melanin_index),
     )

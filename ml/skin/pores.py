@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import lightness
+from ml.skin.declaration import Measure
 from ml.skin.face import zone_mask
 from ml.skin.regions import Region
 from ml.skin.ridges import pit_response
@@ -25,10 +26,17 @@ ZONES = ("nose", "left_cheek", "right_cheek")
 FACE_SIDE = 640  #: pixels from forehead to chin at which pits are looked for: about a quarter of a millimetre each
 LEAST_SIDE = 800  #: of the face in the photo; its copy at 0.8 of the size then holds as much
 _SMOOTHING, _WAVE = 0.6, 4.0  # pixels at that size
-METHOD = (
-    f"mean response of a Hessian pit filter (Frangi 1998, for blobs) to dark pits of L*, σ = 1.2 px of {FACE_SIDE} "
-    "from forehead to chin; higher is more pores"
+PORES = Measure(
+    name="pores",
+    label="Pores",
+    unit="%",
+    direction="more pores",
+    description="How much of the nose or a cheek is covered by small dark pits. Only a large photo of a face has it.",
+    method="mean response of a Hessian pit filter (Frangi 1998, for blobs) to dark pits of L*, "
+    f"σ = 1.2 px of {FACE_SIDE} from forehead to chin; higher is more pores",
+    regions=("zone",),
 )
+MEASURES = (PORES,)
 
 
 def measure_pores(photo: RGB, zones: Iterable[Zone], skin: Mask) -> dict[str, Measurement]:
@@ -44,9 +52,7 @@ def measure_pores(photo: RGB, zones: Iterable[Zone], skin: Mask) -> dict[str, Me
     corners = np.array([corner for zone in shown for corner in zone.polygon]) * (width, height)
     side = float(np.ptp(corners, axis=0).max())
     return {
-        zone.name: _pores(photo, zone, skin, FACE_SIDE / side)
-        if side >= LEAST_SIDE
-        else Measurement("pores", None, "%", METHOD, zone.name)
+        zone.name: _pores(photo, zone, skin, FACE_SIDE / side) if side >= LEAST_SIDE else PORES.measurement(zone.name)
         for zone in shown
         if zone.name in ZONES
     }
@@ -66,7 +72,7 @@ def _pores(photo: RGB, zone: Zone, skin: Mask, scale: float) -> Measurement:
     weight = inside.astype(np.float32)
     detail = detail_of(lightness(small) * weight, weight, _SMOOTHING, _WAVE)
     region = Region(zone.name, cv2.erode(inside.view(np.uint8), np.ones((9, 9), np.uint8)).astype(np.bool_))
-    return region.mean("pores", np.asarray(100 * pit_response(detail), np.float32), "%", METHOD)
+    return region.mean(PORES, np.asarray(100 * pit_response(detail), np.float32))
 
 
 def _within(zone: Zone, box: tuple[float, float, float, float]) -> Zone:

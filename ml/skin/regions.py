@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.skin.declaration import Measure
 from ml.values import Mask, Measurement
 
 Floats = NDArray[np.float32]
@@ -34,12 +35,13 @@ class Region:
         self.pixels = int(np.count_nonzero(mask))
         self.usable = self.pixels >= max(MIN_PIXELS, least_share * mask.size)
 
-    def mean(self, name: str, values: Floats, unit: str, method: str) -> Measurement:
-        """The mean of ``values`` (H, W) in the region with its standard error; None where it is not usable."""
+    def mean(self, measure: Measure, values: Floats) -> Measurement:
+        """``measure``: the mean of ``values`` (H, W) in the region with its standard error; None where it is not
+        usable."""
         if not self.usable:
-            return Measurement(name, None, unit, method, self.name)
+            return measure.measurement(self.name)
         value, blocks = self.means(values)
-        return Measurement(name, value, unit, method, self.name, standard_error(blocks))
+        return measure.measurement(self.name, value, standard_error(blocks))
 
     def means(self, values: Floats) -> tuple[float, NDArray[np.float64]]:
         """The mean of the region's ``values`` (H, W), and their means over each block that it fills to a quarter."""

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.skin.declaration import Measure
 from ml.skin.regions import Region
 from ml.skin.surface import SIDE, Surface
 from ml.values import Measurement
@@ -19,9 +20,47 @@ LEVELS, STEP = 32, 0.25  # grey levels of so many L* each: a fixed scale, so tha
 DISTANCES = (1, 3)  # pixels of the surface
 QUANTUM = 0.25  # L*: a difference of less than half of it is noise, and no pattern
 LEAST_ROUGHNESS = 0.45  # L*: below, patterns are what noise and compression left
-_RMS = f"root mean square of L* less its local mean, on a frame of {SIDE} px; higher is rougher"
+ROUGHNESS = Measure(
+    name="roughness",
+    label="Roughness",
+    unit="L*",
+    direction="rougher",
+    description="How strongly the fine relief of the skin shows as light and dark.",
+    method=f"root mean square of L* less its local mean, on a frame of {SIDE} px; higher is rougher",
+    regions=("skin", "zone"),
+    scored=True,
+)
 _GLCM = f"GLCM of L* less its local mean in {LEVELS} levels of {STEP}, mean of 4 angles, on a frame of {SIDE} px"
-_LBP = f"entropy of uniform local binary patterns, P = 8, R = 1, of L* on a frame of {SIDE} px"
+
+
+def _glcm(kind: str, distance: int, does: str, direction: str) -> Measure:
+    return Measure(
+        name=f"glcm_{kind}_d{distance}",
+        label=f"Texture {kind}, {distance} px",
+        unit="1",
+        direction=direction,
+        description=f"How much neighbouring points of the skin {does}, {distance} px apart on a frame of {SIDE} px.",
+        method=_GLCM,
+        scored=True,
+    )
+
+
+GLCM = {
+    (kind, distance): _glcm(kind, distance, does, direction)
+    for kind, does, direction in (("contrast", "differ", "rougher"), ("homogeneity", "resemble each other", "smoother"))
+    for distance in DISTANCES
+}
+LBP = Measure(
+    name="lbp_entropy",
+    label="Fine texture (LBP entropy)",
+    unit="bit",
+    direction="more varied texture",
+    description="How many kinds of fine pattern the skin shows. Not measured on smooth skin.",
+    method=f"entropy of uniform local binary patterns, P = 8, R = 1, of L* on a frame of {SIDE} px",
+    scored=True,
+)
+MEASURES = (ROUGHNESS, *GLCM.values(), LBP)
+
 _NEIGHBOURS = 8
 _FRACTION = 1 << 8  # weights of the diagonal neighbours are whole numbers over this, so that float32 sums are exact
 
@@ -30,8 +69,8 @@ def roughness(surface: Surface | None, skin: Region | None, name: str) -> Measur
     """Root mean square of the surface in ``skin``, a region of it named ``name``: the contrast of Peli (1990), and what
     Rq is to a profile. None without a surface."""
     if surface is None or skin is None:
-        return Measurement("roughness", None, "L*", _RMS, name)
-    squares = skin.mean("roughness", surface.squares, "L*", _RMS)
+        return ROUGHNESS.measurement(name)
+    squares = skin.mean(ROUGHNESS, surface.squares)
     if squares.value is None:
         return squares
     value = math.sqrt(squares.value)
@@ -51,11 +90,7 @@ def co_occurrence(surface: Surface | None, skin: Region | None, name: str) -> tu
             shares = _level_differences(*pair, distance)
             values["contrast", distance] = float((shares @ squares).mean())
             values["homogeneity", distance] = float((shares @ (1 / (1 + squares))).mean())
-    return tuple(
-        Measurement(f"glcm_{kind}_d{distance}", values.get((kind, distance)), "1", _GLCM, name)
-        for kind in ("contrast", "homogeneity")
-        for distance in DISTANCES
-    )
+    return tuple(measure.measurement(name, values.get(key)) for key, measure in GLCM.items())
 
 
 def _level_differences(one: NDArray[np.uint8], other: NDArray[np.uint8], distance: int) -> NDArray[np.float64]:
@@ -100,12 +135,12 @@ def binary_patterns(surface: Surface | None, skin: Region | None, name: str) -> 
     Patterns know no contrast: on skin that is nearly even they are noise, and the value is None.
     """
     if surface is None or skin is None or (roughness(surface, skin, name).value or 0.0) < LEAST_ROUGHNESS:
-        return Measurement("lbp_entropy", None, "bit", _LBP, name)
+        return LBP.measurement(name)
     codes = _pattern_codes(np.rint(surface.detail / np.float32(QUANTUM)))
     counts = cv2.calcHist([codes], [0], skin.mask.view(np.uint8), [1 << _NEIGHBOURS], [0, 1 << _NEIGHBOURS]).ravel()
     shares = np.bincount(_UNIFORM, weights=counts) / counts.sum(dtype=np.float64)
     present = shares[shares > 0]
-    return Measurement("lbp_entropy", float(-(present * np.log2(present)).sum()), "bit", _LBP, name)
+    return LBP.measurement(name, float(-(present * np.log2(present)).sum()))
 
 
 def _pattern_codes(grey: Floats) -> NDArray[np.uint8]:

@@ -17,12 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import LUMA, extremes, shrink, srgb_to_linear
+from ml.skin.declaration import Measure
 from ml.skin.parts import SPECK, doubtful_holes, holes, solid, with_bordered
 from ml.values import RGB, Mask
 
 Floats = NDArray[np.float32]
 Points = tuple[Floats, Floats]  # u and v of each, (n,) both
 SkinMasks = tuple[Mask, Mask | None]  #: where skin is, (H, W), and where it may as well be
+
+COVERAGE = Measure(
+    name="skin_coverage",
+    label="Skin in the photo",
+    unit="share of the photo",
+    direction="more skin",
+    description="How much of the photo shows skin. All other measures are taken there.",
+    method="chromaticity segmentation",
+    regions=("photo",),
+)
+MEASURES = (COVERAGE,)
 
 _SIDE = 256  # long side on which colour is judged: averages sensor noise away, and edges need no more
 

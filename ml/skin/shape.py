@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.skin.declaration import Measure
 from ml.skin.lesion import Segmentation, is_doubtful
 from ml.skin.main_lesion import MainLesion, Shape, has_main, main_lesion, shape_of
 from ml.skin.regions import deviation
@@ -19,13 +20,72 @@ from ml.values import Mask, Measurement
 
 Floats = NDArray[np.float32]
 
-_ASYMMETRY = "share that differs when folded along each principal axis, mean of both (Stoecker 1992)"
-_BORDER = "compactness: perimeter² / (4π·area), 1 for a disc (Golston 1992)"
-_COLOURS = "root mean square distance from the lesion's mean colour, CIELAB"
 _DIAMETER = "largest Feret diameter of the outline"
-_OUTLINED = (
-    "; uncertainty: the greatest change at thresholds 30% lower and higher, and what it moved by on changed photos"
+
+
+def _of_lesion(*, name: str, label: str, unit: str, direction: str, description: str, method: str) -> Measure:
+    return Measure(
+        name=name,
+        label=label,
+        unit=unit,
+        direction=direction,
+        description=description,
+        method=f"{method}; uncertainty: the greatest change at thresholds 30% lower and higher, and what it moved by "
+        "on changed photos",
+        regions=("lesion",),
+        clinical=True,
+    )
+
+
+AREA = _of_lesion(
+    name="lesion_area",
+    label="Area",
+    unit="share of skin",
+    direction="larger",
+    description="How much of the skin in the photo all lesions cover.",
+    method="all that stands out of the skin",
 )
+ASYMMETRY = _of_lesion(
+    name="lesion_asymmetry",
+    label="Asymmetry",
+    unit="share",
+    direction="less symmetric",
+    description="How much of the main lesion has no counterpart when it is folded along its axes.",
+    method="share that differs when folded along each principal axis, mean of both (Stoecker 1992)",
+)
+BORDER = _of_lesion(
+    name="lesion_border_irregularity",
+    label="Irregularity of the border",
+    unit="1",
+    direction="less round",
+    description="How much longer the border of the main lesion is than that of a disc. A disc has 1.",
+    method="compactness: perimeter² / (4π·area), 1 for a disc (Golston 1992)",
+)
+COLOURS = _of_lesion(
+    name="lesion_colour_variegation",
+    label="Variety of colours",
+    unit="ΔE",
+    direction="more varied colours",
+    description="How far the colours within the main lesion differ from its mean colour.",
+    method="root mean square distance from the lesion's mean colour, CIELAB",
+)
+DIAMETER_PX = _of_lesion(
+    name="lesion_diameter_px",
+    label="Diameter in pixels",
+    unit="px",
+    direction="larger",
+    description="The greatest diameter of the main lesion, in pixels of the photo as it was sent.",
+    method=_DIAMETER,
+)
+DIAMETER_MM = _of_lesion(
+    name="lesion_diameter_mm",
+    label="Diameter",
+    unit="mm",
+    direction="larger",
+    description="The greatest diameter of the main lesion. Measured only if the request states the photo's scale.",
+    method=_DIAMETER,
+)
+MEASURES = (AREA, ASYMMETRY, BORDER, COLOURS, DIAMETER_PX, DIAMETER_MM)
 
 
 def lesion_geometry(
@@ -45,16 +105,14 @@ def lesion_geometry(
     mains = _main_lesions(found, skin)
     shapes = [None if main is None else shape_of(main, skin.shape) for main in mains]
     diameter = _ranged(shapes, lambda shape: shape.diameter * scale, least=scale)
-    millimetres = (None, None) if pixels_per_mm is None else tuple(_per(part, pixels_per_mm) for part in diameter)
+    millimetres = (None, None) if pixels_per_mm is None else [_per(part, pixels_per_mm) for part in diameter]
     return (
-        _measurement("lesion_area", _area(found, skin), "share of skin", "all that stands out of the skin"),
-        _measurement("lesion_asymmetry", _ranged(shapes, lambda shape: shape.asymmetry, 0.01), "share", _ASYMMETRY),
-        _measurement(
-            "lesion_border_irregularity", _ranged(shapes, lambda shape: shape.compactness, 0.02), "1", _BORDER
-        ),
-        _measurement("lesion_colour_variegation", _span([_colours(lab, main) for main in mains], 0.5), "ΔE", _COLOURS),
-        _measurement("lesion_diameter_px", diameter, "px", _DIAMETER),
-        _measurement("lesion_diameter_mm", (millimetres[0], millimetres[1]), "mm", _DIAMETER),
+        AREA.measurement("lesion", *_area(found, skin)),
+        ASYMMETRY.measurement("lesion", *_ranged(shapes, lambda shape: shape.asymmetry, 0.01)),
+        BORDER.measurement("lesion", *_ranged(shapes, lambda shape: shape.compactness, 0.02)),
+        COLOURS.measurement("lesion", *_span([_colours(lab, main) for main in mains], 0.5)),
+        DIAMETER_PX.measurement("lesion", *diameter),
+        DIAMETER_MM.measurement("lesion", *millimetres),
     )
 
 
@@ -102,8 +160,3 @@ def _span(values: Sequence[float | None], least: float) -> tuple[float | None, f
 
 def _per(value: float | None, unit: float) -> float | None:
     return None if value is None else value / unit
-
-
-def _measurement(name: str, found: tuple[float | None, float | None], unit: str, method: str) -> Measurement:
-    value, uncertainty = found
-    return Measurement(name, value, unit, method + _OUTLINED, "lesion", uncertainty)

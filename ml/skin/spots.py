@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ml.skin.colour import to_side
 from ml.skin.conspicuity import BareSkin, conspicuity
+from ml.skin.declaration import Measure
 from ml.skin.patches import Codes, Thresholds, all_patches, draw_patches, find_patches, framed, solid_parts
 from ml.skin.regions import Region
 from ml.values import RGB, Mask, Measurement
@@ -32,6 +33,24 @@ _METHOD = (
     "touching ones split at their waist (distance transform); uncertainty: the changes at thresholds 30% lower and "
     "higher and with other least sizes, and what it moved by on changed photos, as the root of the sum of squares"
 )
+COUNT = Measure(
+    name="spot_count",
+    label="Spots",
+    unit="spots",
+    direction="more spots",
+    description="How many separate patches are darker, redder or paler than the skin around them. A distant photo "
+    "shows too few.",
+    method=_METHOD,
+)
+AREA = Measure(
+    name="spot_area",
+    label="Skin covered by spots",
+    unit="share of skin",
+    direction="more of the skin covered",
+    description="How much of the skin the spots cover.",
+    method=_METHOD,
+)
+MEASURES = (COUNT, AREA)
 
 
 def measure_spots(rgb: RGB, skin: Region) -> tuple[Measurement, ...]:
@@ -51,8 +70,8 @@ def measure_spots(rgb: RGB, skin: Region) -> tuple[Measurement, ...]:
         if shares[0] > _DOUBTFUL:
             shares.append(0.0)
     return (
-        _measurement("spot_count", counts, 0.5, "spots", skin.name),
-        _measurement("spot_area", shares, 0.002, f"share of {skin.name}", skin.name),
+        _measurement(COUNT, counts, 0.5, skin.name),
+        _measurement(AREA, shares, 0.002, skin.name),
     )
 
 
@@ -82,9 +101,9 @@ def _spots(depth: Floats) -> int:
     return int(parts) - 1
 
 
-def _measurement(name: str, values: list[float] | None, least: float, unit: str, region: str) -> Measurement:
+def _measurement(measure: Measure, values: list[float] | None, least: float, region: str) -> Measurement:
     if values is None:
-        return Measurement(name, None, unit, _METHOD, region)
+        return measure.measurement(region)
     value, *otherwise = values
     spread = max(least, _RESERVE * math.dist(otherwise, [value] * len(otherwise)))
-    return Measurement(name, value, unit, _METHOD, region, spread)
+    return measure.measurement(region, value, spread)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.skin.colour import lightness, working_copy
+from ml.skin.declaration import Measure
 from ml.skin.lines import lines
 from ml.skin.regions import Region
 from ml.skin.roughness import binary_patterns, co_occurrence, roughness
@@ -15,6 +16,18 @@ from ml.skin.tone import MIN_COVERAGE
 from ml.values import RGB, Mask, Measurement
 
 Floats = NDArray[np.float32]
+
+EVENNESS = Measure(
+    name="evenness",
+    label="Evenness of tone",
+    unit="L*",
+    direction="less even",
+    description="How much the lightness varies across the skin: a low value is even skin. Shading counts too.",
+    method="standard deviation of L*; lower is more even",
+    regions=("skin", "zone"),
+    scored=True,
+)
+MEASURES = (EVENNESS,)
 
 
 def close_up_texture(rgb: RGB) -> tuple[Measurement, ...]:
@@ -50,4 +63,4 @@ def zone_texture(surface: Surface | None, name: str, mask: Mask) -> tuple[Measur
 def evenness(lightness: Floats, skin: Region) -> Measurement:
     """Standard deviation of L* in the region; shading across the region is part of it."""
     value = skin.deviation(lightness) if skin.usable else None
-    return Measurement("evenness", value, "L*", "standard deviation of L*; lower is more even", skin.name)
+    return EVENNESS.measurement(skin.name, value)

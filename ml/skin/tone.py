@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ml.skin.colour import lightness_and_b
+from ml.skin.declaration import Measure
 from ml.skin.own_colour import own_colour
 from ml.skin.ranks import median
 from ml.skin.regions import Region, standard_error, total
@@ -19,7 +20,27 @@ from ml.values import RGB, Mask, Measurement, Tone
 Floats = NDArray[np.float32]
 
 MIN_COVERAGE = 0.05  # of the photo: less skin than this is as likely something else
-METHOD = "atan2(L* − 50, b*) of skin within ±1 SD of the median L* and b*; of two colours, of the one nearer the frame"
+_METHOD = "atan2(L* − 50, b*) of skin within ±1 SD of the median L* and b*; of two colours, of the one nearer the frame"
+ITA = Measure(
+    name="ita",
+    label="Typology angle (ITA)",
+    unit="°",
+    direction="lighter skin",
+    description="The individual typology angle: how light the skin is for its yellowness, in the photo's own light.",
+    method=_METHOD,
+    limited=False,
+)
+BALANCED_ITA = Measure(
+    name="ita_white_balanced",
+    label="Typology angle, white-balanced",
+    unit="°",
+    direction="lighter skin",
+    description="The individual typology angle after the colour of the light is removed. Where it differs much from "
+    "the angle in the photo's own light, neither can be trusted.",
+    method=f"{_METHOD}, after shades of grey (p = 6)",
+    limited=False,
+)
+MEASURES = (ITA, BALANCED_ITA)  # their limits are those of L* and b*
 
 # Least angle in degrees of each category but the last. Chardon et al. (1991), extended by Del Bino et al. (2006).
 CATEGORIES = (
@@ -116,12 +137,12 @@ def typology_angle(lightness: Floats, b: Floats, skin: Region) -> TypologyAngle 
     return TypologyAngle(float(_ita(mean, mean_b)), mean, mean_b, standard_error(_ita(means, means_b)))
 
 
-def ita_measurement(name: str, angle: TypologyAngle | None, skin: Region, method: str = METHOD) -> Measurement:
-    """The angle of ``skin`` as a measurement in degrees, with its limit (`ml.skin.uncertainty`)."""
+def ita_measurement(measure: Measure, angle: TypologyAngle | None, skin: Region) -> Measurement:
+    """The angle of ``skin`` as ``measure``, in degrees, with its limit (`ml.skin.uncertainty`)."""
     if angle is None:
-        return Measurement(name, None, "°", method, skin.name)
-    limit = angle_limit(name, angle.lightness, angle.yellowness)
-    return Measurement(name, angle.degrees, "°", method, skin.name, math.hypot(angle.uncertainty or 0.0, limit))
+        return measure.measurement(skin.name)
+    limit = angle_limit(measure.name, angle.lightness, angle.yellowness)
+    return measure.measurement(skin.name, angle.degrees, math.hypot(angle.uncertainty or 0.0, limit))
 
 
 def typical_skin(lightness: Floats, b: Floats, mask: Mask) -> Mask:

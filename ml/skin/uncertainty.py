@@ -1,17 +1,18 @@
 """How far a measurement may move when its photo comes a little differently: smaller, compressed, lighter or darker.
 
 The standard error from image blocks tells how much the skin in a photo varies, and nothing of the photo itself. Limits
-tell that: `python -m research.repeatability` took every measurement again at 0.8 of a photo's size, as a JPEG of
-quality 80 and with 5% more and less exposure, and `--fit` prints the limits that cover 99.8% of the moves of every
-other photo (of a lesion's area and the spots 99.5%: in the rest something else is found, and no useful limit tells
-that), with a reserve. They are what a value moves by beyond what its own photo tells of how sure it is.
+tell that. They cover what a value moves by beyond what its own photo tells of how sure it is.
+`params/repeatability.json` holds them, with the command that fits them and the photos they were fitted to. The
+catalogue says which measures have one (``limited``); a test compares the two.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ml.values import Measurement, Zone
 
@@ -27,46 +28,18 @@ class Limit:
         return self.absolute + self.relative * abs(value)
 
 
-#: of the skin, or of a face, as a whole. A lesion's differences from the skin around it need none beside their own.
-LIMITS: Mapping[str, Limit] = {
-    "skin_coverage": Limit(0.099, 0.04),
-    "lightness": Limit(0.24, 0.06),
-    "redness": Limit(0.59, 0.03),
-    "yellowness": Limit(0.31, 0.04),
-    "erythema_index": Limit(1.2, 0.01),
-    "melanin_index": Limit(5.9),
-    "lines": Limit(0.47, 0.04),
-    "roughness": Limit(0.093),
-    "glcm_contrast_d1": Limit(0.32, 0.15),
-    "glcm_contrast_d3": Limit(0.61, 0.15),
-    "glcm_homogeneity_d1": Limit(0.035),
-    "glcm_homogeneity_d3": Limit(0.024),
-    "lbp_entropy": Limit(0.08),
-    "evenness": Limit(0.18, 0.15),
-    "lesion_area": Limit(0.05, 0.02),
-    "lesion_asymmetry": Limit(0.035, 0.03),
-    "lesion_border_irregularity": Limit(0.077, 0.15),
-    "lesion_colour_variegation": Limit(2.3, 0.02),
-    "lesion_diameter_px": Limit(0, 0.043),
-    "lesion_diameter_mm": Limit(0, 0.043),
-    "spot_count": Limit(2.4, 0.3),
-    "spot_area": Limit(0.048),
-}
-#: of the L* and b* that a typology angle is taken of. White balance may take another patch for grey, and moves b* more.
-ANGLE_LIMITS: Mapping[str, tuple[Limit, Limit]] = {
-    "ita": (Limit(3.0, 0.02), Limit(0.7, 0.03)),
-    "ita_white_balanced": (Limit(3.3, 0.02), Limit(4.0, 0.1)),
-}
-#: of a zone of a face, whose outline moves too
-ZONE_LIMITS: Mapping[str, Limit] = {
-    "lightness": Limit(0.23, 0.05),
-    "redness": Limit(0.0051, 0.05),
-    "erythema_index": Limit(0.6),
-    "evenness": Limit(0.22, 0.1),
-    "lines": Limit(1.4, 0.1),
-    "roughness": Limit(0.015, 0.08),
-    "pores": Limit(0.02, 0.06),
-}
+def _limits(facts: Mapping[str, tuple[float, float]]) -> dict[str, Limit]:
+    return {name: Limit(absolute, relative) for name, (absolute, relative) in facts.items()}
+
+
+_FACTS = json.loads((Path(__file__).parent / "params" / "repeatability.json").read_text(encoding="utf-8"))
+#: measure → limit in a photo, of its skin or face as a whole, or of a lesion
+LIMITS: Mapping[str, Limit] = _limits(_FACTS["whole"])
+#: measure → limit in a zone of a face, whose outline moves too
+ZONE_LIMITS: Mapping[str, Limit] = _limits(_FACTS["zone"])
+#: typology angle → limits of the "lightness" and the "yellowness" that it is taken of. White balance may take another
+#: patch for grey, and moves b* more.
+ANGLE_LIMITS: Mapping[str, Mapping[str, Limit]] = {name: _limits(both) for name, both in _FACTS["angle"].items()}
 
 
 def with_repeatability(
@@ -77,15 +50,16 @@ def with_repeatability(
 
 
 def either_way(measured: Iterable[Measurement], otherwise: Iterable[Measurement]) -> tuple[Measurement, ...]:
-    """``measured``, each as unsure as it differs from what it may as well be, ``otherwise``; without a value where that
-    has none."""
-    return tuple(map(_either_way, measured, otherwise))
+    """``measured`` on one reading of where the skin is; its uncertainty includes the difference from the measurement of
+    the same name on the other reading, ``otherwise``. Without a value where either reading has none."""
+    others = {other.name: other.value for other in otherwise}
+    return tuple(_either_way(one, others.get(one.name)) for one in measured)
 
 
-def _either_way(measured: Measurement, otherwise: Measurement) -> Measurement:
-    if measured.value is None or otherwise.value is None:
+def _either_way(measured: Measurement, otherwise: float | None) -> Measurement:
+    if measured.value is None or otherwise is None:
         return replace(measured, value=None, uncertainty=None)
-    return _combined(measured, measured.value - otherwise.value)
+    return _combined(measured, measured.value - otherwise)
 
 
 def repeatable_zone(zone: Zone) -> Zone:
@@ -104,7 +78,7 @@ def angle_limit(name: str, lightness: float, yellowness: float) -> float:
 
     atan2(L* − 50, b*) to first order in both (JCGM 100:2008, 5.1).
     """
-    of_lightness, of_yellowness = ANGLE_LIMITS[name]
+    limits = ANGLE_LIMITS[name]
     up, along = lightness - 50, yellowness
-    moved = math.hypot(along * of_lightness.of(lightness), up * of_yellowness.of(yellowness))
+    moved = math.hypot(along * limits["lightness"].of(lightness), up * limits["yellowness"].of(yellowness))
     return min(180.0, math.degrees(moved / max(up**2 + along**2, 1e-6)))

@@ -116,18 +116,18 @@ def test_a_kind_of_photo_is_chosen_and_shown_in_the_same_words(
 @pytest.mark.parametrize(
     ("unit", "shown"),
     [
-        ("index", ("Erythema index", "0.430", "0.430")),
-        ("1", ("Erythema index", "0.430", "0.430")),
-        ("°", ("Erythema index °", "0.430", "0.430°")),
-        ("L*", ("Erythema index L*", "0.430", "0.430\u00a0L*")),
-        ("share of skin", ("Erythema index %", "43", "43\u00a0%")),
+        ("index", ("Blood", "0.430", "0.430")),
+        ("1", ("Blood", "0.430", "0.430")),
+        ("°", ("Blood °", "0.430", "0.430°")),
+        ("L*", ("Blood L*", "0.430", "0.430\u00a0L*")),
+        ("share of skin", ("Blood %", "43", "43\u00a0%")),
     ],
 )
 def test_a_unit_is_written_once_and_none_for_what_has_no_dimension(
     visit: Begin, canned: Server, unit: str, shown: tuple[str, str, str]
 ) -> None:
     def change(answer: dict[str, Any]) -> None:
-        one = {"name": "erythema_index", "value": 0.43, "unit": unit, "uncertainty": None}
+        one = {"name": "erythema_index", "label": "Blood", "value": 0.43, "unit": unit, "uncertainty": None}
         for measured in (answer["skin"], *answer["skin"]["zones"]):
             measured["measurements"] = [measured["measurements"][0] | one]
 

@@ -23,6 +23,7 @@ _ANSWERS: tuple[type[BaseModel], ...] = (
     schemas.ErrorAnswer,
     catalogue_schemas.ModelsAnswer,
     catalogue_schemas.ConditionsAnswer,
+    catalogue_schemas.MeasuresAnswer,
     catalogue_schemas.LabelAnswer,
     catalogue_schemas.LiveAnswer,
     catalogue_schemas.ReadyAnswer,

@@ -38,6 +38,7 @@ def paths(settings: Settings) -> dict[str, Any]:
         "/api/cases/{case_id}/{number}": {"get": _thumbnail()},
         "/api/models": _get("models", "Models, cards, licences, digests", catalogue.ModelsAnswer),
         "/api/conditions": _get("conditions", "Conditions that may be named", catalogue.ConditionsAnswer),
+        "/api/measures": _get("measures", "What may be measured on a photo", catalogue.MeasuresAnswer),
         "/api/label": _get("label", "Intended use, out of scope, limits", catalogue.LabelAnswer),
         "/api/openapi.json": _get_other("openapi", "This document", {"application/json": {"schema": _OBJECT}}),
         "/api/docs": _get_other("docs", "This document as a page", {"text/html": {}}),

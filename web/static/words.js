@@ -23,34 +23,6 @@ const MODALITIES = {
   dermatoscopic: "Through a dermatoscope",
   not_skin: "Not skin",
 };
-const MEASURES = {
-  skin_coverage: "Skin in the photo",
-  ita: "Typology angle (ITA)",
-  ita_white_balanced: "Typology angle, white-balanced",
-  lightness: "Lightness",
-  redness: "Redness",
-  yellowness: "Yellowness",
-  erythema_index: "Erythema index",
-  melanin_index: "Melanin index",
-  evenness: "Evenness of tone",
-  lbp_entropy: "Fine texture (LBP entropy)",
-  glcm_contrast_d1: "Texture contrast, 1 px",
-  glcm_contrast_d3: "Texture contrast, 3 px",
-  glcm_homogeneity_d1: "Texture homogeneity, 1 px",
-  glcm_homogeneity_d3: "Texture homogeneity, 3 px",
-  melanin_difference: "Melanin, difference",
-  haemoglobin_difference: "Haemoglobin, difference",
-  erythema_index_difference: "Erythema index, difference",
-  melanin_index_difference: "Melanin index, difference",
-  lesion_area: "Area",
-  lesion_asymmetry: "Asymmetry",
-  lesion_border_irregularity: "Irregularity of the border",
-  lesion_colour_variegation: "Variety of colours",
-  lesion_diameter_px: "Diameter in pixels",
-  lesion_diameter_mm: "Diameter",
-  spot_count: "Spots",
-  spot_area: "Skin covered by spots",
-};
 const REGIONS = {
   photo: "Whole photo",
   skin: "Skin",
@@ -72,7 +44,6 @@ const STAGES = { queue: "Waiting", decode: "Reading", faces: "Faces", encode: "E
 export const plain = (code) => sentenceCase(String(code).replaceAll("_", " "));
 export const reason = (code) => REASONS[code] ?? `${plain(code)}.`;
 export const modality = (code) => MODALITIES[code] ?? (code ? plain(code) : "Kind of photo not determined");
-export const measure = (code) => MEASURES[code] ?? plain(code);
 export const region = (code) => REGIONS[code] ?? plain(code);
 export const band = (code) => BANDS[code] ?? plain(code).toLowerCase();
 export const stage = (code) => STAGES[code] ?? plain(code);

@@ -25,6 +25,7 @@ ANSWER: dict[str, Any] = {
         "measurements": [
             {
                 "name": "melanin_index",
+                "label": "Brown pigment",
                 "value": 1.25,
                 "unit": "a.u.",
                 "score": None,

@@ -42,7 +42,7 @@ def test_the_table_says_what_a_person_wants_to_know(
         "62.0%",
         "0.912",
         "c1 (generated)",
-        "melanin index",
+        "Brown pigment",
         "1.25 a.u.",
         "A note.",
         "Not a medical device.",

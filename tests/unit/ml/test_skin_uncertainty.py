@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
+from ml.skin import tone
+from ml.skin.catalogue import CATALOGUE
 from ml.skin.colour import linear_to_srgb, srgb_to_linear
 from ml.skin.measure import measure_skin
-from ml.skin.uncertainty import LIMITS, ZONE_LIMITS, angle_limit, either_way, with_repeatability
+from ml.skin.uncertainty import ANGLE_LIMITS, LIMITS, ZONE_LIMITS, angle_limit, either_way, with_repeatability
 from ml.values import RGB, Measurement, Zone
 from tests.unit.ml.skin_images import MONK, disc, skin_patch, with_lesion
 
@@ -105,8 +107,18 @@ def test_what_may_as_well_be_otherwise_is_as_unsure_as_the_two_differ() -> None:
     assert (found.value, found.uncertainty) == (None, None)
 
 
-def test_limits_are_of_measures_that_there_are() -> None:
-    photo = with_lesion(skin_patch(MONK[4], 900, 1200), disc(900, 1200, 100))
-    skin = measure_skin(photo, (CHEEK,))
-    assert set(LIMITS) <= {m.name for m in measure_skin(photo).measurements}
-    assert set(ZONE_LIMITS) <= {m.name for m in (skin.zones or ())[0].measurements}
+def test_two_readings_are_compared_by_name() -> None:
+    redness = Measurement("redness", 12.0, "a*", "how", "skin", uncertainty=3.0)
+    lines = Measurement("lines", 2.0, "%", "how", "skin", uncertainty=0.3)
+    assert either_way([redness, lines], [lines, replace(redness, value=16.0)]) == (
+        replace(redness, uncertainty=5.0),
+        lines,
+    )
+    assert either_way([redness, lines], [lines])[0].value is None
+
+
+def test_the_file_holds_a_limit_for_each_limited_measure_and_for_no_other() -> None:
+    limited = [measure for measure in CATALOGUE.values() if measure.limited]
+    assert set(LIMITS) == {measure.name for measure in limited if set(measure.regions) - {"zone"}}
+    assert set(ZONE_LIMITS) == {measure.name for measure in limited if "zone" in measure.regions}
+    assert set(ANGLE_LIMITS) == {measure.name for measure in tone.MEASURES}

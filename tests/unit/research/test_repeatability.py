@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from ml.skin.uncertainty import LIMITS, ZONE_LIMITS
 from ml.values import RGB, Measurement
-from research.repeatability import Move, Source, changes, fit, measure
+from research.repeatability import Move, Source, changes, fit, measure, print_limits
 from tests.unit.ml.skin_images import MONK, skin_patch
 
 
@@ -51,3 +54,16 @@ def test_a_limit_is_not_asked_for_what_a_values_own_spread_covers() -> None:
 
     assert of(12.0).beyond == 0
     assert of(15.0).beyond == pytest.approx(4.0)
+
+
+def test_fitted_limits_are_printed_as_the_service_reads_them(capsys: pytest.CaptureFixture[str]) -> None:
+    def of(name: str, region: str) -> Move:
+        return Move(0, "JPEG 80", Measurement(name, 10.0, "1", "how", region), 11.0)
+
+    print_limits([of("lines", "skin"), of("pores", "nose"), of("ita", "skin"), of("melanin_difference", "lesion")])
+    found = json.loads(capsys.readouterr().out)
+    assert {kind: set(limits) for kind, limits in found.items()} == {"whole": {"lines"}, "zone": {"pores"}}
+    assert found["whole"].keys() <= LIMITS.keys()
+    assert found["zone"].keys() <= ZONE_LIMITS.keys()
+    absolute, relative = found["zone"]["pores"]
+    assert absolute + 10 * relative == pytest.approx(1.15, abs=0.1)

@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 
 from ml.errors import ArtifactError
+from ml.skin.catalogue import CATALOGUE
 from ml.skin.measure import measure_skin
 from scin import population
 from scin.build import build
 from scin.index import SearchIndex, load_index
 from scin.manifest import read_manifest, verify_files
-from scin.population import LEAST, MEASURES, MOST, POPULATION, draw, measure_population, read_population
+from scin.population import LEAST, MOST, POPULATION, draw, measure_population, read_population
 from scin.synthetic import SOURCE
 from storage import open_storage
 from tests.unit.ml.skin_images import MONK, skin_patch
@@ -58,7 +59,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_index_has_the_distributions_of_its_photos(index: Path) -> None:
     found = load(index).population
     assert found is not None
-    assert set(found.distributions) == {f"skin/{name}" for name in MEASURES} - {"skin/lbp_entropy"}  # smooth patches
+    scored = {f"skin/{name}" for name, measure in CATALOGUE.items() if measure.scored}
+    assert set(found.distributions) == scored - {"skin/lbp_entropy"}  # smooth patches
     assert {known.photos for known in found.distributions.values()} == {LEAST}
 
 

@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from ml.models.registry import SPECS
+from ml.skin.catalogue import CATALOGUE
 from scin.icd10 import table
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -62,6 +63,20 @@ def test_cosmetic_mode_names_no_disease(make_client: MakeClient) -> None:
     assert not [name for name in ("Eczema", "melanoma", "L30.9") if name in document]
 
 
+def test_every_measure_is_listed_with_what_is_known_of_it(client: FlaskClient) -> None:
+    measures = {one["name"]: one for one in client.get("/api/measures").get_json()["measures"]}
+    assert list(measures) == list(CATALOGUE)
+    evenness = measures["evenness"]
+    assert (evenness["label"], evenness["unit"], evenness["direction"]) == ("Evenness of tone", "L*", "less even")
+    assert (evenness["scored"], evenness["clinical"], evenness["regions"]) == (True, False, ["skin", "zone"])
+
+
+def test_cosmetic_mode_lists_no_clinical_measure(make_client: MakeClient) -> None:
+    answer = make_client(cosmetic_mode=True).get("/api/measures").get_json()
+    assert {one["name"] for one in answer["measures"]} == {one.name for one in CATALOGUE.values() if not one.clinical}
+    assert answer["cosmetic_mode"] is True
+
+
 def test_the_label_tells_the_limits_that_are_set(make_client: MakeClient) -> None:
     label = make_client(max_upload_mb=3, rate_limit="9/minute", max_pixels=2000).get("/api/label").get_json()
     assert label["intended_use"]
@@ -72,7 +87,7 @@ def test_the_label_tells_the_limits_that_are_set(make_client: MakeClient) -> Non
     assert limits["key_required"] is False
 
 
-@pytest.mark.parametrize("path", ["conditions", "openapi.json", "docs"])
+@pytest.mark.parametrize("path", ["conditions", "measures", "openapi.json", "docs"])
 def test_what_only_a_restart_changes_may_be_kept(client: FlaskClient, path: str) -> None:
     assert client.get(f"/api/{path}").headers["Cache-Control"] == "public, max-age=300"
     for other in ("models", "label"):

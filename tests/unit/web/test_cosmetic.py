@@ -13,11 +13,15 @@ import pytest
 from flask.testing import FlaskClient
 
 from ml import values
+from ml.analyzer import CaseRequest
+from ml.deadline import Deadline
 from ml.decision import NOT_CALIBRATED
 from ml.models.classifier import to_lesion
 from ml.models.registry import SKLESION
+from ml.skin.catalogue import CATALOGUE
 from scin.icd10 import table
 from tests.unit.web.conftest import ANALYZE, FakeLoader
+from web.cosmetic import without_diseases
 from web.mock import MockAnalyzer
 
 ICD_10 = re.compile(r"\b[A-Z]\d{2}\.\d")
@@ -32,8 +36,8 @@ class Telling(MockAnalyzer):
     def analyze(self, request: Any, deadline: Any) -> values.Analysis:
         canned = super().analyze(request, deadline)
         condition = values.Condition("Psoriasis", "L40.9", 0.9, "high", ("mock-1",), 0.8, 0.7)
-        lesion = values.Measurement("asymmetry", 0.4, "share", "of the melanoma", "lesion")
-        spread = values.Measurement("melanin_difference", 0.4, "a.u.", "unmixed", "lesion_minus_surrounding")
+        lesion = values.Measurement("lesion_asymmetry", 0.4, "share", "of the melanoma", "lesion")
+        spread = values.Measurement("melanin_difference", 0.4, "ln", "unmixed", "lesion_minus_surrounding")
         return replace(
             canned,
             conditions=(condition,),
@@ -104,9 +108,18 @@ def test_what_is_left_out_and_what_stays(
     assert all(case["differential"] == {} for case in answer["similar_cases"])
     assert answer["decision"]["reasons"] == ["cosmetic_mode"]
     assert [overlay["name"] for overlay in answer["overlays"]] == ["melanin"]
-    assert [one["name"] for one in answer["skin"]["measurements"]] == ["example"]
+    assert [one["name"] for one in answer["skin"]["measurements"]] == ["evenness"]
     assert answer["skin"]["tone"]["ita_deg"] == 42.0
     assert len(answer["similar_cases"]) == 3
+
+
+def test_all_measures_stay_but_the_clinical_ones() -> None:
+    measured = tuple(measure.measurement(measure.regions[0], 1.0) for measure in CATALOGUE.values())
+    analysis = MockAnalyzer().analyze(CaseRequest((), values.Patient(), None), Deadline(1))
+    measured_skin = values.Skin(None, measured, (values.Zone("nose", (), measured),))
+    skin = without_diseases(replace(analysis, skin=measured_skin)).skin
+    for kept in (skin.measurements, *(zone.measurements for zone in skin.zones or ())):
+        assert [one.name for one in kept] == [name for name, measure in CATALOGUE.items() if not measure.clinical]
 
 
 def test_the_reasons_of_an_abstention_stay(make_client: Callable[..., FlaskClient], jpeg: bytes) -> None:
@@ -132,6 +145,6 @@ def test_no_refusal_names_a_disease(
 
 def test_nothing_else_that_can_be_asked_names_a_disease(make_client: Callable[..., FlaskClient]) -> None:
     client = make_client(FakeLoader(analyze=Telling().analyze), cosmetic_mode=True)
-    for path in ("/api/conditions", "/api/models", "/health", "/health/ready", "/api/cases/none/0"):
+    for path in ("/api/conditions", "/api/measures", "/api/models", "/health", "/health/ready", "/api/cases/none/0"):
         response = client.get(path)
         assert telling(response.get_json(silent=True)) == [], path

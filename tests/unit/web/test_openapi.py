@@ -68,6 +68,7 @@ def test_every_address_is_documented(client: FlaskClient, described: dict[str, A
     [
         ("/api/models", "ModelsAnswer"),
         ("/api/conditions", "ConditionsAnswer"),
+        ("/api/measures", "MeasuresAnswer"),
         ("/api/label", "LabelAnswer"),
         ("/health", "LiveAnswer"),
         ("/health/ready", "ReadyAnswer"),

@@ -126,19 +126,20 @@ def test_a_synthetic_index_stays_an_abstention_and_is_labelled(analysis: values.
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), np.float32("nan"), None])
 def test_what_is_no_number_is_null(number: float | None, analysis: values.Analysis) -> None:
-    measurement = values.Measurement("m", number, "u", "how", "where", uncertainty=number, score=number)
+    measurement = values.Measurement("lines", number, "%", "how", "skin", uncertainty=number, score=number)
     answer = wire(replace(analysis, skin=values.Skin(None, (measurement,), None)))
     assert answer["skin"] == {
         "tone": None,
         "measurements": [
             {
-                "name": "m",
+                "name": "lines",
+                "label": "Lines",
                 "value": None,
-                "unit": "u",
+                "unit": "%",
                 "score": None,
                 "score_uncertainty": None,
                 "method": "how",
-                "region": "where",
+                "region": "skin",
                 "uncertainty": None,
             }
         ],
@@ -147,7 +148,7 @@ def test_what_is_no_number_is_null(number: float | None, analysis: values.Analys
 
 
 def test_numpy_numbers_become_plain_ones(analysis: values.Analysis) -> None:
-    measurement = values.Measurement("m", np.float32(0.5), "u", "how", "where")
+    measurement = values.Measurement("lines", np.float32(0.5), "%", "how", "skin")
     answer = wire(replace(analysis, skin=values.Skin(None, (measurement,), ())))
     assert answer["skin"]["measurements"][0]["value"] == 0.5
     assert answer["skin"]["zones"] == []

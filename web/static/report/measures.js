@@ -2,7 +2,7 @@
 
 import { el } from "../dom.js";
 import { quantity } from "../format.js";
-import { measure, region } from "../words.js";
+import { region } from "../words.js";
 import { card } from "./card.js";
 
 export function measures(measurements) {
@@ -22,14 +22,19 @@ function table(name, group) {
         scored && el("th", { scope: "col" }, "Percentile in the index"))),
       el("tbody", {}, ...measured.map((one) => row(one, scored)))),
     missing.length > 0 && el("p", { class: "hint" },
-      `${region(name)}, not measured: ${missing.map((one) => measure(one.name).toLowerCase()).join(", ")}.`));
+      `${region(name)}, not measured: ${missing.map((one) => inSentence(one.label)).join(", ")}.`));
 }
 
 function row(one, scored) {
   return el("tr", {},
-    el("th", { scope: "row" }, el("details", {}, el("summary", {}, measure(one.name)), el("p", { class: "method" }, one.method))),
+    el("th", { scope: "row" }, el("details", {}, el("summary", {}, one.label), el("p", { class: "method" }, one.method))),
     el("td", {}, quantity(one)),
     scored && el("td", { class: "percentile" }, one.score === null ? "" : `${Math.round(one.score)}`));
+}
+
+/** "Typology angle (ITA)" → "typology angle (ITA)". */
+function inSentence(label) {
+  return label.charAt(0).toLowerCase() + label.slice(1);
 }
 
 function grouped(measurements) {

@@ -2,19 +2,19 @@
 
 import { el } from "../dom.js";
 import { amount, unitName } from "../format.js";
-import { measure, plain } from "../words.js";
+import { plain } from "../words.js";
 import { card } from "./card.js";
 
 /** `spotlight` gets a "zone" event with the name of the zone that is looked at, or null. */
 export function zones(found, spotlight) {
   if (!found?.length) return null;
   const names = [...new Set(found.flatMap((zone) => zone.measurements.map((one) => one.name)))];
-  const unit = (name) => found.flatMap((zone) => zone.measurements).find((one) => one.name === name).unit;
+  const named = (name) => found.flatMap((zone) => zone.measurements).find((one) => one.name === name);
   return card("Zones of the face", { name: "zones", intro: "Left and right are the person's own. Choose a zone to see it on the photo." },
     el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Table of the zones" },
       el("table", { class: "matrix" },
         el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Zone"),
-          ...names.map((name) => el("th", { scope: "col" }, measure(name), " ", el("span", { class: "unit" }, unitName(unit(name))))))),
+          ...names.map(named).map(({ label, unit }) => el("th", { scope: "col" }, label, " ", el("span", { class: "unit" }, unitName(unit)))))),
         el("tbody", {}, ...found.map((zone) => row(zone, names, found, spotlight))))));
 }
 
