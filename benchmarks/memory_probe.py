@@ -22,8 +22,8 @@ def main(arguments: list[str]) -> int:
     from ml.models.preprocess import to_batch
     from ml.skin.colour import working_copy
     from ml.skin.measure import measure_skin
+    from server.allocator import settle
     from settings import Settings
-    from web.allocator import settle
 
     settle()
     settings = Settings.load()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 
-from web.balance import ABSENT, ConnectionCounts, Share
+from server.balance import ABSENT, ConnectionCounts, Share
 
 
 def counts_of(*connections: int) -> ConnectionCounts:

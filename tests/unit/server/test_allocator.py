@@ -10,7 +10,7 @@ import pytest
 #: frees a large buffer, which teaches glibc to keep the next one; then frees another below one that stays
 _KEPT_MIB = """
 import sys
-from web.allocator import settle
+from server.allocator import settle
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4 / 1024
@@ -37,7 +37,7 @@ def test_a_freed_photo_is_given_back(how: str, returned: bool) -> None:
 
 #: frees many small buffers below ones that stay, which no threshold returns; then gives them back
 _GIVEN_BACK_MIB = """
-from web.allocator import give_back, settle
+from server.allocator import give_back, settle
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4 / 1024

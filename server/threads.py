@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from server.cores import usable_cores
 from settings import Settings
-from web.cores import usable_cores
 from web.logs import log_event
 
 _LOG = logging.getLogger("dermserve.threads")
