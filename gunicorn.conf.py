@@ -17,7 +17,7 @@ from server.threads import log_thread_plan, thread_environment, thread_plan
 from settings import load_or_exit
 
 _settings = load_or_exit()
-allocator.settle()
+allocator.configure()
 # Libraries read these when they are imported: numpy's starts a thread for each core of the machine otherwise.
 os.environ.update({**allocator.ENVIRONMENT, **thread_environment(_settings)})
 
@@ -37,11 +37,10 @@ worker_class = "server.worker.DrainingWorker"
 workers = _settings.gunicorn_workers
 threads = _settings.gunicorn_threads
 timeout = _settings.gunicorn_timeout_s
-# counted from SIGTERM on: while it still accepts, and then for what it has accepted
+# Counted from SIGTERM: the time in which a worker still accepts, and the time for what it has accepted.
 graceful_timeout = _settings.stop_delay_s + _settings.gunicorn_timeout_s
-# For those who talk to this port themselves. Our nginx does not: it has no pool of connections to this port
-# (`Connection: ""` and no upstream with `keepalive`), each request comes by a new one that nginx closes; the idle
-# connections that it keeps, for 345 s, are its clients'. A proxy with a pool must drop idle ones sooner than this.
+# Seconds that an idle connection is kept, for clients that connect to this port directly. Our nginx opens and closes a
+# connection for each request. A proxy that keeps a pool of connections must drop idle ones sooner than this.
 keepalive = 75
 max_requests = _settings.max_requests
 max_requests_jitter = _settings.max_requests // 10
@@ -51,7 +50,7 @@ control_socket_disable = True
 accesslog = "-"
 loglevel = _settings.log_level.lower()
 logger_class = GunicornLogger
-# The heartbeat file of a worker is written every second: in memory, where there is such a place.
+# gunicorn writes a heartbeat file for each worker every second: keep it in memory where that is possible.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
@@ -67,11 +66,11 @@ def on_starting(server):
 
 
 def when_ready(server):
-    """Let workers know when the whole instance stops: to a worker, SIGTERM alone can mean that it is replaced."""
+    """Mark a stop of the whole instance: to a worker, SIGTERM alone can mean that it is replaced."""
 
     def stop(sig, frame):
-        # Neither in a child that cannot tell signals apart yet, nor where another arbiter (USR2) or systemd has the
-        # listening sockets too: then they live on, and their queue is not this instance's to empty.
+        # Not in a child that still has this handler, and not where another arbiter (USR2) or systemd has the listening
+        # sockets too: the sockets then stay open, and this instance must not empty their queue.
         is_last = server.reexec_pid == server.master_pid == 0 and not server.systemd
         if os.getpid() == server.pid and is_last:
             readiness.mark_stopping(instance.current().folder)
@@ -86,7 +85,7 @@ def pre_fork(server, worker):
 
 
 def post_fork(server, worker):
-    """Make the number known in the worker's process, and keep that to its cores before it starts a thread."""
+    """Note the worker's number in its process, and keep the process to its cores before it starts a thread."""
     instance.current().number = worker.number
     cpus = cpus_of_worker(worker.number, _plan.workers, _plan.computing_per_worker) if _settings.pin_workers else None
     if cpus is not None:
@@ -100,14 +99,14 @@ def post_worker_init(worker):
 
 
 def child_exit(server, worker):
-    """A dead worker is not ready, and holds no request and no connection."""
+    """Take back what a dead worker reported: that it is ready, its requests and its connections."""
     own = instance.current()
     own.forget(worker)
     metrics.forget(own.folder, worker.number)
 
 
 def on_exit(server):
-    """Leave nothing behind, if the start came so far that there is something."""
+    """Remove what workers shared. There is nothing if the boot checks failed."""
     own = instance.current()
     if own is not None:
         own.remove()

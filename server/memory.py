@@ -1,4 +1,4 @@
-"""How much memory a process holds, as the kernel tells it. Nothing where there is no /proc."""
+"""How much memory a process holds, from /proc. None where there is no /proc."""
 
 from __future__ import annotations
 

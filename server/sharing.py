@@ -1,8 +1,8 @@
-"""What every worker would import by itself, imported before the fork: workers share its memory.
+"""Libraries that every worker needs, imported before the fork so that workers share their memory.
 
-Only libraries that start no thread, under the environment of the thread plan and of ``server.allocator``, and hold no
-connection. The frameworks that run models are none of them, and nor is this service's own code beyond what the boot
-needs, so that a reload (HUP) takes what there is of it anew.
+They start no thread, under the environment of the thread plan and of ``server.allocator``, and hold no connection. The
+frameworks that run models are imported after the fork. So is this service's own code beyond what the boot needs: a
+reload (HUP) then runs the code that is there.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
 )
 
 from server import instance, readiness
-from server.allocator import give_back
+from server.allocator import release
 from server.balance import ABSENT, Share, pause
 from server.listener import begin_no_connection, has_waiting
 from server.refusals import is_client_s, refuse
@@ -43,13 +43,13 @@ _HANDSHAKES_S = 0.5
 
 
 class DrainingWorker(ThreadWorker):  # type: ignore[misc]
-    """After SIGTERM goes on accepting for the stop delay, then takes what waits, closes the door and finishes.
+    """After SIGTERM it accepts for the stop delay, then takes what waits, closes the listening socket and finishes.
 
-    Only when the whole instance stops is there a door to close. A worker that is merely replaced (HUP, a changed
-    number of workers, ``max_requests``) leaves the socket, and all that waits on it, to its siblings.
+    It closes the socket only when the whole instance stops. A worker that is replaced (HUP, a changed number of
+    workers, ``max_requests``) leaves the socket, and all that waits on it, to its siblings.
     """
 
-    #: from the arbiter's hook before the fork: which worker this is, and its part of the counts that siblings share
+    #: set by the arbiter before the fork: this worker's number, and its entry in the connection counts
     number: int = 0
     share: Share | None = None
 
@@ -63,13 +63,13 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
 
     @property
     def nr_conns(self) -> int:
-        """gunicorn's count of this worker's connections, which siblings get to see. Changed by its loop alone."""
+        """gunicorn's count of this worker's connections. Only its loop changes it; siblings see it."""
         return self._open
 
     @nr_conns.setter
     def nr_conns(self, count: int) -> None:
         self._open = count
-        self._tell_siblings()
+        self._report_connections()
 
     def accept(self, listener: Any) -> None:
         """Take a new connection, unless a sibling has fewer."""
@@ -79,7 +79,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
             super().accept(listener)
 
     def run(self) -> None:
-        """Serve until told to leave."""
+        """Serve until a signal ends the worker."""
         if self._is_stopping():  # SIGTERM came after the fork, before this process could hear it
             self.handle_exit(signal.SIGTERM, None)
         super().run()
@@ -91,24 +91,24 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
             self.method_queue.defer(self._leave)
 
     def handle_quit(self, sig: int, frame: object) -> None:
-        """SIGINT or SIGQUIT: end now. A thread in the middle of a request would be waited for by Python's own exit."""
+        """SIGINT or SIGQUIT: end now. Python's own exit would wait for threads that handle requests."""
         os._exit(0)
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Called by ``run`` to begin and to pause, and when its loop has ended, to accept no more."""
+        """Called by ``run`` at its beginning, to pause, and when its loop has ended."""
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
-            self._part_with_clients()
+            self._finish_connections()
 
     def murder_pending(self) -> None:
-        """Called in each round of the loop, at least once a second: what is due is done here."""
+        """Called in each round of the loop, at least once a second: do what is due."""
         super().murder_pending()
         self._application.cut_overdue()
         self._rest()
-        self._tell_siblings()
+        self._report_connections()
 
     def handle(self, conn: Any) -> Any:
-        """One request of ``conn``, in a thread: until its headers are read no deadline counts, but this one does."""
+        """Handle one request of ``conn``, in a thread, with a deadline for reading its headers."""
         with ExitStack() as conn.reading_headers:
             conn.reading_headers.enter_context(self._application.reading(conn.sock, _HEADERS_S))
             return super().handle(conn)
@@ -121,7 +121,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer a request that never reached the application, or whose handling failed, with the error object."""
         if req is not None and is_client_s(exc):
-            return  # it was answered; what is malformed is the rest of a body that nobody read
+            return  # the request was answered; the rest of its body, which nobody read, is malformed
         refuse(client, exc, self._application)
 
     def _rest(self) -> None:
@@ -132,13 +132,13 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
             self._held_since = self._held_since or now
         if self._held_since and (now > self._last_ended + _REST_S or now > self._held_since + _LONGEST_HELD_S):
             self._held_since = None
-            give_back()
+            release()
 
-    def _tell_siblings(self) -> None:
-        """A worker that loads or leaves counts as absent: nobody leaves it a connection."""
+    def _report_connections(self) -> None:
+        """Let siblings see this worker's connections. While it loads or leaves they see none that serves."""
         if self.share is not None:
             serving = self.wsgi is not None and self._application.is_ready() and not self._leaving
-            self.share.tell(self._open if serving else ABSENT)
+            self.share.report(self._open if serving else ABSENT)
 
     @property
     def _application(self) -> Served:
@@ -165,8 +165,8 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
     def _end_loop(self) -> None:
         self.alive = False
 
-    def _part_with_clients(self) -> None:
-        """What waits is taken and answered like all others; who connected and asked nothing is not waited for."""
+    def _finish_connections(self) -> None:
+        """Take what waits in the queue. Do not wait for clients that have connected but asked nothing."""
         soon = time.monotonic() + STOP_KEEPALIVE_LINGER
         for connection in self.pending_conns:
             connection.timeout = min(connection.timeout, soon)
