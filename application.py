@@ -1,9 +1,10 @@
 """The WSGI entry point: what gunicorn and Elastic Beanstalk look for. Importing it loads no model."""
 
+from server.process import this_process
 from settings import load_or_exit
 from web.app import create_app
 from web.logs import configure_logging
 
 _settings = load_or_exit()
 configure_logging(_settings.log_level)
-application = create_app(_settings)
+application = create_app(_settings, this_process(_settings))

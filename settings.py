@@ -177,15 +177,6 @@ class ServiceSettings(BaseSettings):
     metrics: Literal["local", "public"] = _of(
         "DERMSERVE_METRICS", "local", "Who may read /metrics. `local`: the machine itself, not through a proxy."
     )
-    run_dir: Path | None = _of(
-        "DERMSERVE_RUN_DIR",
-        None,
-        "Internal: the folder that the workers of one instance share; gunicorn's start makes it.",
-        allowed="not to be set by hand",
-    )
-    worker: int = _of(
-        "DERMSERVE_WORKER", 0, "Internal: a worker's number, from gunicorn's hook.", allowed="not to be set by hand"
-    )
 
     @field_validator("analysis_timeout_s", "longest_wait_s")
     @classmethod

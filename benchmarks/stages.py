@@ -15,9 +15,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, TypeVar
 
+from server.threads import intra_op_threads, thread_environment
 from settings import Settings, load_or_exit
 from web.index_source import index_folder
-from web.threads import intra_op_threads, thread_environment
 
 if TYPE_CHECKING:
     from ml.values import RGB, Mask, Zone

@@ -23,9 +23,9 @@ import numpy as np
 from skimage import data
 
 from research.shares import wilson
+from server.threads import intra_op_threads, thread_environment
 from settings import Settings, load_or_exit
 from web.index_source import index_folder
-from web.threads import intra_op_threads, thread_environment
 
 if TYPE_CHECKING:
     from ml.analyzer import Analyzer

@@ -12,25 +12,30 @@ from web.client import trust_proxies
 from web.health import health
 from web.limits import Limits
 from web.loader import Loader, ProductionLoader
-from web.metrics import Metrics
 from web.mock import MockLoader
 from web.pages import pages
-from web.readiness import Readiness
+from web.process import Process
 from web.routes import api
 from web.scrape import scrape
+from web.served import Served
 from web.services import Services
 
 
-def create_app(settings: Settings, services: Services | None = None) -> Flask:
-    """The WSGI application. Nothing is loaded yet: ``Services.start`` or the first request begins that."""
+def create_app(settings: Settings, process: Process, loader: Loader | None = None) -> Flask:
+    """The WSGI application, run by ``process``, with what ``loader`` loads: by default what ``settings`` ask for.
+
+    Nothing is loaded yet: ``Served.start`` or the first request begins that. Extensions of the application:
+    ``dermserve`` are its Services, ``dermserve-served`` is what the server may ask of it.
+    """
     # not /static: Elastic Beanstalk's proxy serves that path from a folder of its own
     app = Flask("web", static_url_path="/assets")
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     if isinstance(app.json, DefaultJSONProvider):
         app.json.sort_keys = False
-    services = services or make_services(settings)
+    services = Services(settings, loader or _loader(settings, process), process)
     app.extensions["dermserve"] = services
+    app.extensions["dermserve-served"] = Served(services)
     trust_proxies(app, settings.proxies)
     cross_origin.install(app, settings.cors_origins)
     http.install(app, services)
@@ -40,8 +45,5 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     return app
 
 
-def make_services(settings: Settings) -> Services:
-    """The services that ``settings`` ask for."""
-    metrics = Metrics(settings.run_dir, settings.worker)
-    loader: Loader = MockLoader() if settings.use_mock_services else ProductionLoader(settings)
-    return Services(settings, loader, Readiness(settings.run_dir, settings.gunicorn_workers), metrics)
+def _loader(settings: Settings, process: Process) -> Loader:
+    return MockLoader() if settings.use_mock_services else ProductionLoader(settings, process)

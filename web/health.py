@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from web import __version__
 from web.catalogue_schemas import LiveAnswer, MLState, ReadyAnswer
 from web.errors import NotReadyError
-from web.readiness import State
+from web.process import State
 from web.routes import json_response, services
 
 health = Blueprint("health", __name__)
@@ -32,7 +32,7 @@ def live() -> Response:
 def ready() -> Response:
     """200 once every worker has loaded; later on, while at least one can analyse."""
     own = services()
-    instance = own.readiness.instance()
+    instance = own.process.readiness.instance()
     workers = {"ready": instance.workers_ready, "expected": instance.workers_expected}
     if instance.stopping:
         raise NotReadyError("This instance is being stopped.", 5, workers=workers, state="stopping", reason=None)
@@ -44,4 +44,5 @@ def ready() -> Response:
     index = None
     if manifest:
         index = {"name": manifest.name, "synthetic": manifest.synthetic, "built_at": manifest.built_at}
-    return json_response(ReadyAnswer(status="ready", workers=workers, threads=own.threads.facts(), index=index))
+    threads = dict(own.process.thread_plan)
+    return json_response(ReadyAnswer(status="ready", workers=workers, threads=threads, index=index))

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from ml.deadline import Deadline
 from ml.values import Analysis, IndexInfo, ModelCard
 from settings import Settings
-from web.cores import service_cpus
 from web.index_source import index_folder
-from web.threads import intra_op_threads
+from web.process import Process
 
 if TYPE_CHECKING:
     from ml.analyzer import CaseRequest
@@ -74,8 +73,9 @@ class Loader(Protocol):
 class ProductionLoader:
     """The real models and the real index."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, process: Process) -> None:
         self._settings = settings
+        self._process = process
         self._models: Models | None = None
 
     def load_models(self) -> None:
@@ -88,7 +88,7 @@ class ProductionLoader:
             encoder=settings.encoder,
             classifier=settings.classifier,
             faces=settings.faces,
-            threads=intra_op_threads(settings),
+            threads=self._process.intra_op_threads,
             callers=settings.running_per_worker,
             gpu=settings.enable_gpu,
             engine=settings.engine,
@@ -118,7 +118,7 @@ class ProductionLoader:
             lesions=not self._settings.cosmetic_mode,
             population=index.population,
         )
-        native = NativeCheck(self._settings.models_dir, service_cpus())
+        native = NativeCheck(self._settings.models_dir, self._process.cpus)
 
         def capability(deadline: Deadline) -> Sequence[Part]:
             return run(models, index, partial(native, deadline=deadline))

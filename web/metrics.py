@@ -21,7 +21,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from ml.values import IndexInfo, ModelCard
 from web.errors import UnavailableError
 from web.logs import log_event
-from web.memory import Memory, memory_of
+from web.process import Memory
 
 _LOG = logging.getLogger("dermserve.metrics")
 _FOLDER = "metrics"
@@ -69,9 +69,10 @@ class Metrics:
     One of these is in use in a process at a time: prometheus_client has one kind of value for all its metrics.
     """
 
-    def __init__(self, run_dir: Path | None = None, worker: int = 0) -> None:
-        """``worker`` is this worker's number: unlike a process id it is used again, and its files with it."""
-        self._folder = run_dir and run_dir / _FOLDER
+    def __init__(self, shared: Path | None = None, worker: int = 0) -> None:
+        """``shared`` is the folder that workers share. ``worker`` is this worker's number: unlike a process id it is
+        used again, and its files with it."""
+        self._folder = shared and shared / _FOLDER
         self._registry = CollectorRegistry()
         self.kept = True
         self._make(worker)
@@ -139,8 +140,8 @@ class Metrics:
             synthetic = str(index.synthetic).lower()
             self._index.labels(index.name, index.dataset, synthetic, index.built_at).set(1)
 
-    def page(self, pids: Iterable[int]) -> tuple[bytes, str]:
-        """(Prometheus's text format, its media type): all counts, and the memory of the processes ``pids``.
+    def page(self, memory: Mapping[int, Memory]) -> tuple[bytes, str]:
+        """(Prometheus's text format, its media type): all counts, and the ``memory`` of processes by their ids.
 
         Raises UnavailableError if they are not kept.
         """
@@ -151,7 +152,7 @@ class Metrics:
         except (OSError, ValueError, RuntimeError, struct.error) as error:
             # The folder is gone, or a worker found no room for its files: better no page than the half of one.
             raise UnavailableError(_NOT_KEPT) from error
-        return counts + generate_latest(_MemoryCollector(pids)), CONTENT_TYPE_LATEST
+        return counts + generate_latest(_MemoryCollector(memory)), CONTENT_TYPE_LATEST
 
     def _all_workers(self) -> CollectorRegistry:
         if self._folder is None:
@@ -161,9 +162,9 @@ class Metrics:
         return registry
 
 
-def forget(run_dir: Path, worker: int) -> None:
+def forget(shared: Path, worker: int) -> None:
     """A dead worker holds nothing any more; what it has counted stays, for the one that gets its number."""
-    mark_process_dead(worker, str(run_dir / _FOLDER))  # type: ignore[no-untyped-call]
+    mark_process_dead(worker, str(shared / _FOLDER))  # type: ignore[no-untyped-call]
 
 
 def _choose_values(folder: Path | None, worker: int) -> None:
@@ -180,13 +181,13 @@ def _choose_values(folder: Path | None, worker: int) -> None:
 
 
 class _MemoryCollector:
-    """Looked up when asked for: no worker need report, and one that has died is not there."""
+    """What each process holds, by its id."""
 
-    def __init__(self, pids: Iterable[int]) -> None:
-        self._pids = tuple(pids)
+    def __init__(self, memory: Mapping[int, Memory]) -> None:
+        self._memory = memory
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        found = {pid: memory for pid in self._pids if (memory := memory_of(pid)) is not None}
+        found = self._memory
         yield _family("resident", "memory, shared pages counted in full", found, lambda memory: memory.resident)
         yield _family("proportional", "memory, shared pages divided", found, lambda memory: memory.proportional)
 

@@ -20,7 +20,7 @@ def metrics() -> Response:
     own = services()
     if own.settings.metrics == "local" and not _is_local():
         abort(404)
-    page, media_type = own.metrics.page(own.readiness.pids())
+    page, media_type = own.metrics.page(own.process.memory())
     return Response(page, content_type=media_type)
 
 

@@ -18,8 +18,7 @@ from web.index_source import index_manifest
 from web.loader import Loader, Pipeline
 from web.logs import log_event
 from web.metrics import Metrics
-from web.readiness import Readiness, State
-from web.threads import ThreadPlan, thread_plan
+from web.process import Process, State
 from web.uploads import Uploads
 
 _LOG = logging.getLogger("dermserve.services")
@@ -29,16 +28,16 @@ _RETRY_WHILE_LOADING_S = 5
 class Services:
     """Models, index and gate of one process. Loads in the background, once ``start`` is called after the fork."""
 
-    def __init__(self, settings: Settings, loader: Loader, readiness: Readiness, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, loader: Loader, process: Process) -> None:
         self.settings = settings
-        self.readiness = readiness
-        self.metrics = metrics
+        self.process = process
+        self.metrics = Metrics(process.folder, process.number)
         self.uploads = Uploads()
         self.gate = Gate(
             admitted=settings.admitted_per_worker,
             running=settings.running_per_worker,
             longest_wait_s=settings.longest_wait_s,
-            on_change=metrics.load,
+            on_change=self.metrics.load,
             on_full=self.uploads.make_way,
         )
         self.capability_lane = Lane("A capability test is already running. Ask again shortly.")
@@ -53,11 +52,6 @@ class Services:
         self._started = False
 
     @cached_property
-    def threads(self) -> ThreadPlan:
-        """How this instance divides its cores."""
-        return thread_plan(self.settings)
-
-    @cached_property
     def index_manifest(self) -> Manifest | None:
         """What the index was made of, as it was when first asked for: the one that is loaded does not change."""
         return index_manifest(self.settings)
@@ -68,13 +62,13 @@ class Services:
             if self._started:
                 return
             self._started = True
-        self.readiness.publish(self.state)
+        self.process.readiness.publish(self.state)
         if self.state is State.STARTING:
             threading.Thread(target=self._load, args=(on_instance_ready,), name="loading", daemon=True).start()
 
     def stop_delay_s(self) -> int:
         """Seconds to go on accepting after SIGTERM: none on an instance that nobody was ever sent to."""
-        return self.settings.stop_delay_s if self.readiness.was_ready() else 0
+        return self.settings.stop_delay_s if self.process.readiness.was_ready() else 0
 
     def refuse_if_unable(self) -> None:
         """Raise UnavailableError if an analysis cannot be answered, now or soon."""
@@ -82,7 +76,7 @@ class Services:
             raise UnavailableError("Analyses are switched off on this service.", state=self.state.value)
         if self.state is State.FAILED:
             raise UnavailableError("The models could not be loaded on this service.", state=self.state.value)
-        if self.state is State.STARTING and not self.readiness.was_ready():
+        if self.state is State.STARTING and not self.process.readiness.was_ready():
             raise NotReadyError(
                 "The models are being loaded. Send the photo again in a moment.",
                 _RETRY_WHILE_LOADING_S,
@@ -115,7 +109,7 @@ class Services:
             self._fail(error)
             return
         self.state = State.READY
-        is_last = self.readiness.publish(self.state)
+        is_last = self.process.readiness.publish(self.state)
         self._loaded.set()  # after it was published: whoever was answered here finds the instance ready
         log_event(_LOG, "loaded", seconds=round(time.monotonic() - started, 2))
         if is_last:
@@ -134,5 +128,5 @@ class Services:
         self.reason = cause.message if isinstance(cause, MLError) else type(cause).__name__
         self.state = State.FAILED
         log_event(_LOG, "load_failed", level=logging.ERROR, reason=self.reason, exc_info=error)
-        self.readiness.publish(self.state)
+        self.process.readiness.publish(self.state)
         self._loaded.set()

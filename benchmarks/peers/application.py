@@ -6,21 +6,12 @@ For gunicorn, with the repository's gunicorn.conf.py: ``benchmarks.peers.applica
 from __future__ import annotations
 
 from benchmarks.peers.core import SearchLoader
+from server.process import this_process
 from settings import load_or_exit
 from web.app import create_app
 from web.logs import configure_logging
-from web.metrics import Metrics
-from web.readiness import Readiness
-from web.services import Services
 
 _settings = load_or_exit()
 configure_logging(_settings.log_level)
-application = create_app(
-    _settings,
-    Services(
-        _settings,
-        SearchLoader(_settings),
-        Readiness(_settings.run_dir, _settings.gunicorn_workers),
-        Metrics(_settings.run_dir, _settings.worker),
-    ),
-)
+_process = this_process(_settings)
+application = create_app(_settings, _process, SearchLoader(_settings, _process))

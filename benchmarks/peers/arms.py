@@ -16,9 +16,9 @@ from pathlib import Path
 
 from benchmarks.peers.core import KIND, Kind
 from benchmarks.peers.outcomes import SLO_S
+from server.cores import usable_cores
+from server.threads import thread_environment
 from settings import Settings
-from web.cores import usable_cores
-from web.threads import thread_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OURS = "dermserve"

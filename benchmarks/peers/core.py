@@ -18,6 +18,7 @@ from ml.deadline import Deadline
 from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
 from ml.values import Analysis, Decision, Modality, ModelCard, Quality, Searcher, Skin
+from server.process import this_process
 from settings import Settings
 from web.loader import Pipeline, ProductionLoader
 from web.rendering import render_analysis
@@ -88,7 +89,7 @@ class Core:
         """Load, warm and check, as a worker of the service does. ``kind``: from the environment if not given."""
         settings = Settings.load()
         kind = kind or Kind(os.environ.get(KIND, Kind.ANALYSIS))
-        loader = SearchLoader(settings) if kind is Kind.SEARCH else ProductionLoader(settings)
+        loader = (SearchLoader if kind is Kind.SEARCH else ProductionLoader)(settings, this_process(settings))
         loader.load_models()
         return cls(loader.load_pipeline(), settings)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from web.memory import memory_of
+from server.memory import memory_of
 
 _READY_S = 180.0
 _STOP_S = 15.0

@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 
 from deploy.sizing.probe import MIB
+from server.cores import usable_cores
+from server.threads import thread_environment
 from settings import load_or_exit
-from web.cores import usable_cores
-from web.threads import thread_environment
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _MARK = "measured "

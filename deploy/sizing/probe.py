@@ -141,12 +141,13 @@ def _worker() -> None:
     """What one worker of the server holds; after a line on stdin, what requests take."""
     from deploy.rehearsal.photos import photo_of
     from ml.deadline import Deadline
+    from server.process import this_process
     from settings import Settings
-    from web.app import create_app, make_services
+    from web.app import create_app
 
     settings = Settings.load()
-    services = make_services(settings)
-    application = create_app(settings, services)
+    application = create_app(settings, this_process(settings))
+    services = application.extensions["dermserve"]
     began, photo = time.perf_counter(), photo_of(2)
     services.start()
     services.pipeline(Deadline(_LOADED_WITHIN_S))

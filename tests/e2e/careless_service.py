@@ -19,16 +19,15 @@ from typing import Any
 
 from ml.deadline import Deadline
 from ml.values import Analysis
+from server.process import this_process
 from settings import load_or_exit
 from web.app import create_app
 from web.loader import Pipeline
 from web.logs import configure_logging
-from web.metrics import Metrics
 from web.mock import MockAnalyzer, MockLoader
-from web.readiness import Readiness
-from web.services import Services
 
 _settings = load_or_exit()
+_process = this_process(_settings)
 _LOG = logging.getLogger("careless")
 
 
@@ -47,7 +46,7 @@ def _share(upload: bytes) -> None:
 
 def _map(upload: bytes) -> None:
     """As metrics are kept: no call shows what is written."""
-    with Path(str(_settings.run_dir), "mapped").open("w+b") as file:
+    with Path(str(_process.folder), "mapped").open("w+b") as file:
         file.truncate(4096)
         with mmap.mmap(file.fileno(), 4096) as memory:
             memory[:64] = hashlib.sha256(_photo(upload)).hexdigest().encode()
@@ -125,7 +124,5 @@ class ComplainingLoader(MockLoader):
 
 
 configure_logging(_settings.log_level)
-_metrics = Metrics(_settings.run_dir, _settings.worker)
-_services = Services(_settings, ComplainingLoader(), Readiness(_settings.run_dir, _settings.gunicorn_workers), _metrics)
-application = create_app(_settings, _services)
+application = create_app(_settings, _process, ComplainingLoader())
 leaking = Careless(application)

@@ -52,7 +52,16 @@ def bundle(rehearsal: Rehearsal) -> Iterator[zipfile.ZipFile]:
 def test_the_bundle_holds_what_the_platform_looks_for(bundle: zipfile.ZipFile) -> None:
     names = set(bundle.namelist())
     assert names >= {"Procfile", "application.py", "requirements.txt", "gunicorn.conf.py", "settings.py"}
-    for folder in (".ebextensions/", ".platform/hooks/", ".platform/nginx/", "ml/", "scin/", "web/", "storage/"):
+    for folder in (
+        ".ebextensions/",
+        ".platform/hooks/",
+        ".platform/nginx/",
+        "ml/",
+        "scin/",
+        "web/",
+        "server/",
+        "storage/",
+    ):
         assert any(name.startswith(folder) for name in names), folder
 
 

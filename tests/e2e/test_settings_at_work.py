@@ -10,9 +10,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from server.cores import cpus_of_worker, usable_cores
 from tests.e2e.server import ANALYZE, running_server, skin_photo, start
 from tests.tools import free_port
-from web.cores import cpus_of_worker, usable_cores
 
 ONE = {"GUNICORN_WORKERS": "1", "MAX_WORKERS": "1"}
 

@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 
 from ml.models.encoder import Encoder
 from ml.models.runtime import Runtime
+from server.process import this_process
 from settings import load_or_exit
 from web.app import create_app
 from web.loader import ProductionLoader
 from web.logs import configure_logging
-from web.metrics import Metrics
-from web.readiness import Readiness
-from web.services import Services
 
 
 class ThrowingRuntime:
@@ -44,13 +42,7 @@ class ThrowingLoader(ProductionLoader):
         self._models = replace(self._models, encoder=throwing)
 
 
-def _services() -> Services:
-    settings = load_or_exit()
-    configure_logging(settings.log_level)
-    metrics = Metrics(settings.run_dir, settings.worker)
-    readiness = Readiness(settings.run_dir, settings.gunicorn_workers)
-    return Services(settings, ThrowingLoader(settings), readiness, metrics)
-
-
-services = _services()
-application = create_app(services.settings, services)
+_settings = load_or_exit()
+configure_logging(_settings.log_level)
+_process = this_process(_settings)
+application = create_app(_settings, _process, ThrowingLoader(_settings, _process))

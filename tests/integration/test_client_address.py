@@ -11,6 +11,7 @@ import pytest
 import requests
 from werkzeug.serving import make_server
 
+from server.process import this_process
 from settings import Settings
 from tests.integration.nginx_fixture import Proxy, proxy_before
 from web.app import create_app
@@ -21,7 +22,8 @@ from web.http import HSTS, SECURITY_HEADERS
 @contextmanager
 def service(folder: Path, proxies: int) -> Iterator[Proxy]:
     """The application behind nginx, as on Elastic Beanstalk; what the load balancer adds, tests add themselves."""
-    app = create_app(Settings(var=folder, use_mock_services=True, flask_env="testing", proxies=proxies))
+    settings = Settings(var=folder, use_mock_services=True, flask_env="testing", proxies=proxies)
+    app = create_app(settings, this_process(settings))
     app.add_url_rule("/who", "who", address)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
+from server.process import this_process
 from settings import Settings
 from tests.integration.redis_fixture import RedisServer, running_redis
 from tests.waiting import wait_until
@@ -29,7 +30,8 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 def worker(tmp_path: Path, redis: RedisServer, **settings: object) -> FlaskClient:
     """One worker process of a service that counts in ``redis``; models are not needed for what is refused before."""
     common = {"var": tmp_path, "use_mock_services": True, "flask_env": "testing", "rate_limit_storage": redis.url}
-    app = create_app(Settings(**{**common, **settings}))
+    chosen = Settings(**{**common, **settings})
+    app = create_app(chosen, this_process(chosen))
     services = app.extensions["dermserve"]
     services.start()
     wait_until(lambda: services.state.value == "ready", limit_s=30)

@@ -16,12 +16,11 @@ from prometheus_client import values
 
 from ml.deadline import Deadline
 from ml.values import Analysis
+from server.process import process_of
 from settings import Settings
 from web.app import create_app
 from web.loader import Pipeline
-from web.metrics import Metrics
 from web.mock import MockAnalyzer, MockIndex
-from web.readiness import Readiness
 from web.schemas import CapabilityPart
 from web.services import Services
 
@@ -72,20 +71,22 @@ def make_services(tmp_path: Path) -> Callable[..., Services]:
 
     def make(loader: FakeLoader | None = None, run_dir: Path | None = None, **settings: Any) -> Services:
         chosen = Settings(**{"var": tmp_path, **settings})
-        readiness = Readiness(run_dir, chosen.gunicorn_workers)
-        return Services(chosen, loader or FakeLoader(), readiness, Metrics(run_dir, chosen.worker))
+        return Services(chosen, loader or FakeLoader(), process_of(chosen, run_dir))
 
     return make
 
 
 @pytest.fixture
-def make_client(make_services: Callable[..., Services]) -> Iterator[Callable[..., FlaskClient]]:
-    """(loader, **settings) → a client whose service has loaded."""
+def make_client(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
+    """(loader, run_dir, **settings) → a client whose service has loaded."""
 
-    def make(loader: FakeLoader | None = None, *, load: bool = True, **settings: Any) -> FlaskClient:
-        services = make_services(loader, **settings)
-        app: Flask = create_app(services.settings, services)
+    def make(
+        loader: FakeLoader | None = None, *, load: bool = True, run_dir: Path | None = None, **settings: Any
+    ) -> FlaskClient:
+        chosen = Settings(**{"var": tmp_path, **settings})
+        app: Flask = create_app(chosen, process_of(chosen, run_dir), loader or FakeLoader())
         if load:
+            services: Services = app.extensions["dermserve"]
             services.start()
             services.pipeline(Deadline(30))
         return app.test_client()

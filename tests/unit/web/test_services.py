@@ -9,8 +9,9 @@ import pytest
 
 from ml.deadline import Deadline
 from ml.errors import ArtifactError, DeadlineExceededError
+from server.readiness import SharedReadiness
 from web.errors import NotReadyError, UnavailableError
-from web.readiness import Readiness, State
+from web.process import State
 from web.services import Services
 
 Make = Callable[..., Services]
@@ -47,7 +48,7 @@ def test_an_instance_that_was_never_ready_refuses_while_it_loads(make_services: 
 
 def test_a_worker_that_loads_again_holds_its_requests(make_services: Make, fake_loader: Any, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    Readiness(tmp_path / "run", expected=1).publish(State.READY)
+    SharedReadiness(tmp_path / "run", expected=1).publish(State.READY)
     go = threading.Event()
     services = make_services(fake_loader(wait=lambda: go.wait(30)), tmp_path / "run")
     services.start()
@@ -108,4 +109,4 @@ def test_a_switched_off_service_loads_nothing(make_services: Make, fake_loader: 
         services.refuse_if_unable()
     assert caught.value.retry_after_s is None
     assert loader.loaded == []
-    assert not services.readiness.instance().ready
+    assert not services.process.readiness.instance().ready

@@ -10,13 +10,13 @@ import pytest
 #: frees a large buffer, which teaches glibc to keep the next one; then frees another below one that stays
 _KEPT_MIB = """
 import sys
-from web.allocator import settle
+from server.allocator import configure
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4 / 1024
 
-if sys.argv[1] == "settled":
-    assert settle()
+if sys.argv[1] == "configured":
+    assert configure()
 before = resident()
 first = bytearray(b"x") * (20 << 20)
 del first
@@ -28,7 +28,7 @@ print(resident() - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc is Linux's")
-@pytest.mark.parametrize(("how", "returned"), [("settled", True), ("unsettled", False)])
+@pytest.mark.parametrize(("how", "returned"), [("configured", True), ("untouched", False)])
 def test_a_freed_photo_is_given_back(how: str, returned: bool) -> None:
     command = [sys.executable, "-c", _KEPT_MIB, how]
     kept = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -37,17 +37,17 @@ def test_a_freed_photo_is_given_back(how: str, returned: bool) -> None:
 
 #: frees many small buffers below ones that stay, which no threshold returns; then gives them back
 _GIVEN_BACK_MIB = """
-from web.allocator import give_back, settle
+from server.allocator import release, configure
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4 / 1024
 
-assert settle()
+assert configure()
 buffers = [bytearray(b"x") * 100_000 for _ in range(400)]
 stays = buffers[9::10]
 del buffers
 before = resident()
-give_back()
+release()
 print(before - resident())
 """
 

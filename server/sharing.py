@@ -1,14 +1,16 @@
-"""What every worker would import by itself, imported before the fork: workers share its memory.
+"""Libraries that every worker needs, imported before the fork so that workers share their memory.
 
-Only libraries that start no thread, under the environment of the thread plan and of ``web.allocator``, and hold no
-connection. The frameworks that run models are none of them, and nor is this service's own code beyond what the boot
-needs, so that a reload (HUP) takes what there is of it anew.
+They start no thread, under the environment of the thread plan and of ``server.allocator``, and hold no connection. The
+frameworks that run models are imported after the fork. So is this service's own code beyond what the boot needs: a
+reload (HUP) then runs the code that is there.
 """
 
 from __future__ import annotations
 
 import gc
 from importlib import import_module
+
+from PIL import Image
 
 LIBRARIES = (
     "flask",
@@ -27,8 +29,6 @@ LIBRARIES = (
 
 def import_libraries() -> None:
     """To be called once, in the process that forks, before it does."""
-    from PIL import Image
-
     for name in LIBRARIES:
         import_module(name)
     Image.init()  # its formats are modules of their own

@@ -1,22 +1,15 @@
-"""How much memory a process holds, as the kernel tells it. Nothing where there is no /proc."""
+"""How much memory a process holds, from /proc. None where there is no /proc."""
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from web.process import Memory
 
 _PROC = Path("/proc")
 _PSS = re.compile(r"^Pss:\s+(\d+) kB$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes. ``proportional`` divides each shared page among its processes; None where the kernel does not say."""
-
-    resident: int
-    proportional: int | None
 
 
 def memory_of(pid: int) -> Memory | None:

@@ -14,7 +14,7 @@ _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
 
-#: what this process might use before it kept to less
+#: the processors that this process could use before ``keep_to``
 _all: frozenset[int] | None = None
 
 
@@ -26,8 +26,8 @@ def usable_cores() -> int:
 def cpus_of_worker(number: int, workers: int, computing: int) -> frozenset[int] | None:
     """The processors of worker ``number`` of ``workers``, each of which has so many threads ``computing``.
 
-    None where it need not or must not keep to any: it is alone, there are too few cores for each to have its own, or
-    the control group's quota is less than the cores, which others then use too.
+    None where it is alone, where there are too few cores for each worker to have its own, and where the control group's
+    quota is less than the cores, which others then use too.
     """
     cores = _cores()
     share = len(cores) // workers
@@ -38,8 +38,7 @@ def cpus_of_worker(number: int, workers: int, computing: int) -> frozenset[int] 
 
 
 def keep_to(cpus: frozenset[int]) -> None:
-    """Run on ``cpus`` alone from now on, this process and what it starts. ``usable_cores`` stays what it was: it is the
-    service's, not the process's."""
+    """Run this process, and what it starts, on ``cpus`` alone. ``usable_cores`` stays that of the whole service."""
     global _all  # noqa: PLW0603 - what the system forgets
     _all = _all or _affinity()
     with suppress(OSError):  # a container may forbid it, and the service works without
@@ -47,7 +46,7 @@ def keep_to(cpus: frozenset[int]) -> None:
 
 
 def service_cpus() -> frozenset[int]:
-    """The processors of the service, wherever this worker keeps to."""
+    """The processors of the whole service, also in a worker that keeps to some of them."""
     return _all or _affinity()
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from server.allocator import ENVIRONMENT
+from server.sharing import LIBRARIES
+from server.threads import thread_environment
 from settings import Settings
 from tests.frameworks import HEAVY
-from web.allocator import ENVIRONMENT
-from web.sharing import LIBRARIES
-from web.threads import thread_environment
 
 ROOT = Path(__file__).resolve().parents[3]
 _PROGRAM = """
 import gc, json, os, sys
-from web.sharing import import_libraries
+from server.sharing import import_libraries
 import_libraries()
 print(json.dumps({"frozen": gc.get_freeze_count(), "threads": len(os.listdir("/proc/self/task")),
                   "modules": list(sys.modules)}))

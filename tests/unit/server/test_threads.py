@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from server import threads
 from settings import Settings
-from tests.unit.web.machines import EIGHT, Machine
-from web import threads
+from tests.unit.server.machines import EIGHT, Machine
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 
-from web.balance import ABSENT, ConnectionCounts, Share
+from server.balance import ABSENT, ConnectionCounts, Share
 
 
 def counts_of(*connections: int) -> ConnectionCounts:
@@ -10,7 +10,7 @@ def counts_of(*connections: int) -> ConnectionCounts:
     for number, count in enumerate(connections):
         share = counts.share(number)
         assert share is not None
-        share.tell(count)
+        share.report(count)
     return counts
 
 
@@ -72,7 +72,7 @@ def test_counts_are_shared_with_processes_that_are_forked_later() -> None:
     counts = counts_of(3, 3)
     child = os.fork()
     if child == 0:
-        share_of(counts, 1).tell(0)
+        share_of(counts, 1).report(0)
         os._exit(0)
     os.waitpid(child, 0)
     assert share_of(counts, 0).should_wait()

@@ -6,16 +6,29 @@ import inspect
 import json
 import logging
 import socket
+from functools import cache
 from http.client import HTTPResponse
 from typing import Any
 
 import pytest
 from gunicorn.http import errors
 
+from server.process import process_of
+from server.refusals import is_client_s, refuse
+from settings import Settings
+from web.app import create_app
 from web.http import DEFAULT_HEADERS
-from web.refusals import is_client_s, refuse
+from web.served import Served
 
 SECRET = "a secret address"
+
+
+@cache
+def application() -> Served:
+    settings = Settings(use_mock_services=True, flask_env="testing")
+    served = create_app(settings, process_of(settings)).extensions["dermserve-served"]
+    assert isinstance(served, Served)
+    return served
 
 
 def made(kind: type[Exception]) -> Exception:
@@ -29,7 +42,7 @@ def made(kind: type[Exception]) -> Exception:
 def answer_to(error: Exception) -> tuple[HTTPResponse, dict[str, Any]]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        refuse(ours, error)
+        refuse(ours, error, application())
         ours.shutdown(socket.SHUT_WR)
         response = HTTPResponse(theirs)
         response.begin()
@@ -89,4 +102,4 @@ def test_a_client_that_has_gone_is_no_error() -> None:
     ours, theirs = socket.socketpair()
     theirs.close()
     with ours:
-        refuse(ours, made(errors.InvalidHeader))
+        refuse(ours, made(errors.InvalidHeader), application())

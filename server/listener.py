@@ -1,4 +1,4 @@
-"""A listening socket's last moments: no new connection begins, those that wait are still taken."""
+"""How a listening socket is emptied before it is closed: no connection begins, those that wait can be accepted."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _DROP_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0,
 
 
 def begin_no_connection(listener: socket.socket) -> bool:
-    """Let the kernel drop whatever would begin a connection; those that have begun are not touched.
+    """Let the kernel drop the first segment of each new connection; connections that have begun are not touched.
 
-    Closing a listening socket resets every connection that waits in its queue or is in its handshake, and nothing
-    else empties the queue: as long as it listens, it fills. A client whose first segment is dropped sends it again a
-    second later, and is then refused by the closed port instead of being reset. The filter belongs to the socket, so
-    it holds for all processes that share it. False where there is no such filter: anywhere but on Linux.
+    Closing a listening socket resets every connection in its queue or its handshake, and the queue fills as long as the
+    socket listens. A client whose first segment is dropped sends it again after a second; the port is then closed and
+    refuses it, instead of a reset. The filter belongs to the socket, so it holds for all processes that share it.
+    Returns False where there is no such filter: anywhere but on Linux.
     """
     if sys.platform != "linux":
         return False

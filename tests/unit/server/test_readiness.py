@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from web.readiness import Instance, Readiness, State, forget, mark_stopping
+from server.readiness import OwnReadiness, SharedReadiness, forget, is_stopping, mark_stopping
+from web.process import Instance, State
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def pid(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_single_process_stands_for_itself() -> None:
-    alone = Readiness(None, expected=8)
+    alone = OwnReadiness()
     assert alone.instance() == Instance(False, 0, 1)
     assert alone.publish(State.READY)
     assert alone.instance() == Instance(True, 1, 1)
@@ -23,7 +24,7 @@ def test_a_single_process_stands_for_itself() -> None:
 
 
 def test_the_instance_is_ready_when_the_last_worker_is(tmp_path: Path, pid) -> None:
-    workers = Readiness(tmp_path, expected=2)
+    workers = SharedReadiness(tmp_path, expected=2)
     pid(1)
     assert not workers.publish(State.STARTING)
     assert not workers.publish(State.READY)
@@ -35,7 +36,7 @@ def test_the_instance_is_ready_when_the_last_worker_is(tmp_path: Path, pid) -> N
 
 
 def test_an_instance_that_was_ready_stays_so_while_one_worker_is(tmp_path: Path, pid) -> None:
-    workers = Readiness(tmp_path, expected=2)
+    workers = SharedReadiness(tmp_path, expected=2)
     for number in (1, 2):
         pid(number)
         workers.publish(State.READY)
@@ -51,12 +52,13 @@ def test_an_instance_that_was_ready_stays_so_while_one_worker_is(tmp_path: Path,
 
 
 def test_an_instance_that_stops_is_not_ready_whatever_its_workers_are(tmp_path: Path) -> None:
-    worker = Readiness(tmp_path, expected=1)
+    worker = SharedReadiness(tmp_path, expected=1)
     worker.publish(State.READY)
-    assert not worker.stopping()
+    assert not is_stopping(tmp_path)
     mark_stopping(tmp_path)
+    assert is_stopping(tmp_path)
     assert worker.instance() == Instance(False, 1, 1, stopping=True)
-    assert Readiness(None, expected=1).stopping() is False
+    assert OwnReadiness().instance().stopping is False
 
 
 def test_a_stop_that_cannot_be_marked_is_no_error(tmp_path: Path) -> None:
@@ -65,25 +67,25 @@ def test_a_stop_that_cannot_be_marked_is_no_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("state", [State.FAILED, State.DISABLED, State.STARTING])
 def test_no_other_state_counts(state: State, tmp_path: Path) -> None:
-    worker = Readiness(tmp_path, expected=1)
+    worker = SharedReadiness(tmp_path, expected=1)
     worker.publish(state)
     assert not worker.instance().ready
 
 
 def test_a_worker_that_cannot_write_its_state_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    worker = Readiness(tmp_path / "gone", expected=1)
+    worker = SharedReadiness(tmp_path / "gone", expected=1)
     assert not worker.publish(State.READY)
     assert not worker.instance().ready
     assert "state_not_published" in caplog.messages
 
 
 def test_the_workers_processes_are_known(tmp_path: Path, pid) -> None:
-    workers = Readiness(tmp_path, expected=2)
+    workers = SharedReadiness(tmp_path, expected=2)
     for number in (20, 3):
         pid(number)
         workers.publish(State.STARTING)
     assert workers.pids() == [3, 20]
-    assert Readiness(None, expected=2).pids() == [3]
+    assert OwnReadiness().pids() == [3]
 
 
 def test_forgetting_an_unknown_worker_is_no_error(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from web import cores
+from server import cores
 
 EIGHT = {cpu: (0, cpu % 4) for cpu in range(8)}  # m5.2xlarge: eight processors, four cores
 
 
 class Machine:
-    """What ``web.cores`` reads of the system, from ``folder`` instead."""
+    """What ``server.cores`` reads of the system, from ``folder`` instead."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder = folder

@@ -1,8 +1,8 @@
-"""Which worker takes a new connection: the one that has fewest.
+"""A new connection goes to the worker that has the fewest.
 
-All workers of an instance listen on one socket, and whoever wakes first takes what comes: one may compute with others
-waiting behind it while its sibling has nothing to do. So each worker writes how many connections it has into memory
-that they share, and one that sees a sibling with fewer leaves a new connection to it for a moment.
+All workers listen on one socket, and the first one to wake accepts. So requests could wait behind one worker while
+another has nothing to do. Each worker therefore writes the number of its connections into shared memory, and leaves a
+new connection for a moment to a sibling that has fewer.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import mmap
 import time
 from collections.abc import Callable
 
-#: what stands for a worker that does not serve: none, or one that loads or leaves
+#: the count of a worker that does not serve: there is none, or it loads or leaves
 ABSENT = -1
 #: a sibling that has not taken a connection after so long is busy with something else
 _PATIENCE_S = 0.02
 _PAUSE_S = 0.0005
-#: connections that come later than this after the last look are others
+#: a connection that is seen later than this after the last one is another one
 _SAME_S = 0.05
 
 
 class ConnectionCounts:
-    """Open connections of each worker. To be made before the fork, in the process that forks."""
+    """Open connections of each worker. Make it before the fork, in the process that forks."""
 
     def __init__(self, places: int) -> None:
         self._counts = memoryview(mmap.mmap(-1, 4 * places)).cast("i")
@@ -29,7 +29,7 @@ class ConnectionCounts:
             self._counts[number] = ABSENT
 
     def share(self, number: int) -> Share | None:
-        """The part of worker ``number``; None for one too many, which then takes what comes."""
+        """The entry of worker ``number``, or None if there is none: that worker then accepts whatever comes."""
         return Share(self._counts, number) if number < len(self._counts) else None
 
     def forget(self, number: int) -> None:
@@ -47,12 +47,12 @@ class Share:
         self._clock = clock
         self._began = self._looked = -_SAME_S
 
-    def tell(self, connections: int) -> None:
+    def report(self, connections: int) -> None:
         """How many connections this worker has, or ABSENT."""
         self._counts[self._number] = connections
 
     def should_wait(self) -> bool:
-        """Whether to leave a connection that waits to a sibling; False once it has had its chance."""
+        """Whether to leave a waiting connection to a sibling. False if no sibling has taken it in time."""
         mine = self._counts[self._number]
         others = [count for place, count in enumerate(self._counts) if place != self._number and count != ABSENT]
         if not others or (mine != ABSENT and mine <= min(others)):

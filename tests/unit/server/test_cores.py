@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.web.machines import EIGHT, Machine
-from web import cores
+from server import cores
+from tests.unit.server.machines import EIGHT, Machine
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""glibc's malloc, told how large photos' buffers are. See docs/decisions/0014-cost-of-measuring.md."""
+"""glibc's malloc, configured for large photos. See docs/decisions/0014-cost-of-measuring.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MIB = 1 << 20
 
 #: buffers of at least this size go back to the system as soon as they are freed: a large photo's pixels
 _RETURNED = 16 * _MIB
-#: what the heap may keep while photos come, so that the next one need not ask for each page again
+#: free memory that the heap may keep, so that the next photo need not ask for each page again
 _KEPT = 64 * _MIB
 #: for all threads of a process: each heap would keep memory of its own
 _HEAPS = 1
@@ -23,7 +23,7 @@ ENVIRONMENT = {
 }
 
 
-def settle() -> bool:
+def configure() -> bool:
     """Set the thresholds for this process and those it forks; False where malloc is not glibc's.
 
     Left alone, glibc raises its thresholds with what is freed: one 40-megapixel HEIC then keeps 200 MB for good.
@@ -34,8 +34,8 @@ def settle() -> bool:
     return libc is not None and all(libc.mallopt(option, value) == 1 for option, value in wanted)
 
 
-def give_back() -> None:
-    """Return to the system what the heap keeps for a next photo. Takes some milliseconds."""
+def release() -> None:
+    """Return free memory of the heap to the system. Takes some milliseconds."""
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)

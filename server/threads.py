@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from server.cores import usable_cores
 from settings import Settings
-from web.cores import usable_cores
 from web.logs import log_event
 
 _LOG = logging.getLogger("dermserve.threads")
@@ -57,7 +57,7 @@ def thread_plan(settings: Settings) -> ThreadPlan:
 
 
 def log_thread_plan(plan: ThreadPlan) -> None:
-    """One line that tells the plan, and a second one, a warning, if it asks for more cores than there are."""
+    """Log the plan, and a warning if it asks for more cores than there are."""
     log_event(_LOG, "thread_plan", **plan.facts())
     if plan.computing > plan.cores:
         log_event(_LOG, "oversubscribed", level=logging.WARNING, message=_advice(plan))

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import socket
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from gunicorn.http import errors as http  # type: ignore[import-untyped]
 from gunicorn.util import http_date, write_nonblock  # type: ignore[import-untyped]
 
-from web.errors import HTTP_FAILURES, Failure, error_body, failure_of
-from web.http import DEFAULT_HEADERS
-from web.logs import log_event, request_id
-
-_LOG = logging.getLogger("dermserve.access")
+if TYPE_CHECKING:
+    from web.served import Refusal, Served
 
 #: gunicorn's error class → (status, message). The nearest base class that is listed decides.
 _REASONS: Mapping[type[Exception], tuple[int, str]] = {
@@ -44,37 +39,27 @@ def is_client_s(error: Exception) -> bool:
     return isinstance(error, http.ParseException) and not isinstance(error, _OUR_FAULTS)
 
 
-def refuse(client: socket.socket, error: Exception) -> None:
-    """Answer ``error`` on the connection ``client`` and write a line in the log. The connection is to be closed."""
-    identity = uuid.uuid4().hex
-    token = request_id.set(identity)
-    try:
-        failure = _failure_of(error)
-    finally:
-        request_id.reset(token)
+def refuse(client: socket.socket, error: Exception, application: Served) -> None:
+    """Answer ``error`` on the connection ``client`` in the application's words. The connection is to be closed."""
+    refusal = application.refusal(error, _reason(error))
     with suppress(OSError):  # the client has gone
-        write_nonblock(client, _response(failure, identity))
+        write_nonblock(client, _response(refusal))
 
 
-def _failure_of(error: Exception) -> Failure:
+def _reason(error: Exception) -> tuple[int, str] | None:
+    """(status, message), None where the client is not to blame."""
     if not is_client_s(error):
-        return failure_of(error)
-    status, message = next(_REASONS[kind] for kind in type(error).__mro__ if kind in _REASONS)
-    # Nothing of what was sent is written: it may be the rest of a photo.
-    log_event(_LOG, "malformed_request", level=logging.WARNING, status=status)
-    return Failure(status, HTTP_FAILURES[400][0], message, {})
+        return None
+    return next(_REASONS[kind] for kind in type(error).__mro__ if kind in _REASONS)
 
 
-def _response(failure: Failure, identity: str) -> bytes:
-    body = json.dumps(error_body(failure, identity)).encode()
+def _response(refusal: Refusal) -> bytes:
     headers = {
         "Date": http_date(),
         "Connection": "close",
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        "X-Request-ID": identity,
-        **DEFAULT_HEADERS,
+        "Content-Length": str(len(refusal.body)),
+        **refusal.headers,
     }
-    first_line = f"HTTP/1.1 {failure.status} {HTTPStatus(failure.status).phrase}"
+    first_line = f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}"
     head = "\r\n".join([first_line, *(f"{name}: {value}" for name, value in headers.items()), "", ""])
-    return head.encode("ascii") + body
+    return head.encode("ascii") + refusal.body

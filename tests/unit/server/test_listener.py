@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from web.listener import begin_no_connection, has_waiting
+from server.listener import begin_no_connection, has_waiting
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the filter is Linux's")
 
