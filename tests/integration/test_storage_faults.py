@@ -125,7 +125,7 @@ def test_bad_objects_among_many(store: Storage) -> None:
     bad = ["missing.bin", "failing.bin", "cut.bin", "forbidden.bin"]
     names = [f"{n}.bin" for n in range(20)]
     names[3:3] = bad
-    found = list(read_many(store, names, workers=4))
+    found = list(read_many(store, names))
     assert [name for name, _ in found] == names
     assert [name for name, content in found if isinstance(content, StorageError)] == bad
     assert all(content == CONTENT for name, content in found if name not in bad)

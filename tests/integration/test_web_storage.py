@@ -129,7 +129,7 @@ def test_a_transfer_that_is_cut_gives_an_error_and_no_part(address: str) -> None
 
 
 def test_one_bad_file_among_many(address: str) -> None:
-    found = dict(read_many(open_storage(address), [f"{n}.bin" for n in range(20)] + ["cut.bin"], workers=4))
+    found = dict(read_many(open_storage(address), [f"{n}.bin" for n in range(20)] + ["cut.bin"]))
     assert isinstance(found.pop("cut.bin"), StorageError)
     assert len(found) == 20
     assert all(content == CONTENT for content in found.values())
