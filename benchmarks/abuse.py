@@ -38,6 +38,7 @@ _WRONG_KEYS_PER_S = 3
 _LARGE_BYTES = 100 * 2**20
 _MOST_S = 5.0
 _GIVES_UP_S = 120.0
+_START_S = 60.0
 
 
 @dataclass
@@ -178,8 +179,8 @@ def _told(counts: Counter[int]) -> str:
     return ", ".join(f"{count} × {status}" for status, count in sorted(counts.items())) or "none"
 
 
-def _wait(holds: Callable[[], object], limit_s: float = 60.0) -> None:
-    end = time.monotonic() + limit_s
+def _wait(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + _START_S
     while not holds():
         if time.monotonic() > end:
             raise TimeoutError("the service or its clients did not start")

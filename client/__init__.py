@@ -1,6 +1,6 @@
 """DermServe's client: ``python -m client photo.jpg``, or ``Client(url).analyze("photo.jpg")``.
 
-It needs requests and rich alone, and nothing of the service's code.
+It needs requests, tenacity and rich alone, and nothing of the service's code.
 """
 
 from client.api import Client

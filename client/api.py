@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from client.errors import ClientError, RefusedError, UnavailableError, UnreachableError
-from client.retrying import Patience
+from client.retry import may_be_starting, retry_policy
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 _ANALYSIS = "/api/analyze/skin"
 #: longer than the service's own 285 s and the load balancer's 330 s: theirs is the clearer answer
 _TIMEOUT_S = (10.0, 345.0)
 
-#: what a service that is starting looks like
-_MAY_COME_UP = (requests.ConnectionError, requests.ConnectTimeout)
 _START = "`make serve` starts a service on this machine."
 
 Photo = str | Path | bytes
@@ -26,15 +24,12 @@ Photo = str | Path | bytes
 class Client:
     """A service at ``url``. Safe to use from several threads; keeps no connection open between calls."""
 
-    def __init__(
-        self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = 120.0, **timing: Callable[..., Any]
-    ) -> None:
+    def __init__(self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = 120.0) -> None:
         """``key`` is sent where the service asks for one; ``patience_s``: seconds to wait for one that is full or not
-        up yet, in all, for each analysis; ``timing``: ``wait`` and ``clock`` of client.retrying.Patience."""
+        up yet, in all, for each analysis."""
         self._url = url.rstrip("/")
         self._headers = {"X-API-Key": key} if key else {}
         self._patience_s = patience_s
-        self._timing = timing
 
     def analyze(self, photos: Photo | Iterable[Photo], **fields: object) -> dict[str, Any]:
         """The analysis of one case: one to three photos (paths or bytes) of the same skin.
@@ -54,26 +49,22 @@ class Client:
         return self._post(files, {name: _text(value) for name, value in fields.items() if value is not None})
 
     def _post(self, files: list[tuple[str, tuple[str, bytes]]], fields: Mapping[str, str]) -> dict[str, Any]:
-        patience = Patience(self._patience_s, **self._timing)
+        ask_again = retry_policy(self._patience_s)
         address = self._url + _ANALYSIS
-        while True:
-            try:
-                response = requests.post(address, files=files, data=fields, headers=self._headers, timeout=_TIMEOUT_S)
-            except requests.RequestException as error:
-                if isinstance(error, _MAY_COME_UP) and not isinstance(error, requests.exceptions.SSLError):
-                    if patience.wait_for_connection():
-                        continue
-                    raise UnreachableError(
-                        f"Nothing answers at {self._url}. Is it the right address? {_START}"
-                    ) from error
-                raise _unasked(self._url, error) from error
-            if response.ok:
-                return _answer(response)
-            if not patience.wait_for_answer(response.status_code, response.headers):
-                raise _error(response)
+        try:
+            response = ask_again(
+                requests.post, address, files=files, data=fields, headers=self._headers, timeout=_TIMEOUT_S
+            )
+        except requests.RequestException as error:
+            raise _unasked(self._url, error) from error
+        if not response.ok:
+            raise _error(response)
+        return _answer(response)
 
 
 def _unasked(url: str, error: requests.RequestException) -> ClientError:
+    if may_be_starting(error):
+        return UnreachableError(f"Nothing answers at {url}. Is it the right address? {_START}")
     if isinstance(error, requests.Timeout):
         return UnavailableError(f"{url} took the photo and gave no answer in {_TIMEOUT_S[1]:g} s. Try again later.")
     return UnreachableError(f"{url} cannot be asked ({error}). Check the address.")

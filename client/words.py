@@ -42,11 +42,11 @@ def plain(code: str) -> str:
     return code.replace("_", " ")
 
 
-def quantity(value: float | None, unit: str | None, digits: int = 2) -> str:
+def quantity(value: float | None, unit: str | None) -> str:
     """A number with its unit; a share, 0–1, as a percentage. What has no dimension gets no unit."""
     if value is None:
         return "–"
     if unit and unit.startswith("share"):
         return f"{value:.1%}"
     sign = "" if unit in (None, "", "1", "index") else unit if unit == "°" else f" {unit}"
-    return f"{value:.{digits}f}{sign}"
+    return f"{value:.2f}{sign}"

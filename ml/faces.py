@@ -26,6 +26,8 @@ _BOX_MARGIN = 1.5  # the mesh was trained on squares this much larger than the d
 _MESH_MARGIN = 1.65  # … and is steadiest on ones this much larger than the landmarks' own
 _RIGHT_HALF = np.flatnonzero(np.arange(LANDMARKS) < MIRRORED)  # landmarks that have a mirror image on the left
 _PRESENCE = 0.5
+_LEAST_SCORE = 0.5  # of a detection, 0–1
+_MOST_OVERLAP = 0.3  # intersection over union above which two boxes are one face
 
 Floats = NDArray[np.float32]
 
@@ -46,23 +48,13 @@ class Face:
 class FaceDetector:
     """Finds faces and their landmarks; safe to share between threads."""
 
-    def __init__(
-        self,
-        detector: Path | str,
-        mesh: Path | str,
-        threshold: float = 0.5,
-        overlap: float = 0.3,
-        threads: int = 1,
-    ) -> None:
+    def __init__(self, detector: Path | str, mesh: Path | str) -> None:
         """``detector``: face_detection_full_range.tflite; ``mesh``: face_landmark.tflite.
 
-        ``threshold``: least score, 0–1. ``overlap``: intersection over union above which two boxes are one face.
         Raises ArtifactError where a file is missing or is no model.
         """
-        self._detector = LiteRTModel(detector, threads)
-        self._mesh = LiteRTModel(mesh, threads)
-        self._threshold = threshold
-        self._overlap = overlap
+        self._detector = LiteRTModel(detector)
+        self._mesh = LiteRTModel(mesh)
 
     def detect(self, rgb: RGB, small: RGB | None = None, turns: int = 0) -> list[Face]:
         """Faces in ``rgb`` (H, W, 3), best score first; an empty list where there is none.
@@ -96,11 +88,11 @@ class FaceDetector:
         """Points (n, 8, 2) of what may be a face, as fractions of the ``canvas`` (1, 192, 192, 3), and their scores."""
         regressors, logits = self._detector.run(canvas)
         scores = _sigmoid(logits.astype(np.float32).reshape(-1))
-        kept = scores >= self._threshold
+        kept = scores >= _LEAST_SCORE
         return _decode(regressors.astype(np.float32)[0])[kept], scores[kept]
 
     def _merged(self, points: Floats, scores: Floats) -> list[Face]:
-        return [_face(row, score) for row, score in _merge(points, scores, self._overlap)]
+        return [_face(row, score) for row, score in _merge(points, scores)]
 
     def landmarks(self, rgb: RGB, face: Face) -> Floats | None:
         """The 468 canonical landmarks (468, 3) of a face found in ``rgb``, or None where the mesh sees no face.
@@ -225,13 +217,13 @@ def _decode(regressors: Floats) -> Floats:
     return np.concatenate([centre - half, centre + half, values[:, 2:] + anchors], axis=1)
 
 
-def _merge(points: Floats, scores: Floats, overlap: float) -> list[tuple[Floats, float]]:
+def _merge(points: Floats, scores: Floats) -> list[tuple[Floats, float]]:
     """Non-maximum suppression that averages what it suppresses, weighted by score: steadier than the best alone."""
     merged = []
     order = np.argsort(-scores)
     while len(order):
         best = order[0]
-        same = _iou(points[best], points[order]) > overlap
+        same = _iou(points[best], points[order]) > _MOST_OVERLAP
         same[0] = True
         group, order = order[same], order[~same]
         weights = (scores[group] / scores[group].sum())[:, None, None]

@@ -31,16 +31,16 @@ LEAST = 25  #: values of a measure: of fewer, no share is known to 10 of 100
 _DIGITS = 6  # significant: the same photos give the same bytes
 
 
-def draw(paths: Sequence[str], seed: int = SEED) -> list[str]:
+def draw(paths: Sequence[str]) -> list[str]:
     """Which of the photos are measured: one in 25 of them, 300 at most, by a hash of their names. The same photos are
     drawn whatever their order."""
     photos = min(MOST, -(-len(paths) // ONE_IN))
-    return sorted(paths, key=lambda path: hashlib.sha256(f"{seed} {path}".encode()).digest())[:photos]
+    return sorted(paths, key=lambda path: hashlib.sha256(f"{SEED} {path}".encode()).digest())[:photos]
 
 
-def measure_population(store: Storage, paths: Sequence[str], seed: int = SEED) -> Population:
+def measure_population(store: Storage, paths: Sequence[str]) -> Population:
     """Measure a drawn part of ``paths`` as a served close-up is measured. What cannot be read is left out."""
-    contents = read_many(store, draw(paths, seed))
+    contents = read_many(store, draw(paths))
     cores = len(os.sched_getaffinity(0))
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
     for found in map_ordered(_measure, contents, workers=cores, ahead=2 * cores, name="measurer"):
@@ -48,7 +48,7 @@ def measure_population(store: Storage, paths: Sequence[str], seed: int = SEED) -
             if measurement.value is not None and CATALOGUE[measurement.name].scored:
                 key = f"{measurement.region}/{measurement.name}"
                 values[key, measurement.method].append(measurement.value)
-    return Population(seed, {key: _distribution(method, v) for (key, method), v in values.items() if len(v) >= LEAST})
+    return Population(SEED, {key: _distribution(method, v) for (key, method), v in values.items() if len(v) >= LEAST})
 
 
 def _measure(content: tuple[str, bytes | StorageError]) -> Sequence[Measurement]:

@@ -83,12 +83,10 @@ def write_atomically(target: Path, data: bytes) -> None:
         raise
 
 
-def read_many(
-    store: Storage, names: Iterable[str], workers: int = _READERS, ahead: int = _AHEAD
-) -> Iterator[tuple[str, bytes | StorageError]]:
+def read_many(store: Storage, names: Iterable[str]) -> Iterator[tuple[str, bytes | StorageError]]:
     """Read many objects in parallel: (name, bytes or the error) in the order of ``names``; one failure stops no other.
 
-    At most ``ahead`` objects are held, however many there are.
+    A few dozen objects are held at most, however many there are.
     """
 
     def read(name: str) -> tuple[str, bytes | StorageError]:
@@ -97,7 +95,7 @@ def read_many(
         except StorageError as error:
             return name, error
 
-    return map_ordered(read, names, workers=workers, ahead=ahead, name="storage")
+    return map_ordered(read, names, workers=_READERS, ahead=_AHEAD, name="storage")
 
 
 def sha256_file(path: Path) -> str:

@@ -12,7 +12,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from requests import RequestException
 
 from storage.base import ChecksumError, NotFoundError, ObjectInfo, StorageError
-from storage.retries import read_again
+from storage.retry import retry_policy
 
 #: refused requests and cut transfers; the client's own limit of two minutes an object would hold up a build for hours
 _RETRY = DEFAULT_RETRY.with_delay(initial=0.5, maximum=8.0).with_timeout(30.0)
@@ -39,7 +39,7 @@ class GoogleStorage:
 
     def read(self, name: str) -> bytes:
         try:
-            return read_again(lambda: self._download(name), (DataCorruption,))
+            return retry_policy(DataCorruption)(self._download, name)
         except NotFound as error:
             raise NotFoundError(f"{name} is not in {self.uri}.") from error
         except DataCorruption as error:

@@ -17,7 +17,7 @@ from botocore.exceptions import (
 )
 
 from storage.base import ChecksumError, NotFoundError, ObjectInfo, StorageError
-from storage.retries import read_again
+from storage.retry import retry_policy
 
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=60)
 _MISSING = {"NoSuchKey", "NoSuchBucket", "404"}
@@ -46,7 +46,7 @@ class S3Storage:
 
     def read(self, name: str) -> bytes:
         try:
-            return read_again(lambda: self._download(name), _BROKEN)
+            return retry_policy(*_BROKEN)(self._download, name)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _MISSING:
                 raise NotFoundError(f"{name} is not in {self.uri}.") from error

@@ -10,10 +10,18 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from storage.base import NotFoundError, ObjectInfo, StorageError
-from storage.retries import read_again
+from storage.retry import retry_policy
 
 _TIMEOUT_S = (5.0, 60.0)  # connect, read
-_RETRY = Retry(total=4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
+#: refused requests; a server that asks for a longer wait is asked again after this many seconds
+_LONGEST_WAIT_S = 30
+_RETRY = Retry(
+    total=4,
+    backoff_factor=0.5,
+    status_forcelist=(429, 500, 502, 503, 504),
+    raise_on_status=False,
+    retry_after_max=_LONGEST_WAIT_S,
+)
 
 
 class WebStorage:
@@ -30,7 +38,7 @@ class WebStorage:
 
     def read(self, name: str) -> bytes:
         try:
-            return read_again(lambda: self._download(name), (requests.exceptions.ChunkedEncodingError,))
+            return retry_policy(requests.exceptions.ChunkedEncodingError)(self._download, name)
         except requests.RequestException as error:
             raise StorageError(f"{name} could not be read from {self.uri}: try again later.") from error
 

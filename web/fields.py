@@ -17,7 +17,6 @@ MAX_K = 50
 MAX_AGE = 120
 MAX_PIXELS_PER_MM = 1000
 STANDARD, FULL = DETAILS = ("standard", "full")
-_MAX_WORDS = 50
 _LONGEST_NAME = 100
 _WORD_STARTS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -151,21 +150,6 @@ def read_profile(fields: Mapping[str, object]) -> str:
         allowed = sorted(PROFILES)
         raise BadFieldError(f"profile must be one of {', '.join(allowed)}.", field="profile", allowed=allowed)
     return name
-
-
-def read_words(fields: Mapping[str, object], name: str) -> tuple[str, ...]:
-    """A list given as a JSON array, as JSON text of one, or with commas. Raises BadFieldError."""
-    value = fields.get(name)
-    if is_missing(value):
-        return ()
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        value = _json(name, value)
-    words = value.split(",") if isinstance(value, str) else value
-    if not isinstance(words, list) or not all(isinstance(word, str | int) for word in words):
-        raise BadFieldError(f"{name} must be a list of words.", field=name)
-    if len(words) > _MAX_WORDS:
-        raise BadFieldError(f"{name} may have at most {_MAX_WORDS} entries.", field=name)
-    return tuple(stripped for word in words if (stripped := str(word).strip()))
 
 
 def _plain(name: str) -> str:

@@ -21,7 +21,6 @@ from web.fields import (
     read_patient,
     read_profile,
     read_scale,
-    read_words,
 )
 from web.parts import FORMS, Part, read_parts
 from web.photos import fields_of, photos_of
@@ -37,14 +36,6 @@ _NOT_OF_A_NAME = re.compile(r"[^\w.\[\]-]")
 
 
 @dataclass(frozen=True)
-class Options:
-    """What the client would like beside the analysis itself."""
-
-    conditions: tuple[str, ...] = ()
-    skin_types: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class AnalyzeRequest:
     """One case: one to three photos as they were uploaded, or, with ``is_capability``, none. ``profile`` is one of
     web.profiles.PROFILES."""
@@ -54,7 +45,6 @@ class AnalyzeRequest:
     k: int = DEFAULT_K
     modality: str | None = None
     pixels_per_mm: float | None = None
-    options: Options = field(default_factory=Options)
     explain: bool = False
     detail: str = STANDARD
     profile: str = OWN
@@ -76,7 +66,6 @@ def parse(body: Readable, content_type: str, query: Mapping[str, str]) -> Analyz
         k=read_k(fields),
         modality=read_modality(fields),
         pixels_per_mm=read_scale(fields),
-        options=Options(read_words(fields, "conditions"), read_words(fields, "skin_types")),
         explain=read_explain(fields),
         detail=read_detail(fields),
         profile=read_profile(fields),

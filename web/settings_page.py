@@ -26,8 +26,9 @@ def markdown() -> str:
 
 
 def _row(field: FieldInfo) -> str:
-    cells = (f"`{field.validation_alias}`", allowed_values(field), _default(field), field.description)
-    return f"| {' | '.join(map(str, cells))} |\n"
+    meaning = " ".join(str(field.description).split())
+    cells = (f"`{field.validation_alias}`", allowed_values(field), _default(field), meaning)
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _default(field: FieldInfo) -> str:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 #: a reader that has waited this long for one piece makes way when there is no room for others
-PATIENCE_S = 10.0
+PIECE_TIMEOUT_S = 10.0
 
 
 @dataclass(eq=False)
@@ -70,8 +70,8 @@ class Uploads:
                     upload.end()
 
     def make_way(self) -> None:
-        """End the one that has taken longest for its piece, if that is longer than PATIENCE_S."""
-        latest = self._clock() - PATIENCE_S
+        """End the one that has taken longest for its piece, if that is longer than PIECE_TIMEOUT_S."""
+        latest = self._clock() - PIECE_TIMEOUT_S
         with self._lock:
             slow = [upload for upload in self._under_way if upload.yields and not upload.cut and upload.began < latest]
             if slow:

@@ -22,7 +22,6 @@ from settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OURS = "dermserve"
-LIMIT = "limit"
 #: how much of the SLO the requests that a server holds may take
 _SHARE_OF_SLO = 0.8
 _LONGEST_WAIT_S = 1.0
@@ -50,7 +49,6 @@ class Arm:
     path: str = "/answer"
     ready: str = "/health"
     tuned: bool = True
-    worker_of: str = ""  # part of a worker's command line, where the first process's children are not all workers
 
 
 _PYTHON = sys.executable

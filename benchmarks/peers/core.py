@@ -24,7 +24,7 @@ from web.loader import Pipeline, ProductionLoader
 from web.rendering import render_analysis
 
 KIND = "BENCH_KIND"
-_PATIENCE_S = 300.0
+_TIMEOUT_S = 300.0
 
 
 class Kind(StrEnum):
@@ -96,7 +96,7 @@ class Core:
     def answer(self, photo: bytes) -> bytes:
         """The JSON answer for one encoded photo. Raises ml.errors.MLError for a photo that cannot be used."""
         started = time.perf_counter()
-        deadline = Deadline(_PATIENCE_S)
+        deadline = Deadline(_TIMEOUT_S)
         decoded = decode(photo, max_pixels=self._settings.max_pixels)
         analysis = self._pipeline.analyzer.analyze(CaseRequest(photos=(decoded,)), deadline)
         timings = {**analysis.timings_ms, "total": (time.perf_counter() - started) * 1e3}

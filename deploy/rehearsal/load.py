@@ -16,7 +16,7 @@ from deploy.rehearsal.http_client import ask
 from deploy.rehearsal.photos import skin_photo
 
 _EVERY_S = 1.0
-_PATIENCE_S = 120.0
+_TIMEOUT_S = 120.0
 _SENDERS = 64
 
 
@@ -42,7 +42,7 @@ class Load:
         """One request, and a line if it is lost."""
         began = time.monotonic()
         try:
-            answer = ask(port, "POST", ANALYSIS, photo, JPEG, timeout_s=_PATIENCE_S)
+            answer = ask(port, "POST", ANALYSIS, photo, JPEG, timeout_s=_TIMEOUT_S)
             problem = "" if answer.status == 200 else f"{answer.status} {answer.body[:200].decode('utf-8', 'replace')}"
         except (OSError, http.client.HTTPException) as error:
             problem = f"{type(error).__name__}: {error}"

@@ -27,7 +27,7 @@ _STILL_S = 25
 _AT_ONCE = 8
 #: until all of them have arrived
 _UNDER_WAY_S = 0.5
-_PATIENCE_S = 200
+_TIMEOUT_S = 200
 _PROPERTIES = ".ebextensions/60-environment.config"
 
 
@@ -51,9 +51,9 @@ def _held_and_slow(rehearsal: Rehearsal) -> None:
     length = JPEG | {"Content-Length": str(len(photo))}
     with ThreadPoolExecutor(2) as senders:
         with standing_still(rehearsal):
-            held = senders.submit(ask, rehearsal.port, "POST", ANALYSIS, photo, JPEG, timeout_s=_PATIENCE_S)
+            held = senders.submit(ask, rehearsal.port, "POST", ANALYSIS, photo, JPEG, timeout_s=_TIMEOUT_S)
             slow = senders.submit(
-                ask, rehearsal.port, "POST", ANALYSIS, _with_a_pause(photo, _SLOW_S), length, timeout_s=_PATIENCE_S
+                ask, rehearsal.port, "POST", ANALYSIS, _with_a_pause(photo, _SLOW_S), length, timeout_s=_TIMEOUT_S
             )
             _wait(_HELD_S)
             if held.done() or slow.done():
@@ -95,7 +95,7 @@ def _own_timeout(rehearsal: Rehearsal) -> None:
     photo = photo_of(2)
     with ThreadPoolExecutor(_AT_ONCE) as senders:
         waiting = [
-            senders.submit(ask, rehearsal.port, "POST", ANALYSIS, photo, JPEG, timeout_s=_PATIENCE_S)
+            senders.submit(ask, rehearsal.port, "POST", ANALYSIS, photo, JPEG, timeout_s=_TIMEOUT_S)
             for _ in range(_AT_ONCE)
         ]
         _wait(_UNDER_WAY_S)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deploy.rehearsal.errors import RehearsalError
 
-_PATIENCE_S = 15.0
+_STOP_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ class Processes:
             return Finished(status, written.read().decode("utf-8", "replace"))
 
     def end(
-        self, process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM, patience_s: float = _PATIENCE_S
+        self, process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM, timeout_s: float = _STOP_TIMEOUT_S
     ) -> bool:
-        """Ask ``process`` to stop; kill what is left of its group after ``patience_s``. True if it went by itself."""
+        """Ask ``process`` to stop; kill what is left of its group after ``timeout_s``. True if it went by itself."""
         if process.poll() is None:
             with suppress(ProcessLookupError):
                 process.send_signal(how)
         try:
-            process.wait(patience_s)
+            process.wait(timeout_s)
             stopped = True
         except subprocess.TimeoutExpired:
             stopped = False
@@ -102,4 +102,4 @@ class Processes:
                 os.killpg(process.pid, signal.SIGCONT)
                 process.terminate()
         for process in left:
-            self.end(process, patience_s=3.0)
+            self.end(process, timeout_s=3.0)

@@ -20,7 +20,7 @@ from ml.imaging.bounded_reads import BoundedReads
 from ml.imaging.colour import in_srgb
 from ml.imaging.damage import Decoded, was_sent_as_text
 from ml.imaging.jpeg import decode_jpeg, jpeg_memory
-from ml.imaging.limits import BOMB, MAX_JPEG_PIXELS, MIN_SIDE, check_size, in_turn, is_jpeg, too_large
+from ml.imaging.limits import BOMB, MAX_JPEG_PIXELS, check_size, in_turn, is_jpeg, too_large
 from ml.imaging.pixel_arrays import ARRAY_MODES, ARRAYS
 from ml.imaging.raw_files import is_raw
 from ml.imaging.reduce import shrink, shrink_array
@@ -49,7 +49,7 @@ pillow_heif.register_heif_opener()
 warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_JPEG_PIXELS, min_side: int = MIN_SIDE) -> Photo:
+def decode(data: bytes, *, max_pixels: int = MAX_JPEG_PIXELS) -> Photo:
     """Decode one upload.
 
     Returns a Photo whose ``rgb`` is at most WORKING_SIDE pixels on its longest side. The first frame of an
@@ -60,7 +60,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_JPEG_PIXELS, min_side: int = MI
         UnsupportedImageError: not one of FORMATS.
         ImageTooLargeError: more than ``max_pixels`` by the header, more than the format may have (MAX_JPEG_PIXELS,
             MAX_OTHER_PIXELS), or a progressive JPEG that needs too much memory.
-        ImageTooSmallError: a side under ``min_side`` pixels.
+        ImageTooSmallError: a side under MIN_SIDE pixels.
         DamagedImageError: truncated or damaged data.
     """
     if not data:
@@ -69,7 +69,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_JPEG_PIXELS, min_side: int = MI
         raise UnsupportedImageError(_RAW)
     with _open(data) as image:
         width, height = image.size
-        check_size(image, max_pixels, min_side)
+        check_size(image, max_pixels)
         with in_turn(_memory(image, data)):
             upright, found, doubts = _load(image, data)
         height = round(height * found.kept)

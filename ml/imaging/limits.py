@@ -27,18 +27,18 @@ warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
-def check_size(image: ImageFile.ImageFile, max_pixels: int, min_side: int) -> None:
+def check_size(image: ImageFile.ImageFile, max_pixels: int) -> None:
     """Raises ImageTooLargeError or ImageTooSmallError by the header of ``image``."""
     width, height = image.size
     limit = min(max_pixels, MAX_JPEG_PIXELS if is_jpeg(image) else MAX_OTHER_PIXELS)
     if width * height > limit:
         raise too_large(max_pixels, limit)
-    if min(width, height) < min_side:
+    if min(width, height) < MIN_SIDE:
         raise ImageTooSmallError(
-            f"The image is {width} × {height} pixels; each side must have at least {min_side}. Send a larger photo.",
+            f"The image is {width} × {height} pixels; each side must have at least {MIN_SIDE}. Send a larger photo.",
             width=width,
             height=height,
-            min_side=min_side,
+            min_side=MIN_SIDE,
         )
 
 

@@ -17,8 +17,8 @@ class LiteRTModel:
     An interpreter owns its input and output buffers, so a run is one critical section: callers take turns.
     """
 
-    def __init__(self, model: Path | str | bytes, threads: int = 1) -> None:
-        """``model``: a file's path, or its bytes. ``threads``: of the CPU kernels, per run.
+    def __init__(self, model: Path | str | bytes) -> None:
+        """``model``: a file's path, or its bytes. Each run has one thread.
 
         Raises ArtifactError where the file is missing, is no LiteRT model, or has not exactly one input.
         """
@@ -28,7 +28,7 @@ class LiteRTModel:
         self._lock = threading.Lock()
         self._name = "model bytes" if isinstance(model, bytes) else Path(model).name
         try:
-            self._interpreter = Interpreter(**_source(model), num_threads=threads)
+            self._interpreter = Interpreter(**_source(model), num_threads=1)
             self._interpreter.allocate_tensors()
             inputs = self._interpreter.get_input_details()
             self._outputs = self._interpreter.get_output_details()
@@ -44,11 +44,6 @@ class LiteRTModel:
     def input_shape(self) -> tuple[int, ...]:
         """The input's fixed shape, the batch first."""
         return tuple(int(size) for size in self._input["shape"])
-
-    @property
-    def output_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """The outputs' shapes in the model's own order, as ``run`` returns them."""
-        return tuple(tuple(int(size) for size in output["shape"]) for output in self._outputs)
 
     def run(self, array: NDArray[np.generic]) -> list[NDArray[np.generic]]:
         """Run once. ``array`` must have ``input_shape`` and the model's element type.

@@ -32,6 +32,7 @@ LUMA = _XYZ[1].astype(np.float32)  #: weights of linear R, G, B in the relative 
 
 _TO_WHITE = (_XYZ / D65[:, None]).astype(np.float32)  # linear RGB to X/Xn, Y/Yn, Z/Zn
 _LAB_EDGE, _LAB_SLOPE = np.float32(216 / 24389), np.float32(24389 / 27)  # CIE 15: ε and κ
+_SHADES = 6  # Finlayson and Trezzi's p
 _CLIPPED = 250  # codes from here on may stand for any brighter light
 
 
@@ -121,7 +122,11 @@ def lightness(rgb: RGB) -> Floats:
 
 def lightness_and_b(rgb: RGB, light: Floats | None = None) -> tuple[Floats, Floats]:
     """L* and b* (…) of sRGB codes (…, 3), which tell the tone of skin; ``light``: as if lit by white instead of this
-    (3,), as in ``white_balance``."""
+    (3,), by ``illuminant``; a grey under its light keeps its Y.
+
+    A photo filled with skin has no grey to go by, and loses part of its skin's own colour: report what is computed
+    for a ``light`` beside the uncorrected value, never instead of it.
+    """
     return linear_to_lightness_and_b(srgb_to_linear(rgb), light)
 
 
@@ -149,11 +154,11 @@ def _lightness(y: Floats, out: Floats | None = None) -> Floats:
     return np.subtract(scaled, 16, out=scaled)
 
 
-def illuminant(rgb: RGB, p: float = 6) -> Floats | None:
+def illuminant(rgb: RGB) -> Floats | None:
     """The light's colour (3,), of unit length, by shades of grey: e_c = (mean I_c^p)^(1/p) on linear light.
 
-    Finlayson and Trezzi (2004). p = 1 is grey-world, p → ∞ white-patch. Pixels with a clipped channel are left
-    out, as they no longer tell the light's colour. None where no lit, unclipped pixel is left.
+    Finlayson and Trezzi (2004), with their p = 6; p = 1 is grey-world, p → ∞ white-patch. Pixels with a clipped
+    channel are left out, as they no longer tell the light's colour. None where no lit, unclipped pixel is left.
     """
     channels = cv2.split(rgb)
     told = (cv2.max(cv2.max(*channels[:2]), channels[2]) < _CLIPPED).view(np.uint8)
@@ -161,29 +166,14 @@ def illuminant(rgb: RGB, p: float = 6) -> Floats | None:
     if not pixels:
         return None
     some = None if pixels == told.size else told
-    powers = _LINEAR.astype(np.float64) ** p
+    powers = _LINEAR.astype(np.float64) ** _SHADES
     counts = [cv2.calcHist([channel], [0], some, [256], [0, 256]).ravel() for channel in channels]
-    estimate = (np.array(counts, np.float64) @ powers / pixels) ** (1 / p)
+    estimate = (np.array(counts, np.float64) @ powers / pixels) ** (1 / _SHADES)
     if estimate.min() <= 0:
         return None
     return np.asarray(estimate / np.linalg.norm(estimate), np.float32)
 
 
-def white_balance(rgb: RGB, p: float = 6) -> Floats:
-    """Linear light (H, W, 3) as if ``rgb`` were lit by white, by ``illuminant``; a grey under its light keeps its Y.
-
-    A photo filled with skin has no grey to go by, and loses part of its skin's own colour: report what is
-    computed from this beside the uncorrected value, never instead of it.
-    """
-    linear, light = srgb_to_linear(rgb), illuminant(rgb, p)
-    return linear if light is None else np.asarray(cv2.transform(linear, np.diag(_gains(light))), np.float32)
-
-
 def _gains(light: Floats) -> Floats:
     """What turns linear R, G and B (3,) under ``light`` (3,) into those under white."""
     return np.asarray(LUMA @ light / light, np.float32)
-
-
-def shades_of_grey(rgb: RGB, p: float = 6) -> RGB:
-    """``white_balance`` as sRGB codes, for showing."""
-    return linear_to_srgb(white_balance(rgb, p))

@@ -28,7 +28,7 @@ from scin.building.shards import BuildError, Shard
 from scin.building.stages import Stages
 from storage import Storage
 
-_PATIENCE_S = 10.0
+_TIMEOUT_S = 10.0
 
 
 class RayEngine:
@@ -102,7 +102,7 @@ def check_address(address: str) -> None:
     if not host or not port.isdecimal() or "://" in address:  # such as auto, local, ray://…: Ray's own to find
         return
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_TIMEOUT_S).close()
     except OSError as error:
         raise BuildError(
             f"Nobody answers at RAY_ADDRESS={address}. Start the cluster, or unset it to use this machine."

@@ -25,6 +25,7 @@ OUTLIER_PERCENTILE = 99
 #: of the logarithm of the temperature, and of the doubt's intercept and slope: it never grows with agreement
 _BOUNDS = ((-2.3, 2.3), (-8.0, 8.0), (-8.0, 0.0))
 _FOLDS = 10
+_BINS = 15
 _START = (0.0, -1.0, -1.0)
 
 
@@ -122,8 +123,8 @@ def conformal_quantile(scores: Floats, coverage: float) -> float | None:
     return None if n < TOO_FEW or place > n else float(np.sort(scores)[place - 1])
 
 
-def calibration_error(confidence: Floats, correct: Floats, bins: int = 15) -> float:
-    """Expected calibration error: mean |confidence − accuracy| over bins of equal width (Guo et al. 2017)."""
-    place = np.minimum((confidence * bins).astype(np.intp), bins - 1)
-    gaps = np.bincount(place, correct, bins) - np.bincount(place, confidence, bins)
+def calibration_error(confidence: Floats, correct: Floats) -> float:
+    """Expected calibration error: mean |confidence − accuracy| over 15 bins of equal width (Guo et al. 2017)."""
+    place = np.minimum((confidence * _BINS).astype(np.intp), _BINS - 1)
+    gaps = np.bincount(place, correct, _BINS) - np.bincount(place, confidence, _BINS)
     return float(np.abs(gaps).sum() / max(1, len(confidence)))

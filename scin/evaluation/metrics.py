@@ -61,9 +61,9 @@ def _discounted(gains: Floats) -> Floats:
     return np.asarray(gains @ (1.0 / np.log2(np.arange(2, gains.shape[1] + 2))), np.float64)
 
 
-def judged_conditions(top: Ints, least: int = MIN_CASES) -> Ints:
-    """The conditions that at least ``least`` cases have as their first leading one: macro recall is over these."""
-    return np.flatnonzero(np.bincount(top) >= least)
+def judged_conditions(top: Ints) -> Ints:
+    """The conditions that at least MIN_CASES cases have as their first leading one: macro recall is over these."""
+    return np.flatnonzero(np.bincount(top) >= MIN_CASES)
 
 
 def macro_recall(hits: Floats, top: Ints, conditions: Ints, counts: Floats) -> Floats:

@@ -49,14 +49,12 @@ and neither SCIN's authors nor Google had any part in it. It is provided as is, 
 
 @dataclass(frozen=True, slots=True)
 class DatasetSummary:
-    """What was written: counts, size, and `digest`, the SHA-256 over every file's path and content."""
+    """What was written: counts, and `digest`, the SHA-256 over every file's path and content."""
 
     folder: Path
     cases: int
     images: int
-    bytes_written: int
     seed: int
-    generator_version: int
     digest: str
 
 
@@ -82,8 +80,8 @@ def generate_dataset(
         truth = _write_photos(draft, plan, workers or _cores(), progress)
         _write_tables(draft, plan, truth)
         _write_notes(draft, plan, seed, images=len(truth))
-        digest, size = _digest(draft)
-    return DatasetSummary(folder, cases, len(truth), size, seed, GENERATOR_VERSION, digest)
+        digest = _digest(draft)
+    return DatasetSummary(folder, cases, len(truth), seed, digest)
 
 
 @contextmanager
@@ -156,14 +154,13 @@ def _write_notes(draft: Path, plan: list[CaseSpec], seed: int, images: int) -> N
     (draft / "LICENSE.txt").write_text(LICENCE, encoding="utf-8")
 
 
-def _digest(draft: Path) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
+def _digest(draft: Path) -> str:
+    digest = hashlib.sha256()
     for path in sorted(path for path in draft.rglob("*") if path.is_file()):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(draft).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
-        size += len(content)
-    return digest.hexdigest(), size
+    return digest.hexdigest()
 
 
 def _cores() -> int:

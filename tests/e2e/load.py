@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.e2e.server import ANALYZE, Server, skin_photo
 from tests.waiting import wait_until
 
-_PATIENCE_S = 120
+_TIMEOUT_S = 120
 #: less than they are asked to wait, and more than nothing: clients and service share the cores
 _AFTER_503_S = 0.2
 
@@ -34,7 +34,7 @@ class Load:
     def ask_on(self) -> None:
         """One client: a connection for each request, until told to stop or refused."""
         while not self.stop.is_set():
-            connection = http.client.HTTPConnection(self.host, self.port, timeout=_PATIENCE_S)
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=_TIMEOUT_S)
             try:
                 connection.connect()
             except ConnectionRefusedError:
@@ -86,4 +86,4 @@ def load_on(server: Server, clients: int) -> Iterator[Load]:
     finally:
         load.stop.set()
         for thread in threads:
-            thread.join(_PATIENCE_S)
+            thread.join(_TIMEOUT_S)

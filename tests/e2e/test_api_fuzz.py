@@ -32,7 +32,7 @@ from web.openapi.operations import paths
 EXAMPLES = int(os.environ.get("DERMSERVE_API_FUZZ_EXAMPLES", "100"))
 _TIMEOUT = "X-Request-Timeout"
 #: the service's own limit, and a little more: the self-test has no deadline, and starts frameworks on a busy machine
-_PATIENCE_S = 300
+_TIMEOUT_S = 300
 _KINDS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/gif": "GIF", "image/bmp": "BMP"}
 _PHOTOS = {kind: skin_photo(64, 48, seed=3, kind=kind) for kind in _KINDS.values()}
 
@@ -114,7 +114,7 @@ ANSWERS: defaultdict[str, Counter[int]] = defaultdict(Counter)
 def test_the_service_keeps_to_its_document(case: schemathesis.Case) -> None:
     give_time(case)
     leave_framing_alone(case)
-    response = case.call(timeout=_PATIENCE_S)
+    response = case.call(timeout=_TIMEOUT_S)
     ANSWERS[case.operation.label][response.status_code] += 1
     case.validate_response(response, checks=CHECKS)
 

@@ -66,7 +66,7 @@ MADE = 36
 
 def _multipart(*views: bytes) -> bytes:
     lines: list[bytes] = []
-    for name, value in {"age": b"54", "conditions": b'["eczema"]', "user_demographics": b'{"sex": "male"}'}.items():
+    for name, value in {"age": b"54", "note": b'["eczema"]', "user_demographics": b'{"sex": "male"}'}.items():
         lines += [f"--{_BOUNDARY}".encode(), f'Content-Disposition: form-data; name="{name}"'.encode(), b"", value]
     for view in views:
         head = b'Content-Disposition: form-data; name="image"; filename="view.jpg"'

@@ -78,7 +78,7 @@ _VALUES = st.recursive(
 )
 _PERSON = ("age", "sex", "gender", "body_site", "user_parameters", "user_demographics", "demographics")
 _PHOTOS = ("image", "images", "image_data", "file")
-_WISHES = ("k", "modality", "conditions", "skin_types", "explain", "profile", "test")
+_WISHES = ("k", "modality", "explain", "profile", "test")
 _NAMES = st.sampled_from([*_PERSON, *_PHOTOS, *_WISHES])
 
 

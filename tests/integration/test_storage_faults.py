@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from botocore.config import Config
 
-from storage import ChecksumError, NotFoundError, Storage, StorageError, open_storage, retries, s3, web
+from storage import ChecksumError, NotFoundError, Storage, StorageError, open_storage, retry, s3, web
 from storage.base import download, read_many
 from tests.integration.faulty_server import CONTENT, faulty_server
 
@@ -28,7 +28,7 @@ Seen = Counter[str]
 def retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from storage import gcs  # warns as it is imported, which only a test may ignore
 
-    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0)
+    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0)
     monkeypatch.setattr(web, "_RETRY", web._RETRY.new(backoff_factor=0))
     monkeypatch.setattr(gcs, "_RETRY", gcs._RETRY.with_delay(initial=0.01, maximum=0.02).with_timeout(0.5))
     monkeypatch.setattr(s3, "_CONFIG", s3._CONFIG.merge(Config(retries={"mode": "standard", "max_attempts": 2})))
@@ -125,7 +125,7 @@ def test_bad_objects_among_many(store: Storage) -> None:
     bad = ["missing.bin", "failing.bin", "cut.bin", "forbidden.bin"]
     names = [f"{n}.bin" for n in range(20)]
     names[3:3] = bad
-    found = list(read_many(store, names, workers=4))
+    found = list(read_many(store, names))
     assert [name for name, _ in found] == names
     assert [name for name, content in found if isinstance(content, StorageError)] == bad
     assert all(content == CONTENT for name, content in found if name not in bad)

@@ -6,17 +6,18 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
-from storage import NotFoundError, StorageError, open_storage, retries, web
+from storage import NotFoundError, StorageError, open_storage, retry, web
 from storage.base import read_many
 
 CONTENT = bytes(range(256)) * 64
 
 
 class Handler(BaseHTTPRequestHandler):
-    """``/files/…`` as the name says: missing, busy once, always failing, cut in the middle."""
+    """``/files/…`` as the name says: missing, busy once or for an hour, always failing, cut in the middle."""
 
     seen: Counter[str]
 
@@ -32,6 +33,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(403, b"no")
         elif name == "failing.bin" or (name == "busy.bin" and self.seen[self.path] == 1):
             self.answer(503, b"later")
+        elif name == "hour.bin" and self.seen[self.path] == 1:
+            self.answer(503, b"later", retry_after="3600")
         elif name == "cut.bin":
             self.answer(200, CONTENT, sent=len(CONTENT) // 2)
         elif name == "moved.bin":
@@ -39,10 +42,12 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer(200, CONTENT)
 
-    def answer(self, status: int, body: bytes, sent: int | None = None, location: str | None = None) -> None:
+    def answer(
+        self, status: int, body: bytes, sent: int | None = None, location: str | None = None, retry_after: str = "0"
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Retry-After", "0")
+        self.send_header("Retry-After", retry_after)
         if location:
             self.send_header("Location", location)
         self.end_headers()
@@ -51,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "FIRST_WAIT_S", 0)
+    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0)
     monkeypatch.setattr(web, "_RETRY", web._RETRY.new(backoff_factor=0))
 
 
@@ -106,6 +111,13 @@ def test_a_server_that_stays_busy_is_given_up_on(address: str, server: Threading
     assert seen(server, "failing.bin") == 5
 
 
+def test_a_server_that_asks_for_an_hour_is_asked_again_sooner(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(sleep=waits.append))
+    assert open_storage(address).read("hour.bin") == CONTENT
+    assert waits == [30]
+
+
 def test_a_refusal_is_told(address: str) -> None:
     with pytest.raises(StorageError, match="answered 403"):
         open_storage(address).read("forbidden.bin")
@@ -117,7 +129,7 @@ def test_a_transfer_that_is_cut_gives_an_error_and_no_part(address: str) -> None
 
 
 def test_one_bad_file_among_many(address: str) -> None:
-    found = dict(read_many(open_storage(address), [f"{n}.bin" for n in range(20)] + ["cut.bin"], workers=4))
+    found = dict(read_many(open_storage(address), [f"{n}.bin" for n in range(20)] + ["cut.bin"]))
     assert isinstance(found.pop("cut.bin"), StorageError)
     assert len(found) == 20
     assert all(content == CONTENT for content in found.values())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from settings import Settings, SettingsError, load_or_exit
+from settings import DEADLINE_MARGIN_S, SPARE_THREADS, Settings, SettingsError, load_or_exit
 from web.settings_page import markdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,7 +136,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(
     monkeypatch.setenv(name, bad)
     with pytest.raises(SettingsError) as caught:
         Settings.load()
-    assert caught.value.lines == [f"{name}={bad}: allowed is {allowed}."]
+    assert str(caught.value).splitlines() == [f"{name}={bad}: allowed is {allowed}."]
 
 
 def test_every_bad_value_gets_its_line_and_the_process_ends(
@@ -167,6 +167,35 @@ def test_each_worker_process_needs_room_for_an_analysis(monkeypatch: pytest.Monk
         Settings.load()
 
 
+def test_one_bad_entry_of_a_list_gets_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DERMSERVE_CORS_ORIGINS", "https://a.example, b.example,")
+    monkeypatch.setenv("DERMSERVE_API_KEYS", "short, shorter, long-enough-for-a-key")
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    assert str(caught.value).splitlines() == [
+        "DERMSERVE_CORS_ORIGINS=b.example: allowed is a comma-separated list of origins such as "
+        "https://app.example.org.",
+        "DERMSERVE_API_KEYS=(not shown): allowed is a comma-separated list of keys of at least 16 characters.",
+    ]
+
+
+def test_a_variable_that_is_not_a_setting_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DERMSERVE_NO_SUCH_SETTING", "1")
+    Settings.load()
+
+
+def test_a_setting_that_does_not_exist_is_refused_in_code() -> None:
+    with pytest.raises(ValueError, match="no_such_setting"):
+        Settings(no_such_setting=1)
+
+
+def test_descriptions_state_the_margins_that_the_code_uses() -> None:
+    described = {name: str(field.description) for name, field in Settings.model_fields.items()}
+    assert all(described.values())
+    assert f"GUNICORN_TIMEOUT − {DEADLINE_MARGIN_S}." in described["analysis_timeout_s"]
+    assert f"{SPARE_THREADS} of them stay free" in described["gunicorn_threads"]
+
+
 def test_keys_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DERMSERVE_API_KEYS", "a-key-of-16-chars, another-key-of-some-length")
     settings = Settings.load()
@@ -187,7 +216,7 @@ def test_the_address_of_a_redis_is_never_shown(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("DERMSERVE_RATE_LIMIT_STORAGE", "http://:pass-word@redis.example")
     with pytest.raises(SettingsError) as caught:
         Settings.load()
-    assert caught.value.lines == [
+    assert str(caught.value).splitlines() == [
         "DERMSERVE_RATE_LIMIT_STORAGE=(not shown): allowed is a redis://, rediss:// or redis+unix:// address."
     ]
 

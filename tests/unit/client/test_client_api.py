@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from client import Client, ClientError, RefusedError, UnavailableError, UnreachableError
-from client.retrying import Patience, retry_after_s
 from tests.tools import free_port
 from tests.unit.client.scripted_service import ANSWER, Script, refusal
 
@@ -31,12 +32,16 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What the retry policy, and nothing else, takes for the time."""
+    made = Clock()
+    monkeypatch.setattr("tenacity.time", SimpleNamespace(monotonic=made))
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=made.wait))
+    return made
 
 
-def patient(service: Script, clock: Clock, seconds: float = 60, **more: str) -> Client:
-    return Client(service.url + "/", patience_s=seconds, wait=clock.wait, clock=clock, **more)
+def patient(service: Script, seconds: float = 60) -> Client:
+    return Client(service.url + "/", patience_s=seconds)
 
 
 def test_photos_and_fields_arrive_and_the_files_name_does_not(service: Script, tmp_path: Path) -> None:
@@ -64,7 +69,7 @@ def test_a_key_is_sent_when_there_is_one(service: Script) -> None:
 
 def test_it_waits_as_long_as_a_full_service_asks_for(service: Script, clock: Clock) -> None:
     service.answers = [BUSY, BUSY, (200, {}, ANSWER)]
-    assert patient(service, clock).analyze(b"x") == ANSWER
+    assert patient(service).analyze(b"x") == ANSWER
     assert clock.waits == [7, 7]
     assert service.asked[2][1].count(b"view-1") == 1  # the photo is sent anew each time
 
@@ -72,7 +77,7 @@ def test_it_waits_as_long_as_a_full_service_asks_for(service: Script, clock: Clo
 def test_it_gives_up_when_the_wait_would_be_longer_than_its_patience(service: Script, clock: Clock) -> None:
     service.answers = [BUSY]
     with pytest.raises(UnavailableError) as caught:
-        patient(service, clock, seconds=20).analyze(b"x")
+        patient(service, seconds=20).analyze(b"x")
     assert clock.waits == [7, 7]
     assert (caught.value.status, caught.value.code) == (503, "busy")
     assert caught.value.message == "The service is full. It asks to wait 7 s, longer than this client was told to."
@@ -93,7 +98,7 @@ def test_what_waiting_does_not_mend_is_told_at_once(
 ) -> None:
     service.answers = [answer]
     with pytest.raises(kind) as caught:
-        patient(service, clock).analyze(b"x")
+        patient(service).analyze(b"x")
     assert clock.waits == []
     assert len(service.asked) == 1
     assert caught.value.message == answer[2]["error"]["message"]  # type: ignore[index]
@@ -102,7 +107,7 @@ def test_what_waiting_does_not_mend_is_told_at_once(
 
 def test_a_proxy_without_a_service_behind_it_is_asked_again(service: Script, clock: Clock) -> None:
     service.answers = [(502, {}, b"<html>Bad Gateway</html>"), (502, {}, b""), (200, {}, ANSWER)]
-    assert patient(service, clock).analyze(b"x") == ANSWER
+    assert patient(service).analyze(b"x") == ANSWER
     assert clock.waits == [0.5, 1.0]
 
 
@@ -114,7 +119,7 @@ def test_a_refused_key_says_where_to_put_one(service: Script) -> None:
 
 def test_nobody_at_the_address(clock: Clock) -> None:
     with pytest.raises(UnreachableError, match="Nothing answers at"):
-        Client(f"http://127.0.0.1:{free_port()}", patience_s=4, wait=clock.wait, clock=clock).analyze(b"x")
+        Client(f"http://127.0.0.1:{free_port()}", patience_s=4).analyze(b"x")
     assert clock.waits == [0.5, 1.0, 2.0]
 
 
@@ -132,21 +137,34 @@ def test_another_service_at_the_address(service: Script, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("3", 3),
-        ("Thu, 01 Jan 2026 00:00:09 GMT", 9),
-        ("Wed, 31 Dec 2025 00:00:00 GMT", 0),
-        ("soon", None),
-        (None, None),
-    ],
+    ("value", "waits"),
+    [("3", [3]), (" 3 ", [3]), ("0", [0]), ("Wed, 31 Dec 2025 00:00:00 GMT", [0]), ("soon", None), ("", None)],
 )
-def test_every_form_of_retry_after(value: str | None, seconds: float | None) -> None:
-    assert retry_after_s(value, datetime(2026, 1, 1, tzinfo=UTC)) == seconds
+def test_every_form_of_retry_after(service: Script, clock: Clock, value: str, waits: list[float] | None) -> None:
+    service.answers = [refusal(503, "busy", "The service is full.", Retry_After=value), (200, {}, ANSWER)]
+    if waits is None:
+        with pytest.raises(UnavailableError, match="full"):
+            patient(service).analyze(b"x")
+    else:
+        assert patient(service).analyze(b"x") == ANSWER
+    assert clock.waits == (waits or [])
+
+
+def test_a_retry_after_that_is_a_date_is_waited_for(service: Script, clock: Clock) -> None:
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    service.answers = [refusal(429, "rate_limited", "Too many.", Retry_After=until), (200, {}, ANSWER)]
+    assert patient(service).analyze(b"x") == ANSWER
+    assert 20 < clock.waits[0] <= 30
+
+
+def test_a_service_that_always_asks_for_no_wait_is_given_up_on(service: Script, clock: Clock) -> None:
+    service.answers = [refusal(503, "busy", "The service is full.", Retry_After="0")]
+    with pytest.raises(UnavailableError, match="full"):
+        patient(service, seconds=0).analyze(b"x")
+    assert len(service.asked) == 1
 
 
 def test_pauses_between_tries_grow_to_ten_seconds(clock: Clock) -> None:
-    patience = Patience(1000, wait=clock.wait, clock=clock)
-    for _ in range(7):
-        assert patience.wait_for_connection()
+    with pytest.raises(UnreachableError):
+        Client(f"http://127.0.0.1:{free_port()}", patience_s=40).analyze(b"x")
     assert clock.waits == [0.5, 1, 2, 4, 8, 10, 10]

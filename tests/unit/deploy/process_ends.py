@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import psutil
 
-_PATIENCE_S = 10
+_TIMEOUT_S = 10
 _EVERY_S = 0.05
 
 
@@ -15,7 +15,7 @@ def still_alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     """Those that have not ended some seconds later; a kill takes a moment to arrive."""
     left = list(processes)
     pause = threading.Event()
-    for _ in range(round(_PATIENCE_S / _EVERY_S)):
+    for _ in range(round(_TIMEOUT_S / _EVERY_S)):
         left = [process for process in left if _alive(process)]
         if not left:
             break

@@ -66,10 +66,8 @@ def test_the_dataset_says_that_it_is_synthetic(made: DatasetSummary) -> None:
 
 
 def test_the_summary_counts_what_was_written(made: DatasetSummary) -> None:
-    files = contents(made.folder)
     assert made.cases == CASES
     assert made.images == sum(len(spec.views) for spec in plan_cases(CASES, SEED))
-    assert made.bytes_written == sum(map(len, files.values()))
 
 
 def test_progress_counts_every_case(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path, monk
 def test_many_are_read_and_one_failure_stops_no_other() -> None:
     objects: dict[str, bytes | Exception] = {f"n{number}": bytes([number]) for number in range(50)}
     objects["n7"] = StorageError("n7 cannot be read")
-    found = dict(read_many(Memory(**objects), [*objects, "missing"], workers=4))
+    found = dict(read_many(Memory(**objects), [*objects, "missing"]))
     assert len(found) == 51
     assert isinstance(found.pop("missing"), NotFoundError)
     assert str(found.pop("n7")) == "n7 cannot be read"

@@ -18,7 +18,7 @@ from web.errors import (
     SlowUploadError,
     UnsupportedBodyError,
 )
-from web.uploads import PATIENCE_S, Uploads
+from web.uploads import PIECE_TIMEOUT_S, Uploads
 
 
 class Stalled(io.BytesIO):
@@ -187,7 +187,7 @@ class Trickling(io.BytesIO):
 
 
 def test_a_sender_that_had_to_make_way_is_told_so() -> None:
-    now = iter([0.0, PATIENCE_S + 1])
+    now = iter([0.0, PIECE_TIMEOUT_S + 1])
     uploads = Uploads(lambda: next(now))
     stream = Trickling(uploads, "make_way")
     slow = RequestBody(

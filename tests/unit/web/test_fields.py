@@ -15,7 +15,6 @@ from web.fields import (
     read_patient,
     read_profile,
     read_scale,
-    read_words,
 )
 
 
@@ -63,7 +62,6 @@ def test_a_word_for_nothing_is_no_value(name: str, nothing: str | None) -> None:
 
 @pytest.mark.parametrize("nothing", ["undefined", "null", "", None])
 def test_a_word_for_nothing_hides_no_value(nothing: str | None) -> None:
-    assert read_words({"conditions": nothing}, "conditions") == ()
     assert read_patient(flatten({"age": nothing, "demographics": {"age": 30, "sex": nothing}})) == Patient(age=30)
     assert flatten({"demographics": nothing}) == {}
     assert read_patient({"sex": nothing, "gender": "f"}) == Patient(sex="female")
@@ -142,17 +140,6 @@ def test_every_kind_that_the_analysis_knows_can_be_stated(kind: str) -> None:
 def test_an_unknown_modality_is_refused(stated: object) -> None:
     with pytest.raises(BadFieldError):
         read_modality({"modality": stated})
-
-
-@pytest.mark.parametrize("value", ["a, b,,", '["a", "b"]', ["a", " b "]])
-def test_lists_come_in_three_forms(value: object) -> None:
-    assert read_words({"conditions": value}, "conditions") == ("a", "b")
-
-
-@pytest.mark.parametrize("value", ['["a"', {"a": 1}, [1.5], ["x"] * 51])
-def test_what_is_no_list_of_words_is_refused(value: object) -> None:
-    with pytest.raises(BadFieldError):
-        read_words({"conditions": value}, "conditions")
 
 
 def test_demographics_may_be_an_object_or_its_text_and_what_stands_beside_them_wins() -> None:

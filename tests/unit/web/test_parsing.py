@@ -23,7 +23,7 @@ from web.errors import (
     TooManyImagesError,
     UnsupportedBodyError,
 )
-from web.parsing import AnalyzeRequest, Options, parse
+from web.parsing import AnalyzeRequest, parse
 
 JPEG = b"\xff\xd8\xff\xe0 a photo"
 PNG = b"\x89PNG\r\n another"
@@ -65,8 +65,6 @@ def test_multipart_with_three_views_and_every_field() -> None:
             "ethnicity": "anything",
             "k": "3",
             "modality": "dermoscopic",
-            "conditions": "Eczema, Psoriasis",
-            "skin_types": "[1, 2]",
             "demographics": '{"age": 12}',
             "something_else": "x",
         }
@@ -76,7 +74,6 @@ def test_multipart_with_three_views_and_every_field() -> None:
         patient=Patient(40, "female", "trunk"),
         k=3,
         modality="dermatoscopic",
-        options=Options(("Eczema", "Psoriasis"), ("1", "2")),
     )
 
 

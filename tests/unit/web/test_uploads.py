@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from web.uploads import PATIENCE_S, Uploads
+from web.uploads import PIECE_TIMEOUT_S, Uploads
 
 
 class Clock:
@@ -75,7 +75,7 @@ def test_the_slowest_makes_way_one_at_a_time(uploads, clock, pairs) -> None:
         with uploads.watch(second, 1000, yields=True):
             uploads.make_way()
             assert not has_ended(first), "it has not been slow yet"
-            clock.now = PATIENCE_S + 2
+            clock.now = PIECE_TIMEOUT_S + 2
             uploads.make_way()
             assert (has_ended(first), has_ended(second)) == (True, False)
             uploads.make_way()
