@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from ml.skin.colour import linear_to_srgb, srgb_to_linear, working_copy
-from ml.skin.hues import LEAST_SPREAD, chroma_spread
+from ml.skin.hues import chroma_spread, has_colours
 from ml.values import RGB
 from research.photo_kind.pictures import skin_photos
 from research.shares import tell_share
@@ -52,26 +52,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tinted", type=int, default=60, help="photos to tint")
     options = parser.parse_args(arguments)
     photos = list(skin_photos(options.data))
-    spreads: dict[str, list[float]] = {}
+    copies: dict[str, list[RGB]] = {}
     for picture in photos:
         copy = working_copy(picture.load())
-        spreads.setdefault(picture.source, []).append(_spread(copy))
-        spreads.setdefault(f"{picture.source}, dim", []).append(_spread(_dimmed(copy)))
-    for name, found in spreads.items():
-        tell_share(f"{name}: taken for tinted", np.array(found) < LEAST_SPREAD)
-        print(f"  lowest: {', '.join(f'{value:.2f}' for value in sorted(found)[:3])}")
-    copies: dict[str, list[bool]] = {}
+        copies.setdefault(picture.source, []).append(copy)
+        copies.setdefault(f"{picture.source}, dim", []).append(_dimmed(copy))
+    for name, of in copies.items():
+        tell_share(f"{name}: taken for tinted", np.array([not has_colours(copy) for copy in of]))
+        spreads = sorted(found for found in map(chroma_spread, of) if found is not None)
+        print(f"  lowest spreads: {', '.join(f'{value:.2f}' for value in spreads[:3])}")
+    hits: dict[str, list[bool]] = {}
     for picture in random.Random(_SEED).sample(photos, min(options.tinted, len(photos))):  # noqa: S311 - a sample
         for name, copy in tinted(picture.load()):
-            copies.setdefault(name, []).append(_spread(working_copy(copy)) < LEAST_SPREAD)
-    for name, hits in copies.items():
-        tell_share(f"{name}: found", np.array(hits))
+            hits.setdefault(name, []).append(not has_colours(working_copy(copy)))
+    for name, found in hits.items():
+        tell_share(f"{name}: found", np.array(found))
     return 0
-
-
-def _spread(copy: RGB) -> float:
-    found = chroma_spread(copy)
-    return np.inf if found is None else found
 
 
 def _dimmed(copy: RGB) -> RGB:

@@ -45,8 +45,8 @@ def test_a_phone_needs_no_sideways_scrolling(visit: Begin, portrait: bytes, scre
 
 def test_the_keyboard_alone_is_enough(visit: Begin, portrait: bytes) -> None:
     page = visit().open().page
-    tab_to(page, "#file")
     with page.expect_file_chooser() as chooser:
+        tab_to(page, "#file")
         page.keyboard.press("Space")
     chooser.value.set_files([photo_file(portrait)])
     expect(page.locator("#previews img")).to_have_count(1)

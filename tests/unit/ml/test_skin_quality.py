@@ -103,10 +103,15 @@ def as_jpeg(photo: RGB) -> RGB:
 @pytest.mark.parametrize("stored", [lambda photo: photo, as_jpeg], ids=["raw", "JPEG"])
 @pytest.mark.parametrize("white", [(255, 255, 255), (255, 250, 240), (255, 227, 177), (140, 255, 140)])
 def test_black_and_white_and_one_hue_are_told(white: tuple[int, int, int], stored: Callable[[RGB], RGB]) -> None:
-    quality = judge(stored(tinted(GOOD, *white)))
+    quality = judge(stored(tinted(data.astronaut(), *white)))
     assert quality.usable
     assert not quality.colours
     assert codes(quality) == {"no_colour"}
+
+
+def test_an_even_patch_of_one_hue_may_be_skin() -> None:
+    assert judge(skin_patch(MONK[4])).colours
+    assert not judge(tinted(skin_patch(MONK[4]), 255, 255, 255)).colours
 
 
 @pytest.mark.parametrize("photo", [GOOD, as_jpeg(GOOD), lit(GOOD, 0.25, 0.5, 1.6), data.astronaut(), data.coffee()])
