@@ -27,8 +27,8 @@ _LEAST_BLOCKS = 100
 _TOO_FEW = 40
 _DARK, _BRIGHT = 8, 250  # luma outside has no room for chroma
 _ROUNDS = 4
-_LEAST_RANGE = 12  # codes: standard deviation of luma from which one hue is a tint …
-_GREY = 4.0  # … and codes of chroma below which nearly all of a photo has no hue
+_LEAST_RANGE = 0.07  # standard deviation of luma, over its mean, from which one hue is a tint …
+_GREY = 4.0  # … and codes of chroma, at a luma of 128, below which nearly all of a photo has no hue
 _MIDDLE = 128
 _NO_CHROMA = 127.5  # OpenCV puts grey at half of the range
 _CODING_NOISE = 10  # codes of luma below which rounding makes up most of chroma
@@ -40,8 +40,9 @@ def has_colours(copy: RGB) -> bool:
     if blocks is None:
         return True
     luma, chroma = blocks
-    is_grey = np.percentile(np.hypot(*chroma.T), 99) < _GREY
-    return bool(not is_grey and (luma.std() < _LEAST_RANGE or _spread(luma, chroma) >= LEAST_SPREAD))
+    is_grey = np.percentile(np.hypot(*chroma.T) * _scale(luma), 99) < _GREY
+    is_even = luma.std() < _LEAST_RANGE * luma.mean()
+    return bool(not is_grey and (is_even or _spread(luma, chroma) >= LEAST_SPREAD))
 
 
 def chroma_spread(copy: RGB) -> float | None:
@@ -65,8 +66,12 @@ def _blocks(copy: RGB) -> tuple[Floats, Floats] | None:
 
 
 def _spread(luma: Floats, chroma: Floats) -> float:
-    scale = (_MIDDLE + _CODING_NOISE) / (luma + _CODING_NOISE)
-    return float(np.percentile(_residuals(luma / 127.5 - 1, chroma) * scale, 90))
+    return float(np.percentile(_residuals(luma / 127.5 - 1, chroma) * _scale(luma), 90))
+
+
+def _scale(luma: Floats) -> Floats:
+    """What makes of codes of chroma those at a luma of 128."""
+    return np.asarray((_MIDDLE + _CODING_NOISE) / (luma + _CODING_NOISE))
 
 
 def _residuals(lightness: Floats, chroma: Floats) -> Floats:
