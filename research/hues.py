@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ml.skin.colour import linear_to_srgb, srgb_to_linear, working_copy
+from ml.imaging.encodings import linear_to_srgb
+from ml.skin.colour import srgb_to_linear, working_copy
 from ml.skin.hues import chroma_spread, has_colours
 from ml.values import RGB
 from research.photo_kind.pictures import skin_photos

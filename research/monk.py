@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from ml.skin.colour import lightness_and_b, linear_to_srgb, srgb_to_linear
+from ml.imaging.encodings import linear_to_srgb
+from ml.skin.colour import lightness_and_b, srgb_to_linear
 from ml.skin.regions import Region
 from ml.skin.segmentation import skin_mask
 from ml.skin.tone import MIN_COVERAGE, monk_features, typology_angle

@@ -27,11 +27,12 @@ import numpy as np
 
 from ml.faces import FaceDetector
 from ml.imaging.decode import decode
+from ml.imaging.encodings import linear_to_srgb
 from ml.models.loading import LANDMARK_FILE
 from ml.models.registry import MEDIAPIPE_FACE
 from ml.models.store import ModelStore
 from ml.skin.catalogue import CATALOGUE
-from ml.skin.colour import linear_to_srgb, srgb_to_linear, working_copy
+from ml.skin.colour import srgb_to_linear, working_copy
 from ml.skin.face import face_zones
 from ml.skin.measure import measure_skin
 from ml.skin.segmentation import skin_masks

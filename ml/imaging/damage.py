@@ -34,7 +34,8 @@ class Decoded:
 
 def was_sent_as_text(data: bytes) -> bool:
     """Whether every line feed follows a carriage return, as a transfer in text mode leaves it."""
-    return data.count(b"\n") >= _LINE_ENDS and data.count(b"\n") == data.count(b"\r\n")
+    line_feeds = data.count(b"\n")
+    return line_feeds >= _LINE_ENDS and line_feeds == data.count(b"\r\n")
 
 
 def slight(lost: float) -> tuple[Problem, ...]:

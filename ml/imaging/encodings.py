@@ -174,16 +174,17 @@ class Encoding:
         return np.asarray(light * gain[..., None], np.float32)
 
 
+def linear_to_srgb(linear: NDArray[np.floating]) -> RGB:
+    """Linear light, any shape, to the nearest sRGB codes (IEC 61966-2-1); values outside 0–1 are clipped."""
+    clipped = np.clip(linear, 0, 1)
+    encoded = np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055)
+    return np.asarray(np.rint(encoded * 255), np.uint8)
+
+
 def _encoded(linear: cv2.typing.MatLike) -> RGB:
-    """The nearest sRGB codes of linear light."""
+    """What ``linear_to_srgb`` gives, looked up."""
     roots = np.sqrt(np.clip(linear, 0, 1))
     return np.asarray(_SRGB_OF_ROOT[np.rint(roots * _STEPS).astype(np.int16)], np.uint8)
 
 
-def _srgb_of_root() -> RGB:
-    linear = (np.arange(_STEPS + 1) / _STEPS) ** 2
-    codes = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(codes * 255), np.uint8)
-
-
-_SRGB_OF_ROOT = _srgb_of_root()
+_SRGB_OF_ROOT = linear_to_srgb((np.arange(_STEPS + 1) / _STEPS) ** 2)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.area import average
+from ml.imaging.encodings import srgb
 from ml.values import RGB
 
 Floats = NDArray[np.float32]
@@ -14,7 +15,7 @@ Floats = NDArray[np.float32]
 WORKING_SIDE = 512  #: long side, in pixels, of the copy on which every measurement is taken
 
 _CODES = np.arange(256) / 255
-_LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4).astype(np.float32)
+_LINEAR = srgb(_CODES).astype(np.float32)
 _FLOOR = np.float32(_LINEAR[1] / 2)  # half a code above black: where a logarithm must not see zero
 _DENSITY = -np.log(np.maximum(_LINEAR, _FLOOR))
 _RISING, _STEPS = _DENSITY[:0:-1].astype(np.float64), -np.diff(_DENSITY)[::-1].astype(np.float64)  # of all codes but 0
@@ -75,13 +76,6 @@ def extremes(rgb: RGB) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def srgb_to_linear(rgb: RGB) -> Floats:
     """sRGB codes, any shape, to linear light 0–1."""
     return _look_up(rgb, _LINEAR)
-
-
-def linear_to_srgb(linear: Floats) -> RGB:
-    """Linear light to the nearest sRGB codes; values outside 0–1 are clipped."""
-    clipped = np.clip(linear, 0, 1)
-    encoded = np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(encoded * 255), np.uint8)
 
 
 def optical_density(rgb: RGB) -> Floats:

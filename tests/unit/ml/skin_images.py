@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import linear_to_srgb, srgb_to_linear
+from ml.imaging.encodings import linear_to_srgb
+from ml.skin.colour import srgb_to_linear
 from ml.values import RGB, Mask
 
 MONK = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")

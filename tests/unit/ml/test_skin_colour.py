@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
+from ml.imaging.encodings import linear_to_srgb
 from ml.skin.colour import (
     illuminant,
     lightness_and_b,
-    linear_to_srgb,
     optical_density,
     rgb_to_lab,
     srgb_to_linear,

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ml.imaging.encodings import linear_to_srgb
 from ml.skin.chromophores import LOG_BLOOD, LOG_MELANIN, density_table
-from ml.skin.colour import linear_to_srgb, srgb_to_linear
+from ml.skin.colour import srgb_to_linear
 from ml.skin.contrast import lesion_contrast
 from ml.skin.lesion import Segmentation
 from ml.skin.pigment import pigment_maps, skin_pigment

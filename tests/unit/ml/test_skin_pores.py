@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ml.skin.colour import linear_to_srgb, srgb_to_linear
+from ml.imaging.encodings import linear_to_srgb
+from ml.skin.colour import srgb_to_linear
 from ml.skin.pores import LEAST_SIDE, measure_pores
 from ml.values import RGB, Zone
 from tests.unit.ml.skin_images import MONK, skin_patch

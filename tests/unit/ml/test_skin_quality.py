@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from ml.skin.colour import linear_to_srgb, srgb_to_linear
+from ml.imaging.encodings import linear_to_srgb
+from ml.skin.colour import srgb_to_linear
 from ml.skin.quality import assess
 from ml.skin.segmentation import skin_mask
 from ml.values import RGB, Quality

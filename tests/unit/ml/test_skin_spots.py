@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ml.skin.colour import linear_to_srgb, srgb_to_linear
+from ml.imaging.encodings import linear_to_srgb
+from ml.skin.colour import srgb_to_linear
 from ml.skin.regions import Region
 from ml.skin.spots import measure_spots
 from ml.values import RGB, Mask, Measurement

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ml.skin.colour import linear_to_srgb, rgb_to_lab, srgb_to_linear
+from ml.imaging.encodings import linear_to_srgb
+from ml.skin.colour import rgb_to_lab, srgb_to_linear
 from ml.skin.measure import measure_skin
 from ml.skin.surface import LEAST_SIDE, skin_surface
 from ml.skin.texture import close_up_texture, measure_texture

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
+from ml.imaging.encodings import linear_to_srgb
 from ml.skin import tone
 from ml.skin.catalogue import CATALOGUE
-from ml.skin.colour import linear_to_srgb, srgb_to_linear
+from ml.skin.colour import srgb_to_linear
 from ml.skin.measure import measure_skin
 from ml.skin.uncertainty import ANGLE_LIMITS, LIMITS, ZONE_LIMITS, angle_limit, either_way, with_repeatability
 from ml.values import RGB, Measurement, Zone
