@@ -136,7 +136,7 @@ class Stages:
         part("evenness", lambda: evenness(lab[..., 0], skin))
 
     def _zones(self, rgb: RGB, small: RGB, watch: Stopwatch) -> tuple[Zone, ...]:
-        from ml.face_search import find_face, find_face_again
+        from ml.models.face_search import find_face, find_face_again
         from ml.skin.face import face_zones
 
         detector = self._models.faces

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.decision import ALL, TONE_GROUPS
+from ml.analysis.decision import ALL, TONE_GROUPS
 from ml.models.loading import load_encoder
 from research.shares import wilson
 from scin.evaluation.artifact import read_index

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean, median
 
-from ml.analyzer import Analyzer, CaseRequest
+from ml.analysis.pipeline import Analyzer, CaseRequest
 from ml.deadline import Deadline
 from ml.imaging.decode import decode
 from ml.models.compiled import AUTO

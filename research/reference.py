@@ -15,9 +15,9 @@ import requests
 import tensorflow as tf
 
 from ml.imaging.decode import decode
+from ml.models.patient import metadata_vector
 from ml.models.registry import SKLESION
 from ml.models.store import ModelStore
-from ml.patient import metadata_vector
 from ml.values import Patient
 
 

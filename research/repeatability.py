@@ -25,9 +25,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ml.faces import FaceDetector
 from ml.imaging.decode import decode
 from ml.imaging.encodings import linear_to_srgb
+from ml.models.faces import FaceDetector
 from ml.models.loading import LANDMARK_FILE
 from ml.models.registry import MEDIAPIPE_FACE
 from ml.models.store import ModelStore

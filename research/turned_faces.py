@@ -28,8 +28,8 @@ from settings import Settings, load_or_exit
 from web.index_source import index_folder
 
 if TYPE_CHECKING:
-    from ml.analyzer import Analyzer
-    from ml.faces import FaceDetector
+    from ml.analysis.pipeline import Analyzer
+    from ml.models.faces import FaceDetector
     from ml.values import RGB, Analysis, Photo
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -38,7 +38,7 @@ _T = TypeVar("_T")
 
 
 def load(settings: Settings) -> tuple[Analyzer, FaceDetector]:
-    from ml.analyzer import Analyzer
+    from ml.analysis.pipeline import Analyzer
     from ml.models.loading import load_models
     from scin.index import load_index
 
@@ -79,7 +79,7 @@ def in_grey(rgb: RGB) -> RGB:
 
 
 def analyze(analyzer: Analyzer, photo: Photo) -> Analysis:
-    from ml.analyzer import CaseRequest
+    from ml.analysis.pipeline import CaseRequest
     from ml.deadline import Deadline
 
     return analyzer.analyze(CaseRequest((photo,)), Deadline(300))
@@ -90,7 +90,7 @@ def is_turned(found: Analysis) -> bool:
 
 
 def report_portraits(analyzer: Analyzer, detector: FaceDetector, portraits: list[RGB]) -> None:
-    from ml.face_search import turned
+    from ml.models.face_search import turned
 
     print("| portraits | turned by | called a face, with zones | turned_photo | not_skin |\n|---|---|---|---|---|")
     for shade, change in (("colour", np.ascontiguousarray), ("black and white", in_grey)):
@@ -107,7 +107,7 @@ def report_portraits(analyzer: Analyzer, detector: FaceDetector, portraits: list
 
 def _disagreements(detector: FaceDetector, rgb: RGB) -> Iterator[float]:
     """Of the faces that the detector finds in ``rgb`` as it is."""
-    from ml.face_search import PlacedFace
+    from ml.models.face_search import PlacedFace
 
     for face in detector.detect(rgb):
         if (landmarks := detector.landmarks(rgb, face)) is not None:
@@ -137,7 +137,7 @@ def report_collection(analyzer: Analyzer, detector: FaceDetector, folder: Path, 
 
 def _looks_ms(detector: FaceDetector, rgb: RGB) -> tuple[float, float] | None:
     """Milliseconds of the second look at ``rgb``, and of the thorough one; None where none is taken."""
-    from ml.face_search import find_face, find_face_again
+    from ml.models.face_search import find_face, find_face_again
     from ml.skin.colour import working_copy
 
     small = working_copy(rgb)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml import decision
+from ml.analysis import decision
 from web.cosmetic import COSMETIC
 
 _CODES = {value for name, value in vars(decision).items() if name.isupper() and isinstance(value, str)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from ml.analysis.routing import read_kinds
 from ml.errors import ArtifactError
-from ml.modality import read_kinds
 from ml.models.loading import check_models
 from ml.models.registry import MEDIAPIPE_FACE, find
 from ml.models.store import ModelStore

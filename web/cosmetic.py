@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ml import values
-from ml.explain import OF_LESIONS
+from ml.analysis.explain import OF_LESIONS
 from ml.skin.catalogue import CATALOGUE
 
 COSMETIC = "cosmetic_mode"

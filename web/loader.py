@@ -14,7 +14,7 @@ from web.index_source import index_folder
 from web.process import Process
 
 if TYPE_CHECKING:
-    from ml.analyzer import CaseRequest
+    from ml.analysis.pipeline import CaseRequest
     from ml.models.loading import Models
 
 
@@ -97,7 +97,7 @@ class ProductionLoader:
 
     def load_pipeline(self) -> Pipeline:
         """Raises ArtifactError if the index is missing, altered or made by another encoder."""
-        from ml.analyzer import Analyzer
+        from ml.analysis.pipeline import Analyzer
         from ml.capability import run
         from ml.native_check import NativeCheck
         from scin.index import load_index

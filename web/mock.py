@@ -16,7 +16,7 @@ from web.loader import Part, Pipeline
 from web.schemas import CapabilityPart
 
 if TYPE_CHECKING:
-    from ml.analyzer import CaseRequest
+    from ml.analysis.pipeline import CaseRequest
 
 _CASE_IDS = ("mock-1", "mock-2", "mock-3")
 _THUMBNAIL_SIDE = 160

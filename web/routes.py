@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from flask import Blueprint, Response, current_app, g, request
 from pydantic import BaseModel
 
-from ml.analyzer import CaseRequest
+from ml.analysis.pipeline import CaseRequest
 from ml.deadline import Deadline
 from ml.errors import DeadlineExceededError
 from ml.imaging.decode import decode

@@ -13,7 +13,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Self
 
-from ml.analyzer import CaseRequest
+from ml.analysis.pipeline import CaseRequest
 from ml.deadline import Deadline
 from ml.imaging.decode import decode
 from ml.models.encoder import Encoder

@@ -91,7 +91,7 @@ def _classifier() -> dict[str, float]:
 
 
 def _faces() -> dict[str, float]:
-    from ml.faces import FaceDetector
+    from ml.models.faces import FaceDetector
     from ml.models.golden import golden_image
     from ml.models.loading import LANDMARK_FILE
     from ml.models.registry import MEDIAPIPE_FACE

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.deadline import Deadline
+from ml.models.patient import metadata_vector
 from ml.models.preprocess import to_batch
 from ml.models.runtime import Runtime, run_each
 from ml.models.spec import LesionOutput, ModelSpec
-from ml.patient import metadata_vector
 from ml.values import RGB, Lesion, Patient, Prediction
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.models.patient import metadata_vector
 from ml.models.preprocess import to_batch
 from ml.models.runtime import Runtime
 from ml.models.spec import ModelSpec
-from ml.patient import metadata_vector
 from ml.values import RGB, Patient, Vectors
 
 Outputs = NDArray[np.float32]

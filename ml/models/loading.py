@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 import cv2
 import numpy as np
 
+from ml.analysis.routing import KindOfPhoto, read_kinds
 from ml.errors import ArtifactError, MLError
-from ml.modality import KindOfPhoto, read_kinds
 from ml.models import registry
 from ml.models.classifier import LesionClassifier
 from ml.models.compiled import AUTO, NATIVE, choose
@@ -25,7 +25,7 @@ from ml.skin.inversion import prepare
 from ml.values import ModelCard, Patient
 
 if TYPE_CHECKING:
-    from ml.faces import FaceDetector
+    from ml.models.faces import FaceDetector
 
 _LOG = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def load_classifier(models_dir: Path, name: str, *, threads: int, engine: str = 
 
 def load_faces(store: ModelStore) -> FaceDetector:
     """The face detector alone. Raises ArtifactError where its files are missing."""
-    from ml.faces import FaceDetector
+    from ml.models.faces import FaceDetector
 
     spec = registry.MEDIAPIPE_FACE
     store.verify(spec, sources=False)

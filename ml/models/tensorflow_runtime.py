@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.errors import ArtifactError, BackendError
+from ml.models.patient import metadata_vector
 from ml.models.runtime import Execution
 from ml.models.spec import ModelSpec
-from ml.patient import metadata_vector
 from ml.values import RGB, Patient
 
 # torch's builds for GPUs bring Triton, whose library crashes the process when it is loaded after TensorFlow's (seen

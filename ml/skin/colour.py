@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.area import average
+from ml.imaging.area import average
 from ml.imaging.encodings import srgb
 from ml.values import RGB
 

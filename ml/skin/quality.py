@@ -72,7 +72,7 @@ _ASPECTS = (
 )
 _NO_CONTRAST = Problem("no_contrast", "The photo is one even area: nothing can be measured.", "Take the photo again.")
 
-#: of a photo whose face was found only after the photo was turned (ml.face_search)
+#: of a photo whose face was found only after the photo was turned (ml.models.face_search)
 TURNED = Problem(
     "turned_photo",
     "The face lies on its side or upside down in this photo.",

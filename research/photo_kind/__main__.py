@@ -1,8 +1,8 @@
 """``python -m research.photo_kind DATA THINGS``: fit the heads that tell the kind of a photo, and report what they do.
 
 DATA holds collections of skin photos (see research.photo_kind.pictures), THINGS the pictures of other things that
-``python -m research.photo_kind.things THINGS`` gathers. Writes ml/photo_kind.json and prints Markdown tables: shares
-with their 95 % Wilson intervals, each picture judged by a fit that has not seen its patient, lesion or condition.
+``python -m research.photo_kind.things THINGS`` gathers. Writes ml/analysis/photo_kind.json and prints Markdown tables:
+shares with their 95 % Wilson intervals. Each picture is judged by a fit without its patient, lesion or condition.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.modality import SURE_FACE
+from ml.analysis.routing import SURE_FACE
 from ml.models.loading import load_encoder, load_faces
 from ml.models.registry import EFFICIENTNET_LITE0 as ENCODER
 from ml.models.store import ModelStore
@@ -137,7 +137,7 @@ def thresholds(study: Study, log_odds: dict[str, Floats]) -> dict[str, float]:
 
 
 def labels(study: Study, log_odds: dict[str, Floats], limits: dict[str, float]) -> NDArray[np.str_]:
-    """(n,) what each picture is called, in the order of ml.modality."""
+    """(n,) what each picture is called, in the order of ml.analysis.routing."""
     yes = {name: _probability(values) >= limits[name] for name, values in log_odds.items()}
     skin = np.where(yes["lesion"], "lesion_close_up", "close_up")
     return np.where(
@@ -225,7 +225,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("things", type=Path)
     parser.add_argument("--models", type=Path, default=Path("var/models"))
-    parser.add_argument("--out", type=Path, default=Path("ml/photo_kind.json"))
+    parser.add_argument("--out", type=Path, default=Path("ml/analysis/photo_kind.json"))
     parser.add_argument("--embeddings", type=Path, help="a file to keep the embeddings in, or to read them from")
     given = parser.parse_args()
     pictures = [*skin_photos(given.data), *generated_skin(), *things(given.things), *drawn_things()]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from ml.decision import ALL
+from ml.analysis.decision import ALL
 from scin.calibration import Quantile, Scaling, probabilities
 from scin.evaluation.bootstrap import TOO_FEW
 from scin.evaluation.cases import Floats, LabelledCases

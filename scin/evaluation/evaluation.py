@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ml.decision import ALL
+from ml.analysis.decision import ALL
 from scin.evaluation import held_out, scores
 from scin.evaluation.bootstrap import Bootstrap, Figure, mean_of
 from scin.evaluation.calibrating import Fitted, calibrate, calibration_error

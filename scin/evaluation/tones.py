@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.decision import TONE_GROUPS, tone_group
+from ml.analysis.decision import TONE_GROUPS, tone_group
 from scin.table import StoredCase
 
 FITZPATRICK_RATED, FITZPATRICK_SELF = "Fitzpatrick (dermatologists)", "Fitzpatrick (self-reported)"

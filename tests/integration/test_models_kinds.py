@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml.analysis.routing import KindOfPhoto, read_kinds
 from ml.imaging.decode import decode
-from ml.modality import KindOfPhoto, read_kinds
 from ml.models.encoder import Encoder
 from ml.values import NOT_SKIN, RGB
 from scin.synthetic import plan_cases, render_case

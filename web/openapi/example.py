@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.analyzer import CaseRequest
+from ml.analysis.pipeline import CaseRequest
 from ml.deadline import Deadline
 from ml.values import Patient, Photo
 from settings import Settings

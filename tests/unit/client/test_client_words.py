@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from client.words import KINDS, plain, reason
-from ml.modality import MODALITIES
+from ml.analysis.routing import MODALITIES
 from tests.decision_reasons import REASONS
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ml.analyzer import Analyzer, CaseRequest
+from ml.analysis.pipeline import Analyzer, CaseRequest
+from ml.analysis.routing import KindOfPhoto
 from ml.deadline import Deadline
-from ml.faces import Face
-from ml.heads import Head, HeadSet
-from ml.modality import KindOfPhoto
+from ml.models.faces import Face
+from ml.models.heads import Head, HeadSet
 from ml.models.loading import Models
 from ml.models.registry import SKLESION
 from ml.values import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.faces import FaceDetector
+from ml.models.faces import FaceDetector
 
 _VAR = Path(os.environ.get("DERMSERVE_VAR", Path(__file__).parents[3] / "var"))
 _MODELS = _VAR / "models" / "mediapipe-face" / "0.6.0"

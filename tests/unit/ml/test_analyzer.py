@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml.analyzer import CaseRequest
+from ml.analysis.pipeline import CaseRequest
 from ml.deadline import Deadline
 from ml.errors import BackendError, DeadlineExceededError
 from ml.values import ModelCard, Patient, Vectors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ml.analyzer import CaseRequest
+from ml.analysis.pipeline import CaseRequest
 from ml.errors import DeadlineExceededError
 from ml.values import Patient
 from tests.unit.ml.case import OTHER, SKIN, Parts, StopsAt, analyze

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.face_search import turned
+from ml.models.face_search import turned
 from tests.unit.ml.case import FLAT, OTHER, SKIN, Parts, analyze, face, round_mesh
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ml import capability
-from ml.modality import KindOfPhoto, read_kinds
+from ml.analysis.routing import KindOfPhoto, read_kinds
 from ml.models.classifier import LesionClassifier
 from ml.models.encoder import Encoder
 from ml.models.loading import Models

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ml.models.classifier import LesionClassifier, combine_views, soften, to_lesion
+from ml.models.patient import metadata_vector
 from ml.models.registry import EFFICIENTNET_LITE0, SKLESION
 from ml.models.spec import Calibration, LesionClass, LesionOutput, ModelSpec, PreprocessSpec
-from ml.patient import metadata_vector
 from ml.values import Patient, Prediction
 from tests.unit.ml.photo_files import noise
 from tests.unit.ml.tiny_models import RecordingRuntime

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ml.decision import MOST_IN_SET, Verdict, decide, names_conditions, tone_group
+from ml.analysis.decision import MOST_IN_SET, Verdict, decide, names_conditions, tone_group
 from ml.values import Accuracy, Assessment, IndexInfo, Modality, Quality, Tone
 
 INDEX = IndexInfo("made", "SCIN", False, 200, 300, 4, "2026-01-01", {})

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml.explain.explain import Explained, measured
-from ml.explain.occlusion import GRID, heat_map
-from ml.explain.pictures import heat_picture, map_picture, mask_picture
+from ml.analysis.explain import Explained, measured
+from ml.analysis.occlusion import GRID, heat_map
+from ml.analysis.pictures import heat_picture, map_picture, mask_picture
 from ml.skin.segmentation import skin_mask
 from ml.values import RGB, Patient, Zone
 from tests.unit.ml.skin_images import MONK, skin_patch

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from ml.face_search import FaceSearch, PlacedFace, find_face, find_face_again, turned
-from ml.faces import Face, FaceDetector
 from ml.imaging.decode import decode
+from ml.models.face_search import FaceSearch, PlacedFace, find_face, find_face_again, turned
+from ml.models.faces import Face, FaceDetector
 from ml.skin.colour import working_copy
 from ml.values import RGB
 from tests.unit.ml.case import face, round_mesh

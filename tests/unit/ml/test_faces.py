@@ -9,9 +9,9 @@ import pytest
 from skimage import data
 
 from ml.errors import ArtifactError
-from ml.face_mesh import LANDMARKS, MIRRORED
-from ml.faces import KEYPOINTS, Face, FaceDetector
 from ml.imaging.decode import decode
+from ml.models.face_mesh import LANDMARKS, MIRRORED
+from ml.models.faces import KEYPOINTS, Face, FaceDetector
 from ml.skin.face import RINGS, face_zones
 from ml.skin.measure import measure_skin
 from ml.values import RGB

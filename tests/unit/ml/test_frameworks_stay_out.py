@@ -11,7 +11,7 @@ from tests.frameworks import HEAVY
 
 MODULES = (
     "ml.models.loading",
-    "ml.analyzer",
+    "ml.analysis.pipeline",
     "ml.capability",
     "ml.models.store",
     "ml.__main__",

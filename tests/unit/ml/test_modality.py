@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml.analysis.routing import Evidence, KindOfPhoto, Routing, read_kinds
 from ml.errors import ArtifactError
-from ml.heads import Head, HeadSet, read_heads
-from ml.modality import Evidence, KindOfPhoto, Routing, read_kinds
+from ml.models.heads import Head, HeadSet, read_heads
 from ml.models.registry import EFFICIENTNET_LITE0
 
 _ZEROS = np.zeros(4)

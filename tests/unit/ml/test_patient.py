@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.patient import metadata_vector
-from ml.sites import CANONICAL_SITES
+from ml.models.patient import metadata_vector
+from ml.models.sites import CANONICAL_SITES
 from ml.values import Patient
 
 

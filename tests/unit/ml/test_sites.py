@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ml.sites import BODY_SITES, CANONICAL_SITES, canonical
+from ml.models.sites import BODY_SITES, CANONICAL_SITES, canonical
 
 
 @pytest.mark.parametrize(

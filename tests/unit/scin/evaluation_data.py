@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.decision import tone_group
+from ml.analysis.decision import tone_group
 from ml.values import Vectors
 from scin.embeddings import EMBEDDINGS, write_embeddings
 from scin.evaluation.cases import LabelledCases, assemble

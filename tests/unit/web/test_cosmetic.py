@@ -13,9 +13,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from ml import values
-from ml.analyzer import CaseRequest
+from ml.analysis.decision import NOT_CALIBRATED
+from ml.analysis.pipeline import CaseRequest
 from ml.deadline import Deadline
-from ml.decision import NOT_CALIBRATED
 from ml.models.classifier import to_lesion
 from ml.models.registry import SKLESION
 from ml.skin.catalogue import CATALOGUE

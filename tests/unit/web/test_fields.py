@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ml.modality import MODALITIES
+from ml.analysis.routing import MODALITIES
 from ml.values import Patient
 from web.errors import BadFieldError, ImpossibleValueError
 from web.fields import (

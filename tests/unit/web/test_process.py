@@ -119,7 +119,9 @@ def test_while_a_request_is_handled_an_errors_text_stays_out_of_the_log() -> Non
             return type(error), error, error.__traceback__
 
     record = logging.makeLogRecord({"name": "n", "levelname": "ERROR", "msg": "error", "exc_info": raised()})
-    of_photos = logging.makeLogRecord({"name": "ml.faces", "levelname": "ERROR", "msg": "b", "exc_info": raised()})
+    of_photos = logging.makeLogRecord(
+        {"name": "ml.models.faces", "levelname": "ERROR", "msg": "b", "exc_info": raised()}
+    )
     token = request_id.set("r1")
     try:
         in_request = json.loads(JsonFormatter().format(record))["exception"]

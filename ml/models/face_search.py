@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.modality import SURE_FACE
+from ml.analysis.routing import SURE_FACE
 from ml.values import RGB
 
 if TYPE_CHECKING:
-    from ml.faces import Face, FaceDetector
+    from ml.models.faces import Face, FaceDetector
 
 Floats = NDArray[np.float32]
 
-#: landmarks whose mean is the right eye, the left eye, the tip of the nose and the mouth, as in ml.faces.KEYPOINTS
+#: landmarks whose mean is the right eye, the left eye, the tip of the nose and the mouth: ml.models.faces.KEYPOINTS
 _SAME_POINTS = ((33, 133), (263, 362), (1,), (13, 14))
 _RIGHT, _LEFT, _TOP, _BOTTOM = 234, 454, 10, 152  # landmarks on the outline of a face
 # How far the two models' points may lie apart, in lengths of the face: at the first look in a face that is sure, and in

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.analysis.occlusion import Score, heat_map
+from ml.analysis.pictures import heat_picture, map_picture, mask_picture, region_picture
 from ml.deadline import Deadline
-from ml.explain.occlusion import Score, heat_map
-from ml.explain.pictures import heat_picture, map_picture, mask_picture, region_picture
-from ml.face_search import turned
+from ml.models.face_search import turned
 from ml.skin.face import zone_mask
 from ml.skin.lesion import segment_lesion
 from ml.skin.pigment import pigment_maps
@@ -22,6 +22,9 @@ from ml.values import RGB, Lesion, Mask, Overlay, Patient, Searcher, SimilarCase
 if TYPE_CHECKING:
     from ml.models.classifier import LesionClassifier
     from ml.models.encoder import Encoder
+
+#: overlays that show, or come of, a lesion
+OF_LESIONS = ("lesion", "lesion_class")
 
 _SKIN, _LESION = (0, 170, 120), (255, 196, 0)
 _MELANIN, _HAEMOGLOBIN = (96, 48, 0), (200, 0, 40)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from ml import modality as kinds
+from ml.analysis import routing as kinds
+from ml.analysis.decision import decide, names_conditions
+from ml.analysis.explain import Explained, Explainer
 from ml.deadline import Deadline
-from ml.decision import decide, names_conditions
-from ml.explain.explain import Explained, Explainer
-from ml.face_search import FaceSearch, find_face, find_face_again, turned
+from ml.models.face_search import FaceSearch, find_face, find_face_again, turned
 from ml.models.loading import Models
 from ml.skin.colour import Floats, illuminant, working_copy
 from ml.skin.face import face_zones
@@ -42,9 +42,9 @@ from ml.values import (
 class CaseRequest:
     """One case: one to three views of the same skin, and what is known of the person.
 
-    ``modality`` is what the client says the photos are (ml.modality.MODALITIES) or None; ``k`` is how many similar
-    cases to return; ``pixels_per_mm`` is the first photo's scale, where it is known;
-    ``explain`` asks for overlays, which cost many runs of each model.
+    ``modality`` is what the client says the photos are (ml.analysis.routing.MODALITIES) or None; ``k`` is how many
+    similar cases to return; ``pixels_per_mm`` is the first photo's scale, where it is known; ``explain`` asks for
+    overlays, which cost many runs of each model.
     """
 
     photos: tuple[Photo, ...]

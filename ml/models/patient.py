@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.sites import CANONICAL_SITES
+from ml.models.sites import CANONICAL_SITES
 from ml.values import Patient
 
 _SEXES = ("female", "male", "unknown")

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.face_mesh import LANDMARKS, MIRRORED
+from ml.models.face_mesh import LANDMARKS, MIRRORED
 from ml.models.litert_runtime import LiteRTModel
 from ml.values import RGB
 
