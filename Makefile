@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev artifacts serve scin test fuzz fuzz-decoder fuzz-api hooks lint audit format bench bench-short soak abuse rehearse sizing clean
+.PHONY: help install install-dev artifacts serve scin test fuzz fuzz-decoder fuzz-api lock hooks lint audit format bench bench-short soak abuse rehearse sizing clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -19,14 +19,17 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or set PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# The deployment's own hook prefers CPU builds of torch where their index answers, and changes nothing where it does not.
+PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+# The deployment's own hook prefers the CPU build of torch where it can be had.
+CPU_TORCH = PATH=$(abspath $(BIN)):$$PATH PIP_CONF=$(VENV)/pip.conf .platform/hooks/prebuild/10_cpu_torch.sh
+
 $(VENV)/.installed: requirements.txt | $(BIN)/python
-	PIP_CONF=$(VENV)/pip.conf .platform/hooks/prebuild/10_cpu_torch.sh
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	TARGET=$(VENV)/requirements.txt $(CPU_TORCH)
+	$(PIP) -r $(VENV)/requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt requirements-ray.txt $(VENV)/.installed
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(PIP) -r requirements-dev.txt
 	@touch $@
 
 install: $(VENV)/.installed ## make the virtual environment
@@ -46,7 +49,7 @@ PID := $(VAR)/service-$(or $(PORT),8000).pid
 RUN := exec $(BIN)/gunicorn --config gunicorn.conf.py --pid $(PID) application:application
 
 $(VENV)/.installed-scin: requirements-scin.txt $(VENV)/.installed
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-scin.txt
+	$(PIP) -r requirements-scin.txt
 	@touch $@
 
 scin: artifacts $(VENV)/.installed-scin ## index, evaluate and serve the real SCIN from SCIN_BUCKET_PATH; goes on where it was stopped
@@ -71,6 +74,16 @@ fuzz-api: $(VENV)/.installed-dev artifacts ## a thousand requests for each opera
 audit: $(VENV)/.installed-dev ## known vulnerabilities of what production installs (asks a vulnerability service)
 	$(BIN)/python -m deploy.audit
 
+# What an increment needs beside requirements.txt stands in it; what requirements.txt pins does not.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+lock: $(VENV)/.installed-dev ## pin what the requirements*.in files name, with hashes (ARGS=--upgrade)
+	$(LOCK) $(ARGS) requirements.in --output-file requirements.txt
+	$(LOCK) $(ARGS) requirements-bench.in --output-file requirements-bench.txt
+	$(LOCK) $(ARGS) requirements-rehearsal.in --output-file requirements-rehearsal.txt
+	pinned=$$(sed -n 's/^\([a-z0-9][^=]*\)==.*/--no-emit-package \1/p' requirements.txt); for one in scin ray dev; do \
+		$(LOCK) $(ARGS) requirements-$$one.in --constraint requirements.txt $$pinned --output-file requirements-$$one.txt || exit 1; \
+	done
+
 hooks: $(VENV)/.installed-dev ## check style, types and import contracts before each commit
 	$(BIN)/pre-commit install
 
@@ -87,7 +100,8 @@ format: $(VENV)/.installed-dev ## rewrite the code in its style
 BENCH := var/bench/venv
 $(BENCH)/.installed: requirements-bench.txt $(VENV)/.installed
 	$(BIN)/python -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --disable-pip-version-check --quiet -r requirements-bench.txt
+	REQUIREMENTS=requirements-bench.txt TARGET=$(BENCH)/requirements.txt $(CPU_TORCH)
+	$(BENCH)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $(BENCH)/requirements.txt
 	@touch $@
 
 bench: $(BENCH)/.installed artifacts ## side by side with Flask, gunicorn, LitServe and BentoML (two hours; 50 minutes with ARGS="--rounds 2 --seconds 5 --no-sweep")
