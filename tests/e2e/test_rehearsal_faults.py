@@ -86,7 +86,8 @@ def test_an_option_that_does_not_exist(broken: Rehearsal) -> None:
 
 def test_a_requirement_that_does_not_exist(broken: Rehearsal) -> None:
     pins = broken.source.read("requirements.txt")
-    broken.source.write("requirements.txt", f"{pins}dermserve-there-is-no-such-package==9.9.9 --hash=sha256:{'0' * 64}\n")
+    missing = f"dermserve-there-is-no-such-package==9.9.9 --hash=sha256:{'0' * 64}"
+    broken.source.write("requirements.txt", f"{pins}{missing}\n")
     said = fails(broken, "a requirement that does not exist")
     assert "No matching distribution found for dermserve-there-is-no-such-package==9.9.9" in said
     assert "Correct requirements.txt" in said
