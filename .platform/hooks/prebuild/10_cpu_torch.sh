@@ -2,7 +2,7 @@
 # Before pip runs: lets it install the CPU build of torch, a quarter of the size of the default CUDA build.
 #
 # requirements.txt pins the default build by its hashes, and the CUDA libraries that it needs. The CPU build has the same
-# version and an index of its own. Where that index states the hashes of the CPU build, this hook adds them to torch's,
+# version and an index of its own. Where that index states the hashes of the CPU build, this hook pins those instead,
 # takes the CUDA libraries out, and tells pip of the index. Otherwise it leaves the default build.
 #
 #   REQUIREMENTS   the pinned requirements (default: requirements.txt of this folder)
@@ -80,10 +80,13 @@ write_requirements() { # hashes
     local made
     made=$(mktemp)
     awk -v hashes="$*" '
-        /^[A-Za-z0-9]/ { cuda_only = /^(nvidia-|cuda-|triton==)/ }
-        cuda_only { next }
+        /^[A-Za-z0-9]/ { cuda_only = /^(nvidia-|cuda-|triton==)/; torch = /^torch==/ }
+        cuda_only || (torch && /--hash=/) { next }
         { print }
-        /^torch==/ { n = split(hashes, all, " "); for (i = 1; i <= n; i++) printf "    --hash=sha256:%s \\\n", all[i] }
+        torch && /^torch==/ {
+            n = split(hashes, all, " ")
+            for (i = 1; i <= n; i++) printf "    --hash=sha256:%s%s\n", all[i], i < n ? " \\" : ""
+        }
     ' "$REQUIREMENTS" >"$made"
     cat "$made" >"$TARGET" || fail "cannot write $TARGET; set TARGET to a file that can be written"
     rm -f "$made"
