@@ -206,6 +206,4 @@ def macro_auroc(probabilities: Floats, named: NDArray[np.bool_], counts: Floats)
 
 def _mean_of_known(values: Floats) -> Floats:
     """Row means that leave out nan; nan for a row of nan."""
-    known = np.isfinite(values)
-    total, number = np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1)
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+    return np.asarray(np.ma.masked_invalid(values).mean(axis=1).filled(np.nan), np.float64)

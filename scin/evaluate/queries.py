@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -43,17 +42,17 @@ class Query:
 
 @dataclass(frozen=True)
 class Answers:
-    """``by_condition``: condition → (cases, top-1 hits).
+    """The report's facts. ``by_condition``: condition → number of cases (``n``) and ``top-1 hits``.
 
-    No figure includes the photos of ``skipped`` (reason → photos) and the cases of ``unknown`` (label that the index
-    does not have → cases).
+    No figure includes the photos that were skipped (reason → photos) or cases whose label the index does not have
+    (label → cases).
     """
 
     cases: int
     figures: Figures
-    by_condition: Mapping[str, tuple[int, int]]
-    skipped: Mapping[str, int]
-    unknown: Mapping[str, int]
+    by_condition: Mapping[str, Mapping[str, int]]
+    photos_skipped: Mapping[str, int]
+    cases_with_unknown_labels: Mapping[str, int]
 
 
 def read_queries(source: Path) -> list[Query]:
@@ -129,11 +128,11 @@ def answer(
         cases=len(asked),
         figures=metrics.all_figures(shares, asked, bootstrap),
         by_condition={
-            asked.conditions[c]: (int((asked.top == c).sum()), int(hits[asked.top == c].sum()))
+            asked.conditions[c]: {"n": int((asked.top == c).sum()), "top-1 hits": int(hits[asked.top == c].sum())}
             for c in np.unique(asked.top)
         },
-        skipped=dict(sorted(skipped.items())),
-        unknown=dict(sorted(Counter(unknown.values()).items())),
+        photos_skipped=dict(sorted(skipped.items())),
+        cases_with_unknown_labels=dict(sorted(Counter(unknown.values()).items())),
     )
 
 
@@ -176,25 +175,24 @@ def _plain(name: str) -> str:
 def write_answers(found: Answers, manifest: Manifest, out: Path) -> None:
     """Write ``queries.json`` and ``queries.md``."""
     out.mkdir(parents=True, exist_ok=True)
-    facts: dict[str, Any] = {
+    facts = {
         "index": manifest.name,
         "synthetic": manifest.synthetic,
         "transform": manifest.transforms,
         **vars(manifest.vote),
-        "cases": found.cases,
-        "figures": found.figures,
-        "by_condition": {name: {"n": n, "top-1 hits": hits} for name, (n, hits) in found.by_condition.items()},
-        "photos_skipped": found.skipped,
-        "cases_with_unknown_labels": found.unknown,
+        **vars(found),
     }
     write_json(out / "queries.json", facts)
     (out / "queries.md").write_text(_markdown(found, manifest), encoding="utf-8")
 
 
 def _markdown(found: Answers, manifest: Manifest) -> str:
-    left_out = [f"{count} photos ({reason})" for reason, count in found.skipped.items()]
-    left_out += [f"{count} cases of “{label}”, which the index does not know" for label, count in found.unknown.items()]
-    rows = [[name, str(n), f"{hits / n:.3f}"] for name, (n, hits) in found.by_condition.items()]
+    left_out = [f"{count} photos ({reason})" for reason, count in found.photos_skipped.items()]
+    left_out += [
+        f"{count} cases of “{label}”, which the index does not know"
+        for label, count in found.cases_with_unknown_labels.items()
+    ]
+    rows = [[name, str(of["n"]), f"{of['top-1 hits'] / of['n']:.3f}"] for name, of in found.by_condition.items()]
     lines = [
         f"# Labelled photos put to the index “{manifest.name}”",
         "",

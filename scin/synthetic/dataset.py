@@ -41,25 +41,21 @@ and neither SCIN's authors nor Google had any part in it. It is provided as is, 
 Progress = Callable[[int, int], None]
 
 
-def generate_dataset(folder: Path, cases: int, seed: int, workers: int = 0, progress: Progress | None = None) -> None:
+def generate_dataset(folder: Path, cases: int, seed: int, progress: Progress | None = None) -> None:
     """Write a synthetic dataset to ``folder``. The same number of cases and seed give the same bytes.
 
-    ``workers`` threads render (0: one per core); their number changes no byte. ``progress`` is called in this thread
-    with (cases done, cases in all). The dataset is completed beside ``folder`` and then renamed.
-
-    Raises ValueError when ``cases`` is below 1, or ``seed`` or ``workers`` is negative; FileExistsError when ``folder``
-    exists and is not an empty folder.
+    ``progress`` is called in this thread with (cases done, cases in all). The dataset is completed beside ``folder``
+    and then renamed. Raises ValueError when ``cases`` is below 1 or ``seed`` is negative, FileExistsError when
+    ``folder`` exists and is not an empty folder.
     """
     plan = plan_cases(cases, seed)
-    if workers < 0:
-        raise ValueError(f"workers must not be negative, not {workers}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not an empty folder: remove it or name another")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.partial-", dir=folder.parent) as temporary:
         draft = Path(temporary, "dataset")
         (draft / image_path("x")).parent.mkdir(parents=True)
-        truth = _write_photos(draft, plan, workers or os.cpu_count() or 1, progress)
+        truth = _write_photos(draft, plan, progress)
         _write_csv(draft / "dataset/scin_cases.csv", [case_row(spec) for spec in plan])
         _write_csv(draft / "dataset/scin_labels.csv", [label_row(spec) for spec in plan])
         _write_csv(draft / "dataset/synthetic_truth.csv", truth)
@@ -71,10 +67,10 @@ def generate_dataset(folder: Path, cases: int, seed: int, workers: int = 0, prog
         draft.rename(folder)
 
 
-def _write_photos(draft: Path, plan: Sequence[CaseSpec], workers: int, progress: Progress | None) -> list[Row]:
-    """Render and save every case in threads, which share the cores because NumPy and OpenCV release the GIL."""
+def _write_photos(draft: Path, plan: Sequence[CaseSpec], progress: Progress | None) -> list[Row]:
+    """Render and save every case, one thread per core: NumPy and OpenCV release the interpreter's lock."""
     truth: list[Row] = []
-    with ThreadPoolExecutor(workers, thread_name_prefix="synthetic") as pool:
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
             for done, rows in enumerate(pool.map(lambda spec: _write_case(draft, spec), plan), start=1):
                 truth += rows
