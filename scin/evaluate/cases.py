@@ -183,7 +183,7 @@ def _copies(vectors: Vectors) -> tuple[Ints, Ints]:
 
 
 def _tones(cases: Sequence[StoredCase]) -> dict[str, NDArray[np.str_]]:
-    """Scale → (n,) each case's group. Halves are rounded to the darker type, of which there are fewer.
+    """Scale → (n,) each case's group. Halves are rounded to the darker type, which is rarer.
 
     Fitzpatrick is the median of the dermatologists' estimates, and separately the contributor's own answer. Monk is the
     mean of the two raters' tones.

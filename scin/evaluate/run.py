@@ -89,7 +89,7 @@ def write_choice(folder: Path, choice: Choice, calibration: Calibration) -> Mani
     """Rebuild the index with the chosen transform, set its vote and calibration, and return the new manifest.
 
     The new folder is completed beside the old one (unchanged files are hard links) and then takes its name. Processes
-    that have the old files open keep them; whoever opens the folder finds files that match their manifest.
+    that have the old files open go on reading them, and a process that opens the folder finds a consistent index.
     """
     manifest = read_manifest(folder)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
