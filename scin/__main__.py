@@ -124,7 +124,7 @@ def _search(settings: Settings, options: argparse.Namespace) -> None:
 
 def _evaluate(settings: Settings, options: argparse.Namespace) -> None:
     try:
-        from scin.evaluation.run import ask_index, evaluate_index, is_evaluated
+        from scin.evaluate.run import ask_index, evaluate_index, is_evaluated
     except ModuleNotFoundError as error:
         raise MLError(f"{error.name} is missing. Install it: pip install -r requirements-scin.txt") from error
 

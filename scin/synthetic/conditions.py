@@ -1,4 +1,4 @@
-"""The conditions that are drawn, under SCIN's own names, with what people and dermatologists say of them."""
+"""The ten conditions that are drawn, under SCIN's names, and what patients and dermatologists report about them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ INFLAMED_SITES = ("arm", "leg", "torso_front", "torso_back")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`extent_mm` is the side of the square of skin that holds the lesions; `mistaken_for` the other names a
-    dermatologist would weigh, likeliest first; the remaining fields are column endings of the case table."""
+    """``extent_mm`` is the side of the square of skin that holds the lesions. ``mistaken_for``: the other names in a
+    dermatologist's differential, likeliest first. The rest are names and values of columns of the case table."""
 
     name: str
     extent_mm: float

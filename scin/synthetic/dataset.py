@@ -1,30 +1,22 @@
-"""A whole synthetic dataset on disk, in SCIN's layout: two tables, PNG photos, the truth, and what it is."""
+"""A synthetic dataset on disk, in SCIN's layout: two tables, PNG photos, the truth, and notes on what it is."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 
-from scin.synthetic.columns import CASE_COLUMNS, LABEL_COLUMNS, TRUTH_COLUMNS
-from scin.synthetic.plan import plan_cases
-from scin.synthetic.raters import grade
+from ml.values import RGB
+from scin.synthetic.plan import GENERATOR_VERSION, CaseSpec, plan_cases
 from scin.synthetic.render import render_case
 from scin.synthetic.tables import RELEASE, SOURCE, Row, case_row, image_path, label_row, truth_row
-from scin.synthetic.values import GENERATOR_VERSION, CaseSpec, UInt8Image
 
-Progress = Callable[[int, int], None]
 PNG_COMPRESSION = 3
-FOLDER_MODE = 0o755
 
 README = """SYNTHETIC SKIN IMAGES. NOT PHOTOGRAPHS OF PEOPLE. NOT FOR MEDICAL USE.
 
@@ -46,76 +38,48 @@ terms as DermServe's source code. It contains no third-party material: the SCIN 
 and neither SCIN's authors nor Google had any part in it. It is provided as is, without warranty of any kind.
 """
 
-
-@dataclass(frozen=True, slots=True)
-class DatasetSummary:
-    """What was written: counts, and `digest`, the SHA-256 over every file's path and content."""
-
-    folder: Path
-    cases: int
-    images: int
-    seed: int
-    digest: str
+Progress = Callable[[int, int], None]
 
 
-def generate_dataset(
-    folder: Path, cases: int, seed: int, workers: int = 0, progress: Progress | None = None
-) -> DatasetSummary:
-    """Write a synthetic dataset of `cases` cases to `folder`; the same seed gives the same bytes.
+def generate_dataset(folder: Path, cases: int, seed: int, progress: Progress | None = None) -> None:
+    """Write a synthetic dataset to ``folder``. The same number of cases and seed give the same bytes.
 
-    `workers` threads render (0: one per available core); their number changes no byte. `progress` is called in this
-    thread with (cases done, cases in all). The dataset is made beside `folder` and renamed at the end, so a run that
-    was killed leaves nothing under that name.
-
-    Raises ValueError when `cases` is below 1, or `seed` or `workers` negative; FileExistsError when `folder` exists
-    and is not an empty folder.
+    ``progress`` is called in this thread with (cases done, cases in all). The dataset is completed beside ``folder``
+    and then renamed. Raises ValueError when ``cases`` is below 1 or ``seed`` is negative, FileExistsError when
+    ``folder`` exists and is not an empty folder.
     """
     plan = plan_cases(cases, seed)
-    if workers < 0:
-        raise ValueError(f"workers must not be negative, not {workers}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not an empty folder: remove it or name another")
-    with _renamed_when_complete(folder) as draft:
-        (draft / image_path("x")).parent.mkdir(parents=True)
-        truth = _write_photos(draft, plan, workers or _cores(), progress)
-        _write_tables(draft, plan, truth)
-        _write_notes(draft, plan, seed, images=len(truth))
-        digest = _digest(draft)
-    return DatasetSummary(folder, cases, len(truth), seed, digest)
-
-
-@contextmanager
-def _renamed_when_complete(folder: Path) -> Iterator[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
-    try:
-        yield draft
-        draft.chmod(FOLDER_MODE)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.partial-", dir=folder.parent) as temporary:
+        draft = Path(temporary, "dataset")
+        (draft / image_path("x")).parent.mkdir(parents=True)
+        truth = _write_photos(draft, plan, progress)
+        _write_csv(draft / "dataset/scin_cases.csv", [case_row(spec) for spec in plan])
+        _write_csv(draft / "dataset/scin_labels.csv", [label_row(spec) for spec in plan])
+        _write_csv(draft / "dataset/synthetic_truth.csv", truth)
+        readme = README.format(
+            source=SOURCE, release=RELEASE, version=GENERATOR_VERSION, seed=seed, cases=cases, images=len(truth)
+        )
+        (draft / "README.txt").write_text(readme, encoding="utf-8")
+        (draft / "LICENSE.txt").write_text(LICENCE, encoding="utf-8")
         draft.rename(folder)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
 
 
-def _write_photos(draft: Path, plan: list[CaseSpec], workers: int, progress: Progress | None) -> list[Row]:
-    """Render and save every case; NumPy and OpenCV release the interpreter's lock, so threads share the cores."""
-    with ThreadPoolExecutor(workers, thread_name_prefix="synthetic") as pool:
-        futures = [pool.submit(_write_case, draft, spec) for spec in plan]
+def _write_photos(draft: Path, plan: Sequence[CaseSpec], progress: Progress | None) -> list[Row]:
+    """Render and save every case, one thread per core: NumPy and OpenCV release the interpreter's lock."""
+    truth: list[Row] = []
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
-            for done, future in enumerate(futures, start=1):
-                future.result()
+            for done, rows in enumerate(pool.map(lambda spec: _write_case(draft, spec), plan), start=1):
+                truth += rows
                 if progress is not None:
                     progress(done, len(plan))
         except BaseException:
-            _abandon(futures)
+            pool.shutdown(cancel_futures=True)
             raise
-    return [row for future in futures for row in future.result()]
-
-
-def _abandon(futures: list[Future[list[Row]]]) -> None:
-    for future in futures:
-        future.cancel()
-    wait(futures)
+    return truth
 
 
 def _write_case(draft: Path, spec: CaseSpec) -> list[Row]:
@@ -126,42 +90,15 @@ def _write_case(draft: Path, spec: CaseSpec) -> list[Row]:
     return rows
 
 
-def _png(rgb: UInt8Image) -> bytes:
+def _png(rgb: RGB) -> bytes:
     encoded, data = cv2.imencode(".png", rgb[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
     if not encoded:
         raise RuntimeError("OpenCV could not encode a PNG")
     return data.tobytes()
 
 
-def _write_tables(draft: Path, plan: list[CaseSpec], truth: list[Row]) -> None:
-    _write_csv(draft / "dataset/scin_cases.csv", CASE_COLUMNS, (case_row(spec) for spec in plan))
-    _write_csv(draft / "dataset/scin_labels.csv", LABEL_COLUMNS, (label_row(spec, grade(spec)) for spec in plan))
-    _write_csv(draft / "dataset/synthetic_truth.csv", TRUTH_COLUMNS, truth)
-
-
-def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Row]) -> None:
+def _write_csv(path: Path, rows: Sequence[Row]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def _write_notes(draft: Path, plan: list[CaseSpec], seed: int, images: int) -> None:
-    readme = README.format(
-        source=SOURCE, release=RELEASE, version=GENERATOR_VERSION, seed=seed, cases=len(plan), images=images
-    )
-    (draft / "README.txt").write_text(readme, encoding="utf-8")
-    (draft / "LICENSE.txt").write_text(LICENCE, encoding="utf-8")
-
-
-def _digest(draft: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(path for path in draft.rglob("*") if path.is_file()):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(draft).as_posix()}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

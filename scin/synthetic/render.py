@@ -1,32 +1,65 @@
-"""A case's plan → its photos, each with the true maps behind it."""
+"""Renders the photos of a planned case: skin, light on its relief, and a camera; with the true maps behind each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from scin.synthetic import camera, optics
-from scin.synthetic.geometry import Projection, count_spots, project, sample
-from scin.synthetic.skin import Skin, grow_skin
-from scin.synthetic.streams import Purpose, stream
-from scin.synthetic.tones import ita_of
-from scin.synthetic.values import CaseSpec, Map, RenderedView, ViewSpec
+from ml.imaging.encodings import linear_to_srgb
+from ml.values import RGB
+from scin.synthetic import optics
+from scin.synthetic.lesions import Mask, smooth_noise
+from scin.synthetic.optics import Map
+from scin.synthetic.plan import Camera, CaseSpec, Light, Purpose, ViewSpec, stream
+from scin.synthetic.skin import Projection, Skin, count_spots, grow_skin, project, sample
 
 KERATIN = np.array([0.66, 0.61, 0.55], np.float32)  # loose scale, linear sRGB
 DRIED_BLOOD = np.array([0.10, 0.030, 0.018], np.float32)
 SERUM = np.array([0.62, 0.52, 0.30], np.float32)
 HAIR = np.array([0.022, 0.015, 0.011], np.float32)
-HIDDEN = 0.1  # opacity of a coat from which on the skin below does not count as bare
-CHANGED = 0.1  # of the light of any channel, by a coat: from here on the colour is not the skin's own
+HIDDEN = 0.1  # from this opacity of a coat on, the skin below does not count as bare
+CHANGED = 0.1  # from this change of any channel's light by a coat on, the colour is not the skin's own
 LOG_FRACTIONS = np.log([optics.MELANIN_RANGE, optics.BLOOD_RANGE]).astype(np.float32)
+
+SHADOW_FLOOR = 0.12
+HIGHLIGHT_STRENGTH = 0.045  # linear light at full gloss: skin reflects a few percent, spread over a lobe
+HIGHLIGHT_SHARPNESS = 26.0
+ENCODING_STEPS = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RenderedView:
+    """A photo and the truth behind it; all maps are [H, W] and aligned with ``rgb``.
+
+    - ``melanin`` (melanosomes in the epidermis) and ``haemoglobin`` (blood in the dermis): volume fractions, float32,
+      0 off the skin.
+    - ``bare_mask``: skin under less than a tenth of scale, crust or serum.
+    - ``clear_mask``: the part of it where that coat changes no channel's light by a tenth. A coat that hardly shows on
+      light skin doubles the light of dark skin.
+    - ``true_ita_deg``, ``true_lightness`` (L*): of the person's bare skin in neutral daylight.
+    - ``spots``: the lesions whose centre is in the frame. Freckles, which ``freckled`` skin has, do not count.
+    """
+
+    rgb: RGB
+    melanin: Map
+    haemoglobin: Map
+    lesion_mask: Mask
+    skin_mask: Mask
+    bare_mask: Mask
+    clear_mask: Mask
+    true_ita_deg: float
+    true_lightness: float
+    spots: int
+    freckled: bool
 
 
 def render_case(spec: CaseSpec, neutral: bool = False) -> list[RenderedView]:
     """Render every view of a case.
 
-    `neutral` photographs the same skin and frames in perfectly even D65 light with a perfect camera: no shading,
-    highlight, hair, exposure error, colour cast, noise or blur; only the pigments and what lies on the skin remain.
+    ``neutral`` photographs the same skin and frames in even D65 light with a perfect camera: no shading, highlight,
+    hair, exposure error, colour cast, noise or blur.
     """
     skin = grow_skin(spec)
     return [_render_view(spec, skin, number, neutral=neutral) for number in range(len(spec.views))]
@@ -34,7 +67,7 @@ def render_case(spec: CaseSpec, neutral: bool = False) -> list[RenderedView]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Surface:
-    """The skin as one view sees it: logarithms of both fractions, relief in the photo's axes, what lies on it."""
+    """The skin in one view: logarithms of both fractions, relief in the photo's axes, and what lies on the skin."""
 
     log_melanin: Map
     log_blood: Map
@@ -49,46 +82,37 @@ def _render_view(spec: CaseSpec, skin: Skin, number: int, *, neutral: bool) -> R
     view = spec.views[number]
     rng = stream(spec.seed, Purpose.PHOTO, spec.index, number)
     projection = project(view)
-    surface = _look(spec, skin, projection)
+    surface = _surface(spec, skin, projection)
     skin_colour = optics.colour_of(surface.log_melanin, surface.log_blood)
-    colour = _lay_on(skin_colour, surface)
+    colour = _coated(skin_colour, surface.material)
     changed = (np.abs(colour - skin_colour) >= CHANGED * skin_colour).any(axis=-1)
-    illumination, mirrored = np.ones_like(surface.hair), np.zeros_like(surface.hair)
     if not neutral:
         colour += surface.hair[..., None] * (HAIR - colour)
-        illumination, mirrored = _light(spec, view, projection, surface)
-    colour = colour * illumination[..., None] + mirrored[..., None]
+        colour = _lit(colour, spec, view.light, projection, surface)
     scene = _before_cloth(rng, colour, view, projection)
-    photo = camera.encode_srgb(scene) if neutral else camera.expose(rng, scene, view.camera)
     on_skin = projection.coverage >= 0.5
     bare = (surface.material[..., :3].max(axis=-1) < HIDDEN) & on_skin
+    true_colour = optics.lab(spec.melanin, spec.haemoglobin)
     return RenderedView(
-        rgb=photo,
+        rgb=encode_srgb(scene) if neutral else _photograph(rng, scene, view.camera),
         melanin=np.exp(surface.log_melanin) * on_skin,
         haemoglobin=np.exp(surface.log_blood) * on_skin,
         lesion_mask=(surface.lesion >= 0.5) & on_skin,
         skin_mask=on_skin,
         bare_mask=bare,
         clear_mask=bare & ~changed,
-        illumination=illumination,
-        highlight=mirrored,
-        true_ita_deg=ita_of(spec.melanin, spec.haemoglobin),
-        true_lightness=float(optics.lab(spec.melanin, spec.haemoglobin)[0]),
-        monk=spec.monk,
-        condition=spec.condition,
+        true_ita_deg=float(optics.individual_typology_angle(true_colour)),
+        true_lightness=float(true_colour[0]),
         spots=count_spots(skin, projection),
         freckled=skin.freckled,
-        pixels_per_mm=projection.pixels_per_mm,
-        exposure=1.0 if neutral else view.camera.exposure,
-        white_balance=(1.0, 1.0, 1.0) if neutral else view.camera.white_balance,
     )
 
 
-def _look(spec: CaseSpec, skin: Skin, projection: Projection) -> _Surface:
+def _surface(spec: CaseSpec, skin: Skin, projection: Projection) -> _Surface:
     bare = sample(skin.bare, skin.extent_mm, projection, mirrored=True)
-    changes = sample(skin.changes, skin.extent_mm, projection, mirrored=False)
-    material = sample(skin.material, skin.extent_mm, projection, mirrored=False)
-    marks = sample(skin.marks, skin.extent_mm, projection, mirrored=False)
+    changes, material, marks = (
+        sample(maps, skin.extent_mm, projection, mirrored=False) for maps in (skin.changes, skin.material, skin.marks)
+    )
     total = bare + changes
     base = np.log([spec.melanin, spec.haemoglobin]).astype(np.float32)
     fractions = np.clip(total[..., :2] + base, LOG_FRACTIONS[:, 0], LOG_FRACTIONS[:, 1])
@@ -104,28 +128,89 @@ def _look(spec: CaseSpec, skin: Skin, projection: Projection) -> _Surface:
     )
 
 
-def _lay_on(colour: Map, surface: _Surface) -> Map:
-    """Cover the skin with what lies on it: serum first, then crusts, then loose scale."""
+def _coated(colour: Map, material: Map) -> Map:
+    """The skin under serum, then crusts, then loose scale."""
     for channel, coat in ((2, SERUM), (1, DRIED_BLOOD), (0, KERATIN)):
-        opacity = surface.material[..., channel, None]
-        # A coat is seen by the light of what is under it too: on dark skin scale is grey, not white.
+        opacity = material[..., channel, None]
+        # The skin below lights the coat too: on dark skin scale is grey, not white.
         colour = colour + opacity * (0.3 * coat + 0.7 * np.sqrt(coat * colour) - colour)
     return np.asarray(colour, dtype=np.float32)
 
 
-def _light(spec: CaseSpec, view: ViewSpec, projection: Projection, surface: _Surface) -> tuple[Map, Map]:
+def _lit(colour: Map, spec: CaseSpec, light: Light, projection: Projection, surface: _Surface) -> Map:
+    """The skin in the lamp's light: shading and highlights on its relief."""
     lean_x, lean_y = projection.lean_x - surface.slope_x, projection.lean_y - surface.slope_y
     length = np.maximum(np.sqrt(lean_x**2 + lean_y**2), 1e-6)
     steep = np.minimum(1.0, 0.95 / length)
     lean_x, lean_y = lean_x * steep, lean_y * steep
     gloss = np.float32(spec.oiliness) + surface.material[..., 3] - 0.6 * surface.material[..., 0]
-    mirrored = camera.highlight(view.light, lean_x, lean_y, np.maximum(gloss, 0.0))
-    return camera.shade(view.light, lean_x, lean_y), mirrored
+    mirrored = _highlight(light, lean_x, lean_y, np.maximum(gloss, 0.0))
+    return np.asarray(colour * _shade(light, lean_x, lean_y)[..., None] + mirrored[..., None])
+
+
+def _shade(light: Light, lean_x: Map, lean_y: Map) -> Map:
+    """Light that reaches the surface, float32 [H, W], about 1 where it faces the camera.
+
+    Lambert's cosine law over an ambient part, with an even fall-off across the frame.
+    """
+    lx, ly, lz = _direction(light)
+    facing = np.sqrt(np.maximum(1.0 - lean_x**2 - lean_y**2, 0.02))
+    direct = np.maximum(lx * lean_x + ly * lean_y + lz * facing, 0.0) / np.float32(lz)
+    height, width = lean_x.shape
+    across = np.linspace(-1.0, 1.0, width, dtype=np.float32)[None, :] * lx
+    down = np.linspace(-1.0, 1.0, height, dtype=np.float32)[:, None] * ly
+    evenness = 1.0 + np.float32(light.falloff) * (across + down)
+    mixed = light.ambient * (0.4 + 0.6 * facing) + (1.0 - light.ambient) * direct
+    return np.asarray(np.maximum(mixed * evenness, SHADOW_FLOOR), dtype=np.float32)
+
+
+def _highlight(light: Light, lean_x: Map, lean_y: Map, gloss: Map) -> Map:
+    """Light mirrored by the surface, linear, float32 [H, W] (Blinn–Phong half vector; ``gloss`` about 0 to 2)."""
+    lx, ly, lz = _direction(light)
+    half = np.array([lx, ly, lz + 1.0]) / np.sqrt(2.0 * (1.0 + lz))
+    facing = np.sqrt(np.maximum(1.0 - lean_x**2 - lean_y**2, 0.02))
+    cosine = np.maximum(half[0] * lean_x + half[1] * lean_y + half[2] * facing, 0.0).astype(np.float32)
+    lobe = cv2.pow(cosine, HIGHLIGHT_SHARPNESS / 2) ** 2
+    return np.asarray(np.float32(HIGHLIGHT_STRENGTH) * gloss * lobe, dtype=np.float32)
+
+
+def _direction(light: Light) -> tuple[np.float32, np.float32, np.float32]:
+    """The unit vector towards the lamp: right, down, and out of the photo."""
+    azimuth, elevation = np.radians(light.azimuth_deg), np.radians(light.elevation_deg)
+    flat = np.cos(elevation)
+    return np.float32(flat * np.cos(azimuth)), np.float32(flat * np.sin(azimuth)), np.float32(np.sin(elevation))
 
 
 def _before_cloth(rng: np.random.Generator, colour: Map, view: ViewSpec, projection: Projection) -> Map:
+    """A limb in front of a woven, slightly creased cloth; other skin fills the frame."""
     if view.limb is None:
         return colour
-    background = camera.cloth(rng, view.height, view.width, view.limb.cloth_rgb)
+    rows = np.sin(np.arange(view.height, dtype=np.float32) * 1.9)[:, None]
+    columns = np.sin(np.arange(view.width, dtype=np.float32) * 1.9)[None, :]
+    side = max(view.height, view.width)
+    creases = smooth_noise(rng, side, side / 2.5, side / 2.5)[: view.height, : view.width]
+    tone = np.clip(1.0 + 0.06 * rows * columns + 0.14 * creases, 0.3, 1.6)
+    cloth = np.asarray(tone[..., None] * np.array(view.limb.cloth_rgb, np.float32), dtype=np.float32)
     coverage = projection.coverage[..., None]
-    return np.asarray(coverage * colour + (1.0 - coverage) * background, dtype=np.float32)
+    return np.asarray(coverage * colour + (1.0 - coverage) * cloth, dtype=np.float32)
+
+
+def _photograph(rng: np.random.Generator, scene: Map, camera: Camera) -> RGB:
+    """The photo of a linear scene [H, W, 3]: lens blur, gains, sensor noise (shot and read), clipping, sRGB."""
+    gains = np.float32(camera.exposure) * np.array(camera.white_balance, np.float32)
+    seen = np.asarray(cv2.GaussianBlur(scene, (0, 0), camera.blur_px), dtype=np.float32) * gains
+    # A camera smooths colour noise when it interpolates its mosaic, so grain is never one pixel wide.
+    grain: Map = rng.standard_normal(scene.shape, dtype=np.float32)
+    grain = np.asarray(cv2.GaussianBlur(grain, (0, 0), 0.6), dtype=np.float32)
+    spread = np.float32(camera.noise) * np.sqrt(np.maximum(seen, 0.0) + np.float32(0.01))
+    return encode_srgb(np.asarray(seen + spread * grain, dtype=np.float32))
+
+
+def encode_srgb(linear: Map) -> RGB:
+    """8-bit sRGB of linear light, clipped to [0, 1], looked up."""
+    # The table is indexed by the square root of light, so that its steps are below one code even in the dark.
+    index = np.sqrt(np.clip(linear, 0.0, 1.0)) * np.float32(ENCODING_STEPS - 1) + np.float32(0.5)
+    return np.asarray(_ENCODING[index.astype(np.uint16)])
+
+
+_ENCODING = linear_to_srgb((np.arange(ENCODING_STEPS) / (ENCODING_STEPS - 1)) ** 2)

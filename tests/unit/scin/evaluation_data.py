@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from ml.analysis.decision import tone_group
 from ml.values import Vectors
 from scin.embeddings import EMBEDDINGS, write_embeddings
-from scin.evaluation.cases import LabelledCases, assemble
-from scin.evaluation.tones import MONK, MONK_GROUP, OWN_GROUP
+from scin.evaluate.cases import MONK, MONK_GROUP, OWN_GROUP, LabelledCases, assemble
 from scin.manifest import Manifest, write_manifest
 from scin.table import StoredCase
 from storage.base import sha256_file

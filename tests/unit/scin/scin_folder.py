@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from scin.dataset import Dataset, read_dataset
-from scin.synthetic.columns import CASE_COLUMNS, LABEL_COLUMNS
+from scin.synthetic.tables import CASE_COLUMNS, LABEL_COLUMNS
 from storage import open_storage
 
 Row = Mapping[str, str]

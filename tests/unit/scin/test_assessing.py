@@ -12,7 +12,7 @@ from ml.errors import ArtifactError
 from scin.assessing import Assessor
 from scin.calibration import CALIBRATION_FILE, FORMAT, Accuracy, Calibration, Quantile, Scaling, probabilities
 from scin.embeddings import read_embeddings
-from scin.evaluation.run import evaluate_index
+from scin.evaluate.run import evaluate_index
 from scin.manifest import read_manifest, write_manifest
 from storage.base import sha256_file
 from tests.unit.scin.evaluation_data import DIMENSION, classes_of, index_of, silent

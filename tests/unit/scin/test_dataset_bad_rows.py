@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scin.synthetic.columns import CASE_COLUMNS
+from scin.synthetic.tables import CASE_COLUMNS
 from tests.unit.scin.scin_folder import Row, case, label, read, write_tables
 
 WEIGHTS = "weighted_skin_condition_label"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ml.skin import spectra
-from scin.synthetic import optics, tones
-from scin.synthetic.camera import encode_srgb
+from scin.synthetic import optics
+from scin.synthetic.render import encode_srgb
 
 
 def test_a_perfect_white_is_white_in_daylight() -> None:
@@ -32,20 +32,25 @@ def test_blood_shows_haemoglobins_double_band_in_the_green() -> None:
     assert at[650] > 2.0 * at[540]
 
 
+def tone_colours() -> np.ndarray:
+    """(10, 3) L*a*b* of bare skin of the Monk tones."""
+    return np.array([optics.lab(melanin, optics.RESTING_BLOOD) for melanin in optics.tone_melanin()])
+
+
 def test_tones_darken_strictly_and_in_order() -> None:
-    series = tones()
-    assert [tone.monk for tone in series] == list(range(1, 11))
-    assert (np.diff([tone.melanin for tone in series]) > 0).all()
-    assert (np.diff([tone.ita_deg for tone in series]) < -1.0).all()
-    assert (np.diff([tone.lightness for tone in series]) < 0).all()
+    colours = tone_colours()
+    assert len(colours) == 10
+    assert (np.diff(optics.tone_melanin()) > 0).all()
+    assert (np.diff(optics.individual_typology_angle(colours)) < -1.0).all()
+    assert (np.diff(colours[:, 0]) < 0).all()
 
 
 def test_tones_reach_the_dark_swatches_and_fall_short_of_the_palest_as_documented() -> None:
     swatches = (94.2, 92.3, 93.1, 87.6, 77.9, 55.1, 42.5, 30.7, 21.1, 14.6)
-    lightness = [tone.lightness for tone in tones()]
-    assert lightness[5:] == pytest.approx(swatches[5:], abs=2.5)
-    assert 74.0 < lightness[0] < 80.0
-    assert tones()[4].ita_deg == pytest.approx(50.0, abs=0.5)
+    colours = tone_colours()
+    assert colours[5:, 0] == pytest.approx(swatches[5:], abs=2.5)
+    assert 74.0 < colours[0, 0] < 80.0
+    assert optics.individual_typology_angle(colours[4]) == pytest.approx(50.0, abs=0.5)
 
 
 def test_the_colour_table_agrees_with_the_spectral_model() -> None:

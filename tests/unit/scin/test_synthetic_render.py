@@ -95,20 +95,11 @@ def test_where_skin_is_clear_the_photo_has_the_colour_of_its_pigments(monk: int)
     assert np.abs(seen - own)[~view.clear_mask & view.skin_mask].max() > 0.1
 
 
-def test_neutral_views_have_even_light_and_a_perfect_camera() -> None:
-    view = neutral_view(4, "Psoriasis")
-    assert (view.illumination == 1.0).all()
-    assert (view.highlight == 0.0).all()
-    assert (view.exposure, view.white_balance) == (1.0, (1.0, 1.0, 1.0))
-
-
-def test_lit_views_show_the_same_skin_under_the_recorded_light() -> None:
+def test_lit_views_show_the_same_skin_in_other_light() -> None:
     spec = case_of(5, "Urticaria")
     lit, even = render_case(spec)[0], render_case(spec, neutral=True)[0]
     assert np.array_equal(lit.melanin, even.melanin)
     assert np.array_equal(lit.lesion_mask, even.lesion_mask)
-    assert np.ptp(lit.illumination) > 0.1
-    assert (lit.exposure, lit.white_balance) == (spec.views[0].camera.exposure, spec.views[0].camera.white_balance)
     assert not np.array_equal(lit.rgb, even.rgb)
 
 

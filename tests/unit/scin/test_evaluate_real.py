@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from scin.dataset import read_dataset
-from scin.evaluation.cases import LabelledCases, labelled_cases
-from scin.evaluation.metrics import commonest
-from scin.evaluation.tones import MONK_GROUP
+from scin.evaluate.cases import MONK_GROUP, LabelledCases, labelled_cases
+from scin.evaluate.metrics import commonest
 from scin.table import StoredCase, StoredPhoto
 from storage import open_storage
 from tests.unit.scin.index_folder import unit

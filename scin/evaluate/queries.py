@@ -1,4 +1,4 @@
-"""An index asked about other people's labelled photos, through the search and the vote that are served."""
+"""Asks an index about other people's labelled photos, through the served search and vote, and reports the answers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
 from ml.values import Vector
 from scin.calibration import read_calibration
-from scin.evaluation import metrics, scores
-from scin.evaluation.artifact import EvaluationError
-from scin.evaluation.bootstrap import Bootstrap
-from scin.evaluation.cases import Floats, LabelledCases, assemble
-from scin.evaluation.scores import Figures
+from scin.evaluate import metrics
+from scin.evaluate.cases import EvaluationError, Floats, LabelledCases, assemble
+from scin.evaluate.metrics import Bootstrap, Figures
+from scin.evaluate.report import MAIN_METRICS, table, text, write_json
 from scin.index import SearchIndex, load_index
+from scin.manifest import Manifest
 
 FILE_COLUMNS = ("file", "image", "path")
 LABEL_COLUMNS = ("condition", "label", "dx", "diagnosis")
@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Query:
-    """One photo with its label; photos of one ``case`` are asked about together."""
+    """A labelled photo. The photos of one ``case`` are one question."""
 
     case: str
     label: str
@@ -41,21 +41,24 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Answered:
-    """``by_condition``: condition → (cases, top-1 hits). ``skipped`` counts photos by the reason; ``unknown`` counts
-    cases by their label, where no case of the index has it: they are in no figure."""
+class Answers:
+    """The report's facts. ``by_condition``: condition → number of cases (``n``) and ``top-1 hits``.
+
+    No figure includes the photos that were skipped (reason → photos) or cases whose label the index does not have
+    (label → cases).
+    """
 
     cases: int
     figures: Figures
-    by_condition: Mapping[str, tuple[int, int]]
-    skipped: Mapping[str, int]
-    unknown: Mapping[str, int]
+    by_condition: Mapping[str, Mapping[str, int]]
+    photos_skipped: Mapping[str, int]
+    cases_with_unknown_labels: Mapping[str, int]
 
 
 def read_queries(source: Path) -> list[Query]:
-    """A folder with one folder a label, or a CSV file with a column of files (relative to it) and one of labels.
+    """Read a folder with one folder per label, or a CSV file with a column of files (relative to it) and of labels.
 
-    In a CSV file, photos with the same ``case_id`` are one case. Raises EvaluationError if there is nothing to read.
+    In a CSV file, photos with the same ``case_id`` are one case. Raises EvaluationError if there are no photos.
     """
     queries = list(_from_table(source) if source.is_file() else _from_folders(source))
     if not queries:
@@ -88,16 +91,20 @@ def _from_table(source: Path) -> Iterator[Query]:
 
 def answer(
     folder: Path, encoder: Encoder, queries: Sequence[Query], bootstrap: Bootstrap, progress: Progress
-) -> Answered:
-    """Ask the index in ``folder``, which has been evaluated. Raises ArtifactError, EvaluationError, BackendError."""
+) -> Answers:
+    """Ask the index in ``folder``, which must have a calibration.
+
+    Raises ArtifactError, BackendError, and EvaluationError if no label is a condition of the index.
+    """
     index = load_index(folder, encoder_fingerprint=encoder.fingerprint, dimension=encoder.dimension)
-    known = {_plain(name): name for name in read_calibration(folder).prior}
+    conditions = {_plain(name): name for name in read_calibration(folder).prior}
     vectors, skipped = _embed(queries, encoder, progress)
     photos: dict[str, list[int]] = {}
     labels: dict[str, str] = {}
     unknown: dict[str, str] = {}
-    for row, query in enumerate(query for query in queries if query.path in vectors):
-        condition = known.get(_plain(query.label))
+    embedded = [query for query in queries if query.path in vectors]
+    for row, query in enumerate(embedded):
+        condition = conditions.get(_plain(query.label))
         if condition is None:
             unknown[query.case] = query.label
         else:
@@ -111,38 +118,37 @@ def answer(
         list(photos),
         [{labels[case]: 1.0} for case in photos],
         list(photos.values()),
-        np.stack([vectors[query.path] for query in queries if query.path in vectors]),
+        np.stack([vectors[query.path] for query in embedded]),
         tones={},
-        conditions=list(known.values()),
+        conditions=list(conditions.values()),
     )
-    probabilities = ask(index, asked)
-    hits = metrics.per_case(probabilities, asked)[metrics.TOP_1]
-    return Answered(
+    shares = ask(index, asked)
+    hits = metrics.per_case(shares, asked)[metrics.TOP_1]
+    return Answers(
         cases=len(asked),
-        figures=scores.overall(probabilities, asked, bootstrap),
+        figures=metrics.all_figures(shares, asked, bootstrap),
         by_condition={
-            asked.conditions[c]: (int((asked.top == c).sum()), int(hits[asked.top == c].sum()))
+            asked.conditions[c]: {"n": int((asked.top == c).sum()), "top-1 hits": int(hits[asked.top == c].sum())}
             for c in np.unique(asked.top)
         },
-        skipped=dict(sorted(skipped.items())),
-        unknown=dict(sorted(Counter(unknown.values()).items())),
+        photos_skipped=dict(sorted(skipped.items())),
+        cases_with_unknown_labels=dict(sorted(Counter(unknown.values()).items())),
     )
 
 
 def ask(index: SearchIndex, asked: LabelledCases) -> Floats:
-    """(n, C) shares of the served vote for each case."""
+    """(n, C) each condition's share of the served vote."""
     column = {name: place for place, name in enumerate(asked.conditions)}
     shares = np.zeros(asked.weights.shape)
-    ends = asked.starts + asked.photos_per_case
-    for row, (start, end) in enumerate(zip(asked.starts, ends, strict=True)):
-        for condition in index.search(asked.vectors[asked.photos[start:end]], 1).conditions:
+    for row, photos in enumerate(np.split(asked.photos, asked.starts[1:])):
+        for condition in index.search(asked.vectors[photos], 1).conditions:
             if condition.name in column:
                 shares[row, column[condition.name]] = condition.probability
     return shares
 
 
 def _embed(queries: Sequence[Query], encoder: Encoder, progress: Progress) -> tuple[dict[Path, Vector], Counter[str]]:
-    """Path → embedding; and why others have none."""
+    """Path → embedding, and the number of photos without one for each reason."""
     vectors: dict[Path, Vector] = {}
     skipped: Counter[str] = Counter()
     paths = list(dict.fromkeys(query.path for query in queries))
@@ -162,5 +168,37 @@ def _embed(queries: Sequence[Query], encoder: Encoder, progress: Progress) -> tu
 
 
 def _plain(name: str) -> str:
-    """Names match whatever stands between their words, and in capitals or not."""
+    """The name's words in lower case: capitals and separators do not matter."""
     return " ".join(re.findall(r"[^\W_]+", name.casefold()))
+
+
+def write_answers(found: Answers, manifest: Manifest, out: Path) -> None:
+    """Write ``queries.json`` and ``queries.md``."""
+    out.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "index": manifest.name,
+        "synthetic": manifest.synthetic,
+        "transform": manifest.transforms,
+        **vars(manifest.vote),
+        **vars(found),
+    }
+    write_json(out / "queries.json", facts)
+    (out / "queries.md").write_text(_markdown(found, manifest), encoding="utf-8")
+
+
+def _markdown(found: Answers, manifest: Manifest) -> str:
+    left_out = [f"{count} photos ({reason})" for reason, count in found.photos_skipped.items()]
+    left_out += [
+        f"{count} cases of “{label}”, which the index does not know"
+        for label, count in found.cases_with_unknown_labels.items()
+    ]
+    rows = [[name, str(of["n"]), f"{of['top-1 hits'] / of['n']:.3f}"] for name, of in found.by_condition.items()]
+    lines = [
+        f"# Labelled photos put to the index “{manifest.name}”",
+        "",
+        f"{found.cases} cases. {manifest.transforms[0]}, {manifest.vote.neighbours} neighbours, temperature "
+        f"{manifest.vote.temperature:g}. Left out: {', '.join(left_out) or 'none'}.",
+        *table(["metric", "value [95% interval]"], [[metric, text(found.figures[metric])] for metric in MAIN_METRICS]),
+        *table(["condition", "n", "top-1"], rows),
+    ]
+    return "\n".join(lines) + "\n"

@@ -14,7 +14,7 @@ from PIL import Image
 from scin import __main__ as command
 from scin.build import build
 from scin.calibration import read_calibration
-from scin.evaluation import artifact
+from scin.evaluate import run as evaluating
 from scin.manifest import Vote, read_manifest, verify_files
 from storage import open_storage
 from tests.unit.ml.tiny_models import tiny_encoder
@@ -145,7 +145,7 @@ def test_a_failure_while_writing_leaves_the_index_whole(
         raise OSError("disk full")
 
     before = contents(index)
-    monkeypatch.setattr(artifact, "write_manifest", fail)
+    monkeypatch.setattr(evaluating, "write_manifest", fail)
     status, _, err = run("--index", index, "--out", tmp_path / "out")
     assert (status, "disk full" in err) == (1, True)
     assert contents(index) == before

@@ -1,0 +1,254 @@
+"""Fits how an index votes to a set of cases: transform, number of neighbours, temperature, then the calibration.
+
+Every case votes only on cases of other folds, and whatever votes on it is fitted without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
+
+from ml.analysis.decision import ALL
+from scin.calibration import FORMAT, Calibration, Quantile, Scaling, probabilities
+from scin.evaluate import metrics
+from scin.evaluate.cases import OWN_GROUP, UNKNOWN, Floats, Ints, LabelledCases, case_folds
+from scin.evaluate.metrics import TOO_FEW
+from scin.manifest import Vote
+from scin.transform import Transform, TransformSpec, fit_transforms
+
+NEIGHBOURS = (3, 5, 7, 11, 15, 21, 31)
+TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5)
+COMPONENTS = (64, 128, 256, 512)
+POWERS = (-0.25, -0.5)
+INNER_FOLDS = 4
+
+COVERAGES = (0.8, 0.9, 0.95)
+#: a case is unlike the index beyond this percentile of the distances among the index's own cases
+OUTLIER_PERCENTILE = 99
+_CALIBRATION_FOLDS = 10
+#: bounds of log temperature, and of the doubt's intercept and slope (doubt never grows with agreement)
+_BOUNDS = ((-2.3, 2.3), (-8.0, 8.0), (-8.0, 0.0))
+_START = (0.0, -1.0, -1.0)
+
+_BLOCK = 256  # queries that are compared with all references at once
+#: extra candidates for ties: copies of one photo are equally near, and the smaller ids come first
+_TIES = 8
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """(n, depth) rows of each case's nearest references and their cosines, most similar first.
+
+    If there are fewer than ``depth`` references, the remaining similarities are −inf.
+    """
+
+    rows: Ints
+    similarities: NDArray[np.float32]
+
+
+def nearest(queries: LabelledCases, references: LabelledCases, depth: int) -> Neighbours:
+    """The ``depth`` nearest references of each query by their ``vectors``, which must have unit length.
+
+    Exact. As in serving, the similarity of two cases is that of their most similar pair of photos, and ties go to the
+    smaller id.
+    """
+    depth = min(depth, len(references))
+    stored = references.vectors[references.photos]
+    parts = []
+    for start in range(0, len(queries), _BLOCK):
+        asked = queries.take(np.arange(start, min(start + _BLOCK, len(queries))))
+        by_photo = stored @ asked.vectors[asked.photos].T
+        by_reference = np.maximum.reduceat(by_photo, references.starts, axis=0)
+        parts.append(_largest(np.maximum.reduceat(by_reference, asked.starts, axis=1).T, depth))
+    return Neighbours(np.concatenate([rows for rows, _ in parts]), np.concatenate([best for _, best in parts]))
+
+
+def _largest(similarity: NDArray[np.float32], depth: int) -> tuple[Ints, NDArray[np.float32]]:
+    """The columns of the largest values in each row, and the values; ties in the order of the columns."""
+    taken = min(depth + _TIES, similarity.shape[1])
+    rows = np.sort(np.argpartition(-similarity, taken - 1, axis=1)[:, :taken], axis=1)
+    values = np.take_along_axis(similarity, rows, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")[:, :depth]
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(values, order, axis=1)
+
+
+def held_out_neighbours(
+    cases: LabelledCases, fold: Ints, specs: Sequence[TransformSpec], depth: int
+) -> list[Neighbours]:
+    """For each spec, every case's nearest among the other folds, with the transform fitted to those folds."""
+    found = [
+        Neighbours(np.zeros((len(cases), depth), np.intp), np.full((len(cases), depth), -np.inf, np.float32))
+        for _ in specs
+    ]
+    for number in range(int(fold.max()) + 1):
+        rows, kept = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+        asked, others = cases.take(rows), cases.take(kept)
+        for transform, of_spec in zip(fit_transforms(specs, used_vectors(others)), found, strict=True):
+            vectors = transform.apply(cases.vectors)
+            near = nearest(replace(asked, vectors=vectors), replace(others, vectors=vectors), depth)
+            width = near.rows.shape[1]
+            of_spec.rows[rows, :width] = kept[near.rows]
+            of_spec.similarities[rows, :width] = near.similarities
+    return found
+
+
+def used_vectors(cases: LabelledCases) -> NDArray[np.float32]:
+    """The distinct embeddings of these cases."""
+    return cases.vectors[np.unique(cases.photos)]
+
+
+def mean_distance(found: Neighbours, neighbours: int) -> Floats:
+    """(n,) 1 − the mean cosine of the nearest, 0–2: how unlike its neighbours a case is."""
+    voters = found.similarities[:, :neighbours].astype(np.float64)
+    return np.asarray(1.0 - np.mean(voters, axis=1, where=np.isfinite(voters)), np.float64)
+
+
+def vote_shares(found: Neighbours, references: LabelledCases, vote: Vote) -> Floats:
+    """(n, C) each condition's share of the served vote (scin.vote), for many cases at once.
+
+    Rows sum to 1, or to 0 for a case without neighbours.
+    """
+    similarities = found.similarities[:, : vote.neighbours].astype(np.float64)
+    rows = found.rows[:, : vote.neighbours]
+    voters = np.isfinite(similarities)
+    largest = np.where(voters[:, :1], similarities[:, :1], 0.0)
+    weights = np.exp(np.where(voters, similarities - largest, -np.inf) / vote.temperature)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    pointers = np.arange(0, rows.size + 1, rows.shape[1])
+    matrix = csr_matrix((weights.ravel(), rows.ravel(), pointers), shape=(len(rows), len(references)))
+    return np.asarray((matrix @ references.sparse_weights).toarray(), np.float64)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best candidate and its score on the inner folds, 0–1 (see ``criterion``).
+
+    ``tried`` maps each transform's name to its best score.
+    """
+
+    transform: Transform
+    vote: Vote
+    score: float
+    tried: dict[str, float]
+
+
+def candidates(vectors: int, dimension: int) -> tuple[TransformSpec, ...]:
+    """Centring, then PCA with at most half as many components as vectors: more would fit noise."""
+    sizes = sorted({min(size, dimension) for size in COMPONENTS if 2 * min(size, dimension) <= vectors})
+    return (TransformSpec(), *(TransformSpec(size, power) for power in POWERS for size in sizes))
+
+
+def choose(cases: LabelledCases, seed: int) -> Choice:
+    """The transform and vote with the best score on the inner folds; the simplest of equal ones.
+
+    The chosen transform is then fitted to all given cases.
+    """
+    used = used_vectors(cases)
+    specs = candidates(len(used), used.shape[1])
+    votes = [Vote(number, temperature) for number in NEIGHBOURS for temperature in TEMPERATURES]
+    fold = case_folds(cases, INNER_FOLDS, seed)
+    best: tuple[float, TransformSpec, Vote] | None = None
+    tried: dict[str, float] = {}
+    for spec, found in zip(specs, held_out_neighbours(cases, fold, specs, max(NEIGHBOURS)), strict=True):
+        scores = [criterion(vote_shares(found, cases, vote), cases) for vote in votes]
+        place = int(np.argmax(scores))
+        tried[spec.name] = scores[place]
+        if best is None or scores[place] > best[0]:
+            best = scores[place], spec, votes[place]
+    assert best is not None
+    score, spec, vote = best
+    return Choice(fit_transforms([spec], used)[0], vote, score, tried)
+
+
+def criterion(shares: Floats, cases: LabelledCases) -> float:
+    """The mean of top-1 accuracy, to which common conditions contribute most, and macro recall."""
+    first = shares.argmax(axis=1)
+    rows = np.arange(len(cases))
+    hits = cases.leading[rows, first] & (shares[rows, first] > 0)
+    recall = metrics.macro_recall(
+        hits.astype(np.float64), cases.top, metrics.judged_conditions(cases.top), np.ones((1, len(cases)))
+    )[0]
+    return float(np.nanmean([hits.mean(), recall]))
+
+
+def calibrate(choice: Choice, cases: LabelledCases, seed: int) -> Calibration:
+    """Fit the calibration to the vote on each tenth of the cases by the other nine; its ``accuracy`` stays empty.
+
+    The transform is fitted again to the nine tenths: whitened vectors lie further from each other than from new ones.
+    """
+    fold = case_folds(cases, _CALIBRATION_FOLDS, seed)
+    (found,) = held_out_neighbours(cases, fold, [choice.transform.spec], choice.vote.neighbours)
+    shares = vote_shares(found, cases, choice.vote)
+    prior = cases.weights.mean(axis=0)
+    scaling = fit_scaling(shares, prior, cases.first)
+    scores = nonconformity(probabilities(shares, prior, scaling), cases.leading)
+    distances = np.percentile(mean_distance(found, choice.vote.neighbours), np.arange(101)).tolist()
+    return Calibration(
+        format=FORMAT,
+        scaling=scaling,
+        prior=dict(zip(cases.conditions, prior.tolist(), strict=True)),
+        quantiles={_key(coverage): quantiles(scores, cases.tones[OWN_GROUP], coverage) for coverage in COVERAGES},
+        distances=tuple(distances),
+        outlier=distances[OUTLIER_PERCENTILE],
+        accuracy={},
+    )
+
+
+def calibrated(shares: Floats, calibration: Calibration) -> Floats:
+    """(n, C) shares of the conditions that it was fitted to → (n, C) probabilities."""
+    return probabilities(shares, np.array(list(calibration.prior.values())), calibration.scaling)
+
+
+def fit_scaling(shares: Floats, prior: Floats, first: Floats) -> Scaling:
+    """The scaling with the least negative log-likelihood of the leading conditions, ``first`` (n, C)."""
+
+    def scaling(parameters: Floats) -> Scaling:
+        return Scaling(float(np.exp(parameters[0])), float(parameters[1]), float(parameters[2]))
+
+    def loss(parameters: Floats) -> float:
+        given = probabilities(shares, prior, scaling(parameters))
+        logs = np.log(np.maximum(given, np.finfo(np.float64).tiny))
+        return float(-(first * logs).sum(axis=1).mean())
+
+    return scaling(minimize(loss, _START, method="L-BFGS-B", bounds=_BOUNDS).x)
+
+
+def nonconformity(given: Floats, leading: NDArray[np.bool_]) -> Floats:
+    """(n,) 1 − the largest probability of a leading condition: the smallest threshold whose set holds one."""
+    return np.asarray(1.0 - np.where(leading, given, 0.0).max(axis=1), np.float64)
+
+
+def quantiles(scores: Floats, groups: NDArray[np.str_], coverage: float) -> dict[str, Quantile]:
+    """Tone group (and "all") → conformal quantile of its cases."""
+    members = {ALL: np.ones(len(scores), np.bool_)}
+    members |= {group: groups == group for group in sorted(set(groups.tolist()) - {UNKNOWN})}
+    return {
+        group: Quantile(int(inside.sum()), conformal_quantile(scores[inside], coverage))
+        for group, inside in members.items()
+    }
+
+
+def conformal_quantile(scores: Floats, coverage: float) -> float | None:
+    """The ⌈(n + 1) · coverage⌉-th smallest of n scores (split conformal prediction, Vovk et al. 2005).
+
+    None if n is below TOO_FEW or too small for the coverage.
+    """
+    n = len(scores)
+    place = int(np.ceil((n + 1) * coverage))
+    return None if n < TOO_FEW or place > n else float(np.sort(scores)[place - 1])
+
+
+def threshold(calibration: Calibration, coverage: float, group: str) -> float:
+    """The set holds the conditions with 1 − p up to this. Without a quantile it holds every condition (1.0)."""
+    known = calibration.quantiles[_key(coverage)]
+    value = known.get(group, known[ALL]).value
+    return 1.0 if value is None else value
+
+
+def _key(coverage: float) -> str:
+    return f"{coverage:.2f}"

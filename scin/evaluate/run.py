@@ -1,0 +1,130 @@
+"""The command's two tasks: evaluate an index and update it, or ask it about labelled photos."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from ml.analysis.decision import ALL
+from ml.models.encoder import Encoder
+from scin.calibration import CALIBRATION_FILE, Accuracy, Calibration
+from scin.case_table import read_cases
+from scin.embeddings import read_embeddings
+from scin.evaluate.cases import OWN_GROUP, EvaluationError, LabelledCases, labelled_cases
+from scin.evaluate.fit import Choice
+from scin.evaluate.leaderboard import VOTE, Evaluation, Progress, evaluate
+from scin.evaluate.metrics import TOO_FEW, TOP_1, TOP_3, Bootstrap
+from scin.evaluate.queries import Answers, answer, read_queries, write_answers
+from scin.evaluate.report import write_leaderboard
+from scin.index import INDEX_FILE, write_index
+from scin.manifest import Manifest, read_manifest, verify_files, write_manifest
+from storage.base import sha256_file
+
+#: every case is compared with every other, so a larger index is evaluated on a random sample
+MOST_CASES = 10_000
+#: nested folds of fewer cases are too small to choose on
+LEAST_CASES = 2 * TOO_FEW
+
+
+def evaluate_index(
+    folder: Path, out: Path, *, seed: int, resamples: int, write: bool, progress: Progress
+) -> Evaluation:
+    """Evaluate the index in ``folder`` and report to ``out``; with ``write``, update its vote and calibration.
+
+    Raises ArtifactError if the index is damaged, EvaluationError if it has too few cases.
+    """
+    manifest, cases = read_index(folder, seed)
+    with threadpool_limits(1):  # the number of BLAS threads would change the last digits
+        found = evaluate(cases, seed=seed, resamples=resamples, progress=progress)
+    write_leaderboard(found, manifest, out, seed=seed, resamples=resamples)
+    if write:
+        write_choice(folder, found.choice, replace(found.calibration, accuracy=_cited_accuracy(found)))
+    return found
+
+
+def _cited_accuracy(found: Evaluation) -> dict[str, dict[str, Accuracy]]:
+    """Tone group (and "all") → the held-out accuracies that an answer cites."""
+    groups = {ALL: found.overall[VOTE], **found.tones[VOTE][OWN_GROUP]}
+    return {
+        group: {metric: Accuracy(**vars(figures[metric])) for metric in (TOP_1, TOP_3)}
+        for group, figures in groups.items()
+    }
+
+
+def is_evaluated(folder: Path) -> bool:
+    """Whether the index has a calibration."""
+    return CALIBRATION_FILE in read_manifest(folder).files
+
+
+def ask_index(
+    folder: Path, out: Path, source: Path, encoder: Encoder, *, seed: int, resamples: int, progress: Progress
+) -> Answers:
+    """Ask the evaluated index in ``folder`` about the labelled photos in ``source`` and report to ``out``."""
+    queries = read_queries(source)
+    bootstrap = Bootstrap(resamples, seed)
+    found = answer(folder, encoder, queries, bootstrap, lambda done, total: progress("photos", done, total))
+    write_answers(found, read_manifest(folder), out)
+    return found
+
+
+def read_index(folder: Path, seed: int) -> tuple[Manifest, LabelledCases]:
+    """Verify an index and read its labelled cases.
+
+    Raises ArtifactError if a file is missing or damaged, EvaluationError if there are fewer than LEAST_CASES cases.
+    """
+    manifest = read_manifest(folder)
+    verify_files(folder, manifest)
+    cases = labelled_cases(read_cases(folder), read_embeddings(folder), MOST_CASES, seed)
+    if len(cases) < LEAST_CASES or len(set(cases.groups.tolist())) < LEAST_CASES:
+        raise EvaluationError(f"{folder} has {len(cases)} labelled cases: at least {LEAST_CASES} are needed.")
+    return manifest, cases
+
+
+def write_choice(folder: Path, choice: Choice, calibration: Calibration) -> Manifest:
+    """Rebuild the index with the chosen transform, set its vote and calibration, and return the new manifest.
+
+    The new folder is completed beside the old one (unchanged files are hard links) and then takes its name. Processes
+    that have the old files open go on reading them, and a process that opens the folder finds a consistent index.
+    """
+    manifest = read_manifest(folder)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        new = Path(temporary, "new")
+        new.mkdir()
+        for name in manifest.files:
+            if name not in (INDEX_FILE, CALIBRATION_FILE):
+                _link_or_copy(folder / name, new / name)
+        structure = write_index(new, read_embeddings(new), choice.transform, manifest.structure.kind)
+        calibration.write(new)
+        changed = {name: sha256_file(new / name) for name in (INDEX_FILE, CALIBRATION_FILE)}
+        updated = replace(
+            manifest,
+            transforms=choice.transform.steps,
+            structure=structure,
+            vote=choice.vote,
+            files={**manifest.files, **changed},
+        )
+        write_manifest(new, updated)
+        verify_files(new, updated)
+        _swap(folder, new, aside=Path(temporary, "old"))
+    return updated
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # the file system has no hard links
+        shutil.copyfile(source, target)
+
+
+def _swap(folder: Path, new: Path, aside: Path) -> None:
+    folder.rename(aside)
+    try:
+        new.rename(folder)
+    except OSError:
+        aside.rename(folder)
+        raise
