@@ -8,8 +8,8 @@ import pytest
 
 from ml import values
 from ml.deadline import Deadline
+from web.answers import render_analysis
 from web.mock import MockAnalyzer
-from web.rendering import render_analysis
 
 ICD, DISEASE = "L30.9", "Eczema"
 
