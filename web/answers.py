@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -20,7 +20,9 @@ from ml import values
 from ml.skin.catalogue import CATALOGUE
 from web import __version__
 from web.cosmetic import without_diseases
-from web.loader import Part
+
+if TYPE_CHECKING:
+    from web.loader import Part
 
 DISCLAIMER = (
     "Research and education software, not a medical device. It makes no diagnosis and gives no all-clear. "

@@ -154,6 +154,14 @@ def test_numpy_numbers_become_plain_ones(analysis: values.Analysis) -> None:
     assert answer["skin"]["zones"] == []
 
 
+def test_the_first_thumbnail_is_the_cases_picture(analysis: values.Analysis) -> None:
+    case = analysis.similar_cases[0]
+    cases = (replace(case, thumbnails=("/a", "/b")), replace(case, thumbnails=()))
+    answer = wire(replace(analysis, similar_cases=cases))
+    assert [one["thumbnail"] for one in answer["similar_cases"]] == ["/a", None]
+    assert [one["thumbnails"] for one in answer["similar_cases"]] == [["/a", "/b"], []]
+
+
 def test_without_an_index_there_is_nothing_similar(analysis: values.Analysis) -> None:
     answer = wire(replace(analysis, index=None, similar_cases=(), lesion=None))
     assert (answer["index"], answer["attribution"], answer["similar_cases"], answer["lesion"]) == (None, {}, [], None)
