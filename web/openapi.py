@@ -65,7 +65,7 @@ _HEADERS = {
     "Allow": {"description": "The methods that the address answers to.", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "How to send a key.", "schema": {"type": "string"}},
 }
-#: status → a header that answers with it have
+#: status → the header that its answers have
 _STATUS_HEADERS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
