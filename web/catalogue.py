@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Literal
 from flask import Blueprint, Response, current_app, jsonify, render_template
 
 from ml.errors import ArtifactError
+from ml.imaging.limits import MAX_OTHER_PIXELS
 from ml.skin.catalogue import CATALOGUE
 from scin.icd10 import table
 from settings import Settings
-from web.answers import Wire
-from web.label import LabelAnswer, label_answer
+from web import __version__
+from web.answers import DISCLAIMER, Index, Wire
 from web.openapi import document, documented, name_of
+from web.requests import MAX_AGE, MAX_IMAGES, MAX_K
 from web.routes import json_response, services
 
 if TYPE_CHECKING:
@@ -25,6 +27,22 @@ _ROOT = Path(__file__).resolve().parent.parent
 #: how long a cache may keep answers that only a restart with other settings changes
 _KEEP_S = 300
 _PAGE_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+INTENDED_USE = [
+    "Research, education and software development with photos of human skin.",
+    "Looking at labelled cases that resemble a photo, and at measurements of the skin in it.",
+]
+OUT_OF_SCOPE = [
+    "A diagnosis, a triage or an all-clear for any person.",
+    "A decision on treatment, or on whether to see a doctor.",
+    "Photos of persons who have not agreed to it.",
+    "Photos of anything but human skin.",
+]
+KNOWN_LIMITS = [
+    "From the synthetic sample index no disease is named: its cases are generated.",
+    "The lesion classifier was made from dermatoscopic photos of few skin tones, and is over-confident.",
+    "Measures of colour depend on light and camera.",
+]
 
 
 class ServedModel(Wire):
@@ -93,6 +111,37 @@ class MeasuresAnswer(Wire):
     measures: list[Measure]
 
 
+class Limits(Wire):
+    """What one request may hold, and how often one client may ask. ``rate_limit`` null: as often as there is room."""
+
+    max_request_bytes: int
+    max_pixels: int
+    max_pixels_not_jpeg: int
+    max_photos: int = MAX_IMAGES
+    max_similar_cases: int = MAX_K
+    max_age_years: int = MAX_AGE
+    max_seconds: float
+    rate_limit: str | None
+    key_required: bool
+
+
+class LabelAnswer(Wire):
+    """What the service is for, what it is not for, and what it runs with."""
+
+    success: Literal[True] = True
+    name: str = "DermServe"
+    version: str = __version__
+    disclaimer: str = DISCLAIMER
+    intended_use: list[str] = INTENDED_USE
+    out_of_scope: list[str] = OUT_OF_SCOPE
+    known_limits: list[str] = KNOWN_LIMITS
+    limits: Limits
+    cosmetic_mode: bool
+    mock: bool
+    index: Index | None
+    attribution: dict[str, str]
+
+
 @catalogue.get("/api/models")
 @documented(ModelsAnswer)
 def models() -> Response:
@@ -132,7 +181,24 @@ def measures() -> Response:
 def label() -> Response:
     """Intended use, out of scope, version, limits."""
     own = services()
-    return json_response(label_answer(own.settings, own.index_manifest))
+    settings, manifest = own.settings, own.index_manifest
+    limits = Limits(
+        max_request_bytes=settings.max_upload_bytes,
+        max_pixels=settings.max_pixels,
+        max_pixels_not_jpeg=min(settings.max_pixels, MAX_OTHER_PIXELS),
+        max_seconds=settings.deadline_s,
+        rate_limit=settings.rate_limit or None,
+        key_required=bool(settings.api_keys),
+    )
+    return json_response(
+        LabelAnswer(
+            limits=limits,
+            cosmetic_mode=settings.cosmetic_mode,
+            mock=settings.use_mock_services,
+            index=Index.model_validate(manifest) if manifest else None,
+            attribution=dict(manifest.attribution) if manifest else {},
+        )
+    )
 
 
 @catalogue.get("/api/openapi.json")
