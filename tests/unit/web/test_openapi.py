@@ -95,6 +95,11 @@ def test_an_analysis_and_its_example_are_as_documented(
     validate(described, content["example"], "AnalysisAnswer")
 
 
+def test_every_documented_field_is_in_every_answer(described: dict[str, Any]) -> None:
+    for name, schema in described["components"]["schemas"].items():
+        assert set(schema["required"]) == set(schema["properties"]), name
+
+
 @pytest.mark.parametrize("profile", sorted(PROFILES))
 def test_each_profile_s_answer_is_documented(
     client: FlaskClient, described: dict[str, Any], jpeg: bytes, profile: str
