@@ -49,7 +49,7 @@ _MODALITIES = {
 _DETAILS = {STANDARD: STANDARD, FULL: FULL}
 _PROFILES = {name: name for name in PROFILES}
 
-#: field → the values that a refusal lists
+#: field → the values that its refusal lists
 _ALLOWED: Mapping[str, Sequence[str]] = {
     "sex": ("female", "male", "unknown"),
     "body_site": CANONICAL_SITES,
@@ -59,7 +59,7 @@ _ALLOWED: Mapping[str, Sequence[str]] = {
     "profile": sorted(PROFILES),
     "test": ("ml_capability",),
 }
-#: field → what the caller reads whose value is refused
+#: field → what the caller reads when its value is refused
 _ADVICE = {
     "age": f"age must be a number of years from 0 to {MAX_AGE}.",
     "sex": "sex must be female, male or unknown.",
@@ -73,7 +73,7 @@ _ADVICE = {
     "profile": f"profile must be one of {', '.join(_ALLOWED['profile'])}.",
     "test": "The only test is 'ml_capability'.",
 }
-#: fields whose refusal is about a person (422) and not about the request (400)
+#: a bad value of these is impossible for a person (422); a bad value of any other is a bad request (400)
 _OF_THE_PERSON = ("age", "sex", "body_site")
 #: objects that clients put the person's data into; a field beside them wins
 _NESTED = ("user_parameters", "user_demographics", "demographics")
@@ -93,14 +93,14 @@ def _spelled(word: str) -> str:
 
 
 def _number(value: object) -> object:
-    """A number from its text. Python takes true and false for numbers; clients do not mean them so."""
+    """A number, or the number in a text. A bool is a number to Python, but not in a request."""
     if isinstance(value, bool):
         raise ValueError("not a number")
     return float(value) if isinstance(value, str) else value
 
 
 def _one_of(meanings: Mapping[str, str | None]) -> PlainValidator:
-    """The validator of a field that takes these words, in any case and with any separators, and holds their meaning."""
+    """Validates a word, in any case and with any separators, and returns what it means."""
     known = {_spelled(word): meaning for word, meaning in meanings.items()}
 
     def meaning_of(word: object) -> str | None:
@@ -126,14 +126,14 @@ class _Fields(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _flatten(cls, fields: Mapping[str, object]) -> dict[str, object]:
-        """Plain names, no fields without a value, and what the objects in _NESTED hold."""
+        """The fields that have a value, including those in the objects of _NESTED, under their plain names."""
         given = present(fields.items())
         nested = [_object(name, given[name]) for name in _NESTED if name in given]
         return present(chain(*(one.items() for one in nested), given.items()))
 
 
 class CapabilityRequest(_Fields):
-    """The self-test is wanted."""
+    """A request for the self-test."""
 
     test: Literal["ml_capability"]
 
