@@ -13,8 +13,8 @@ COSMETIC = "cosmetic_mode"
 
 
 def without_diseases(analysis: values.Analysis) -> values.Analysis:
-    """No conditions, no lesion (its geometry and its pictures included), no differentials, no codes, and no notes,
-    which may speak of them. Every response profile is made of what is left."""
+    """``analysis`` without conditions, lesion (with its measures and pictures) and differentials, and without notes,
+    which may name them. Every response profile is made from the result."""
     return replace(
         analysis,
         conditions=(),
@@ -40,5 +40,5 @@ def _skin(skin: values.Skin) -> values.Skin:
 
 
 def _not_clinical(measurements: Iterable[values.Measurement]) -> tuple[values.Measurement, ...]:
-    """Those that the catalogue does not mark clinical."""
+    """The measurements that the catalogue does not mark clinical."""
     return tuple(one for one in measurements if not CATALOGUE[one.name].clinical)

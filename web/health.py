@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from web import __version__
-from web.catalogue_schemas import LiveAnswer, MLState, ReadyAnswer
+from web.answers import LiveAnswer, MLState, ReadyAnswer
 from web.errors import NotReadyError
+from web.openapi import documented
 from web.process import State
 from web.routes import json_response, services
 
@@ -14,8 +15,9 @@ health = Blueprint("health", __name__)
 
 
 @health.get("/health")
+@documented(LiveAnswer, name="health")
 def live() -> Response:
-    """Answers at once, whatever is being loaded."""
+    """Whether the process is alive. It answers at once, whatever is being loaded."""
     own = services()
     available = own.settings.ml_available and own.state is not State.FAILED
     return json_response(
@@ -29,8 +31,9 @@ def live() -> Response:
 
 
 @health.get("/health/ready")
+@documented(ReadyAnswer, failures=(503,))
 def ready() -> Response:
-    """200 once every worker has loaded; later on, while at least one can analyse."""
+    """Whether the instance can analyse: once every worker has loaded, and then while at least one can."""
     own = services()
     instance = own.process.readiness.instance()
     workers = {"ready": instance.workers_ready, "expected": instance.workers_expected}

@@ -1,4 +1,4 @@
-"""Canned answers for front-end work, where no model is wanted. Each is marked as such; none names a real disease."""
+"""Canned answers for front-end work without models. Each is marked as canned; none names a real disease."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from PIL import Image
 from ml import values
 from ml.deadline import Deadline
 from ml.skin.catalogue import CATALOGUE
+from web.answers import CapabilityPart
 from web.loader import Part, Pipeline
-from web.schemas import CapabilityPart
 
 if TYPE_CHECKING:
     from ml.analysis.pipeline import CaseRequest
@@ -26,7 +26,7 @@ _MODELS = (values.ModelCard("mock", "0", "none", "none", "none"),)
 
 
 class MockLoader:
-    """Loads nothing. The photos of a request are decoded and checked all the same."""
+    """Loads nothing. The photos of a request are still decoded and checked."""
 
     def load_models(self) -> None:
         """Nothing to load."""
@@ -39,7 +39,7 @@ class MockAnalyzer:
     """Gives every case the same analysis."""
 
     def analyze(self, request: CaseRequest, deadline: Deadline) -> values.Analysis:
-        """Only the photos' sizes, the stated modality and k are the request's own."""
+        """Only the photos' sizes, the stated modality and the number of similar cases come from the request."""
         return values.Analysis(
             photos=request.photos,
             quality=values.Quality(

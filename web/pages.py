@@ -7,9 +7,9 @@ from pathlib import Path
 from flask import Blueprint, Response, render_template
 
 from web import __version__
-from web.fields import MAX_PIXELS_PER_MM
+from web.answers import DISCLAIMER
 from web.index_source import index_manifest
-from web.rendering import DISCLAIMER
+from web.requests import MAX_PIXELS_PER_MM
 from web.routes import services
 
 pages = Blueprint("pages", __name__)

@@ -1,7 +1,7 @@
 """A request's body → the named values in it.
 
-Clients are taken at their bytes: a body that begins as a photo, as multipart or as JSON is read as that, whatever its
-content type says. Nothing is written to a disk.
+The bytes decide: a body that begins as a photo, as multipart or as JSON is read as that, whatever its content type
+says. Nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from web.body import Readable, read_all
 from web.errors import BadFieldError, BadJsonError, BadMultipartError, NoImageError, UnsupportedBodyError
 from web.payloads import decode_base64, is_photo, is_photo_text, percent_decoded
 
-#: the end of each refusal that is about a body's form
+#: ends every message about the form of a body
 FORMS = (
     "Send the photo as multipart/form-data (field 'image'), as JSON (key 'image', base64 or a data URL), "
     "or as the raw body with an image/* content type."
 )
-#: media types that say of bytes only that they are bytes
+#: media types that say nothing about what the bytes are
 BYTES_TYPES = frozenset({"application/octet-stream", "binary/octet-stream", "application/binary"})
 
+#: what clients send for a value that they do not have: the text of JavaScript's, Python's or Swift's word for nothing
+_NOTHING = {"", "undefined", "null", "none", "nil"}
 _HEAD_BYTES = 1024
 _PIECE = 2**16
 _MAX_PARTS = 100
@@ -40,7 +42,7 @@ _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 
 @dataclass(frozen=True)
 class Part:
-    """One named value: bytes in a form, what JSON can hold in JSON. ``file_name`` is None unless one was given."""
+    """One named value: bytes from a form, any JSON value from JSON. ``file_name`` is None unless one was given."""
 
     name: str
     value: object
@@ -48,8 +50,13 @@ class Part:
     file_name: str | None = None
 
 
+def is_missing(value: object) -> bool:
+    """Whether a value says nothing: null, empty, or the text of a word for nothing, such as "undefined"."""
+    return value is None or (isinstance(value, str) and value.strip()[:16].lower() in _NOTHING)
+
+
 def read_parts(body: Readable, content_type: str) -> list[Part]:
-    """Read ``body`` as its bytes and ``content_type`` suggest. Bytes that are one photo become a part named image.
+    """Read ``body`` as its bytes and ``content_type`` suggest. A body that is one photo becomes a part named image.
 
     Raises a RequestError that says what is wrong and what to send instead.
     """
@@ -59,7 +66,7 @@ def read_parts(body: Readable, content_type: str) -> list[Part]:
 
 
 class _Peeked:
-    """A body whose first bytes can be looked at before it is read."""
+    """A body with its first bytes in ``head`` before it is read."""
 
     def __init__(self, body: Readable) -> None:
         self._body = body
@@ -94,7 +101,7 @@ def _reader(kind: str, boundary: str, head: bytes) -> Callable[[_Peeked], list[P
 
 
 def _boundary(stated: str, first_part: re.Match[bytes] | None, head: bytes) -> bytes:
-    """The stated boundary, unless the body begins with another: some clients state one that they do not use."""
+    """The stated boundary, unless the body begins with another one: some clients state one and use another."""
     boundary = stated.encode("latin-1", "replace")
     if first_part and not (boundary and head.lstrip().startswith(b"--" + boundary)):
         return first_part[1]
@@ -109,7 +116,7 @@ def _raw(stream: _Peeked) -> list[Part]:
 
 def _json(stream: _Peeked) -> list[Part]:
     value = _loaded(read_all(stream))
-    if isinstance(value, str):  # a photo's base64 alone, or an object that was made JSON twice
+    if isinstance(value, str):  # only a photo's base64, or an object that was encoded as JSON twice
         value = {"image": value} if is_photo_text(value.encode("ascii", "replace")) else _loaded(value)
     if not isinstance(value, dict):
         raise BadJsonError(f"The JSON body must be an object. {FORMS}")
@@ -132,7 +139,7 @@ def _form(stream: _Peeked) -> list[Part]:
 
 
 class _Decoder(MultipartDecoder):
-    """Takes a part without Content-Disposition, as in multipart/related, for one without a name."""
+    """Reads a part without Content-Disposition, as in multipart/related, as a part without a name."""
 
     def _parse_headers(self, data: bytes | bytearray) -> Headers:
         headers = super()._parse_headers(data)
@@ -153,7 +160,7 @@ def _multipart(stream: _Peeked, boundary: bytes) -> list[Part]:
                     parts.append(_part(head, content.getvalue()))
     except (ValueError, RequestEntityTooLarge) as error:  # the latter: too many parts
         if parts and decoder.state is State.PART and not decoder.buffer.strip():
-            return parts  # all is there; only the two hyphens that end the body are missing
+            return parts  # nothing is missing but the two hyphens at the end
         raise BadMultipartError(f"The multipart body is cut short or malformed. {FORMS}") from error
     return parts
 
@@ -168,12 +175,12 @@ def _part(head: Field | File, content: bytes) -> Part:
     media_type, _ = parse_options_header(head.headers.get("Content-Type", ""))
     file_name = head.filename if isinstance(head, File) else None
     encoding = head.headers.get("Content-Transfer-Encoding", "").strip().lower()
-    # the library types the name as text; a part without one has None
+    # The library's type for the name is str, but a part without a name has None.
     return Part(head.name or "", _transferred(content, encoding), media_type.lower(), file_name)
 
 
 def _transferred(content: bytes, encoding: str) -> bytes:
-    """``content`` without its transfer encoding. A photo is left alone: some clients state one that they do not use."""
+    """``content`` without its transfer encoding. A photo has none, even if its client states one."""
     if is_photo(content):
         return content
     if encoding == "base64":

@@ -9,31 +9,32 @@ from urllib.parse import unquote_to_bytes
 
 from web.errors import BadBase64Error
 
-#: how much rubbish before a JPEG is forgiven (a data URL decoded together with its header leaves 15 bytes)
+#: at most so many bytes of junk are removed before a JPEG (decoding a data URL together with its header makes 15)
 MAX_JUNK = 64
 
 _JPEG = b"\xff\xd8\xff"
+#: the first bytes of the kinds of file that may hold a JPEG
 _KNOWN = re.compile(
     rb"\xff\xd8|\x89PNG|GIF8|BM|II\*\x00|MM\x00\*|RIFF|.{4}ftyp|8BPS|%!PS|%PDF|\x00\x00\x00\x0cjP|P[1-7]\s|<", re.DOTALL
 )
-#: how JPEG, PNG, GIF, BMP, TIFF, WebP, and HEIF with its kin begin: enough of it that no text begins so
+#: the first bytes of JPEG, PNG, GIF, BMP, TIFF, WebP, and HEIF and its relatives: long enough that no text has them
 _PHOTO = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|\0\0.{2}ftyp", re.DOTALL
 )
-#: what Python's or JSON's way to write a text puts around it
+#: what stands before a text as Python or JSON write it
 _QUOTED = re.compile(rb"\s*b?([\"'])")
 _DATA_URL = re.compile(rb"\s*data:([^,]{0,200}),", re.IGNORECASE)
 _PHOTO_URL = re.compile(rb"\s*data:image/[^,]{0,200};base64,", re.IGNORECASE)
 _WHITE_BUT_SPACE = b"\r\n\t\v\f"
-#: a text that is longer can only be a photo
+#: only photos are longer texts than this
 _LONG = 2**16
-#: enough of a text to know the photo in it: a data URL's header, all of it in percent codes, and forty characters
+#: a photo is recognised by so many characters of its text: a data URL's header, all of it in percent codes, and forty
 _HEAD = 800
 _SIGNATURE_CHARACTERS = 40
-#: characters that are looked at to tell line breaks from other spaces
+#: line breaks are told from other spaces by so many characters
 _SAMPLE = 4096
 
-#: what programs send by mistake in a photo's place, and what to do about it
+#: what programs send by mistake instead of a photo, and advice
 _MISTAKES = (
     (
         re.compile(rb"\s*(?:[a-z][a-z-]{1,20}://|blob:)", re.IGNORECASE),
@@ -65,9 +66,9 @@ def is_photo_text(text: bytes) -> bool:
 
 
 def photo_of(data: bytes) -> bytes:
-    """The photo in ``data``: its base64 decoded, junk before it removed. What holds no photo is left as it is.
+    """The photo in ``data``, after decoding base64 and removing junk before it. Other data stays as it is.
 
-    Raises BadBase64Error if it begins as the base64 of a photo and is not base64.
+    Raises BadBase64Error if the data begins as the base64 of a photo but cannot be decoded.
     """
     if not is_photo(data) and is_photo_text(data):
         data = decode_base64(data)
@@ -75,9 +76,9 @@ def photo_of(data: bytes) -> bytes:
 
 
 def strip_junk(data: bytes) -> bytes:
-    """``data`` from the start of the JPEG that begins within its first MAX_JUNK bytes; otherwise as it is.
+    """``data`` without the bytes before its JPEG, if the JPEG begins within MAX_JUNK bytes.
 
-    Bytes that begin as any other known kind of file are left alone: a JPEG inside them is not the photo.
+    Other known kinds of file stay as they are: a JPEG inside them is only a part, such as a preview.
     """
     if _KNOWN.match(data):
         return data
@@ -88,8 +89,8 @@ def strip_junk(data: bytes) -> bytes:
 def decode_base64(text: bytes) -> bytes:
     """Bare base64 or a data URL → bytes.
 
-    Line breaks, missing padding, the URL alphabet, percent codes, and spaces where a form's decoding has taken "+"
-    for a space are accepted. Raises BadBase64Error.
+    Accepts line breaks, missing padding, the URL alphabet, percent codes, and the spaces that decoding a form makes of
+    "+". Raises BadBase64Error.
     """
     try:
         raw = _base64_characters(_unquoted(percent_decoded(text)))
@@ -100,12 +101,12 @@ def decode_base64(text: bytes) -> bytes:
 
 
 def percent_decoded(data: bytes) -> bytes:
-    """``data`` with its percent codes (%2B) replaced by the bytes that they stand for."""
+    """``data`` with the bytes that its percent codes (%2B) stand for."""
     if b"%" not in data:
         return data
     if len(data) <= _LONG:
         return unquote_to_bytes(data)
-    # The library makes an object of each code, which of a photo takes seconds. Mail writes the same codes with "=".
+    # unquote_to_bytes makes an object for each code: seconds for a photo. Mail has the same codes with "=" for "%".
     return binascii.a2b_qp(data.replace(b"=", b"=3D").replace(b"%", b"="))
 
 
@@ -115,7 +116,7 @@ def _unquoted(text: bytes) -> bytes:
 
 
 def _base64_characters(text: bytes) -> bytes:
-    """The base64 in ``text``, in the standard alphabet, without white space, padding and a data URL's header."""
+    """The base64 in ``text`` in the standard alphabet, without white space, padding and a data URL's header."""
     header = _DATA_URL.match(text)
     if header and not header[1].lower().rstrip().endswith(b";base64"):
         raise BadBase64Error("The data URL is not base64. Send data:image/jpeg;base64,… or bare base64.")
@@ -125,7 +126,7 @@ def _base64_characters(text: bytes) -> bytes:
 
 
 def _without_spaces(text: bytes) -> bytes:
-    """Spaces at equal distances were line breaks and go; any others were plus signs."""
+    """Removes spaces at equal distances, which were line breaks. Other spaces were plus signs."""
     if b" " not in text:
         return text
     plus, removed = text.replace(b" ", b"+"), text.replace(b" ", b"")

@@ -1,4 +1,4 @@
-"""Which of a request's named values are photos. Clients name them in many ways."""
+"""Finds the photos among a request's named values. Clients give them many names."""
 
 from __future__ import annotations
 
@@ -8,63 +8,37 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from web.errors import BadBase64Error, BadFieldError, RequestError
-from web.fields import is_missing
-from web.parts import BYTES_TYPES, Part
+from web.parts import BYTES_TYPES, Part, is_missing
 from web.payloads import decode_base64, is_photo, is_photo_text, photo_of, strip_junk
 
-#: names of photos, by their letters alone: `file[0]`, `Image_2` and `image-data` are among them
-_NAMES = frozenset(
-    (
-        "image",
-        "images",
-        "img",
-        "imgs",
-        "imagedata",
-        "imagefile",
-        "imagefiles",
-        "imagebase",
-        "imagebytes",
-        "queryimage",
-        "skinimage",
-        "photo",
-        "photos",
-        "photodata",
-        "photofile",
-        "photobase",
-        "picture",
-        "pictures",
-        "pic",
-        "pics",
-        "file",
-        "files",
-        "filedata",
-        "upload",
-        "uploads",
-        "uploadfile",
-        "uploadedfile",
-    )
+#: the letters of a photo's name: `file[0]`, `Image_2` and `image-data` are such names
+_NAME = re.compile(
+    r"""(query|skin)?image | images | imgs? | image(data|base|bytes|files?)
+    | photos? | photo(data|base|file) | pictures? | pics?
+    | files? | filedata | uploads? | upload(ed)?file""",
+    re.VERBOSE,
 )
 _NOT_LETTERS = re.compile(r"[^a-z]")
 _LONGEST_NAME = 100
-#: no photo's base64 is shorter: such a text beside a photo is a remark, such as the name of its file
+#: a shorter text beside a photo cannot be a photo's base64: it is a remark, such as the name of the file
 _SHORTEST_TEXT = 200
-#: how many values without a photo's name are looked at, and how deep within objects and lists
+#: how many values without a photo's name are searched, and how deep within objects and lists
 _MOST_VALUES = 1000
 _DEPTH = 4
-#: a field of a form that is longer says nothing that is understood
+#: a form's field is cut to this length
 _LONGEST_FIELD = 2**16
 
 
 def is_photo_name(name: str) -> bool:
     """Whether a value called ``name`` should be a photo."""
-    return _NOT_LETTERS.sub("", name[:_LONGEST_NAME].lower()) in _NAMES
+    return _NAME.fullmatch(_NOT_LETTERS.sub("", name[:_LONGEST_NAME].lower())) is not None
 
 
 def photos_of(parts: Iterable[Part]) -> list[bytes]:
-    """The photos among ``parts``, in their order: those with a photo's name, or, if there are none, all others.
+    """The photos in ``parts``, in their order: those with a photo's name or, if there are none, all others.
 
-    Raises BadBase64Error or BadFieldError for what has a photo's name and is none, unless it is a mere remark beside
-    photos.
+    Raises BadBase64Error or BadFieldError for a part that has a photo's name but is not a photo, unless it is a short
+    remark beside a photo.
     """
     parts = list(parts)
     photos: list[bytes] = []
@@ -83,7 +57,7 @@ def photos_of(parts: Iterable[Part]) -> list[bytes]:
 
 
 def fields_of(parts: Iterable[Part]) -> dict[str, object]:
-    """What is no photo, by name: text from a form, any value from JSON. A name that comes often has a list."""
+    """The values that are not photos, by name: text from a form, any value from JSON; a list if a name is repeated."""
     found: dict[str, list[object]] = {}
     for part in parts:
         if part.name and not is_photo_name(part.name) and not _is_image(part):
@@ -97,20 +71,20 @@ def _field(part: Part) -> object:
     text = part.value[:_LONGEST_FIELD].decode("utf-8", "replace")
     if part.media_type != "application/json":
         return text
-    try:  # some clients send each field so, and a text then comes with its quotation marks
+    try:  # some clients send every field as JSON: texts have quotation marks
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
 
 
 def _is_image(part: Part) -> bool:
-    """Whether a form's part is an image by its type or its bytes."""
+    """Whether a form's part is an image, by its type or its bytes."""
     data = part.value
     return isinstance(data, bytes) and (is_photo(data) or (bool(data) and part.media_type.startswith("image/")))
 
 
 def _named(part: Part, value: object) -> list[bytes]:
-    """The photos in the value, or an element of it, of a part that has a photo's name."""
+    """The photos in ``value``, which is the value of a part with a photo's name, or an element of it."""
     if isinstance(value, bytes):
         return _uploaded(part, value)
     if is_missing(value):
@@ -126,16 +100,16 @@ def _named(part: Part, value: object) -> list[bytes]:
 
 
 def _uploaded(part: Part, data: bytes) -> list[bytes]:
-    """The photo in a form's part that has a photo's name."""
+    """The photo in the bytes of a form's part with a photo's name."""
     if not (data or part.file_name):
-        return []  # a form's empty file input has neither
+        return []  # an empty file input of a form
     if _is_image(part) or part.media_type in BYTES_TYPES or part.file_name is not None:
         return [photo_of(data)]
     return [] if is_missing(data[:_SHORTEST_TEXT].decode("latin-1")) else [strip_junk(decode_base64(data))]
 
 
 def _unnamed(part: Part) -> Iterator[bytes]:
-    """The photos in a part whose name says nothing."""
+    """The photos in a part with any other name."""
     if not isinstance(part.value, bytes):
         yield from _within(part.value)
     elif _is_image(part) or is_photo_text(part.value):

@@ -15,15 +15,15 @@ from ml.deadline import Deadline
 from ml.errors import DeadlineExceededError
 from ml.imaging.decode import decode
 from ml.values import Analysis, Photo
+from web.answers import CapabilityAnswer, render_analysis, render_capability
 from web.body import RequestBody
 from web.callers import admit_caller
 from web.client import AttendedDeadline, Client
 from web.errors import BusyError, NoSuchThumbnailError
-from web.fields import FULL
 from web.loader import Pipeline
-from web.parsing import AnalyzeRequest, parse
-from web.profiles import PROFILES
-from web.rendering import render_analysis, render_capability
+from web.openapi import documented
+from web.profiles import ANSWERS, PROFILES
+from web.requests import FULL, AnalyzeRequest, CapabilityRequest, CaseId, PhotoNumber, parse
 from web.services import Services
 
 api = Blueprint("api", __name__)
@@ -43,6 +43,13 @@ def services() -> Services:
 
 
 @api.post("/api/analyze/skin", provide_automatic_options=False)
+@documented(
+    *ANSWERS,
+    CapabilityAnswer,
+    requests=(AnalyzeRequest, CapabilityRequest),
+    failures=(400, 408, 413, 415, 422, 503, 504),
+    also={503: CapabilityAnswer},
+)
 def analyze_skin() -> Response:
     """One case in, one analysis out; or the self-test."""
     own = services()
@@ -55,13 +62,14 @@ def analyze_skin() -> Response:
         wanted = parse(body, request.content_type or "", request.args)
         attended = AttendedDeadline(deadline, Client.of(request.environ))
         pipeline = own.pipeline(attended)
-        if wanted.is_capability:
+        if isinstance(wanted, CapabilityRequest):
             return _capability(own, pipeline, attended)
         return _analysis(own, pipeline, wanted, attended)
 
 
 @api.get("/api/cases/<case_id>/<int:number>")
-def thumbnail(case_id: str, number: int) -> Response:
+@documented("image/webp", failures=(400, 404, 503, 504))
+def thumbnail(case_id: CaseId, number: PhotoNumber) -> Response:
     """A small picture of a case in the index."""
     own = services()
     own.refuse_if_unable()

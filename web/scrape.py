@@ -6,6 +6,7 @@ from ipaddress import IPv6Address, ip_address
 
 from flask import Blueprint, Response, abort, request
 
+from web.openapi import documented
 from web.routes import services
 
 scrape = Blueprint("scrape", __name__)
@@ -15,6 +16,7 @@ _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-P
 
 
 @scrape.get("/metrics")
+@documented("text/plain", failures=(404, 503))
 def metrics() -> Response:
     """Counts of all workers, in Prometheus's text format."""
     own = services()

@@ -1,8 +1,8 @@
-"""What clients are still sending, and an end to what takes too long.
+"""The uploads under way, and how slow ones are ended.
 
-A thread that reads cannot look at the clock: gunicorn's reader takes one piece after the other until it has what it was
-asked for, and each byte that trickles in starts a socket's timeout anew. So somebody else looks, and ends the reading
-by closing the receiving half of the connection; the answer can still be sent.
+The thread that reads cannot watch the clock: gunicorn reads until it has all the bytes it was asked for, and every byte
+that arrives restarts the socket's timeout. So another thread watches, and ends a reading by closing the receiving half
+of the connection. The answer can still be sent.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-#: a reader that has waited this long for one piece makes way when there is no room for others
+#: a reading that has waited this long for one piece may be ended to make room for others
 PIECE_TIMEOUT_S = 10.0
 
 
 @dataclass(eq=False)
 class Upload:
-    """One reading under way, for a thread that may be told by ``cut`` why it ended early."""
+    """One reading under way. ``cut`` tells the thread that reads that it was ended early."""
 
     sock: socket.socket
     began: float
@@ -30,7 +30,7 @@ class Upload:
 
     def end(self) -> None:
         self.cut = True
-        with suppress(OSError):  # the sender has gone by itself
+        with suppress(OSError):  # the client has already gone
             self.sock.shutdown(socket.SHUT_RD)
 
 
@@ -44,9 +44,9 @@ class Uploads:
 
     @contextmanager
     def watch(self, sock: socket.socket | None, seconds: float, *, yields: bool = False) -> Iterator[Upload | None]:
-        """Read from ``sock`` for at most ``seconds``, or, if it ``yields``, until its place is needed by others.
+        """Watch the reading from ``sock``: it ends after ``seconds``, or, if it ``yields``, when others need its place.
 
-        Without a socket, as with servers that give none, nothing is watched.
+        ``sock`` is None under a server that gives no socket: then nothing is watched.
         """
         if sock is None:
             yield None
@@ -62,7 +62,7 @@ class Uploads:
                 self._under_way.discard(upload)
 
     def cut_overdue(self) -> None:
-        """End those whose time is up. To be called about once a second."""
+        """End the readings whose time is up. Call this about once a second."""
         now = self._clock()
         with self._lock:
             for upload in self._under_way:
@@ -70,7 +70,7 @@ class Uploads:
                     upload.end()
 
     def make_way(self) -> None:
-        """End the one that has taken longest for its piece, if that is longer than PIECE_TIMEOUT_S."""
+        """End the reading that has waited longest for its piece, if it has waited more than PIECE_TIMEOUT_S."""
         latest = self._clock() - PIECE_TIMEOUT_S
         with self._lock:
             slow = [upload for upload in self._under_way if upload.yields and not upload.cut and upload.began < latest]

@@ -18,7 +18,7 @@ from typing import Any
 from ml.errors import ImageError
 from ml.imaging.decode import decode
 from web.errors import STATUS, RequestError, failure_of
-from web.parsing import parse
+from web.requests import AnalyzeRequest, parse
 
 #: CPU seconds for one input, of all threads: the kernel then ends the process, in whatever library it is
 CPU_LIMIT_S = 2.0
@@ -43,7 +43,8 @@ def attempt(kind: str, data: bytes, content_type: str, piece: int) -> str:
         if kind == "decode":
             images: tuple[bytes, ...] = (data,)
         else:
-            images = parse(Pieces(data, max(piece, len(data) >> 13)), content_type, {}).images
+            found = parse(Pieces(data, max(piece, len(data) >> 13)), content_type, {})
+            images = found.images if isinstance(found, AnalyzeRequest) else ()
         for image in images:
             photo = decode(image)
             if photo.rgb.ndim != 3 or photo.rgb.shape[2] != 3 or max(photo.rgb.shape) > 2048:

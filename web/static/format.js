@@ -1,4 +1,4 @@
-// Numbers as people read them. Nothing is shown for what was not measured but a dash.
+// Numbers as people read them. A dash stands for what was not measured.
 
 const NONE = "–";
 const SPACE = "\u00a0"; // a number stays with its unit on one line
@@ -12,7 +12,7 @@ export function number(value) {
   return value.toFixed(digits).replace("-", MINUS);
 }
 
-/** A share 0–1 as a percentage; what is neither none nor all never looks so. */
+/** A share 0–1 as a percentage. Only 0 is shown as 0 %, and only 1 as 100 %. */
 export function percent(share) {
   if (share === null || share === undefined) return NONE;
   if (share > 0 && share < 0.01) return `<${SPACE}1${SPACE}%`;
@@ -20,7 +20,7 @@ export function percent(share) {
   return `${Math.round(share * 100)}${SPACE}%`;
 }
 
-/** A unit as it stands in a table's head; empty for what has no dimension. */
+/** A unit for the head of a table; empty for a number without dimension. */
 export function unitName(unit) {
   if (isShare(unit)) return "%";
   return ["1", "index"].includes(unit) ? "" : unit;

@@ -1,14 +1,14 @@
-// Codes of the API in words for people. A code that is not known here is shown with spaces for underscores.
+// The API's codes in words for people. An unknown code is shown with spaces instead of underscores.
 
 const REASONS = {
   synthetic_index: "The index of this installation is generated, for demonstration. No disease is named from it.",
-  unusable_photo: "The photo shows too little to say anything from it. See the advice on its quality.",
-  modality_conflict: "The photo does not look like the kind of photo it was said to be.",
+  unusable_photo: "The photo shows too little for an answer. See the advice on its quality.",
+  modality_conflict: "The photo does not look like the kind of photo that was chosen.",
   not_skin: "The photo does not seem to show skin.",
-  not_calibrated: "For this index it has not been measured how often its answers are right.",
-  cosmetic_mode: "This installation names no disease.",
-  no_colours: "The photo's colours say nothing of the skin. See the advice on its quality.",
-  dermatoscopic_photo: "The labelled cases are ordinary photos and say nothing of one through a dermatoscope.",
+  not_calibrated: "It is not known how often answers from this index are right.",
+  cosmetic_mode: "This installation names no diseases.",
+  no_colours: "The photo does not show the colours of the skin. See the advice on its quality.",
+  dermatoscopic_photo: "The labelled cases are ordinary photos. A photo through a dermatoscope cannot be compared with them.",
   unlike_index: "The photo is unlike the labelled cases, so they say little about it.",
   too_many_conditions: "Too many conditions remain possible to be a useful answer.",
   nothing_likely: "No condition is supported well enough by similar cases. That does not mean that nothing is there.",
@@ -31,12 +31,12 @@ const REGIONS = {
   lesion_minus_surrounding: "Lesion against the skin around it",
 };
 const OVERLAYS = {
-  skin_mask: ["Skin", "Where skin was found; everything measured is measured there."],
-  lesion: ["Lesion", "The outline that was taken for the lesion."],
+  skin_mask: ["Skin", "Where skin was found. All measurements are made there."],
+  lesion: ["Lesion", "The outline of the lesion, as it was found."],
   melanin: ["Melanin", "Brown pigment, unmixed from the colours."],
   haemoglobin: ["Haemoglobin", "Redness of blood, unmixed from the colours."],
-  similar_cases: ["Where the search looked", "What made the photo similar to the cases found."],
-  lesion_class: ["Where the lesion model looked", "What the classifier's first class rested on."],
+  similar_cases: ["Where the search looked", "The parts of the photo that made it similar to the cases."],
+  lesion_class: ["Where the lesion model looked", "The parts of the photo that led to the first class."],
 };
 const BANDS = { high: "high", possible: "possible", unlikely: "unlikely" };
 const STAGES = { queue: "Waiting", decode: "Reading", faces: "Faces", encode: "Embedding", search: "Search", classify: "Lesion model", measure: "Measuring" };

@@ -18,10 +18,10 @@ from ml.deadline import Deadline
 from ml.values import Analysis
 from server.process import process_of
 from settings import Settings
+from web.answers import CapabilityPart
 from web.app import create_app
 from web.loader import Pipeline
 from web.mock import MockAnalyzer, MockIndex
-from web.schemas import CapabilityPart
 from web.services import Services
 
 ANALYZE = "/api/analyze/skin"

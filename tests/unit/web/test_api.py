@@ -18,9 +18,9 @@ from ml import values
 from ml.deadline import Deadline
 from ml.values import Analysis
 from tests.waiting import wait_until
+from web.answers import CapabilityPart
 from web.gate import Gate
 from web.mock import MockAnalyzer
-from web.schemas import CapabilityPart
 
 ANALYZE = "/api/analyze/skin"
 CAPABILITY = {"test": "ml_capability"}

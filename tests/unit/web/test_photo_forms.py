@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 
 from web.errors import BadBase64Error, BadFieldError, BadMultipartError, NoImageError, UnsupportedBodyError
-from web.parsing import AnalyzeRequest, parse
+from web.requests import AnalyzeRequest, parse
 
 JPEG = b"\xff\xd8\xff\xe0" + random.Random(1).randbytes(5000)
 PNG = b"\x89PNG\r\n\x1a\n" + random.Random(2).randbytes(300)
@@ -52,7 +52,9 @@ UNKNOWN_NAMES = ["skin", "front", "data", "0", "", "body[photo][front]", "фот
 
 
 def read(body: bytes | str, content_type: str = "") -> AnalyzeRequest:
-    return parse(io.BytesIO(body if isinstance(body, bytes) else body.encode()), content_type, {})
+    found = parse(io.BytesIO(body if isinstance(body, bytes) else body.encode()), content_type, {})
+    assert isinstance(found, AnalyzeRequest)
+    return found
 
 
 def part(content: bytes | str, disposition: str = 'name="image"', *headers: str) -> bytes:

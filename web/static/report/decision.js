@@ -1,4 +1,4 @@
-// What the service commits to, and why not to more.
+// The decision of the analysis, and its reasons.
 
 import { el } from "../dom.js";
 import { percent } from "../format.js";
@@ -18,7 +18,7 @@ export function decision(answer) {
     ...answer.notes.map((note) => el("p", { class: "hint" }, note)));
 }
 
-/** A condition is named only where the decision names it, and a lesion model's probabilities are never passed over. */
+/** Names a condition only if the decision does, and always mentions the probabilities of a lesion model. */
 function verdict({ decision: { kind, set }, lesion }) {
   if (kind === "abstain") return lesion ? LESION_ONLY : "No condition is named.";
   return set.length === 1 ? `Most like: ${set[0]}.` : "Most like one of these:";
@@ -27,8 +27,8 @@ function verdict({ decision: { kind, set }, lesion }) {
 function coverage({ kind, coverage: share, group }) {
   if (kind === "abstain" || share === null) return null;
   const whose = group && group !== "all" ? ` with a skin tone of ${group}` : "";
-  return el("p", {}, `What is named like this holds the right condition for ${percent(share)} of cases${whose}. ` +
-    "For the others it is missing. This is not a diagnosis.");
+  return el("p", {}, `Answers like this one contain the right condition for ${percent(share)} of cases${whose}. ` +
+    "For the other cases they do not. This is not a diagnosis.");
 }
 
 /** How often the service was right for people like this one. */

@@ -1,4 +1,4 @@
-// What was measured, by region. How each was measured is a press away.
+// The measurements, by region. Opening a name shows how it is measured.
 
 import { el } from "../dom.js";
 import { quantity } from "../format.js";
@@ -7,7 +7,7 @@ import { card } from "./card.js";
 
 export function measures(measurements) {
   const regions = Map.groupBy?.(measurements, (one) => one.region) ?? grouped(measurements);
-  return card("Measurements", { name: "measures", intro: "± is how far a value may move when the photo is taken again. Open a name to read how it is measured." },
+  return card("Measurements", { name: "measures", intro: "± is how much a value may change when the photo is taken again. Open a name to read how it is measured." },
     [...regions].map(([name, group]) => table(name, group)));
 }
 

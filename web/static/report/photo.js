@@ -7,7 +7,7 @@ import { card } from "./card.js";
 
 export function photo(answer, urls, spotlight, explain) {
   const { width, height } = answer.image;
-  const layers = [...zoneLayer(answer.skin.zones, spotlight), ...(answer.overlays ?? []).filter((one) => one.name !== "zones").map(imageLayer)];
+  const layers = [...zoneLayer(answer.skin.zones, spotlight), ...answer.overlays.filter((one) => one.name !== "zones").map(imageLayer)];
   const picture = el("img", { src: urls[0], alt: "The photo that was analysed", class: "base" });
   picture.addEventListener("error", () => picture.replaceWith(el("p", { class: "no-preview" }, "This browser cannot show the photo's format.")));
   const frame = el("div", { class: "frame", vars: { "--ratio": `${width} / ${height}` } }, picture, ...layers.map((layer) => layer.element));
@@ -16,15 +16,15 @@ export function photo(answer, urls, spotlight, explain) {
     el("figure", {}, frame, el("figcaption", { class: "hint" }, `${width} × ${height} pixels, ${answer.image.format}`)),
     layers.length > 0 && toggles(layers, frame),
     others.length > 0 && el("div", { class: "other-views" }, ...others),
-    !answer.overlays?.length && el("button", { type: "button", class: "button no-print", onclick: explain },
+    !answer.overlays.length && el("button", { type: "button", class: "button no-print", onclick: explain },
       "Show skin, pigment and where the models looked"));
 }
 
 function imageLayer(one) {
   const [label, meaning] = overlay(one.name);
-  const score = one.deletion_score ?? null;
-  const tested = score === null ? "" : ` Deletion score ${number(score)}: how much more the result loses when this is hidden than when as much ` +
-    "elsewhere is; 0 is no better than chance.";
+  const score = one.deletion_score;
+  const tested = score === null ? "" : ` Deletion score ${number(score)}: how much more the result falls when this is hidden than when ` +
+    "the same shape is hidden elsewhere; 0 is no better than chance.";
   const element = el("img", { class: "layer", alt: "", src: `data:${one.media_type};base64,${one.data_base64}`, hidden: true });
   return { label, meaning: meaning + tested, element, on: false };
 }

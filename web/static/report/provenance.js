@@ -1,4 +1,4 @@
-// What the answer rests on: models, index, times, and the answer itself as the API gave it.
+// Where the answer comes from: models, index, times, and the API's answer itself.
 
 import { announce, el } from "../dom.js";
 import { milliseconds } from "../format.js";
@@ -48,7 +48,7 @@ function raw(answer) {
         copy.textContent = "Copied";
         announce("Copied.");
       } catch {
-        getSelection().selectAllChildren(pre); // no clipboard without https: the text is selected instead
+        getSelection().selectAllChildren(pre); // browsers give no clipboard without https
         announce("The text is selected: copy it with the keyboard.");
       }
     },
@@ -57,7 +57,7 @@ function raw(answer) {
   return el("details", { class: "raw no-print" }, el("summary", {}, "The whole answer as JSON"), copy, pre);
 }
 
-/** Pictures in base64 would hide everything else; what is copied holds them. */
+/** Leaves out pictures in base64, which would hide everything else. The copied text has them. */
 function shortened(name, value) {
   return name === "data_base64" ? `… ${Math.round(value.length / 1024)} KB …` : value;
 }

@@ -16,12 +16,12 @@ import { zones } from "./zones.js";
 
 let shown = []; // object URLs of the report on the page
 
-/** Show `answer`, which is about `files`. `explain` asks for the overlays that it lacks, `startAnew` for another photo. */
+/** Show `answer`, which is about `files`. `explain` requests the overlays, `startAnew` another photo. */
 export function showReport(answer, files, { explain, startAnew }) {
   clearReport();
   shown = files.map((file) => URL.createObjectURL(file));
   const report = byId("report");
-  const spotlight = new EventTarget(); // tells the photo which zone is looked at
+  const spotlight = new EventTarget(); // tells the photo which zone is chosen
   fill(report,
     head(answer, startAnew),
     el("div", { class: "report-grid" },
@@ -31,7 +31,7 @@ export function showReport(answer, files, { explain, startAnew }) {
         quality(answer.quality),
         conditions(answer),
         lesion(answer),
-        tone(answer.skin.tone, answer.skin.measurements),
+        tone(answer.skin.tone),
         zones(answer.skin.zones, spotlight),
         measures(answer.skin.measurements))),
     similar(answer, shown[0]),
@@ -42,12 +42,12 @@ export function showReport(answer, files, { explain, startAnew }) {
   byId("report-title").focus();
 }
 
-/** Out of view while another analysis runs: what is shown is never of another photo than the one that was sent. */
+/** Hide the report while another analysis runs, so that no report stands beside another photo. */
 export function hideReport() {
   byId("report").hidden = true;
 }
 
-/** Back in view, if there is one. */
+/** Show the last report again, if there is one. */
 export function restoreReport() {
   byId("report").hidden = !byId("report").hasChildNodes();
 }

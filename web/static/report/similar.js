@@ -10,7 +10,7 @@ export function similar(answer, ownUrl) {
   if (!cases.length) return null;
   const demonstration = cases.some((one) => one.demonstration);
   const intro = demonstration
-    ? "For demonstration: these cases are generated. They belong to nobody, and their labels are made up."
+    ? "For demonstration: these cases are generated. They show no real person, and their labels are made up."
     : "Labelled cases whose photos are closest to yours. Similar pictures can have different causes.";
   return card("Similar cases", { name: "similar", intro },
     el("ul", { class: "cases" },
@@ -31,7 +31,7 @@ function one(found, index) {
     facts.length > 0 && el("ul", { class: "case-facts" }, ...facts.map((fact) => el("li", {}, fact))));
 }
 
-/** Labels of a generated case are made up: they are there to be looked at, and not in view. */
+/** The labels of a generated case are made up, so they are folded away. */
 function differential({ differential: weights, demonstration }) {
   const entries = Object.entries(weights).slice(0, 4);
   if (!entries.length) return null;

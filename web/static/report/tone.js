@@ -13,10 +13,10 @@ const CATEGORIES = [
   ["intermediate", 28, "#d3ab83"], ["light", 41, "#e3c4a2"], ["very light", 55, "#f1dfc9"],
 ];
 
-export function tone(found, measurements) {
+export function tone(found) {
   if (!found) return null;
   if (found.ita_deg === null) return card("Skin tone", { name: "tone" }, el("p", {}, found.caveat));
-  return card("Skin tone", { name: "tone" }, monk(found), ita(found, measurements), fitzpatrickLine(found),
+  return card("Skin tone", { name: "tone" }, monk(found), ita(found), fitzpatrickLine(found),
     el("p", { class: "hint" }, found.caveat));
 }
 
@@ -32,8 +32,8 @@ function monk({ monk_estimate: estimate, monk_range: ends }) {
     }, String(index + 1)))));
 }
 
-function ita(found, measurements) {
-  const corrected = found.ita_corrected_deg ?? measurements.find((one) => one.name === "ita_white_balanced")?.value ?? null;
+function ita(found) {
+  const corrected = found.ita_corrected_deg;
   const ends = corrected === null ? null : [found.ita_deg, corrected].sort((a, b) => a - b);
   return el("div", { class: "scale" },
     el("p", { class: "scale-title" }, el("strong", {}, `ITA ${number(found.ita_deg)}°`), `, ${found.ita_category}`,

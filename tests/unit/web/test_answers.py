@@ -8,8 +8,8 @@ import pytest
 
 from ml import values
 from ml.deadline import Deadline
+from web.answers import render_analysis
 from web.mock import MockAnalyzer
-from web.rendering import render_analysis
 
 ICD, DISEASE = "L30.9", "Eczema"
 
@@ -152,6 +152,14 @@ def test_numpy_numbers_become_plain_ones(analysis: values.Analysis) -> None:
     answer = wire(replace(analysis, skin=values.Skin(None, (measurement,), ())))
     assert answer["skin"]["measurements"][0]["value"] == 0.5
     assert answer["skin"]["zones"] == []
+
+
+def test_the_first_thumbnail_is_the_cases_picture(analysis: values.Analysis) -> None:
+    case = analysis.similar_cases[0]
+    cases = (replace(case, thumbnails=("/a", "/b")), replace(case, thumbnails=()))
+    answer = wire(replace(analysis, similar_cases=cases))
+    assert [one["thumbnail"] for one in answer["similar_cases"]] == ["/a", None]
+    assert [one["thumbnails"] for one in answer["similar_cases"]] == [["/a", "/b"], []]
 
 
 def test_without_an_index_there_is_nothing_similar(analysis: values.Analysis) -> None:

@@ -1,0 +1,350 @@
+"""The answer: one model, which the OpenAPI document shows, rendered from the values of ml.values.
+
+Each field takes the attribute of the same name. To add one, add it to the value and to its model here. The few fields
+that no value holds are made by the models' defaults and by render_analysis.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from ml import values
+from ml.skin.catalogue import CATALOGUE
+from web import __version__
+from web.cosmetic import without_diseases
+
+if TYPE_CHECKING:
+    from web.loader import Part
+
+DISCLAIMER = (
+    "Research and education software, not a medical device. It makes no diagnosis and gives no all-clear. "
+    "Show a skin change that worries you to a doctor."
+)
+_SYNTHETIC_NOTICE = "The similar cases are generated skin, for demonstration only: no disease is named from them."
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _rounded(ms: float | None) -> float | None:
+    return None if ms is None else round(ms, 1)
+
+
+#: null where it was not measured, and for NaN and infinity, which JSON does not have
+Number = Annotated[float | None, AfterValidator(_finite)]
+Milliseconds = Annotated[Number, AfterValidator(_rounded)]
+
+
+class Wire(BaseModel):
+    """Base of every answer."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, from_attributes=True, json_schema_serialization_defaults_required=True
+    )
+
+
+class View(Wire):
+    """One uploaded photo, upright, in pixels."""
+
+    width: int
+    height: int
+    format: str
+
+
+class Image(View):
+    """The first photo, and all photos of the case."""
+
+    views: list[View]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of(cls, photos: Sequence[values.Photo]) -> dict[str, object]:
+        views = [View.model_validate(photo) for photo in photos]
+        return dict(views[0]) | {"views": views}
+
+
+class Problem(Wire):
+    code: str
+    message: str
+    advice: str
+
+
+class Quality(Wire):
+    usable: bool
+    score: Number
+    problems: list[Problem]
+
+
+class Modality(Wire):
+    label: str | None
+    confidence: Number
+    stated: str | None
+
+
+class Tone(Wire):
+    """``ita_corrected_deg`` is after shades of grey. A range gives the lowest and the highest value that are equally
+    likely."""
+
+    ita_deg: Number
+    ita_corrected_deg: Number
+    ita_category: str | None
+    fitzpatrick_estimate: int | None
+    fitzpatrick_range: tuple[int, int] | None
+    monk_estimate: int | None
+    monk_range: tuple[int, int] | None
+    caveat: str
+
+
+class Measurement(Wire):
+    """``label`` is the name for people; `/api/measures` describes each ``name``."""
+
+    name: str
+    label: Annotated[str, AfterValidator(lambda name: CATALOGUE[name].label)] = Field(validation_alias="name")
+    value: Number
+    unit: str
+    score: Number
+    score_uncertainty: Number
+    method: str
+    region: str
+    uncertainty: Number
+
+
+class Zone(Wire):
+    """``polygon``: (x, y) pairs as fractions of the photo's width and height."""
+
+    name: str
+    polygon: list[tuple[float, float]]
+    measurements: list[Measurement]
+
+
+class Skin(Wire):
+    tone: Tone | None
+    measurements: list[Measurement]
+    zones: list[Zone] | None
+
+
+class Condition(Wire):
+    """``probability``, 0–1, is the raw share of the similar cases' vote. ``calibrated_probability`` is the same after
+    the index's calibration. ``band`` follows the calibrated one where there is one. ``agreement``, 0–1, is how far the
+    dermatologists of the cases in ``evidence`` agreed."""
+
+    name: str
+    icd_10: str | None
+    probability: Number
+    band: str
+    evidence: list[str]
+    calibrated_probability: Number
+    agreement: Number
+
+
+class Prediction(Wire):
+    code: str
+    name: str
+    icd_10: str | None
+    probability: Number
+
+
+class Lesion(Wire):
+    """``predictions`` are calibrated probabilities, 0–1, and ``malignant_probability`` is the sum of the malignant ones
+    among them. ``raw_predictions``, the model's own output, is null unless the request has ``detail=full``."""
+
+    model: str
+    predictions: list[Prediction]
+    malignant_probability: Number
+    definition: str
+    sensitivity: Number
+    caveat: str
+    raw_predictions: list[Prediction] | None
+
+
+class Decision(Wire):
+    """``set`` holds a right condition in ``coverage`` (0–1) of the cases like this one. ``group`` names the tones whose
+    calibration made the set: a group of Monk tones, or "all". ``reasons`` say why there is no set, or why the
+    calibration is not that of the tone's own group."""
+
+    kind: Literal["answer", "set", "abstain"]
+    set: list[str]
+    coverage: Number
+    reasons: list[str]
+    group: str | None
+
+
+class Accuracy(Wire):
+    """How often the service was right for people with a skin tone of ``group``. ``interval`` is the 95% interval."""
+
+    group: str
+    metric: str
+    value: float
+    interval: tuple[float, float]
+    n: int
+    dataset: str
+
+
+class SimilarCase(Wire):
+    """``demonstration`` is true for a generated case, which shows no real person."""
+
+    case_id: str
+    similarity: Number
+    demonstration: bool = False
+    thumbnail: str | None = Field(default=None, validation_alias=AliasPath("thumbnails", 0))
+    thumbnails: list[str]
+    differential: dict[str, Number]
+    dermatologists: dict[str, Any]
+    fitzpatrick: dict[str, Any]
+    monk: dict[str, Any]
+    body_parts: list[str]
+    age_group: str | None
+
+
+class Model(Wire):
+    name: str
+    version: str
+    framework: str
+    engine: str
+    licence: str
+
+
+class Index(Wire):
+    name: str
+    dataset: str
+    synthetic: bool
+    cases: int
+    images: int
+    dimension: int
+    built_at: str
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+class Overlay(Wire):
+    """A PNG with transparency to lay over the first photo, in its shape. ``deletion_score``, 0–1, belongs to a heat
+    map: how much more the explained score falls when the map's most important part is hidden than when the same shape
+    is hidden elsewhere; 0 is no better than chance."""
+
+    name: str
+    region: str
+    media_type: str
+    data_base64: Annotated[str, BeforeValidator(_base64)] = Field(validation_alias="data")
+    deletion_score: Number
+
+
+class AnalysisAnswer(Wire):
+    """The answer for one case."""
+
+    success: Literal[True] = True
+    analysis_id: str = Field(default_factory=lambda: str(uuid.uuid4()))
+    timestamp: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
+    version: str = __version__
+    mock: bool = False
+    image: Image = Field(validation_alias="photos")
+    quality: Quality
+    modality: Modality
+    skin: Skin
+    conditions: list[Condition]
+    lesion: Lesion | None
+    decision: Decision
+    accuracy: Accuracy | None
+    accuracy_reason: str | None
+    similar_cases: list[SimilarCase]
+    overlays: list[Overlay]
+    attribution: dict[str, str] = Field(default={}, validation_alias=AliasPath("index", "attribution"))
+    models: list[Model]
+    index: Index | None
+    notes: list[str]
+    timings_ms: dict[str, Milliseconds]
+    disclaimer: str = DISCLAIMER
+
+
+class CapabilityPart(Wire):
+    name: str
+    ok: bool
+    version: str | None
+    model: str | None
+    ms: Milliseconds
+    reason: str | None
+
+
+class CapabilityAnswer(Wire):
+    """The self-test's result for each part. ``success`` is false if a part failed."""
+
+    success: bool
+    parts: list[CapabilityPart]
+
+
+class ErrorDetail(Wire):
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class ErrorAnswer(Wire):
+    """Every failure."""
+
+    success: Literal[False] = False
+    error: ErrorDetail
+    request_id: str
+
+
+class MLState(Wire):
+    """Whether this process can analyse, now or soon."""
+
+    available: bool
+    state: str
+    reason: str | None
+
+
+class LiveAnswer(Wire):
+    """The process is alive."""
+
+    status: Literal["ok"]
+    version: str
+    mock: bool
+    ml: MLState
+
+
+class ReadyAnswer(Wire):
+    """The instance can analyse. ``threads`` is how it divides its cores, ``index`` what it searches."""
+
+    status: Literal["ready"]
+    workers: dict[str, int]
+    threads: dict[str, Any]
+    index: dict[str, Any] | None
+
+
+def render_analysis(
+    analysis: values.Analysis,
+    timings_ms: Mapping[str, float],
+    *,
+    cosmetic: bool,
+    mock: bool = False,
+    full: bool = False,
+) -> AnalysisAnswer:
+    """The answer for one case. ``cosmetic`` leaves out everything that names a disease; ``mock`` marks a canned answer;
+    ``full`` keeps the raw output of the lesion model."""
+    if cosmetic:
+        analysis = without_diseases(analysis)
+    answer = AnalysisAnswer.model_validate(replace(analysis, timings_ms=timings_ms))
+    made: dict[str, object] = {"mock": mock}
+    if answer.index and answer.index.synthetic:
+        made["similar_cases"] = [case.model_copy(update={"demonstration": True}) for case in answer.similar_cases]
+        made["notes"] = [*answer.notes, _SYNTHETIC_NOTICE]
+    if answer.lesion and not full:
+        made["lesion"] = answer.lesion.model_copy(update={"raw_predictions": None})
+    return answer.model_copy(update=made)
+
+
+def render_capability(parts: Iterable[Part]) -> CapabilityAnswer:
+    """The self-test's answer."""
+    rendered = [CapabilityPart.model_validate(part) for part in parts]
+    return CapabilityAnswer(success=all(part.ok for part in rendered), parts=rendered)

@@ -1,0 +1,239 @@
+"""The request for an analysis: the models that check it, which are also what the OpenAPI document shows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Annotated, Literal
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
+
+from ml.models.sites import BODY_SITES, CANONICAL_SITES
+from ml.values import Patient
+from web.body import Readable
+from web.errors import BadFieldError, ImpossibleValueError, NoImageError, RequestError, TooManyImagesError
+from web.parts import FORMS, Part, is_missing, read_parts
+from web.photos import fields_of, photos_of
+from web.profiles import OWN, PROFILES
+
+DEFAULT_K = 5
+MAX_K = 50
+MAX_AGE = 120
+MAX_IMAGES = 3
+MAX_PIXELS_PER_MM = 1000
+STANDARD, FULL = "standard", "full"
+
+#: word that a client may send → what it means
+_SEXES: Mapping[str, str | None] = {
+    **dict.fromkeys(("female", "f", "woman"), "female"),
+    **dict.fromkeys(("male", "m", "man"), "male"),
+    **dict.fromkeys(("unknown", "other", "unspecified", "other_or_unspecified")),
+}
+_MODALITIES = {
+    **dict.fromkeys(("dermatoscopic", "dermoscopic", "dermatoscopy", "dermoscopy"), "dermatoscopic"),
+    **dict.fromkeys(("close_up", "clinical"), "close_up"),
+    **dict.fromkeys(("lesion_close_up", "lesion"), "lesion_close_up"),
+    **dict.fromkeys(("face", "selfie"), "face"),
+}
+_DETAILS = {STANDARD: STANDARD, FULL: FULL}
+_PROFILES = {name: name for name in PROFILES}
+
+#: field → the values that its refusal lists
+_ALLOWED: Mapping[str, Sequence[str]] = {
+    "sex": ("female", "male", "unknown"),
+    "body_site": CANONICAL_SITES,
+    "modality": sorted(set(_MODALITIES.values())),
+    "explain": ("true", "false"),
+    "detail": (STANDARD, FULL),
+    "profile": sorted(PROFILES),
+    "test": ("ml_capability",),
+}
+#: field → what the caller reads when its value is refused
+_ADVICE = {
+    "age": f"age must be a number of years from 0 to {MAX_AGE}.",
+    "sex": "sex must be female, male or unknown.",
+    "body_site": f"body_site is not known. Use one of {', '.join(CANONICAL_SITES)}, or a usual word for a part of the "
+    "body.",
+    "k": f"k must be a whole number from 1 to {MAX_K}.",
+    "modality": f"modality must be one of {', '.join(_ALLOWED['modality'])}.",
+    "pixels_per_mm": f"pixels_per_mm must be above 0 and at most {MAX_PIXELS_PER_MM}.",
+    "explain": "explain must be true or false.",
+    "detail": f"detail must be one of {', '.join(_ALLOWED['detail'])}.",
+    "profile": f"profile must be one of {', '.join(_ALLOWED['profile'])}.",
+    "test": "The only test is 'ml_capability'.",
+}
+#: a bad value of these is impossible for a person (422); a bad value of any other is a bad request (400)
+_OF_THE_PERSON = ("age", "sex", "body_site")
+#: objects that clients put the person's data into; a field beside them wins
+_NESTED = ("user_parameters", "user_demographics", "demographics")
+
+_LONGEST_NAME = 100
+_WORD_STARTS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_SEPARATORS = re.compile(r"[\s/_-]+")
+#: a refusal repeats this many names of fields, this much of each, and none of these characters
+_MOST_NAMES = 20
+_LONGEST_REPEATED = 40
+_NOT_REPEATED = re.compile(r"[^\w.\[\]-]")
+
+
+def _spelled(word: str) -> str:
+    """`Close-up` → `close_up`."""
+    return _SEPARATORS.sub("_", word[:_LONGEST_NAME].strip().lower())
+
+
+def _number(value: object) -> object:
+    """A number, or the number in a text. A bool is a number to Python, but not in a request."""
+    if isinstance(value, bool):
+        raise ValueError("not a number")
+    return float(value) if isinstance(value, str) else value
+
+
+def _one_of(meanings: Mapping[str, str | None]) -> PlainValidator:
+    """Validates a word, in any case and with any separators, and returns what it means."""
+    known = {_spelled(word): meaning for word, meaning in meanings.items()}
+
+    def meaning_of(word: object) -> str | None:
+        if not isinstance(word, str) or _spelled(word) not in known:
+            raise ValueError("not one of the words")
+        return known[_spelled(word)]
+
+    return PlainValidator(meaning_of, json_schema_input_type=Literal[tuple(sorted(meanings))])
+
+
+#: marks a number that may come as text
+Text = BeforeValidator(_number)
+#: the two parts of a thumbnail's address
+CaseId = Annotated[str, Field(min_length=1, pattern="^[A-Za-z0-9_-]+$")]
+PhotoNumber = Annotated[int, Field(ge=0, le=99)]
+
+
+class _Fields(BaseModel):
+    """Base of the requests. Unknown fields are ignored."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, loc_by_alias=False, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flatten(cls, fields: Mapping[str, object]) -> dict[str, object]:
+        """The fields that have a value, including those in the objects of _NESTED, under their plain names."""
+        given = present(fields.items())
+        nested = [_object(name, given[name]) for name in _NESTED if name in given]
+        return present(chain(*(one.items() for one in nested), given.items()))
+
+
+class CapabilityRequest(_Fields):
+    """A request for the self-test."""
+
+    test: Literal["ml_capability"]
+
+
+class AnalyzeRequest(_Fields):
+    """One to three photos of one case, as a form, as JSON or as the raw bytes of one photo. The bytes decide where the
+    content type says something else. Every field but the photos may be in the body or in the query; the body wins.
+    Fields that are empty, `null` or `undefined` count as absent. The body may be compressed: `Content-Encoding: gzip`
+    or `deflate`."""
+
+    images: tuple[bytes, ...] = Field(
+        validation_alias="image",
+        min_length=1,
+        max_length=MAX_IMAGES,
+        description="Up to three views of one case. Other names, such as `photo`, will do.",
+    )
+    age: Annotated[float, Field(ge=0, le=MAX_AGE), Text] | None = Field(default=None, description="Years.")
+    sex: Annotated[str | None, _one_of(_SEXES)] = Field(default=None, validation_alias=AliasChoices("sex", "gender"))
+    body_site: Annotated[str | None, _one_of(BODY_SITES)] = Field(
+        default=None, description="Where on the body. Case, spaces and underscores do not matter."
+    )
+    k: Annotated[int, Field(ge=1, le=MAX_K), Text] = Field(
+        default=DEFAULT_K, description="How many similar cases are wanted."
+    )
+    modality: Annotated[str | None, _one_of(_MODALITIES)] = Field(default=None, description="What kind of photo it is.")
+    pixels_per_mm: Annotated[float, Field(gt=0, le=MAX_PIXELS_PER_MM), Text] | None = Field(
+        default=None, description="Pixels per millimetre of skin, in the photo as it is sent."
+    )
+    explain: bool = Field(default=False, description="Adds overlays. Heat maps take several times as long.")
+    detail: Annotated[str, _one_of(_DETAILS)] = Field(
+        default=STANDARD,
+        description="How much the answer holds: `full` adds the raw output of the lesion model.",
+    )
+    profile: Annotated[str, _one_of(_PROFILES)] = Field(default=OWN, description="The shape of the answer.")
+
+    @property
+    def patient(self) -> Patient:
+        return Patient(age=self.age, sex=self.sex, body_site=self.body_site)
+
+
+def parse(body: Readable, content_type: str, query: Mapping[str, str]) -> AnalyzeRequest | CapabilityRequest:
+    """Read ``body`` as its bytes and ``content_type`` suggest; ``query`` holds the address's parameters.
+
+    Raises a RequestError that says what is wrong and what to send instead.
+    """
+    parts = read_parts(body, content_type)
+    fields = present(chain(query.items(), fields_of(parts).items()))
+    try:
+        if "test" in fields:
+            return CapabilityRequest.model_validate(fields)
+        return AnalyzeRequest.model_validate(fields | {"image": _photos(parts)})
+    except ValidationError as error:
+        raise _refusal(error) from None  # its text may quote the request
+
+
+def present(fields: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """The fields that have a value, under their plain names: `bodySite` and `Body-Site` are `body_site`. The last of
+    several with one name counts."""
+    return {
+        _spelled(_WORD_STARTS.sub("_", name[:_LONGEST_NAME])): value.strip() if isinstance(value, str) else value
+        for name, value in fields
+        if not is_missing(value)
+    }
+
+
+def _object(name: str, value: object) -> Mapping[str, object]:
+    """The object in a field, or in its text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise BadFieldError(f"{name} is not valid JSON.", field=name) from error
+    if not isinstance(value, dict):
+        raise BadFieldError(f"{name} must be a JSON object.", field=name)
+    return value
+
+
+def _photos(parts: Sequence[Part]) -> list[bytes]:
+    photos = photos_of(parts)
+    if not photos:
+        names = _names(parts)
+        arrived = f"Its fields are: {', '.join(names)}." if names else "It has no fields."
+        raise NoImageError(f"The request holds no photo. {arrived} {FORMS}", fields=names)
+    if len(photos) > MAX_IMAGES:
+        raise TooManyImagesError(
+            f"The request holds {len(photos)} photos; one case has at most {MAX_IMAGES}. Send each case by itself.",
+            max_images=MAX_IMAGES,
+        )
+    return photos
+
+
+def _names(parts: Sequence[Part]) -> list[str]:
+    """The names of the first parts, each once, short and harmless to repeat."""
+    names = (_NOT_REPEATED.sub("?", part.name[:_LONGEST_REPEATED]) for part in parts[:_MOST_NAMES])
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _refusal(error: ValidationError) -> RequestError:
+    """What the caller reads of the first field that does not fit."""
+    name = str(error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"][0])
+    allowed = {"allowed": list(_ALLOWED[name])} if name in _ALLOWED else {}
+    kind = ImpossibleValueError if name in _OF_THE_PERSON else BadFieldError
+    return kind(_ADVICE[name], field=name, **allowed)
