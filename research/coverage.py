@@ -17,6 +17,7 @@ import numpy as np
 from ml.analysis.decision import ALL, TONE_GROUPS
 from ml.models.loading import load_encoder
 from research.shares import wilson
+from scin.build.progress import ProgressLine
 from scin.evaluation.artifact import read_index
 from scin.evaluation.calibrating import COVERAGES
 from scin.evaluation.cases import LabelledCases
@@ -24,7 +25,6 @@ from scin.evaluation.evaluation import FOLDS
 from scin.evaluation.folds import case_folds
 from scin.evaluation.held_out import HeldOut, answer_held_out
 from scin.evaluation.tones import OWN_GROUP
-from scin.progress import ProgressLine
 from scin.sample import DEFAULT_SEED, build_sample, is_current
 
 MOST_OFF = 0.03

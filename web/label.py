@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ml.errors import ArtifactError
 from ml.imaging.limits import MAX_OTHER_PIXELS
 from ml.skin.catalogue import CATALOGUE
-from scin.icd10 import table
-from scin.manifest import Manifest
+from scin.dataset import icd_10_codes
+from scin.index.manifest import Manifest
 from settings import Settings
 from web import __version__, schemas
 from web.catalogue_schemas import (
@@ -77,7 +77,7 @@ def label_answer(settings: Settings, manifest: Manifest | None) -> LabelAnswer:
 
 def conditions_answer(settings: Settings) -> ConditionsAnswer:
     """No name at all in cosmetic mode."""
-    named = {} if settings.cosmetic_mode else table()
+    named = {} if settings.cosmetic_mode else icd_10_codes()
     return ConditionsAnswer(
         vocabulary="SCIN; codes: ICD-10-CM",
         cosmetic_mode=settings.cosmetic_mode,

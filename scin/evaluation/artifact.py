@@ -9,16 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from ml.errors import MLError
-from scin.calibration import CALIBRATION_FILE, FORMAT, Accuracy, Calibration
-from scin.case_table import read_cases
-from scin.embeddings import read_embeddings
 from scin.evaluation.bootstrap import TOO_FEW
 from scin.evaluation.calibrating import Fitted
 from scin.evaluation.cases import LabelledCases, labelled_cases
 from scin.evaluation.scores import Figures
 from scin.evaluation.selection import Choice
-from scin.index import INDEX_FILE, write_index
-from scin.manifest import Manifest, read_manifest, verify_files, write_manifest
+from scin.index.cases import read_cases
+from scin.index.manifest import Manifest, read_manifest, verify_files, write_manifest
+from scin.index.vectors import index_file, read_embeddings, write_index
+from scin.index.vote import CALIBRATION_FILE, FORMAT, Accuracy, Calibration
 from storage.base import sha256_file
 
 #: every case is compared with every other: of more than these a random part is evaluated
@@ -54,12 +53,13 @@ def write_choice(folder: Path, choice: Choice, calibration: Calibration) -> Mani
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         work = Path(temporary, "new")
         work.mkdir()
+        written = (index_file(manifest.structure.kind), CALIBRATION_FILE)
         for name in manifest.files:
-            if name not in (INDEX_FILE, CALIBRATION_FILE):
+            if name not in written:
                 _keep(folder / name, work / name)
         structure = write_index(work, read_embeddings(work), choice.transform, manifest.structure.kind)
         calibration.write(work)
-        changed = {name: sha256_file(work / name) for name in (INDEX_FILE, CALIBRATION_FILE)}
+        changed = {name: sha256_file(work / name) for name in written}
         updated = replace(
             manifest,
             transforms=choice.transform.steps,

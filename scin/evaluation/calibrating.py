@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from ml.analysis.decision import ALL
-from scin.calibration import Quantile, Scaling, probabilities
 from scin.evaluation.bootstrap import TOO_FEW
 from scin.evaluation.cases import Floats, LabelledCases
 from scin.evaluation.folds import case_folds
@@ -17,7 +16,8 @@ from scin.evaluation.neighbours import Neighbours, mean_distance, nearest
 from scin.evaluation.selection import Choice
 from scin.evaluation.tones import OWN_GROUP, UNKNOWN
 from scin.evaluation.voting import vote_shares
-from scin.transform import fit_transforms
+from scin.index.vectors import fit_transforms
+from scin.index.vote import Quantile, Scaling, probabilities
 
 COVERAGES = (0.8, 0.9, 0.95)
 #: percentile of the distance among the index's own cases beyond which a case is unlike them

@@ -13,8 +13,8 @@ from scipy.sparse.csgraph import connected_components
 
 from ml.values import Vectors
 from scin.evaluation.tones import tone_groups
-from scin.table import StoredCase
-from scin.vote import NOT_CONDITIONS
+from scin.index.cases import StoredCase
+from scin.index.vote import NOT_CONDITIONS
 
 #: photos whose raw embeddings have at least this cosine are taken for one photo saved twice
 SAME_PHOTO = 0.9999

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Canvas
 from scin.evaluation.evaluation import Evaluation, Reliability
 from scin.evaluation.held_out import VOTE
 from scin.evaluation.metrics import TOP_1, TOP_3
-from scin.manifest import Manifest
+from scin.index.manifest import Manifest
 
 ACCURACY, RELIABILITY, CONFUSION = "accuracy-by-tone.png", "reliability.png", "confusion.png"
 _DPI = 120

@@ -15,13 +15,13 @@ from ml.errors import ImageError
 from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
 from ml.values import Vector
-from scin.calibration import read_calibration
 from scin.evaluation import metrics, scores
 from scin.evaluation.artifact import EvaluationError
 from scin.evaluation.bootstrap import Bootstrap
 from scin.evaluation.cases import Floats, LabelledCases, assemble
 from scin.evaluation.scores import Figures
-from scin.index import SearchIndex, load_index
+from scin.index.search import SearchIndex, load_index
+from scin.index.vote import read_calibration
 
 FILE_COLUMNS = ("file", "image", "path")
 LABEL_COLUMNS = ("condition", "label", "dx", "diagnosis")

@@ -7,7 +7,7 @@ from typing import Any
 from scin.evaluation import metrics
 from scin.evaluation.queries import Answered
 from scin.evaluation.report import figures_json, table, text
-from scin.manifest import Manifest
+from scin.index.manifest import Manifest
 
 _SHOWN = (metrics.TOP_1, metrics.TOP_3, metrics.TOP_5, metrics.NDCG, metrics.RECALL, metrics.AUROC)
 

@@ -11,7 +11,7 @@ from scin.evaluation.evaluation import FOLDS, PROTOCOLS, Evaluation, Reliability
 from scin.evaluation.held_out import VOTE
 from scin.evaluation.image_split import PUBLISHED, ImageSplit
 from scin.evaluation.selection import Choice
-from scin.manifest import Manifest
+from scin.index.manifest import Manifest
 
 _MAIN = (metrics.TOP_1, metrics.TOP_3, metrics.TOP_5, metrics.NDCG, metrics.RECALL, metrics.AUROC)
 _VARIANTS = tuple(f"{kind}-{k}" for kind in ("any", "weight") for k in metrics.CUTS)

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from ml.models.encoder import Encoder
-from scin.calibration import CALIBRATION_FILE
 from scin.evaluation import plots, report
 from scin.evaluation.artifact import calibration_of, read_index, write_choice
 from scin.evaluation.bootstrap import Bootstrap
 from scin.evaluation.evaluation import Evaluation, Progress, evaluate
 from scin.evaluation.queries import Answered, answer, read_queries
 from scin.evaluation.query_report import answered_json, answered_markdown
-from scin.manifest import read_manifest
+from scin.index.manifest import read_manifest
+from scin.index.vote import CALIBRATION_FILE
 
 REPORT, QUERIES = "leaderboard", "queries"
 

@@ -12,8 +12,8 @@ from scin.evaluation.cases import Floats, LabelledCases
 from scin.evaluation.folds import case_folds
 from scin.evaluation.neighbours import Neighbours, nearest
 from scin.evaluation.voting import vote_shares
-from scin.manifest import Vote
-from scin.transform import Transform, TransformSpec, fit_transforms
+from scin.index.manifest import Vote
+from scin.index.vectors import Transform, TransformSpec, fit_transforms
 
 NEIGHBOURS = (3, 5, 7, 11, 15, 21, 31)
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5)

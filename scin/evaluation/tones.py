@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.analysis.decision import TONE_GROUPS, tone_group
-from scin.table import StoredCase
+from scin.index.cases import StoredCase
 
 FITZPATRICK_RATED, FITZPATRICK_SELF = "Fitzpatrick (dermatologists)", "Fitzpatrick (self-reported)"
 MONK, MONK_GROUP = "Monk", "Monk group"

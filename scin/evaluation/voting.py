@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 
 from scin.evaluation.cases import Floats, LabelledCases
 from scin.evaluation.neighbours import Neighbours
-from scin.manifest import Vote
+from scin.index.manifest import Vote
 
 
 def vote_shares(found: Neighbours, references: LabelledCases, parameters: Vote) -> Floats:

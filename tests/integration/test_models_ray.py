@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from scin.build import build, shard_folder
-from scin.embeddings import read_embeddings
-from scin.manifest import read_manifest
+from scin.index.manifest import read_manifest
+from scin.index.vectors import read_embeddings
 from storage import open_storage
 from tests.conftest import REPOSITORY
 from tests.integration.ray_build import SHARD_PHOTOS

@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.values import Vectors
-from scin.attribution import SCIN
-from scin.index import INDEX_FILE, METRIC, SearchIndex, load_index, write_index
-from scin.manifest import FORMAT, Manifest, Vote, write_manifest
-from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
+from scin.dataset import SCIN
+from scin.index.cases import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
+from scin.index.manifest import FORMAT, Manifest, Vote, write_manifest
+from scin.index.search import SearchIndex, load_index
+from scin.index.vectors import METRIC, index_file, write_index
 from storage.base import sha256_file
 
 FINGERPRINT = "e" * 64
+INDEX_FILE = index_file("flat")
 #: case id → rows of its photos' vectors
 Photos = dict[str, tuple[int, ...]]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scin.records import Case, ImageRef
+from scin.dataset import Case, ImageRef
 from tests.unit.scin.scin_folder import Row, case, label, read, write_tables
 
 

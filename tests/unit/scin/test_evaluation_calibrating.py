@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scin.calibration import Scaling, probabilities
 from scin.evaluation.bootstrap import TOO_FEW
 from scin.evaluation.calibrating import (
     COVERAGES,
@@ -22,6 +21,7 @@ from scin.evaluation.held_out import VOTE, answer_held_out
 from scin.evaluation.neighbours import mean_distance, nearest
 from scin.evaluation.selection import choose
 from scin.evaluation.tones import OWN_GROUP
+from scin.index.vote import Scaling, probabilities
 from tests.unit.scin.evaluation_data import cases_of, classes_of, embedded, names
 
 

@@ -10,7 +10,7 @@ from scin.evaluation.folds import case_folds, grouped_folds, straddling
 from scin.evaluation.metrics import TOP_1, per_case
 from scin.evaluation.neighbours import nearest
 from scin.evaluation.voting import vote_shares
-from scin.manifest import Vote
+from scin.index.manifest import Vote
 from tests.unit.scin.evaluation_data import cases_of, classes_of, embedded, names
 from tests.unit.scin.index_folder import unit
 

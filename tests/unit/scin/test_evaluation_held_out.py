@@ -13,7 +13,7 @@ from scin.evaluation.image_split import image_split
 from scin.evaluation.metrics import NDCG, TOP_1, TOP_3, TOP_5, per_case
 from scin.evaluation.probe import probe
 from scin.evaluation.selection import candidates, choose
-from scin.transform import TransformSpec
+from scin.index.vectors import TransformSpec
 from tests.unit.scin.evaluation_data import cases_of, classes_of, embedded, names
 from tests.unit.scin.index_folder import unit
 

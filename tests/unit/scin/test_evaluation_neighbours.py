@@ -11,9 +11,9 @@ from scin.evaluation.cases import LabelledCases, labelled_cases
 from scin.evaluation.neighbours import mean_distance, nearest
 from scin.evaluation.queries import ask
 from scin.evaluation.voting import vote_shares
-from scin.manifest import Vote
-from scin.table import StoredCase
-from scin.transform import TransformSpec, fit_transforms
+from scin.index.cases import StoredCase
+from scin.index.manifest import Vote
+from scin.index.vectors import TransformSpec, fit_transforms
 from tests.unit.scin.evaluation_data import cases_of, embedded, names
 from tests.unit.scin.index_folder import load, random_photos, stored, write_folder
 

@@ -12,7 +12,7 @@ from scin.dataset import read_dataset
 from scin.evaluation.cases import LabelledCases, labelled_cases
 from scin.evaluation.metrics import commonest
 from scin.evaluation.tones import MONK_GROUP
-from scin.table import StoredCase, StoredPhoto
+from scin.index.cases import StoredCase, StoredPhoto
 from storage import open_storage
 from tests.unit.scin.index_folder import unit
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 
-from scin.index import INDEX_FILE, write_index
-from scin.transform import Transform, TransformSpec, fit_transforms
-from tests.unit.scin.index_folder import unit
+from ml.errors import ArtifactError
+from scin.index.vectors import Transform, TransformSpec, engine_of, fit_transforms, kinds, write_index
+from tests.unit.scin.index_folder import INDEX_FILE, unit
 
 
 def correlated(n: int, dimension: int, seed: int) -> np.ndarray:
@@ -70,7 +69,15 @@ def test_names_are_what_the_manifest_says() -> None:
 def test_an_index_compares_what_the_transform_gives(tmp_path: Path, spec: TransformSpec) -> None:
     vectors, queries = correlated(120, 8, 6), correlated(5, 8, 7)
     transform = fitted(spec, vectors)
-    write_index(tmp_path, vectors, transform)
-    similarities, rows = faiss.read_index(str(tmp_path / INDEX_FILE)).search(queries, 120)
+    structure = write_index(tmp_path, vectors, transform)
+    index = engine_of(structure.kind).read(tmp_path / INDEX_FILE, structure, mmap=False)
+    cosines, rows = index.nearest(queries, 120)
     expected = transform.apply(queries) @ transform.apply(vectors).T
-    assert similarities == pytest.approx(np.take_along_axis(expected, rows, axis=1), abs=1e-5)
+    assert cosines == pytest.approx(np.take_along_axis(expected, rows, axis=1), abs=1e-5)
+    assert index.transform(queries) == pytest.approx(transform.apply(queries), abs=1e-5)
+
+
+def test_kinds_of_index_are_found_by_name() -> None:
+    assert {"flat", "hnsw", "ivf"} <= set(kinds())
+    with pytest.raises(ArtifactError, match="Choose one of: flat, hnsw, ivf"):
+        engine_of("unheard")

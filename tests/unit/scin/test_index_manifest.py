@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ml.errors import ArtifactError
-from scin.attribution import SCIN, SYNTHETIC, attribution
-from scin.manifest import Manifest, Vote, read_manifest, verify_files, write_manifest
+from scin.dataset import SCIN, SYNTHETIC, attribution
+from scin.index.manifest import Manifest, Vote, read_manifest, verify_files, write_manifest
 from tests.unit.scin.index_folder import random_photos, stored, write_folder
 
 

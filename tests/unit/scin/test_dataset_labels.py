@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from scin.records import Label
+from scin.dataset import Label
 
 
 def label(weights: dict[str, float], conditions: tuple[str, ...] = (), dermatologists: int = 1) -> Label:
