@@ -65,10 +65,12 @@ def stored(case_id: str, rows: Sequence[int], differential: dict[str, float] | N
     )
 
 
-def write_folder(folder: Path, vectors: Vectors, cases: Sequence[StoredCase], **facts: object) -> Manifest:
+def write_folder(
+    folder: Path, vectors: Vectors, cases: Sequence[StoredCase], kind: str = "flat", **facts: object
+) -> Manifest:
     """A whole index; ``facts`` replace fields of its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_index(folder, vectors)
+    structure = write_index(folder, vectors, kind=kind)
     write_cases(folder, cases)
     (folder / THUMBNAILS).write_bytes(b"".join(b"%04d" % row for row in range(len(vectors))))
     values: dict[str, object] = {
@@ -91,7 +93,8 @@ def write_folder(folder: Path, vectors: Vectors, cases: Sequence[StoredCase], **
         "licence": SCIN["licence"],
         "attribution": dict(SCIN),
         "built_at": "2023-11-14T22:13:20+00:00",
-        "files": {name: sha256_file(folder / name) for name in (INDEX_FILE, CASES_TABLE, THUMBNAILS)},
+        "structure": structure,
+        "files": {name: sha256_file(folder / name) for name in (index_file(kind), CASES_TABLE, THUMBNAILS)},
     }
     manifest = Manifest(**{**values, **facts})  # type: ignore[arg-type]
     write_manifest(folder, manifest)

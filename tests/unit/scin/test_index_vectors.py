@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import scin.index
 from ml.errors import ArtifactError
 from scin.index.vectors import Transform, TransformSpec, engine_of, fit_transforms, kinds, write_index
-from tests.unit.scin.index_folder import INDEX_FILE, unit
+from tests.unit.scin.index_folder import INDEX_FILE, load, random_photos, stored, unit, write_folder
 
 
 def correlated(n: int, dimension: int, seed: int) -> np.ndarray:
@@ -75,6 +76,29 @@ def test_an_index_compares_what_the_transform_gives(tmp_path: Path, spec: Transf
     expected = transform.apply(queries) @ transform.apply(vectors).T
     assert cosines == pytest.approx(np.take_along_axis(expected, rows, axis=1), abs=1e-5)
     assert index.transform(queries) == pytest.approx(transform.apply(queries), abs=1e-5)
+
+
+@pytest.fixture
+def engine_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more file in the package of the engines."""
+    folder = Path(__file__).with_name("engines")
+    monkeypatch.setattr(scin.index, "__path__", [*scin.index.__path__, str(folder)])
+
+
+@pytest.mark.usefixtures("engine_file")
+def test_an_engine_is_added_by_its_file_alone(tmp_path: Path) -> None:
+    assert kinds() == ("flat", "hnsw", "ivf", "numpy")
+    vectors, photos = random_photos(60, 1)
+    cases = [stored(case, rows) for case, rows in photos.items()]
+    for kind in ("flat", "numpy"):
+        write_folder(tmp_path / kind, vectors, cases, kind)
+    assert (tmp_path / "numpy" / "index.numpy").is_file()
+    flat, added = (load(tmp_path / kind).search(vectors[:2], 5) for kind in ("flat", "numpy"))
+    assert [case.case_id for case in added.cases] == [case.case_id for case in flat.cases]
+    assert [case.similarity for case in added.cases] == pytest.approx(
+        [case.similarity for case in flat.cases], abs=1e-5
+    )
+    assert [one.name for one in added.conditions] == [one.name for one in flat.conditions]
 
 
 def test_kinds_of_index_are_found_by_name() -> None:
