@@ -178,11 +178,11 @@ class Calibration:
 
         A large index is calibrated on a part of its cases, so a condition that got votes may have no prior.
         """
-        prior = dict(sorted({**dict.fromkeys(shares, 0.0), **self.prior}.items()))
-        row = np.array([[shares.get(name, 0.0) for name in prior]])
-        (found,) = probabilities(row, np.array(list(prior.values())), self.scaling)
-        names = list(prior)
-        return {names[place]: float(found[place]) for place in np.argsort(-found, kind="stable")}
+        names = sorted([*self.prior, *(shares.keys() - self.prior.keys())])
+        row, prior = (np.array([known.get(name, 0.0) for name in names]) for known in (shares, self.prior))
+        (found,) = probabilities(row[None], prior, self.scaling)
+        order = np.argsort(-found, kind="stable")
+        return dict(zip([names[place] for place in order.tolist()], found[order].tolist(), strict=True))
 
     def _cited(self, dataset: str) -> dict[str, values.Accuracy]:
         """Tone group → accuracy, of the groups that had enough cases."""
