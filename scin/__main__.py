@@ -177,7 +177,7 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
         "--engine", choices=("local", "ray"), default="local", help="embed in this process or on a Ray cluster"
     )
     build.add_argument("--resume", action="store_true", help="use what an earlier run embedded")
-    build.set_defaults(run=_build, after_stop=": the same command with --resume goes on from here")
+    build.set_defaults(run=_build, after_stop=": run the same command with --resume to continue")
 
     for name, run, text in (("verify", _verify, "check every file's digest"), ("info", _info, "print the manifest")):
         command = commands.add_parser(name, help=text)

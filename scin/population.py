@@ -25,9 +25,9 @@ from storage.parallel import map_ordered
 POPULATION = "population.json"
 FORMAT = 1
 SEED = 1
-MOST = 300  #: photos: a share of the population is then known to 3 of 100
+MOST = 300  #: photos: the standard error of a share is then at most 3 of 100
 ONE_IN = 25  #: of a small index's photos, so that measuring them stays a small part of the build
-LEAST = 25  #: values of a measure: with fewer, no share is known to 10 of 100
+LEAST = 25  #: values of a measure: with fewer, the standard error of a share exceeds 10 of 100
 _DIGITS = 6  # significant: the same photos give the same bytes
 
 

@@ -155,10 +155,10 @@ class PieceWorker:
     def _engine(self) -> LocalEngine:
         store = open_storage(self.source)
         if _cases_sha256(store) != self.cases_sha256:
-            raise BuildError(f"{self.source} holds another {CASES_FILE} there than on the machine that asks.")
+            raise BuildError(f"{self.source} holds another {CASES_FILE} than on the machine that started the build.")
         encoder = self.make_encoder()
         if encoder.fingerprint != self.fingerprint:
-            raise ArtifactError(f"{encoder.spec.name} has other weights there than on the machine that asks.")
+            raise ArtifactError(f"{encoder.spec.name} has other weights than on the machine that started the build.")
         return LocalEngine(store, encoder, cores=1)
 
 

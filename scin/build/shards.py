@@ -89,7 +89,7 @@ class ShardFolder:
         elif recipe.read_text(encoding="utf-8") != text:
             raise BuildError(
                 f"The photos in {self.folder} were embedded from another source, by another encoder or by another "
-                "version. Use the same ones, or leave --resume away to start anew."
+                "version. Use the same ones, or start anew without --resume."
             )
         write_atomically(recipe, text.encode())
 

@@ -88,7 +88,7 @@ def test_a_build_that_is_stopped_by_hand_says_how_to_go_on(
 
     monkeypatch.setattr(command, "_encoder", stop)
     status, out, err = run("build", "--source", dataset, "--out", tmp_path / "mine")
-    assert (status, out, err) == (130, "", "\nstopped: the same command with --resume goes on from here\n")
+    assert (status, out, err) == (130, "", "\nstopped: run the same command with --resume to continue\n")
 
 
 def test_photos_of_another_source_are_not_gone_on_from(run: Run, dataset: Path, tmp_path: Path) -> None:
