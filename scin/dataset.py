@@ -45,12 +45,11 @@ class ImageRef:
 class Label:
     """The dermatologists' differential.
 
-    ``conditions`` and ``confidences`` (1–5) join the lists of all dermatologists. ``weights`` maps conditions to
-    weights, whose sum is 1 but for rounding. ``dermatologists`` is the number who found the photos gradable.
+    ``conditions`` joins the lists of all dermatologists. ``weights`` maps conditions to weights, whose sum is 1 but for
+    rounding. ``dermatologists`` is the number who found the photos gradable.
     """
 
     conditions: tuple[str, ...]
-    confidences: tuple[int, ...]
     weights: Mapping[str, float]
     dermatologists: int
 
@@ -90,7 +89,6 @@ class Case(CaseFacts):
 
     source: str
     release: str
-    year: str
     images: tuple[ImageRef, ...]
     label: Label
 
@@ -167,7 +165,6 @@ def _case(row: Mapping[str, str], label: Mapping[str, str] | None) -> Case:
         case_id=case_id,
         source=row.get("source", ""),
         release=row.get("release", ""),
-        year=row.get("year", ""),
         age_group=_known(row.get("age_group")),
         sex=_known(row.get("sex_at_birth")),
         body_parts=tuple(k.removeprefix(_BODY_PART) for k, v in row.items() if k.startswith(_BODY_PART) and v == "YES"),
@@ -187,25 +184,22 @@ def _is_whole(row: Mapping[str, str]) -> bool:
 
 def _label(row: Mapping[str, str]) -> Label:
     conditions = _literal(row.get("dermatologist_skin_condition_on_label_name"), list)
-    confidences = _literal(row.get("dermatologist_skin_condition_confidence"), list)
     weights = _literal(row.get("weighted_skin_condition_label"), dict)
-    try:
-        return Label(
-            conditions=tuple(str(name) for name in conditions),
-            confidences=tuple(int(value) for value in confidences),
-            weights={str(name): _weight(value) for name, value in weights.items()},
-            dermatologists=sum(
-                grade.startswith("DEFAULT_YES") for grade in _present(row, "dermatologist_gradable_for_skin_condition")
-            ),
-        )
-    except (TypeError, ValueError, OverflowError) as error:
-        raise _BadRowError("label values are not numbers") from error
+    grades = _present(row, "dermatologist_gradable_for_skin_condition")
+    return Label(
+        conditions=tuple(str(name) for name in conditions),
+        weights={str(name): _weight(value) for name, value in weights.items()},
+        dermatologists=sum(grade.startswith("DEFAULT_YES") for grade in grades),
+    )
 
 
 def _weight(value: object) -> float:
-    weight = float(str(value))
+    try:
+        weight = float(str(value))
+    except ValueError:
+        weight = math.nan
     if not 0 < weight < math.inf:
-        raise ValueError(f"{value} is no weight")
+        raise _BadRowError("label values are not numbers")
     return weight
 
 

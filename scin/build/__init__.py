@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from ml.models.encoder import Encoder
@@ -66,7 +66,8 @@ def build(
     cases = labelled[:limit]
     stages = stages or Stages()
     out.parent.mkdir(parents=True, exist_ok=True)
-    with _folder(shards, out) as folder:
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") if shards is None else nullcontext(shards) as place:
+        folder = Path(place)
         recipe = Recipe(store.uri.rstrip("/"), encoder.fingerprint, encoder.dimension, shard_photos)
         done = ShardFolder(folder, recipe)
         with done.locked():
@@ -98,15 +99,6 @@ def check_replaceable(folder: Path, sign: str) -> None:
 def shard_folder(out: Path) -> Path:
     """Where the command keeps the shards of the index ``out``."""
     return out.with_name(f"{out.name}.shards")
-
-
-@contextmanager
-def _folder(shards: Path | None, out: Path) -> Iterator[Path]:
-    if shards is not None:
-        yield shards
-        return
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
-        yield Path(temporary)
 
 
 def _photos(cases: Sequence[Case], labelled: Sequence[Case]) -> list[PhotoPath]:
