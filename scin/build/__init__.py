@@ -142,11 +142,7 @@ def _assemble(
 
     Raises BuildError if no photo can be indexed.
     """
-    photos = _StoredPhotos()
-    distinct = len(set().union(*map(done.digests, shards)))
-    rows = (row for shard in shards for row in done.read(shard))
-    with (work / THUMBNAILS).open("wb") as packed:
-        write_embeddings(work, photos.unpack(rows, packed), distinct, encoder.dimension)
+    photos = _unpack(work, done, shards, encoder.dimension)
     stored = [row for case in cases if (row := photos.of(case)).photos]
     if not stored:
         raise BuildError("No labelled case has a photo that can be read: there is nothing to index.")
@@ -183,6 +179,16 @@ def _assemble(
     )
     write_manifest(work, manifest)
     return manifest
+
+
+def _unpack(work: Path, done: ShardFolder, shards: Sequence[Shard], dimension: int) -> _StoredPhotos:
+    """Write the embeddings and the thumbnails of all shards."""
+    photos = _StoredPhotos()
+    distinct = set().union(*map(done.digests, shards))
+    rows = (row for shard in shards for row in done.read(shard))
+    with (work / THUMBNAILS).open("wb") as packed:
+        write_embeddings(work, photos.unpack(rows, packed), len(distinct), dimension)
+    return photos
 
 
 @dataclass
