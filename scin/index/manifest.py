@@ -113,12 +113,12 @@ def check_encoder(folder: Path, manifest: Manifest, fingerprint: str, dimension:
     if manifest.dimension != dimension:
         raise ArtifactError(
             f"The index in {folder} has {manifest.dimension} dimensions, the encoder {dimension}. Build it again with "
-            f"this encoder, or choose another index, or the encoder that made it: {manifest.encoder}"
+            f"this encoder, or choose another index (DERMSERVE_INDEX), or the encoder that made it: {manifest.encoder}"
         )
     if manifest.encoder_fingerprint != fingerprint:
         raise ArtifactError(
             f"The index in {folder} was built with another encoder ({manifest.encoder} {manifest.encoder_version}, or "
-            "other weights). Build it again with this encoder, or choose another index."
+            "other weights). Build it again with this encoder, or choose another index (DERMSERVE_INDEX)."
         )
 
 
