@@ -30,7 +30,7 @@ from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
 from ml.models.loading import load_encoder
 from scin.build import build
-from scin.building.local import BATCH
+from scin.build.embed import BATCH
 from scin.dataset import CASES_FILE, LABELS_FILE
 from settings import load_or_exit
 from storage import open_storage

@@ -13,13 +13,11 @@ from ml.models.encoder import Encoder
 from ml.models.loading import load_encoder
 from ml.skin.colour import working_copy
 from scin.build import build
-from scin.building.assemble import chosen_transform
-from scin.building.local import BATCH
-from scin.building.photos import monk_of
+from scin.build.embed import BATCH
+from scin.build.photos import monk_of, thumbnail
 from scin.dataset import read_dataset
-from scin.index import INDEX_FILE
+from scin.index.vectors import default_spec, index_file
 from scin.sample import NAME
-from scin.thumbnails import thumbnail
 from settings import load_or_exit
 from storage import Storage, open_storage
 
@@ -79,8 +77,8 @@ def _print_sizes(store: Storage, encoder: Encoder, folder: Path) -> None:
     out, shards = folder / "index", folder / "shards"
     manifest = build(store, out, encoder, name=NAME, shards=shards)
     sizes = {file: (out / file).stat().st_size / manifest.vectors for file in sorted(manifest.files)}
-    kept = chosen_transform(LABELLED, encoder.dimension).components or encoder.dimension
-    sizes[INDEX_FILE] *= kept / encoder.dimension
+    kept = default_spec(LABELLED, encoder.dimension).components or encoder.dimension
+    sizes[index_file("flat")] *= kept / encoder.dimension
     sizes = {"the index": sum(sizes.values()), **sizes}
     sizes["shards"] = sum(file.stat().st_size for file in shards.glob("*.parquet")) / manifest.vectors
     print(f"an index of {LABELLED:,} such photos ({kept} of {encoder.dimension} components are searched):")

@@ -5,8 +5,8 @@ median intrinsic dimension is printed (Levina and Bickel 2004, twenty neighbours
 equally many unit vectors at random have one of some hundred, and nobody's photos are like that. The index is of the
 type that ``auto`` picks, unless --index names one. Recall is of the ten nearest, for queries that are not in the index.
 ``--folder`` measures an index that is there instead. Raw FAISS and the served search look for equally many photos; the
-queries that are timed are new to both. Of the served search, "nearest cases" is what FAISS finds, told as cases; the
-whole also lets them vote, applies the index's calibration if it has one, and reads what is told of them.
+queries that are timed are new to both. Of the served search, "nearest cases" is what FAISS finds, as cases; the
+whole also lets them vote, applies the index's calibration if it has one, and reads what an answer says of them.
 """
 
 from __future__ import annotations
@@ -27,12 +27,19 @@ from numpy.typing import NDArray
 
 from benchmarks.large_index import write_index_of
 from ml.values import Vectors
-from scin.building.assemble import chosen_transform
-from scin.embeddings import EMBEDDINGS, blocks, read_embeddings, spread
-from scin.index import INDEX_FILE, SearchIndex, load_index
-from scin.manifest import KINDS, read_manifest
-from scin.structure import parameters
-from scin.transform import Transform, fit_transforms
+from scin.index.faiss_vectors import search_parameters
+from scin.index.manifest import read_manifest
+from scin.index.search import SearchIndex, load_index
+from scin.index.vectors import (
+    EMBEDDINGS,
+    Transform,
+    blocks,
+    fit_default,
+    index_file,
+    kinds,
+    read_embeddings,
+    spread,
+)
 from settings import load_or_exit
 
 #: standard deviation of the noise, over that of the real embeddings
@@ -51,7 +58,7 @@ _exact_search: Any = exhaustive_search.knn_ground_truth
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vectors", type=int, nargs="+", default=[10_000, 1_000_000])
-    parser.add_argument("--index", choices=("auto", *KINDS), default="auto")
+    parser.add_argument("--index", choices=("auto", *kinds()), default="auto")
     parser.add_argument("--folder", type=Path, help="an index with its embeddings, to be measured as it is")
     options = parser.parse_args(arguments)
     if options.folder:
@@ -71,17 +78,17 @@ def measure(folder: Path, like: Path, count: int, kind: str) -> None:
     real = read_embeddings(like)
     write_mixture(folder / EMBEDDINGS, real, count, seed=0)
     vectors, queries = read_embeddings(folder), mixture(real, _QUERIES + _WARMING, np.random.default_rng(1))
-    transform = fit_transforms([chosen_transform(*vectors.shape)], spread(vectors, 32_768))[0]
+    transform = fit_default(vectors)
     began = time.perf_counter()
     structure = write_index_of(folder, vectors, like, transform=transform, kind=kind)
     took = time.perf_counter() - began
     asked = queries[:_QUERIES]
     distances, exact = _exact(vectors, asked, transform)
     del vectors
-    found = _raw(folder).search(asked, _NEAREST, params=parameters(structure))[1]
+    found = _raw(folder).search(asked, _NEAREST, params=search_parameters(structure.kind, structure.parameters))[1]
     recall = np.mean([len(set(a) & set(b)) / _NEAREST for a, b in zip(found.tolist(), exact.tolist(), strict=True)])
     print(f"{count:,} × {real.shape[1]}, median intrinsic dimension {_intrinsic_dimension(distances):.1f}")
-    print(f"  {structure.kind} of {transform.spec.name}, effort {structure.effort}, built in {took:.0f} s")
+    print(f"  {structure.kind} of {transform.spec.name}, {dict(structure.parameters)}, built in {took:.0f} s")
     print(f"  recall@10 {recall:.3f} for {_QUERIES} new queries; the manifest says {structure.recall_at_10}")
     report(folder, queries)
 
@@ -93,14 +100,14 @@ def report(folder: Path, queries: Vectors) -> None:
     index = load_index(folder, encoder_fingerprint=manifest.encoder_fingerprint, dimension=manifest.dimension)
     faiss.omp_set_num_threads(1)
     ms = _compare(index, _raw(folder), queries)
-    size = (folder / INDEX_FILE).stat().st_size / 2**20
+    size = (folder / index_file(manifest.structure.kind)).stat().st_size / 2**20
     print(f"  {manifest.vectors:,} vectors, {manifest.cases:,} cases, {size:.0f} MiB of index on disk")
     print(f"  p50, one thread, {index.depth(_asked(index))} photos, {_QUERIES} queries: " + _told(ms))
     print(f"  resident memory that loading and searching took: {_resident() - before:.0f} MiB", flush=True)
 
 
 def _raw(folder: Path) -> Any:
-    return faiss.read_index(str(folder / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)
+    return faiss.read_index(str(folder / index_file("flat")), faiss.IO_FLAG_MMAP_IFC)
 
 
 def mixture(real: Vectors, count: int, rng: np.random.Generator) -> Vectors:
@@ -147,9 +154,10 @@ def _told(ms: Mapping[str, float]) -> str:
 
 def _compare(index: SearchIndex, raw: Any, queries: Vectors) -> Mapping[str, float]:
     """Median milliseconds of each way to search, for the first of ``queries``, in turn."""
-    wanted, told = _asked(index), parameters(index.manifest.structure)
+    wanted, structure = _asked(index), index.manifest.structure
+    parameters = search_parameters(structure.kind, structure.parameters)
     ways: dict[str, Callable[[Vectors], object]] = {
-        RAW: lambda query: raw.search(query, index.depth(wanted), params=told),
+        RAW: lambda query: raw.search(query, index.depth(wanted), params=parameters),
         "nearest cases": lambda query: index.nearest(query, wanted),
         "whole search": lambda query: index.search(query, _K),
     }

@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from ml.values import Vectors
-from scin.index import INDEX_FILE, write_index
-from scin.manifest import Structure, read_manifest, write_manifest
-from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
-from scin.transform import Transform
+from scin.index.cases import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
+from scin.index.manifest import Structure, read_manifest, write_manifest
+from scin.index.vectors import Transform, index_file, write_index
 from settings import load_or_exit
 from storage.base import sha256_file
 
@@ -49,7 +48,7 @@ def write_random_index(folder: Path, vectors: int, dimension: int, like: Path) -
 def write_index_of(
     folder: Path, vectors: Vectors, like: Path, *, transform: Transform | None = None, kind: str = "flat"
 ) -> Structure:
-    """The same of given vectors (n, dimension); ``transform`` and ``kind`` as scin.index.write_index takes them."""
+    """The same of given vectors (n, dimension); ``transform`` and ``kind`` as ``write_index`` takes them."""
     structure = write_index(folder, vectors, transform, kind)
     write_cases(folder, (_case(number) for number in range(len(vectors))))
     (folder / THUMBNAILS).write_bytes(b"no thumbnail")
@@ -63,7 +62,7 @@ def write_index_of(
         skipped={},
         dimension=vectors.shape[1],
         structure=structure,
-        files={name: sha256_file(folder / name) for name in (INDEX_FILE, CASES_TABLE, THUMBNAILS)},
+        files={name: sha256_file(folder / name) for name in (index_file(structure.kind), CASES_TABLE, THUMBNAILS)},
     )
     write_manifest(folder, manifest)
     return structure

@@ -52,7 +52,7 @@ class Stages:
 
     def __init__(self, settings: Settings) -> None:
         from ml.models.loading import load_models
-        from scin.index import load_index
+        from scin.index.search import load_index
 
         self._models = load_models(
             settings.models_dir,

@@ -17,11 +17,11 @@ import numpy as np
 from ml.analysis.decision import ALL, TONE_GROUPS
 from ml.models.loading import load_encoder
 from research.shares import wilson
+from scin.build.progress import ProgressLine
 from scin.evaluate.cases import OWN_GROUP, LabelledCases, case_folds
 from scin.evaluate.fit import COVERAGES
 from scin.evaluate.leaderboard import FOLDS, HeldOut, answer_held_out
 from scin.evaluate.run import read_index
-from scin.progress import ProgressLine
 from scin.sample import DEFAULT_SEED, build_sample, is_current
 
 MOST_OFF = 0.03

@@ -19,7 +19,7 @@ from ml.deadline import Deadline
 from ml.imaging.decode import decode
 from ml.models.compiled import AUTO
 from ml.models.loading import load_models
-from scin.index import load_index
+from scin.index.search import load_index
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 

@@ -40,7 +40,7 @@ _T = TypeVar("_T")
 def load(settings: Settings) -> tuple[Analyzer, FaceDetector]:
     from ml.analysis.pipeline import Analyzer
     from ml.models.loading import load_models
-    from scin.index import load_index
+    from scin.index.search import load_index
 
     models = load_models(
         settings.models_dir,

@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING
 from ml.errors import MLError
 from ml.models.registry import find
 from ml.models.store import ModelStore
-from scin.manifest import KINDS, read_manifest, verify_files
-from scin.progress import ProgressLine
+from scin.build.progress import ProgressLine, Stages
+from scin.index.manifest import read_manifest, verify_files
+from scin.index.vectors import kinds
 from scin.sample import DEFAULT_CASES, DEFAULT_SEED, NAME, build_sample, is_current
 from storage import Storage, StorageError, open_storage
 
 if TYPE_CHECKING:
     from ml.models.encoder import Encoder
-    from scin.building.ray_engine import RayEngine
-    from scin.manifest import Manifest
+    from scin.build.ray_engine import RayEngine
+    from scin.index.manifest import Manifest
     from settings import Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0, or 1 with one line on stderr; 130 if it was stopped by hand."""
+    """Returns the exit status: 0, or 1 with one line on stderr; 130 if it was interrupted."""
     from scin.build import BuildError
     from settings import Settings
 
@@ -46,8 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _sample(settings: Settings, options: argparse.Namespace) -> None:
     spec = find(settings.encoder, "encoder")
     manifest = ModelStore(settings.models_dir).manifest(spec)
-    wanted = options.cases == DEFAULT_CASES and options.seed == DEFAULT_SEED
-    if wanted and not options.force and is_current(options.out, manifest.fingerprint, spec.output_dim):
+    is_default = options.cases == DEFAULT_CASES and options.seed == DEFAULT_SEED
+    if is_default and not options.force and is_current(options.out, manifest.fingerprint, spec.output_dim):
         print(f"{options.out}: already here")
         return
     built = build_sample(
@@ -58,12 +59,11 @@ def _sample(settings: Settings, options: argparse.Namespace) -> None:
         seed=options.seed,
         progress=ProgressLine(),
     )
-    _tell(options.out, built)
+    _report(options.out, built)
 
 
 def _build(settings: Settings, options: argparse.Namespace) -> None:
     from scin.build import build, shard_folder
-    from scin.building.stages import Stages
 
     show, stages, encoder, store = ProgressLine(), Stages(), _encoder(settings), open_storage(options.source)
     cluster = _ray_engine(settings, store, encoder) if options.engine == "ray" else None
@@ -73,14 +73,14 @@ def _build(settings: Settings, options: argparse.Namespace) -> None:
         encoder,
         name=options.name or options.out.resolve().name,
         limit=options.limit,
-        progress=lambda done, total: show("embed", done, total),
+        progress=partial(show, "embed"),
         kind=options.kind,
         shards=shard_folder(options.out),
         resume=options.resume,
         stages=stages,
         engine=cluster,
     )
-    _tell(options.out, manifest)
+    _report(options.out, manifest)
     print(stages)
     for node, photos in cluster.nodes.items() if cluster is not None else ():
         print(f"  node {node[:12]} embedded {photos:,} photos")
@@ -88,7 +88,7 @@ def _build(settings: Settings, options: argparse.Namespace) -> None:
 
 def _ray_engine(settings: Settings, store: Storage, encoder: Encoder) -> RayEngine:
     try:
-        from scin.building.ray_engine import RayEngine
+        from scin.build.ray_engine import RayEngine
     except ModuleNotFoundError as error:
         raise MLError(f"{error.name} is missing. Install it: pip install -r requirements-ray.txt") from error
     from ml.models.loading import load_encoder
@@ -110,7 +110,7 @@ def _info(_: Settings, options: argparse.Namespace) -> None:
 
 def _search(settings: Settings, options: argparse.Namespace) -> None:
     from ml.imaging.decode import decode
-    from scin.index import load_index
+    from scin.index.search import load_index
 
     encoder = _encoder(settings)
     index = load_index(options.index, encoder_fingerprint=encoder.fingerprint, dimension=encoder.dimension)
@@ -145,7 +145,7 @@ def _encoder(settings: Settings) -> Encoder:
     return load_encoder(settings.models_dir, settings.encoder, threads=1)
 
 
-def _tell(folder: Path, manifest: Manifest) -> None:
+def _report(folder: Path, manifest: Manifest) -> None:
     kind = "synthetic cases" if manifest.synthetic else "cases"
     print(f"{folder}: {manifest.cases} {kind}, {manifest.images} photos, {manifest.vectors} vectors")
     for reason, count in manifest.skipped.items():
@@ -160,24 +160,24 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     sample = commands.add_parser("sample", help="generate the embedded sample and index it")
     sample.add_argument("--cases", type=_positive, default=DEFAULT_CASES)
     sample.add_argument("--seed", type=int, default=DEFAULT_SEED)
-    sample.add_argument("--dataset", type=Path, default=settings.var / NAME, help="where the photos go")
-    sample.add_argument("--out", type=Path, default=settings.var / "index" / NAME, help="where the index goes")
+    sample.add_argument("--dataset", type=Path, default=settings.var / NAME, help="folder for the photos")
+    sample.add_argument("--out", type=Path, default=settings.var / "index" / NAME, help="folder for the index")
     sample.add_argument("--force", action="store_true", help="build again even if it is here")
     sample.set_defaults(run=_sample)
 
     build = commands.add_parser("build", help="index a dataset in SCIN's layout")
     build.add_argument("--source", default=settings.scin_bucket_path, help="folder, gs:// or s3:// address")
-    build.add_argument("--out", type=Path, required=True, help="where the index goes; what it is made of, beside it")
+    build.add_argument("--out", type=Path, required=True, help="folder for the index; its shards go beside it")
     build.add_argument("--name", help="default: the folder's name")
     build.add_argument("--limit", type=_positive, metavar="N", help="only the first N labelled cases")
     build.add_argument(
-        "--index", dest="kind", choices=("auto", *KINDS), default="auto", help="its type; auto: by the number of photos"
+        "--index", dest="kind", choices=("auto", *kinds()), default="auto", help="auto: by the number of photos"
     )
     build.add_argument(
-        "--engine", choices=("local", "ray"), default="local", help="who embeds: this process, or a Ray cluster"
+        "--engine", choices=("local", "ray"), default="local", help="embed in this process or on a Ray cluster"
     )
-    build.add_argument("--resume", action="store_true", help="go on from what an earlier run embedded")
-    build.set_defaults(run=_build, after_stop=": the same command with --resume goes on from here")
+    build.add_argument("--resume", action="store_true", help="use what an earlier run embedded")
+    build.set_defaults(run=_build, after_stop=": run the same command with --resume to continue")
 
     for name, run, text in (("verify", _verify, "check every file's digest"), ("info", _info, "print the manifest")):
         command = commands.add_parser(name, help=text)
@@ -186,12 +186,12 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="measure an index, and choose and calibrate its vote")
     evaluate.add_argument("--index", type=Path, default=settings.var / "index" / NAME)
-    evaluate.add_argument("--out", type=Path, help="where the report goes; default: evaluation/ beside the indexes")
+    evaluate.add_argument("--out", type=Path, help="folder for the report; default: evaluation/ beside the indexes")
     evaluate.add_argument("--seed", type=int, default=1)
     evaluate.add_argument("--resamples", type=_positive, default=1000, help="of the bootstrap")
     writing = evaluate.add_mutually_exclusive_group()
     writing.add_argument("--report-only", action="store_true", help="leave the index as it is")
-    writing.add_argument("--queries", type=Path, help="labelled photos to ask about: a folder a label, or a CSV file")
+    writing.add_argument("--queries", type=Path, help="labelled photos to search for: a folder a label, or a CSV file")
     evaluate.set_defaults(run=_evaluate)
 
     search = commands.add_parser("search", help="find similar cases for the photos of one case")

@@ -1,6 +1,7 @@
-"""SCIN's two CSV files → typed cases.
+"""SCIN: its two CSV files → typed cases, its attribution, and ICD-10 codes for its condition names.
 
-Flags are "YES" or empty; lists and dicts are Python literals, read with ``ast.literal_eval`` and nothing stronger.
+In the files, flags are "YES" or empty; lists and dicts are Python literals, read with ``ast.literal_eval`` and nothing
+stronger.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
-from scin.records import Case, ImageRef, Label
 from storage import Storage, StorageError
 
 CASES_FILE, LABELS_FILE = "scin_cases.csv", "scin_labels.csv"
-SYNTHETIC = "SYNTHETIC"
+SYNTHETIC_SOURCE = "SYNTHETIC"
 _BODY_PART = "body_parts_"
 #: image paths name the bucket's folder, which is the root of the store
 _PATH_ROOT = "dataset/"
@@ -32,9 +34,69 @@ csv.field_size_limit(1 << 20)
 
 
 @dataclass(frozen=True)
+class ImageRef:
+    """One photo. ``path`` is relative to the dataset's folder; ``shot_type`` is CLOSE_UP, for example."""
+
+    path: str
+    shot_type: str | None
+
+
+@dataclass(frozen=True)
+class Label:
+    """The dermatologists' differential.
+
+    ``conditions`` joins the lists of all dermatologists. ``weights`` maps conditions to weights, whose sum is 1 but for
+    rounding. ``dermatologists`` is the number who found the photos gradable.
+    """
+
+    conditions: tuple[str, ...]
+    weights: Mapping[str, float]
+    dermatologists: int
+
+    @property
+    def top(self) -> str | None:
+        """The condition with the largest weight, the first of equal ones as the dataset lists them, or None."""
+        return max(self.weights, key=lambda name: self.weights[name], default=None)
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of the dermatologists whose list has ``top``, 0–1. Each lists a condition at most once."""
+        if self.top is None or not self.dermatologists:
+            return None
+        return min(1.0, self.conditions.count(self.top) / self.dermatologists)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseFacts:
+    """What a contributor said, and the skin tones by several raters; None where it is unknown.
+
+    ``case_id`` is a signed 64-bit number, kept as text. Monk tones are 1–10.
+    """
+
+    case_id: str
+    fitzpatrick_self: str | None
+    fitzpatrick_labels: tuple[str, ...]
+    monk_india: int | None
+    monk_us: int | None
+    body_parts: tuple[str, ...]
+    age_group: str | None
+    sex: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case(CaseFacts):
+    """A contributed case with its photos and its label."""
+
+    source: str
+    release: str
+    images: tuple[ImageRef, ...]
+    label: Label
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """``skipped`` counts rows that could not become a case, by reason; ``modified_at`` is the newer file's ISO time
-    ("unknown" where the store does not tell)."""
+    """``skipped`` counts rows that could not become a case, by reason. ``modified_at`` is the ISO time of the newer
+    file, or "unknown" where the store does not say it."""
 
     cases: tuple[Case, ...]
     skipped: Mapping[str, int]
@@ -43,11 +105,11 @@ class Dataset:
     @property
     def synthetic(self) -> bool:
         """Whether any case was generated rather than photographed."""
-        return any(case.source == SYNTHETIC for case in self.cases)
+        return any(case.source == SYNTHETIC_SOURCE for case in self.cases)
 
 
 def read_dataset(store: Storage) -> Dataset:
-    """Read and join both files, in the order of the first. Raises StorageError if one is missing or another file."""
+    """Read and join both files, in the order of the cases. Raises StorageError if one is missing or not SCIN's."""
     labels = {row["case_id"]: row for row in _rows(store, LABELS_FILE)}
     cases: dict[str, Case] = {}
     skipped: Counter[str] = Counter()
@@ -103,7 +165,6 @@ def _case(row: Mapping[str, str], label: Mapping[str, str] | None) -> Case:
         case_id=case_id,
         source=row.get("source", ""),
         release=row.get("release", ""),
-        year=row.get("year", ""),
         age_group=_known(row.get("age_group")),
         sex=_known(row.get("sex_at_birth")),
         body_parts=tuple(k.removeprefix(_BODY_PART) for k, v in row.items() if k.startswith(_BODY_PART) and v == "YES"),
@@ -117,31 +178,28 @@ def _case(row: Mapping[str, str], label: Mapping[str, str] | None) -> Case:
 
 
 def _is_whole(row: Mapping[str, str]) -> bool:
-    """csv keeps what is too much under the key None, and fills what is missing with None."""
+    """csv puts surplus cells under the key None, and None in the place of missing ones."""
     return None not in row and None not in row.values()
 
 
 def _label(row: Mapping[str, str]) -> Label:
     conditions = _literal(row.get("dermatologist_skin_condition_on_label_name"), list)
-    confidences = _literal(row.get("dermatologist_skin_condition_confidence"), list)
     weights = _literal(row.get("weighted_skin_condition_label"), dict)
-    try:
-        return Label(
-            conditions=tuple(str(name) for name in conditions),
-            confidences=tuple(int(value) for value in confidences),
-            weights={str(name): _weight(value) for name, value in weights.items()},
-            dermatologists=sum(
-                grade.startswith("DEFAULT_YES") for grade in _present(row, "dermatologist_gradable_for_skin_condition")
-            ),
-        )
-    except (TypeError, ValueError, OverflowError) as error:
-        raise _BadRowError("label values are not numbers") from error
+    grades = _present(row, "dermatologist_gradable_for_skin_condition")
+    return Label(
+        conditions=tuple(str(name) for name in conditions),
+        weights={str(name): _weight(value) for name, value in weights.items()},
+        dermatologists=sum(grade.startswith("DEFAULT_YES") for grade in grades),
+    )
 
 
 def _weight(value: object) -> float:
-    weight = float(str(value))
+    try:
+        weight = float(str(value))
+    except ValueError:
+        weight = math.nan
     if not 0 < weight < math.inf:
-        raise ValueError(f"{value} is no weight")
+        raise _BadRowError("label values are not numbers")
     return weight
 
 
@@ -171,3 +229,41 @@ def _monk(value: str | None) -> int | None:
     except (ValueError, OverflowError):
         return None
     return tone if 1 <= tone <= 10 else None
+
+
+SCIN: Mapping[str, str] = {
+    "dataset": "SCIN (Skin Condition Image Network) Dataset",
+    "source": "https://github.com/google-research-datasets/scin",
+    "licence": "SCIN Data Use License",
+    "citation": "Ward et al., Creating an Empirical Dermatology Dataset Through Crowdsourcing With Web Search "
+    "Advertisements, JAMA Network Open 2024;7(11):e2446615",
+    "changes": "Photos are reduced to thumbnails of 160 pixels and to embeddings.",
+    "notice": "No endorsement is implied. Attempts to re-identify contributors are forbidden and end all rights.",
+}
+SYNTHETIC: Mapping[str, str] = {
+    "dataset": "Generated sample in SCIN's layout",
+    "source": "python -m scin sample",
+    "licence": "CC0-1.0",
+    "notice": "Every photo and label is computer-generated: no person, no patient, no medical meaning. "
+    "A demonstration only; its condition names show the format.",
+}
+
+
+def attribution(synthetic: bool) -> Mapping[str, str]:
+    """What must stand beside anything that comes from the dataset: its source, its licence, its duties."""
+    return SYNTHETIC if synthetic else SCIN
+
+
+@cache
+def icd_10_codes() -> Mapping[str, str]:
+    """Condition name → ICD-10-CM code, for the names that have an unambiguous one.
+
+    ``icd10.csv`` was written for this project: SCIN states no codes.
+    """
+    with Path(__file__).with_name("icd10.csv").open(encoding="utf-8", newline="") as file:
+        return {row["name"]: row["icd_10"] for row in csv.DictReader(file)}
+
+
+def icd_10(name: str) -> str | None:
+    """The code of a condition, or None: a wrong code is worse than none."""
+    return icd_10_codes().get(name)

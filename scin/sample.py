@@ -1,18 +1,19 @@
-"""The embedded sample: generated skin in SCIN's layout, indexed by the builder that serves the real dataset."""
+"""The embedded sample: generated skin in SCIN's layout, indexed as the real dataset is."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ml.errors import ArtifactError
 from ml.models.encoder import Encoder
 from scin.build import build, check_replaceable
 from scin.dataset import CASES_FILE, LABELS_FILE
-from scin.index import load_index
-from scin.manifest import MANIFEST_FILE, MEASURES, Manifest, read_manifest
+from scin.index.manifest import MANIFEST_FILE, MEASURES, Manifest, read_manifest
+from scin.index.search import load_index
 from scin.synthetic import RELEASE, generate_dataset
 from storage import open_storage
 
@@ -27,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def is_current(folder: Path, encoder_fingerprint: str, dimension: int) -> bool:
-    """Whether ``folder`` holds a whole sample index of this generator, encoder and builder."""
+    """Whether ``folder`` holds an intact sample index of this generator, encoder and builder."""
     try:
         manifest = read_manifest(folder)
         load_index(folder, encoder_fingerprint=encoder_fingerprint, dimension=dimension)
@@ -37,20 +38,23 @@ def is_current(folder: Path, encoder_fingerprint: str, dimension: int) -> bool:
 
 
 def build_sample(
-    dataset: Path, out: Path, encoder: Encoder, *, cases: int, seed: int, progress: Progress | None = None
+    dataset: Path,
+    out: Path,
+    encoder: Encoder,
+    *,
+    cases: int,
+    seed: int,
+    progress: Progress = lambda stage, done, total: None,
 ) -> Manifest:
-    """Generate ``cases`` cases below ``dataset`` and index them in ``out``; what an earlier run made is replaced.
+    """Generate ``cases`` cases below ``dataset`` and index them in ``out``, in place of what an earlier run made.
 
-    ``progress`` hears (stage, done, total). Raises BuildError if a folder holds anything else.
+    ``progress`` gets (stage, done, total). Raises BuildError if a folder holds anything else.
     """
     check_replaceable(dataset, _GENERATED)
     check_replaceable(out, MANIFEST_FILE)
-    say = progress or (lambda stage, done, total: None)
     shutil.rmtree(dataset, ignore_errors=True)
-    generate_dataset(dataset, cases, seed, progress=lambda done, total: say("generate", done, total))
+    generate_dataset(dataset, cases, seed, progress=partial(progress, "generate"))
     root = dataset / "dataset"
     for name in (CASES_FILE, LABELS_FILE):
         os.utime(root / name, (_EPOCH, _EPOCH))
-    return build(
-        open_storage(str(root)), out, encoder, name=NAME, progress=lambda done, total: say("index", done, total)
-    )
+    return build(open_storage(str(root)), out, encoder, name=NAME, progress=partial(progress, "index"))

@@ -10,7 +10,7 @@ from ml.errors import ArtifactError
 from ml.models.loading import check_models
 from ml.models.registry import MEDIAPIPE_FACE, find
 from ml.models.store import ModelStore
-from scin.manifest import read_manifest, verify_files
+from scin.index.manifest import check_encoder, read_manifest, verify_files
 from settings import Settings
 from web.index_source import fetch_index
 
@@ -51,17 +51,8 @@ def _check_models(settings: Settings) -> None:
 def _check_index(settings: Settings) -> None:
     folder = fetch_index(settings)
     manifest = read_manifest(folder)
-    if manifest.dimension != settings.faiss_dimension:
-        raise BootError(
-            f"FAISS_DIMENSION={settings.faiss_dimension}, but the index in {folder} has {manifest.dimension} "
-            f"dimensions (encoder {manifest.encoder}). Build it again, or choose another DERMSERVE_INDEX."
-        )
     fingerprint = ModelStore(settings.models_dir).manifest(find(settings.encoder)).fingerprint
-    if manifest.encoder_fingerprint != fingerprint:
-        raise BootError(
-            f"The index in {folder} was built with another encoder ({manifest.encoder} {manifest.encoder_version}, "
-            f"or other weights). Build it again, or choose another DERMSERVE_INDEX."
-        )
+    check_encoder(folder, manifest, fingerprint, settings.faiss_dimension)
     verify_files(folder, manifest)
 
 

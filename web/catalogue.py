@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, jsonify, render_template
 from ml.errors import ArtifactError
 from ml.imaging.limits import MAX_OTHER_PIXELS
 from ml.skin.catalogue import CATALOGUE
-from scin.icd10 import table
+from scin.dataset import icd_10_codes
 from settings import Settings
 from web import __version__
 from web.answers import DISCLAIMER, Index, Wire
@@ -161,7 +161,9 @@ def models() -> Response:
 def conditions() -> Response:
     """Conditions that an answer may name, with their ICD-10-CM codes."""
     cosmetic = services().settings.cosmetic_mode
-    named = [] if cosmetic else [NamedCondition(name=name, icd_10=code) for name, code in sorted(table().items())]
+    named = (
+        [] if cosmetic else [NamedCondition(name=name, icd_10=code) for name, code in sorted(icd_10_codes().items())]
+    )
     return _kept(
         json_response(ConditionsAnswer(vocabulary="SCIN; codes: ICD-10-CM", cosmetic_mode=cosmetic, conditions=named))
     )

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from ml.errors import ArtifactError
-from scin.manifest import MANIFEST_FILE, Manifest, read_manifest
+from scin.index.manifest import MANIFEST_FILE, Manifest, read_manifest
 from settings import Settings
 from storage import StorageError, open_storage
 from storage.base import download

@@ -100,7 +100,7 @@ class ProductionLoader:
         from ml.analysis.pipeline import Analyzer
         from ml.capability import run
         from ml.native_check import NativeCheck
-        from scin.index import load_index
+        from scin.index.search import load_index
 
         models = self._models
         if models is None:

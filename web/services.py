@@ -10,7 +10,7 @@ from functools import cached_property
 
 from ml.deadline import Deadline
 from ml.errors import MLError
-from scin.manifest import Manifest
+from scin.index.manifest import Manifest
 from settings import Settings
 from web.errors import NotReadyError, UnavailableError
 from web.gate import Gate, Lane

@@ -68,7 +68,7 @@ class SearchLoader(ProductionLoader):
     """Loads what production loads, and analyses with a SearchAnalyzer."""
 
     def load_pipeline(self) -> Pipeline:
-        from scin.index import SearchIndex
+        from scin.index.search import SearchIndex
 
         whole = super().load_pipeline()
         models, index = self._models, whole.index

@@ -120,7 +120,7 @@ def _index(vectors: int) -> dict[str, float]:
     import faiss
     import numpy as np
 
-    from scin.index import INDEX_FILE, write_index
+    from scin.index.vectors import index_file, write_index
     from settings import Settings
 
     dimension = Settings.load().faiss_dimension
@@ -130,7 +130,7 @@ def _index(vectors: int) -> dict[str, float]:
         query = rng.standard_normal((1, dimension), dtype=np.float32)
 
         def load() -> object:
-            index = faiss.read_index(str(Path(folder, INDEX_FILE)), faiss.IO_FLAG_MMAP_IFC)
+            index = faiss.read_index(str(Path(folder, index_file("flat"))), faiss.IO_FLAG_MMAP_IFC)
             index.search(query, 10)
             return index
 

@@ -16,8 +16,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from ml.analysis.decision import tone_group
 from ml.errors import MLError
 from ml.values import Vectors
-from scin.table import StoredCase
-from scin.vote import NOT_CONDITIONS
+from scin.index.cases import StoredCase
+from scin.index.vote import NOT_CONDITIONS
 
 #: scales of skin tones: figures are reported for each group of each scale
 FITZPATRICK_RATED, FITZPATRICK_SELF = "Fitzpatrick (dermatologists)", "Fitzpatrick (self-reported)"

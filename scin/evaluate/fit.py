@@ -14,12 +14,12 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from ml.analysis.decision import ALL
-from scin.calibration import FORMAT, Calibration, Quantile, Scaling, probabilities
 from scin.evaluate import metrics
 from scin.evaluate.cases import OWN_GROUP, UNKNOWN, Floats, Ints, LabelledCases, case_folds
 from scin.evaluate.metrics import TOO_FEW
-from scin.manifest import Vote
-from scin.transform import Transform, TransformSpec, fit_transforms
+from scin.index.manifest import Vote
+from scin.index.vectors import Transform, TransformSpec, fit_transforms
+from scin.index.vote import FORMAT, Calibration, Quantile, Scaling, probabilities
 
 NEIGHBOURS = (3, 5, 7, 11, 15, 21, 31)
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5)
@@ -109,7 +109,7 @@ def mean_distance(found: Neighbours, neighbours: int) -> Floats:
 
 
 def vote_shares(found: Neighbours, references: LabelledCases, vote: Vote) -> Floats:
-    """(n, C) each condition's share of the served vote (scin.vote), for many cases at once.
+    """(n, C) each condition's share of the served vote (scin.index.vote), for many cases at once.
 
     Rows sum to 1, or to 0 for a case without neighbours.
     """

@@ -17,11 +17,11 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from ml.analysis.decision import ALL, TONE_GROUPS
-from scin.calibration import Calibration
 from scin.evaluate import fit, metrics
 from scin.evaluate.cases import OWN_GROUP, Floats, Ints, LabelledCases, case_folds, count_split
 from scin.evaluate.fit import COVERAGES, Choice
 from scin.evaluate.metrics import Bootstrap, Figure, Figures
+from scin.index.vote import Calibration
 
 FOLDS = 5
 VOTE, CALIBRATED = "kNN vote", "kNN vote, calibrated"

@@ -15,13 +15,13 @@ from ml.errors import ImageError
 from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
 from ml.values import Vector
-from scin.calibration import read_calibration
 from scin.evaluate import metrics
 from scin.evaluate.cases import EvaluationError, Floats, LabelledCases, assemble
 from scin.evaluate.metrics import Bootstrap, Figures
 from scin.evaluate.report import MAIN_METRICS, table, text, write_json
-from scin.index import SearchIndex, load_index
-from scin.manifest import Manifest
+from scin.index.manifest import Manifest
+from scin.index.search import SearchIndex, load_index
+from scin.index.vote import read_calibration
 
 FILE_COLUMNS = ("file", "image", "path")
 LABEL_COLUMNS = ("condition", "label", "dx", "diagnosis")

@@ -15,7 +15,7 @@ from scin.evaluate import metrics
 from scin.evaluate.fit import Choice
 from scin.evaluate.leaderboard import FOLDS, PROTOCOLS, PUBLISHED, VOTE, Evaluation, Reliability
 from scin.evaluate.metrics import LEVEL, TOO_FEW, TOP_1, TOP_3, Figure
-from scin.manifest import Manifest
+from scin.index.manifest import Manifest
 
 MAIN_METRICS = (TOP_1, TOP_3, metrics.TOP_5, metrics.NDCG, metrics.RECALL, metrics.AUROC)
 _DIFFERENTIAL_METRICS = tuple(f"{kind}-{k}" for kind in ("any", "weight") for k in metrics.CUTS)

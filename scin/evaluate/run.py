@@ -12,17 +12,16 @@ from threadpoolctl import threadpool_limits
 
 from ml.analysis.decision import ALL
 from ml.models.encoder import Encoder
-from scin.calibration import CALIBRATION_FILE, Accuracy, Calibration
-from scin.case_table import read_cases
-from scin.embeddings import read_embeddings
 from scin.evaluate.cases import OWN_GROUP, EvaluationError, LabelledCases, labelled_cases
 from scin.evaluate.fit import Choice
 from scin.evaluate.leaderboard import VOTE, Evaluation, Progress, evaluate
 from scin.evaluate.metrics import TOO_FEW, TOP_1, TOP_3, Bootstrap
 from scin.evaluate.queries import Answers, answer, read_queries, write_answers
 from scin.evaluate.report import write_leaderboard
-from scin.index import INDEX_FILE, write_index
-from scin.manifest import Manifest, read_manifest, verify_files, write_manifest
+from scin.index.cases import read_cases
+from scin.index.manifest import Manifest, read_manifest, verify_files, write_manifest
+from scin.index.vectors import index_file, read_embeddings, write_index
+from scin.index.vote import CALIBRATION_FILE, Accuracy, Calibration
 from storage.base import sha256_file
 
 #: every case is compared with every other, so a larger index is evaluated on a random sample
@@ -92,15 +91,16 @@ def write_choice(folder: Path, choice: Choice, calibration: Calibration) -> Mani
     that have the old files open go on reading them, and a process that opens the folder finds a consistent index.
     """
     manifest = read_manifest(folder)
+    written = (index_file(manifest.structure.kind), CALIBRATION_FILE)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         new = Path(temporary, "new")
         new.mkdir()
         for name in manifest.files:
-            if name not in (INDEX_FILE, CALIBRATION_FILE):
+            if name not in written:
                 _link_or_copy(folder / name, new / name)
         structure = write_index(new, read_embeddings(new), choice.transform, manifest.structure.kind)
         calibration.write(new)
-        changed = {name: sha256_file(new / name) for name in (INDEX_FILE, CALIBRATION_FILE)}
+        changed = {name: sha256_file(new / name) for name in written}
         updated = replace(
             manifest,
             transforms=choice.transform.steps,

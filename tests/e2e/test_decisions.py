@@ -16,7 +16,7 @@ from PIL import Image
 from skimage import data
 
 from scin.evaluate.run import evaluate_index
-from scin.manifest import read_manifest, write_manifest
+from scin.index.manifest import read_manifest, write_manifest
 from scin.synthetic import generate_dataset
 from tests.e2e.server import Server, running_server, skin_photo
 

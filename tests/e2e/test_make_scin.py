@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scin.calibration import read_calibration
-from scin.manifest import read_manifest
+from scin.index.manifest import read_manifest
+from scin.index.vote import read_calibration
 from tests.e2e.server import REPOSITORY, Server, skin_photo
 from tests.tools import free_port
 

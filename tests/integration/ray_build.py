@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from scin.build import build, shard_folder
-from scin.building.ray_engine import RayEngine
+from scin.build.ray_engine import RayEngine
 from settings import Settings
 from storage import open_storage
 from tests.unit.ml.tiny_models import tiny_encoder

@@ -14,7 +14,7 @@ import pytest
 STEPS = {
     "torch": "import ml.models.torch_runtime, torch._dynamo, torch; torch.ones(64, 64) @ torch.ones(64, 64)",
     "tensorflow": "from ml.models.tensorflow_runtime import tf; tf.linalg.matmul(tf.ones((8, 8)), tf.ones((8, 8)))",
-    "faiss": "import scin.index, faiss; faiss.IndexFlatIP(8)",
+    "faiss": "import scin.index.faiss_vectors, faiss; faiss.IndexFlatIP(8)",
 }
 
 

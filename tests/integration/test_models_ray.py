@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from scin.build import build, shard_folder
-from scin.embeddings import read_embeddings
-from scin.manifest import read_manifest
+from scin.index.manifest import read_manifest
+from scin.index.vectors import read_embeddings
 from storage import open_storage
 from tests.conftest import REPOSITORY
 from tests.integration.ray_build import SHARD_PHOTOS
@@ -105,7 +105,7 @@ def run(*command: object, environment: dict[str, str] | None = None) -> subproce
 
 
 def assert_same_index(ours: Path, local: Path) -> None:
-    """Vectors may differ in the last digits, as batches do where a copy was embedded again; nothing else may."""
+    """Vectors may differ in their last digits; nothing else may."""
     mine, other = read_manifest(ours), read_manifest(local)
     assert (mine.cases, mine.vectors, mine.skipped) == (other.cases, other.vectors, other.skipped)
     for name in ("cases.parquet", "thumbnails.bin", "population.json"):
@@ -164,5 +164,5 @@ def test_a_node_with_other_weights_ends_the_build(cluster: Cluster, dataset: Pat
     done = run("tests.integration.ray_build", dataset, tmp_path / "index", "0" * 64, environment=cluster.environment)
     assert done.returncode == 1
     # Not always the last line: Ray's own threads may have something to say when they end.
-    assert re.search(r"BuildError: On node \w{12}: tiny has other weights there", done.stderr), done.stderr
+    assert re.search(r"BuildError: On node \w{12}: tiny has other weights than", done.stderr), done.stderr
     assert not (tmp_path / "index").exists()

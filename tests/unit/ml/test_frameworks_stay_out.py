@@ -17,7 +17,7 @@ MODULES = (
     "ml.__main__",
     "ml.models.compiled",
     "ml.models.compiling",
-    "scin.manifest",
+    "scin.index.manifest",
     "storage",
 )
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ml.analysis.decision import tone_group
 from ml.values import Vectors
-from scin.embeddings import EMBEDDINGS, write_embeddings
 from scin.evaluate.cases import MONK, MONK_GROUP, OWN_GROUP, LabelledCases, assemble
-from scin.manifest import Manifest, write_manifest
-from scin.table import StoredCase
+from scin.index.cases import StoredCase
+from scin.index.manifest import Manifest, write_manifest
+from scin.index.vectors import EMBEDDINGS, write_embeddings
 from storage.base import sha256_file
 from tests.unit.scin.index_folder import stored, unit, write_folder
 

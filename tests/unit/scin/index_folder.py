@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.values import Vectors
-from scin.attribution import SCIN
-from scin.index import INDEX_FILE, METRIC, SearchIndex, load_index, write_index
-from scin.manifest import FORMAT, Manifest, Vote, write_manifest
-from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
+from scin.dataset import SCIN
+from scin.index.cases import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
+from scin.index.manifest import FORMAT, Manifest, Vote, write_manifest
+from scin.index.search import SearchIndex, load_index
+from scin.index.vectors import METRIC, index_file, write_index
 from storage.base import sha256_file
 
 FINGERPRINT = "e" * 64
+INDEX_FILE = index_file("flat")
 #: case id → rows of its photos' vectors
 Photos = dict[str, tuple[int, ...]]
 
@@ -63,10 +65,12 @@ def stored(case_id: str, rows: Sequence[int], differential: dict[str, float] | N
     )
 
 
-def write_folder(folder: Path, vectors: Vectors, cases: Sequence[StoredCase], **facts: object) -> Manifest:
+def write_folder(
+    folder: Path, vectors: Vectors, cases: Sequence[StoredCase], kind: str = "flat", **facts: object
+) -> Manifest:
     """A whole index; ``facts`` replace fields of its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_index(folder, vectors)
+    structure = write_index(folder, vectors, kind=kind)
     write_cases(folder, cases)
     (folder / THUMBNAILS).write_bytes(b"".join(b"%04d" % row for row in range(len(vectors))))
     values: dict[str, object] = {
@@ -89,7 +93,8 @@ def write_folder(folder: Path, vectors: Vectors, cases: Sequence[StoredCase], **
         "licence": SCIN["licence"],
         "attribution": dict(SCIN),
         "built_at": "2023-11-14T22:13:20+00:00",
-        "files": {name: sha256_file(folder / name) for name in (INDEX_FILE, CASES_TABLE, THUMBNAILS)},
+        "structure": structure,
+        "files": {name: sha256_file(folder / name) for name in (index_file(kind), CASES_TABLE, THUMBNAILS)},
     }
     manifest = Manifest(**{**values, **facts})  # type: ignore[arg-type]
     write_manifest(folder, manifest)

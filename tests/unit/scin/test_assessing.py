@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from ml.errors import ArtifactError
-from scin.assessing import Assessor
-from scin.calibration import CALIBRATION_FILE, FORMAT, Accuracy, Calibration, Quantile, Scaling, probabilities
-from scin.embeddings import read_embeddings
 from scin.evaluate.run import evaluate_index
-from scin.manifest import read_manifest, write_manifest
+from scin.index.manifest import read_manifest, write_manifest
+from scin.index.vectors import read_embeddings
+from scin.index.vote import CALIBRATION_FILE, FORMAT, Accuracy, Calibration, Quantile, Scaling, probabilities
 from storage.base import sha256_file
 from tests.unit.scin.evaluation_data import DIMENSION, classes_of, index_of, silent
 from tests.unit.scin.index_folder import load
@@ -30,12 +29,11 @@ CALIBRATION = Calibration(
         "Monk 8–10": {"top-1": Accuracy(4, None, None, None)},
     },
 )
-ASSESSOR = Assessor(CALIBRATION, "SCIN")
 SHARES = {"Eczema": 0.9, "Acne": 0.1}
 
 
 def test_probabilities_are_those_of_the_evaluation_the_likeliest_first() -> None:
-    found = ASSESSOR.assess(SHARES, [0.9, 0.7]).probabilities
+    found = CALIBRATION.assess(SHARES, [0.9, 0.7], "SCIN").probabilities
     expected = probabilities(np.array([[0.1, 0.9, 0.0]]), np.array([0.2, 0.5, 0.3]), CALIBRATION.scaling)[0]
     assert [found[name] for name in ("Acne", "Eczema", "Urticaria")] == pytest.approx(expected)
     assert list(found) == ["Eczema", "Acne", "Urticaria"]
@@ -43,18 +41,18 @@ def test_probabilities_are_those_of_the_evaluation_the_likeliest_first() -> None
 
 def test_equal_probabilities_come_by_name() -> None:
     alike = replace(CALIBRATION, prior=dict.fromkeys(("Urticaria", "Acne", "Eczema"), 1 / 3))
-    assert list(Assessor(alike, "SCIN").assess({}, []).probabilities) == ["Acne", "Eczema", "Urticaria"]
+    assert list(alike.assess({}, [], "SCIN").probabilities) == ["Acne", "Eczema", "Urticaria"]
 
 
 def test_a_condition_that_was_not_in_the_calibrated_part_has_its_share_and_no_doubt() -> None:
-    found = ASSESSOR.assess({"Eczema": 0.4, "Zoster": 0.6}, [0.9]).probabilities
+    found = CALIBRATION.assess({"Eczema": 0.4, "Zoster": 0.6}, [0.9], "SCIN").probabilities
     shares, prior = np.array([[0.0, 0.4, 0.0, 0.6]]), np.array([0.2, 0.5, 0.3, 0.0])
     expected = probabilities(shares, prior, CALIBRATION.scaling)[0]
     assert [found[name] for name in ("Acne", "Eczema", "Urticaria", "Zoster")] == pytest.approx(expected)
 
 
 def test_distance_limits_and_accuracy() -> None:
-    found = ASSESSOR.assess(SHARES, [0.9, 0.7])
+    found = CALIBRATION.assess(SHARES, [0.9, 0.7], "SCIN")
     assert (found.distance, found.outlier, found.coverage) == (pytest.approx(0.2), 0.4, 0.9)
     assert found.limits == {"all": 0.8, "Monk 8–10": None}
     assert set(found.accuracy) == {"all"}
@@ -63,7 +61,7 @@ def test_distance_limits_and_accuracy() -> None:
 
 
 def test_without_voters_everything_is_far_away() -> None:
-    found = ASSESSOR.assess({}, [])
+    found = CALIBRATION.assess({}, [], "SCIN")
     assert found.distance > found.outlier
     assert sum(found.probabilities.values()) == pytest.approx(1)
 

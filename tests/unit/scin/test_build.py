@@ -14,9 +14,9 @@ from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
 from ml.skin.measure import measure_skin
 from scin.build import BuildError, build
-from scin.case_table import read_cases
-from scin.index import SearchIndex, load_index
-from scin.manifest import Manifest
+from scin.index.cases import read_cases
+from scin.index.manifest import Manifest
+from scin.index.search import SearchIndex, load_index
 from storage import NotFoundError, open_storage
 from tests.unit.ml.skin_images import MONK, skin_patch
 from tests.unit.ml.tiny_models import DIMENSION, ENCODER_SPEC, RecordingRuntime, tiny_encoder
@@ -127,13 +127,6 @@ def test_our_own_estimate_of_the_first_photos_tone_is_kept_as_serving_would_make
     assert told["light"] is not None
     assert told["dark"] is not None
     assert told["light"] < told["dark"]
-
-
-def test_a_photo_that_occurs_twice_is_encoded_once(dataset: Path, tmp_path: Path) -> None:
-    encoder = tiny_encoder()
-    make(dataset, tmp_path / "index", encoder)
-    assert isinstance(encoder.runtime, RecordingRuntime)
-    assert sum(encoder.runtime.batches) == 7
 
 
 def test_the_same_dataset_is_the_same_bytes(dataset: Path, tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from PIL import Image
 
 from ml.models.encoder import Encoder
 from scin.build import BuildError, build
-from scin.building.local import UNREADABLE_MOST
-from scin.building.shards import Recipe, ShardFolder, plan_shards
-from scin.case_table import read_cases
-from scin.manifest import Manifest
+from scin.build.embed import UNREADABLE_MOST
+from scin.build.photos import PhotoPath
+from scin.build.shards import Recipe, ShardFolder, plan_shards
+from scin.index.cases import read_cases
+from scin.index.manifest import Manifest
 from storage import ObjectInfo, Storage, StorageError, open_storage
 from tests.unit.ml.skin_images import MONK, skin_patch
 from tests.unit.ml.tiny_models import ENCODER_SPEC, RecordingRuntime, tiny_encoder
@@ -78,8 +79,7 @@ def test_all_cases_after_the_first_ones(dataset: Path, tmp_path: Path, whole: di
     run(store, tmp_path / "index", first, limit=limit)
     run(store, tmp_path / "index", rest)
     assert contents(tmp_path / "index") == whole
-    kept = min(20, limit // SHARD * SHARD)  # of the distinct ones; a part of a shard is made again
-    assert encoded(rest) == 21 - kept
+    assert encoded(rest) == PHOTOS - limit // SHARD * SHARD  # a part of a shard is made again
 
 
 def test_a_photo_that_is_first_only_in_a_later_case_has_its_tone_then(tmp_path: Path) -> None:
@@ -112,14 +112,14 @@ def test_an_encoder_that_dies_costs_the_shards_in_hand(dataset: Path, tmp_path: 
     rest = tiny_encoder()
     run(store, tmp_path / "index", rest)
     assert contents(tmp_path / "index") == whole
-    assert encoded(rest) <= 21 - SHARD
+    assert encoded(rest) <= PHOTOS - SHARD
 
 
 def test_without_resume_everything_is_embedded_again(dataset: Path, tmp_path: Path) -> None:
     store, again = open_storage(str(dataset)), tiny_encoder()
     run(store, tmp_path / "index")
     run(store, tmp_path / "index", again, resume=False)
-    assert encoded(again) == 21
+    assert encoded(again) == PHOTOS
 
 
 def test_photos_that_could_not_be_read_are_tried_again(dataset: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
@@ -175,14 +175,14 @@ def test_two_builds_at_once(dataset: Path, tmp_path: Path) -> None:
     store = open_storage(str(dataset))
     run(store, tmp_path / "index")
     folder = ShardFolder(tmp_path / "shards", Recipe(store.uri, "f" * 64, 16, SHARD))
-    with folder.locked(), pytest.raises(BuildError, match="Another build is at work"):
+    with folder.locked(), pytest.raises(BuildError, match="Another build is running"):
         run(store, tmp_path / "index")
     assert run(store, tmp_path / "index").vectors == 21
 
 
 def test_more_photos_change_only_the_last_shard() -> None:
-    paths = [str(n) for n in range(20)]
-    few, many = plan_shards(paths[:13], 8), plan_shards(paths, 8)
-    assert [len(shard.paths) for shard in many] == [8, 8, 4]
+    photos = [PhotoPath(str(n)) for n in range(20)]
+    few, many = plan_shards(photos[:13], 8), plan_shards(photos, 8)
+    assert [len(shard.photos) for shard in many] == [8, 8, 4]
     assert few[0] == many[0]
-    assert few[1].paths == many[1].paths[:5]
+    assert few[1].photos == many[1].photos[:5]

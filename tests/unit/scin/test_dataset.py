@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scin.records import Case, ImageRef
+from scin.dataset import Case, ImageRef
 from tests.unit.scin.scin_folder import Row, case, label, read, write_tables
 
 
@@ -47,9 +47,8 @@ def test_a_full_row(tmp_path: Path) -> None:
     assert found.body_parts == ("arm", "torso_back")
     assert found.fitzpatrick_labels == ("FST2", "FST3")
     assert (found.monk_india, found.monk_us) == (2, 10)
-    assert (found.source, found.release, found.year) == ("SCIN", "1.0.0", "2023")
+    assert (found.source, found.release) == ("SCIN", "1.0.0")
     assert found.label.conditions == ("Eczema", "Inflicted skin lesions", "Irritant Contact Dermatitis")
-    assert found.label.confidences == (3, 3, 3)
     assert found.label.weights == {"Eczema": 0.41, "Inflicted skin lesions": 0.41, "Irritant Contact Dermatitis": 0.18}
     assert found.label.dermatologists == 1
 

@@ -12,7 +12,6 @@ from tests.unit.scin.scin_folder import Row, case, label, read, write_tables
 
 WEIGHTS = "weighted_skin_condition_label"
 NAMES = "dermatologist_skin_condition_on_label_name"
-CONFIDENCES = "dermatologist_skin_condition_confidence"
 
 
 def reason(folder: Path, row: Row, graded: Row) -> str:
@@ -71,9 +70,6 @@ def test_a_cell_that_is_no_literal_is_counted_and_never_run(
     [
         (WEIGHTS, "['Eczema']", "label is not a dict"),
         (NAMES, "{'Eczema': 1}", "label is not a list"),
-        (CONFIDENCES, "'4'", "label is not a list"),
-        (CONFIDENCES, "['high']", "label values are not numbers"),
-        (CONFIDENCES, "[1e999]", "label values are not numbers"),
         (WEIGHTS, "{'Eczema': 'much'}", "label values are not numbers"),
         (WEIGHTS, "{'Eczema': None}", "label values are not numbers"),
         (WEIGHTS, "{'Eczema': 1e999}", "label values are not numbers"),

@@ -22,8 +22,8 @@ from scin.evaluate.cases import (
 )
 from scin.evaluate.fit import held_out_neighbours, vote_shares
 from scin.evaluate.metrics import TOP_1, per_case
-from scin.manifest import Vote
-from scin.transform import TransformSpec
+from scin.index.manifest import Vote
+from scin.index.vectors import TransformSpec
 from tests.unit.scin.evaluation_data import cases_of, classes_of, embedded, names
 from tests.unit.scin.index_folder import stored, unit
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scin.calibration import Scaling, probabilities
 from scin.evaluate.cases import LabelledCases, labelled_cases
 from scin.evaluate.fit import (
     COVERAGES,
@@ -29,9 +28,10 @@ from scin.evaluate.fit import (
 from scin.evaluate.leaderboard import calibration_error
 from scin.evaluate.metrics import TOO_FEW
 from scin.evaluate.queries import ask
-from scin.manifest import Vote
-from scin.table import StoredCase
-from scin.transform import TransformSpec, fit_transforms
+from scin.index.cases import StoredCase
+from scin.index.manifest import Vote
+from scin.index.vectors import TransformSpec, fit_transforms
+from scin.index.vote import Scaling, probabilities
 from tests.unit.scin.evaluation_data import cases_of, classes_of, embedded, names
 from tests.unit.scin.index_folder import load, random_photos, stored, unit, write_folder
 

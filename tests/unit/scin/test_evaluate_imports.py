@@ -11,7 +11,7 @@ _PROGRAM = """
 import sys
 for name in ("sklearn", "matplotlib", "threadpoolctl"):
     sys.modules[name] = None  # as if it were not installed
-import scin.index, scin.calibration, scin.transform, scin.__main__
+import scin.index.search, scin.index.vote, scin.index.vectors, scin.__main__
 sys.exit(scin.__main__.main(["evaluate"]))
 """
 

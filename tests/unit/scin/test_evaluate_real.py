@@ -11,7 +11,7 @@ import pytest
 from scin.dataset import read_dataset
 from scin.evaluate.cases import MONK_GROUP, LabelledCases, labelled_cases
 from scin.evaluate.metrics import commonest
-from scin.table import StoredCase, StoredPhoto
+from scin.index.cases import StoredCase, StoredPhoto
 from storage import open_storage
 from tests.unit.scin.index_folder import unit
 

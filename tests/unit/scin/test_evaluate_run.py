@@ -13,9 +13,9 @@ from PIL import Image
 
 from scin import __main__ as command
 from scin.build import build
-from scin.calibration import read_calibration
 from scin.evaluate import run as evaluating
-from scin.manifest import Vote, read_manifest, verify_files
+from scin.index.manifest import Vote, read_manifest, verify_files
+from scin.index.vote import read_calibration
 from storage import open_storage
 from tests.unit.ml.tiny_models import tiny_encoder
 from tests.unit.scin.evaluation_data import classes_of, index_of

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import scin.icd10
-from scin.icd10 import icd_10, table
+import scin.dataset
+from scin.dataset import icd_10, icd_10_codes
 from scin.synthetic import CONDITIONS
 from tests.unit.scin.scin_folder import read
 
@@ -16,12 +16,12 @@ CODE = re.compile(r"[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?")
 
 
 def test_every_code_has_icd_10_cms_form() -> None:
-    assert len(table()) > 100
-    assert all(CODE.fullmatch(code) for code in table().values())
+    assert len(icd_10_codes()) > 100
+    assert all(CODE.fullmatch(code) for code in icd_10_codes().values())
 
 
 def test_no_condition_has_two_codes() -> None:
-    path = Path(scin.icd10.__file__).with_name("icd10.csv")
+    path = Path(scin.dataset.__file__).with_name("icd10.csv")
     with path.open(encoding="utf-8", newline="") as file:
         names = Counter(row["name"] for row in csv.DictReader(file))
     assert max(names.values()) == 1
@@ -54,5 +54,5 @@ def test_every_condition_of_the_sample_has_a_code() -> None:
 def test_the_codes_cover_what_dermatologists_name_most(shared_data: Path) -> None:
     labels = [case.label for case in read(shared_data / "scin").cases if case.label.weights]
     names = {name for label in labels for name in label.weights}
-    assert set(table()) <= names
-    assert sum(label.top in table() for label in labels) > 0.95 * len(labels)
+    assert set(icd_10_codes()) <= names
+    assert sum(label.top in icd_10_codes() for label in labels) > 0.95 * len(labels)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ml.errors import ArtifactError
-from scin.manifest import read_manifest, write_manifest
+from scin.index.manifest import read_manifest, write_manifest
 from storage.base import sha256_file
 from tests.unit.scin.index_folder import load, random_photos, stored, write_folder
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scin.case_table import CaseTable
-from scin.owners import Owners
-from scin.table import write_cases
+from scin.index.cases import CaseTable, write_cases
+from scin.index.search import Owners
 from tests.unit.scin.index_folder import stored
 
 

@@ -15,8 +15,8 @@ from ml.skin.catalogue import CATALOGUE
 from ml.skin.measure import measure_skin
 from scin import population
 from scin.build import build
-from scin.index import SearchIndex, load_index
-from scin.manifest import read_manifest, verify_files
+from scin.index.manifest import read_manifest, verify_files
+from scin.index.search import SearchIndex, load_index
 from scin.population import LEAST, MOST, POPULATION, draw, measure_population, read_population
 from scin.synthetic import SOURCE
 from storage import open_storage

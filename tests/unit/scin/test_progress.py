@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from scin.progress import ProgressLine
+from scin.build.progress import ProgressLine
 
 
 class Terminal(io.StringIO):

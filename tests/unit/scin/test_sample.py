@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from scin.build import BuildError
-from scin.index import load_index
-from scin.manifest import Manifest
+from scin.index.manifest import Manifest
+from scin.index.search import load_index
 from scin.sample import build_sample, is_current
 from scin.synthetic import RELEASE
 from tests.unit.ml.tiny_models import DIMENSION, tiny_encoder

@@ -88,7 +88,7 @@ def test_a_build_that_is_stopped_by_hand_says_how_to_go_on(
 
     monkeypatch.setattr(command, "_encoder", stop)
     status, out, err = run("build", "--source", dataset, "--out", tmp_path / "mine")
-    assert (status, out, err) == (130, "", "\nstopped: the same command with --resume goes on from here\n")
+    assert (status, out, err) == (130, "", "\nstopped: run the same command with --resume to continue\n")
 
 
 def test_photos_of_another_source_are_not_gone_on_from(run: Run, dataset: Path, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_cluster_without_its_package_is_told_in_one_line(
     run: Run, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
-    monkeypatch.delitem(sys.modules, "scin.building.ray_engine", raising=False)
+    monkeypatch.delitem(sys.modules, "scin.build.ray_engine", raising=False)
     status, out, err = run("build", "--engine", "ray", "--source", dataset, "--out", tmp_path / "x")
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert "ray is missing. Install it: pip install -r requirements-ray.txt" in err

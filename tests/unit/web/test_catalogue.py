@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from ml.models.registry import SPECS
 from ml.skin.catalogue import CATALOGUE
-from scin.icd10 import table
+from scin.dataset import icd_10_codes
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -48,7 +48,7 @@ def test_models_that_take_no_part_are_not_named(make_client: MakeClient) -> None
 
 def test_conditions_have_names_and_codes(client: FlaskClient) -> None:
     conditions = client.get("/api/conditions").get_json()["conditions"]
-    assert {one["name"]: one["icd_10"] for one in conditions} == dict(table())
+    assert {one["name"]: one["icd_10"] for one in conditions} == dict(icd_10_codes())
     assert all(re.fullmatch(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?", one["icd_10"]) for one in conditions)
 
 

@@ -19,7 +19,7 @@ from ml.deadline import Deadline
 from ml.models.classifier import to_lesion
 from ml.models.registry import SKLESION
 from ml.skin.catalogue import CATALOGUE
-from scin.icd10 import table
+from scin.dataset import icd_10_codes
 from tests.unit.web.conftest import ANALYZE, FakeLoader
 from web.cosmetic import without_diseases
 from web.mock import MockAnalyzer
@@ -27,7 +27,7 @@ from web.mock import MockAnalyzer
 ICD_10 = re.compile(r"\b[A-Z]\d{2}\.\d")
 LESIONS = SKLESION.lesion
 assert LESIONS is not None
-DISEASES = {name.lower() for name in (*table(), *(one.name for one in LESIONS.classes), "melanoma", "carcinoma")}
+DISEASES = {name.lower() for name in (*icd_10_codes(), *(one.name for one in LESIONS.classes), "melanoma", "carcinoma")}
 
 
 class Telling(MockAnalyzer):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 
 from ml.values import Vectors
-from scin.index import INDEX_FILE, write_index
-from scin.manifest import Structure
-from scin.structure import FLAT_MOST, TARGET_RECALL, choose_kind, parameters
+from scin.index.faiss_vectors import TARGET_RECALL, FaissIndex, read, search_parameters
+from scin.index.manifest import Structure
+from scin.index.vectors import FLAT_MOST, choose_kind, write_index
+from tests.unit.scin.index_folder import INDEX_FILE
 
 WIDTH = 24
+
+
+def load(folder: Path, structure: Structure) -> FaissIndex:
+    return read(folder / INDEX_FILE, structure, mmap=True)
 
 
 def clustered(count: int, seed: int = 0) -> Vectors:
@@ -37,12 +41,12 @@ def test_the_stated_recall_is_what_other_queries_find(tmp_path: Path, kind: str)
     vectors = clustered(4_000)
     structure = write_index(tmp_path, vectors, kind=kind)
     assert structure.recall_at_10 >= TARGET_RECALL
-    index, flat = faiss.read_index(str(tmp_path / INDEX_FILE)), tmp_path / "flat"
+    flat = tmp_path / "flat"
     flat.mkdir()
-    write_index(flat, vectors)
+    exact_index = load(flat, write_index(flat, vectors))
     queries = clustered(200, seed=0) + np.float32(0.01)
-    found = index.search(queries, 10, params=parameters(structure))[1]
-    exact = faiss.read_index(str(flat / INDEX_FILE)).search(queries, 10)[1]
+    found = load(tmp_path, structure).nearest(queries, 10)[1]
+    exact = exact_index.nearest(queries, 10)[1]
     recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), exact.tolist(), strict=True)])
     assert recall == pytest.approx(structure.recall_at_10, abs=0.03)
 
@@ -62,11 +66,10 @@ def test_few_vectors(tmp_path: Path, kind: str, count: int) -> None:
     vectors = clustered(count)
     structure = write_index(tmp_path, vectors, kind=kind)
     assert structure.recall_at_10 == pytest.approx(1.0, abs=0.05)
-    index = faiss.read_index(str(tmp_path / INDEX_FILE))
-    found = index.search(vectors, 1, params=parameters(structure))[1][:, 0]
+    found = load(tmp_path, structure).nearest(vectors, 1)[1][:, 0]
     assert found.tolist() == list(range(count)) or count == 1
 
 
 def test_a_flat_index_is_exact() -> None:
-    assert Structure() == Structure("flat", None, 1.0, None)
-    assert parameters(Structure()) is None
+    assert Structure() == Structure("flat", {}, 1.0, None)
+    assert search_parameters("flat", {}) is None

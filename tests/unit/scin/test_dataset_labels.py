@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from scin.records import Label
+from scin.dataset import Label
 
 
 def label(weights: dict[str, float], conditions: tuple[str, ...] = (), dermatologists: int = 1) -> Label:
-    return Label(conditions, (3,) * len(conditions), weights, dermatologists)
+    return Label(conditions, weights, dermatologists)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ml.errors import ArtifactError
-from scin.attribution import SCIN, SYNTHETIC, attribution
-from scin.manifest import Manifest, Vote, read_manifest, verify_files, write_manifest
+from scin.dataset import SCIN, SYNTHETIC, attribution
+from scin.index.manifest import Manifest, Structure, Vote, read_manifest, verify_files, write_manifest
 from tests.unit.scin.index_folder import random_photos, stored, write_folder
 
 
@@ -69,3 +69,17 @@ def test_the_samples_attribution_says_that_it_is_generated() -> None:
     assert attribution(True) is SYNTHETIC
     assert "computer-generated" in SYNTHETIC["notice"]
     assert "SCIN Data Use License" not in SYNTHETIC["licence"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "effort", "parameters"),
+    [("ivf", 32, {"nprobe": 32}), ("hnsw", 64, {"efSearch": 64}), ("flat", None, {})],
+)
+@pytest.mark.usefixtures("manifest")
+def test_an_earlier_manifest_that_speaks_of_effort_is_read(
+    tmp_path: Path, kind: str, effort: int | None, parameters: dict[str, int]
+) -> None:
+    facts = json.loads((tmp_path / "manifest.json").read_text())
+    facts["structure"] = {"kind": kind, "effort": effort, "recall_at_10": 0.98, "queries": 9}
+    (tmp_path / "manifest.json").write_text(json.dumps(facts))
+    assert read_manifest(tmp_path).structure == Structure(kind, parameters, 0.98, 9)

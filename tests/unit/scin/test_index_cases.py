@@ -10,22 +10,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scin.case_table import CaseTable, read_cases
-from scin.records import Case, ImageRef, Label
-from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, Thumbnails, write_cases
-from scin.thumbnails import thumbnail
+from scin.build.photos import thumbnail
+from scin.dataset import Case, ImageRef, Label
+from scin.index.cases import (
+    CASES_TABLE,
+    CaseTable,
+    StoredCase,
+    StoredPhoto,
+    read_cases,
+    write_cases,
+)
 from tests.unit.scin.index_folder import stored
 
 CASE = Case(
     case_id="-1000600354148496558",
     source="SCIN",
     release="1.0.0",
-    year="2023",
     age_group="AGE_30_TO_39",
     sex="FEMALE",
     body_parts=("arm", "leg"),
     images=(ImageRef("images/a.png", "CLOSE_UP"),),
-    label=Label(("Eczema",), (4,), {"Psoriasis": 0.4, "Eczema": 0.6}, 1),
+    label=Label(("Eczema",), {"Psoriasis": 0.4, "Eczema": 0.6}, 1),
     fitzpatrick_self="FST2",
     fitzpatrick_labels=("FST2", "FST3"),
     monk_india=2,
@@ -45,7 +50,7 @@ def test_cases_come_back_as_they_were(tmp_path: Path) -> None:
 def test_cases_of_several_parts_of_the_file_come_back_as_they_were(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scin.table._GROUP", 2)
+    monkeypatch.setattr("scin.index.cases._GROUP", 2)
     cases = tuple(
         replace(stored(str(n), tuple(range(n % 4)), {f"Condition {n}": 0.5, "Acne": 0.5}), monk_us=None if n % 2 else n)
         for n in range(7)
@@ -57,10 +62,10 @@ def test_cases_of_several_parts_of_the_file_come_back_as_they_were(
 def test_names_have_their_row_and_their_place_in_the_alphabet(tmp_path: Path) -> None:
     ids = ["-3", "12", "é", "9", "-20", "Z", "1"]
     write_cases(tmp_path, [stored(case_id, (0,)) for case_id in ids])
-    found = CaseTable(tmp_path).ids
-    assert [found[row] for row in range(len(found))] == ids
-    assert [found.find(case_id) for case_id in (*ids, "none")] == [*range(len(ids)), None]
-    assert np.argsort(found.ranks()).tolist() == sorted(range(len(ids)), key=lambda row: ids[row])
+    table = CaseTable(tmp_path)
+    assert [table.value(row, "case_id") for row in range(len(table))] == ids
+    assert [len(table.photos(case_id)) for case_id in (*ids, "none")] == [1] * len(ids) + [0]
+    assert np.argsort(table.ranks()).tolist() == sorted(range(len(ids)), key=lambda row: ids[row])
 
 
 def test_the_order_of_a_differential_is_kept(tmp_path: Path) -> None:
@@ -77,12 +82,6 @@ def test_the_same_cases_are_the_same_bytes(tmp_path: Path) -> None:
         write_cases(tmp_path / name, [StoredCase.of(CASE, []), stored("5", (0, 1))])
         written.append((tmp_path / name / CASES_TABLE).read_bytes())
     assert written[0] == written[1]
-
-
-def test_thumbnails_are_read_by_place_and_length(tmp_path: Path) -> None:
-    (tmp_path / THUMBNAILS).write_bytes(b"onetwothree")
-    packed = Thumbnails(tmp_path / THUMBNAILS)
-    assert packed.read(StoredPhoto(0, 3, 3, None)) == b"two"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ml.values import SimilarCase
-from scin.vote import Ballot, Voter, vote
+from scin.index.vote import Ballot, Neighbour, Votes
 from tests.unit.scin.index_folder import brute_force, load, make_index, random_photos, stored, unit, write_folder
 
 
@@ -72,8 +72,8 @@ def test_similarity_is_a_cosine_whatever_rounding_says(tmp_path: Path) -> None:
         assert all(-1 <= case.similarity <= 1 for case in index.search(row[None], 60).cases)
 
 
-def voter(case: SimilarCase) -> Voter:
-    return Voter(Ballot.of(case.case_id, case.differential, case.dermatologists["agreement"]), case.similarity)  # type: ignore[arg-type]
+def neighbour(case: SimilarCase) -> Neighbour:
+    return Neighbour(Ballot.of(case.case_id, case.differential, case.dermatologists["agreement"]), case.similarity)  # type: ignore[arg-type]
 
 
 def test_conditions_are_the_vote_of_the_nearest_however_few_are_shown(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_conditions_are_the_vote_of_the_nearest_however_few_are_shown(tmp_path: 
     for k in (1, 11, 30):
         found = index.search(views(1), k)
         assert len(found.cases) == k
-        assert found.conditions == vote([voter(case) for case in eleven], index.manifest.vote)
+        assert found.conditions == Votes([neighbour(case) for case in eleven], index.manifest.vote).conditions()
 
 
 def test_what_is_told_of_a_case(tmp_path: Path) -> None:

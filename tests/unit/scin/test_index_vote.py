@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scin.manifest import Vote
-from scin.vote import Ballot, Tally, Voter, band, vote
+from ml.values import Condition
+from scin.index.manifest import Vote
+from scin.index.vote import Ballot, Neighbour, Votes, band
 
 
-def neighbour(case_id: str, similarity: float, **differential: float) -> Voter:
-    return Voter(Ballot.of(case_id, differential, None), similarity)
+def vote(neighbours: Sequence[Neighbour], parameters: Vote) -> tuple[Condition, ...]:
+    return Votes(neighbours, parameters).conditions()
+
+
+def neighbour(case_id: str, similarity: float, **differential: float) -> Neighbour:
+    return Neighbour(Ballot.of(case_id, differential, None), similarity)
 
 
 def test_equally_similar_cases_count_equally() -> None:
@@ -64,8 +70,8 @@ def test_bands(probability: float, name: str) -> None:
 
 
 def test_the_calibrated_probability_gives_order_and_band_where_there_is_one() -> None:
-    tally = Tally([neighbour("1", 0.5, Eczema=0.6, Acne=0.4)], Vote())
-    found = tally.conditions({"Eczema": 0.2, "Acne": 0.4})
+    votes = Votes([neighbour("1", 0.5, Eczema=0.6, Acne=0.4)], Vote())
+    found = votes.conditions({"Eczema": 0.2, "Acne": 0.4})
     assert [(c.name, c.band) for c in found] == [("Acne", "high"), ("Eczema", "possible")]
 
 
@@ -91,8 +97,8 @@ def test_a_remark_of_the_graders_is_no_condition() -> None:
 
 
 def test_agreement_is_that_of_the_cited_cases_by_their_weight() -> None:
-    def agreeing(case_id: str, agreement: float | None, **differential: float) -> Voter:
-        return Voter(Ballot.of(case_id, differential, agreement), 0.9)
+    def agreeing(case_id: str, agreement: float | None, **differential: float) -> Neighbour:
+        return Neighbour(Ballot.of(case_id, differential, agreement), 0.9)
 
     voters = [agreeing("1", 1.0, A=1.0), agreeing("2", 0.5, A=0.5, B=0.5), agreeing("3", None, A=1.0, C=1.0)]
     assert {c.name: c.agreement for c in vote(voters, Vote())} == {

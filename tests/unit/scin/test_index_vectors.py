@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 
-from scin.index import INDEX_FILE, write_index
-from scin.transform import Transform, TransformSpec, fit_transforms
-from tests.unit.scin.index_folder import unit
+import scin.index
+from ml.errors import ArtifactError
+from scin.index.vectors import Transform, TransformSpec, engine_of, fit_transforms, kinds, write_index
+from tests.unit.scin.index_folder import INDEX_FILE, load, random_photos, stored, unit, write_folder
 
 
 def correlated(n: int, dimension: int, seed: int) -> np.ndarray:
@@ -70,7 +70,38 @@ def test_names_are_what_the_manifest_says() -> None:
 def test_an_index_compares_what_the_transform_gives(tmp_path: Path, spec: TransformSpec) -> None:
     vectors, queries = correlated(120, 8, 6), correlated(5, 8, 7)
     transform = fitted(spec, vectors)
-    write_index(tmp_path, vectors, transform)
-    similarities, rows = faiss.read_index(str(tmp_path / INDEX_FILE)).search(queries, 120)
+    structure = write_index(tmp_path, vectors, transform)
+    index = engine_of(structure.kind).read(tmp_path / INDEX_FILE, structure, mmap=False)
+    cosines, rows = index.nearest(queries, 120)
     expected = transform.apply(queries) @ transform.apply(vectors).T
-    assert similarities == pytest.approx(np.take_along_axis(expected, rows, axis=1), abs=1e-5)
+    assert cosines == pytest.approx(np.take_along_axis(expected, rows, axis=1), abs=1e-5)
+    assert index.transform(queries) == pytest.approx(transform.apply(queries), abs=1e-5)
+
+
+@pytest.fixture
+def engine_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more file in the package of the engines."""
+    folder = Path(__file__).with_name("engines")
+    monkeypatch.setattr(scin.index, "__path__", [*scin.index.__path__, str(folder)])
+
+
+@pytest.mark.usefixtures("engine_file")
+def test_an_engine_is_added_by_its_file_alone(tmp_path: Path) -> None:
+    assert kinds() == ("flat", "hnsw", "ivf", "numpy")
+    vectors, photos = random_photos(60, 1)
+    cases = [stored(case, rows) for case, rows in photos.items()]
+    for kind in ("flat", "numpy"):
+        write_folder(tmp_path / kind, vectors, cases, kind)
+    assert (tmp_path / "numpy" / "index.numpy").is_file()
+    flat, added = (load(tmp_path / kind).search(vectors[:2], 5) for kind in ("flat", "numpy"))
+    assert [case.case_id for case in added.cases] == [case.case_id for case in flat.cases]
+    assert [case.similarity for case in added.cases] == pytest.approx(
+        [case.similarity for case in flat.cases], abs=1e-5
+    )
+    assert [one.name for one in added.conditions] == [one.name for one in flat.conditions]
+
+
+def test_kinds_of_index_are_found_by_name() -> None:
+    assert {"flat", "hnsw", "ivf"} <= set(kinds())
+    with pytest.raises(ArtifactError, match="Choose one of: flat, hnsw, ivf"):
+        engine_of("unheard")

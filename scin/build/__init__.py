@@ -1,0 +1,232 @@
+"""Dataset → index: photos are embedded in shards on disk, from which a later run goes on, and the shards assembled."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+from ml.models.encoder import Encoder
+from ml.values import Vector
+from scin.build.embed import Engine, LocalEngine
+from scin.build.photos import PhotoPath, Row
+from scin.build.progress import Stages
+from scin.build.shards import SHARD_PHOTOS, BuildError, Recipe, Shard, ShardFolder, plan_shards
+from scin.dataset import Case, Dataset, attribution, read_dataset
+from scin.index.cases import THUMBNAILS, StoredCase, StoredPhoto, write_cases
+from scin.index.manifest import FORMAT, MANIFEST_FILE, MEASURES, Manifest, Vote, write_manifest
+from scin.index.vectors import METRIC, fit_default, read_embeddings, write_embeddings, write_index
+from scin.population import measure_population, write_population
+from storage import Storage
+from storage.base import sha256_file
+
+__all__ = ["BuildError", "build", "check_replaceable", "shard_folder"]
+
+_WORK = "index"
+
+Progress = Callable[[int, int], None]
+
+
+def build(
+    store: Storage,
+    out: Path,
+    encoder: Encoder,
+    *,
+    name: str,
+    limit: int | None = None,
+    progress: Progress = lambda done, total: None,
+    kind: str = "auto",
+    shards: Path | None = None,
+    resume: bool = False,
+    shard_photos: int = SHARD_PHOTOS,
+    engine: Engine | None = None,
+    stages: Stages | None = None,
+) -> Manifest:
+    """Index the labelled cases of a dataset in SCIN's layout (the first ``limit`` of them).
+
+    The folder ``out`` appears, or is replaced, as a whole. ``kind`` is auto or one of scin.index.vectors.kinds().
+    ``progress`` gets (photos done, photos in all).
+
+    ``shards`` is where embedded photos are kept for a later run, on the file system of ``out`` (None: nowhere). With
+    ``resume`` those of an earlier run on the same source with the same encoder are used: whenever that run was killed,
+    the result is the same bytes as an uninterrupted one's. Without it, the build starts anew. ``engine`` embeds the
+    photos (None: this process).
+
+    Raises BuildError if nothing can be indexed, ``out`` holds something else, another build is running, the shards are
+    of another source or encoder, or the store stops answering; StorageError if the CSV files cannot be read.
+    """
+    check_replaceable(out, MANIFEST_FILE)
+    dataset = read_dataset(store)
+    labelled = [case for case in dataset.cases if case.label.weights]
+    cases = labelled[:limit]
+    stages = stages or Stages()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") if shards is None else nullcontext(shards) as place:
+        folder = Path(place)
+        recipe = Recipe(store.uri.rstrip("/"), encoder.fingerprint, encoder.dimension, shard_photos)
+        done = ShardFolder(folder, recipe)
+        with done.locked():
+            done.prepare(resume=resume)
+            photos = _photos(cases, labelled)
+            plan = plan_shards(photos, shard_photos)
+            _embed(plan, done, engine or LocalEngine(store, encoder), stages, progress)
+            work = folder / _WORK
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+            with stages.timed("measure", photos=0):
+                write_population(work, measure_population(store, [photo.path for photo in photos]))
+            with stages.timed("index", photos=0):
+                manifest = _assemble(
+                    work, done, plan, name=name, dataset=dataset, cases=cases, encoder=encoder, kind=kind
+                )
+            _replace(out, work, aside=folder / "replaced")
+    return manifest
+
+
+def check_replaceable(folder: Path, sign: str) -> None:
+    """Raises BuildError if ``folder`` holds anything but an earlier build, recognised by its file ``sign``."""
+    if folder.is_dir() and (not any(folder.iterdir()) or (folder / sign).is_file()):
+        return
+    if folder.exists():
+        raise BuildError(f"{folder} exists and was not made by this command: remove it or name another folder.")
+
+
+def shard_folder(out: Path) -> Path:
+    """Where the command keeps the shards of the index ``out``."""
+    return out.with_name(f"{out.name}.shards")
+
+
+def _photos(cases: Sequence[Case], labelled: Sequence[Case]) -> list[PhotoPath]:
+    """The different photos of ``cases``. The tone is kept of each case's first photo: of all that are ``labelled``, so
+    that a photo's row is the same when a later run takes more of them."""
+    first = {case.images[0].path for case in labelled}
+    paths = dict.fromkeys(image.path for case in cases for image in case.images)
+    return [PhotoPath(path, toned=path in first) for path in paths]
+
+
+def _embed(plan: Sequence[Shard], done: ShardFolder, engine: Engine, stages: Stages, progress: Progress) -> None:
+    """Make the shards that are not there yet."""
+    pending = [shard for shard in plan if not done.holds(shard)]
+    total = sum(len(shard.photos) for shard in plan)
+    finished = total - sum(len(shard.photos) for shard in pending)
+    if finished:
+        progress(finished, total)
+
+    def count(photos: int) -> None:
+        nonlocal finished
+        finished += photos
+        progress(finished, total)
+
+    for shard, rows in engine.embed(pending, stages, count):
+        with stages.timed("write", len(rows)):
+            done.write(shard, rows)
+
+
+def _assemble(
+    work: Path,
+    done: ShardFolder,
+    shards: Sequence[Shard],
+    *,
+    name: str,
+    dataset: Dataset,
+    cases: Sequence[Case],
+    encoder: Encoder,
+    kind: str,
+) -> Manifest:
+    """Write all files of an index of ``cases`` to the folder ``work``, beside those that are there already.
+
+    Raises BuildError if no photo can be indexed.
+    """
+    photos = _unpack(work, done, shards, encoder.dimension)
+    stored = [row for case in cases if (row := photos.of(case)).photos]
+    if not stored:
+        raise BuildError("No labelled case has a photo that can be read: there is nothing to index.")
+    write_cases(work, stored)
+    vectors = read_embeddings(work)
+    transform = fit_default(vectors)
+    structure = write_index(work, vectors, transform, kind)
+    unlabelled = sum(not case.label.weights for case in dataset.cases)
+    skipped = {**dataset.skipped, **photos.skipped, "no label": unlabelled}
+    credit = attribution(dataset.synthetic)
+    manifest = Manifest(
+        format=FORMAT,
+        name=name,
+        dataset=credit["dataset"],
+        release=", ".join(sorted({case.release for case in dataset.cases})),
+        synthetic=dataset.synthetic,
+        cases=len(stored),
+        images=sum(len(case.photos) for case in stored),
+        vectors=len(photos.by_digest),
+        skipped={reason: count for reason, count in sorted(skipped.items()) if count},
+        encoder=encoder.spec.name,
+        encoder_version=encoder.spec.version,
+        encoder_fingerprint=encoder.fingerprint,
+        dimension=encoder.dimension,
+        metric=METRIC,
+        transforms=transform.steps,
+        structure=structure,
+        measures=MEASURES,
+        vote=Vote(),
+        licence=credit["licence"],
+        attribution=dict(credit),
+        built_at=dataset.modified_at,
+        files={path.name: sha256_file(path) for path in sorted(work.iterdir())},
+    )
+    write_manifest(work, manifest)
+    return manifest
+
+
+def _unpack(work: Path, done: ShardFolder, shards: Sequence[Shard], dimension: int) -> _StoredPhotos:
+    """Write the embeddings and the thumbnails of all shards."""
+    photos = _StoredPhotos()
+    distinct = set().union(*map(done.digests, shards))
+    rows = (row for shard in shards for row in done.read(shard))
+    with (work / THUMBNAILS).open("wb") as packed:
+        write_embeddings(work, photos.unpack(rows, packed), len(distinct), dimension)
+    return photos
+
+
+@dataclass
+class _StoredPhotos:
+    """Where each photo's vector and thumbnail are. Copies of a photo, under any name, share the first one's."""
+
+    by_digest: dict[str, StoredPhoto] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    monk: dict[str, int | None] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def unpack(self, rows: Iterable[Row], packed: BinaryIO) -> Iterator[Vector]:
+        """The vectors in their order; the thumbnails go into ``packed``. Photos pass one by one: none is held."""
+        for row in rows:
+            if row.vector is None:
+                self.skipped[row.skipped] += 1
+                continue
+            self.digests[row.path] = row.digest
+            self.monk[row.path] = row.monk
+            if row.digest not in self.by_digest:
+                place = StoredPhoto(len(self.by_digest), packed.tell(), len(row.thumbnail), shot_type=None)
+                self.by_digest[row.digest] = place
+                packed.write(row.thumbnail)
+                yield row.vector
+
+    def of(self, case: Case) -> StoredCase:
+        photos = [
+            replace(self.by_digest[self.digests[image.path]], shot_type=image.shot_type)
+            for image in case.images
+            if image.path in self.digests
+        ]
+        return StoredCase.of(case, photos, self.monk.get(case.images[0].path))
+
+
+def _replace(out: Path, work: Path, aside: Path) -> None:
+    """Put ``work`` in the place of ``out``. Processes that have the old files open go on reading them."""
+    shutil.rmtree(aside, ignore_errors=True)
+    if out.exists():
+        out.rename(aside)
+    work.rename(out)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,175 @@
+"""Shards of photos → rows with their vectors: in the threads of one process, and piece by piece for a cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from ml.errors import ArtifactError, MLError
+from ml.models.encoder import Encoder
+from scin.build.photos import UNREADABLE, Decoded, PhotoPath, Row, decode_photo
+from scin.build.progress import Stages
+from scin.build.shards import BuildError, Shard, pack, plan_shards
+from scin.dataset import CASES_FILE
+from storage import ObjectInfo, Storage, StorageError, open_storage
+from storage.base import read_many
+from storage.parallel import map_ordered
+
+BATCH = 8
+#: a store that fails to deliver this many photos in a row has gone, and an index with a hole would help nobody
+UNREADABLE_MOST = 32
+#: photos of a piece for a cluster: some seconds of work, so that all processes end at about the same time
+_PIECE_PHOTOS = 4 * BATCH
+
+Count = Callable[[int], None]
+_Photo = TypeVar("_Photo", Row, Decoded | Row)
+
+
+class Engine(Protocol):
+    """What embeds the photos of shards."""
+
+    def embed(self, shards: Sequence[Shard], stages: Stages, count: Count) -> Iterator[tuple[Shard, list[Row]]]:
+        """Whole shards in their order. ``count`` gets the number of photos that were embedded since it was last called.
+
+        Raises BuildError if the store stops answering.
+        """
+        ...
+
+
+class LocalEngine:
+    """Readers, decoders and encoders in the threads of this process, for ``cores`` processors (None: all of them)."""
+
+    def __init__(self, store: Storage, encoder: Encoder, cores: int | None = None) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._cores = cores or len(os.sched_getaffinity(0))
+
+    def embed(self, shards: Sequence[Shard], stages: Stages, count: Count) -> Iterator[tuple[Shard, list[Row]]]:
+        planned = {photo.path: photo for shard in shards for photo in shard.photos}
+
+        def decode(content: tuple[str, bytes | StorageError]) -> Decoded | Row:
+            path, data = content
+            with stages.timed("decode"):
+                return decode_photo(planned[path], data)
+
+        def encode(batch: Sequence[Decoded | Row]) -> list[Row]:
+            rgbs = [photo.rgb for photo in batch if isinstance(photo, Decoded)]
+            with stages.timed("encode", len(rgbs)):
+                vectors = iter(self._encoder.embed(rgbs) if rgbs else ())
+            return [photo if isinstance(photo, Row) else photo.row(next(vectors)) for photo in batch]
+
+        paths = (photo.path for shard in shards for photo in shard.photos)
+        contents = read_many(_TimedStore(self._store, stages), paths)
+        photos = map_ordered(decode, contents, workers=self._cores, ahead=2 * BATCH, name="decoder")
+        batches = _batches(shards, checked(photos, self._store.uri))
+        # One encoder a core, each computing with one thread: none waits for another's part of a layer.
+        embedded = map_ordered(encode, batches, workers=self._cores, ahead=self._cores + 1, name="encoder")
+        for shard in shards:
+            rows: list[Row] = []
+            while len(rows) < len(shard.photos):
+                batch = next(embedded)
+                rows += batch
+                count(len(batch))
+            yield shard, rows
+
+
+def _batches(shards: Sequence[Shard], photos: Iterator[_Photo]) -> Iterator[list[_Photo]]:
+    """No batch reaches over the end of a shard, so that what is in one depends on the photos alone."""
+    for shard in shards:
+        whole = islice(photos, len(shard.photos))
+        while batch := list(islice(whole, BATCH)):
+            yield batch
+
+
+def checked(photos: Iterator[_Photo], uri: str) -> Iterator[_Photo]:
+    """The same photos, as long as the store answers. Raises BuildError when it has gone."""
+    failed = 0
+    for photo in photos:
+        failed = failed + 1 if isinstance(photo, Row) and photo.skipped == UNREADABLE else 0
+        if failed == UNREADABLE_MOST:
+            raise BuildError(
+                f"{failed} photos in a row could not be read from {uri}. "
+                "Run the same command with --resume when it answers again: what is done is kept."
+            )
+        yield photo
+
+
+class _TimedStore:
+    """A store whose reads are timed."""
+
+    def __init__(self, store: Storage, stages: Stages) -> None:
+        self.uri = store.uri
+        self._store = store
+        self._stages = stages
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        return self._store.list(prefix)
+
+    def read(self, name: str) -> bytes:
+        with self._stages.timed("read"):
+            return self._store.read(name)
+
+
+@dataclass(frozen=True)
+class PieceWorker:
+    """Embeds pieces of shards in one process of a cluster, as a build on one CPU would.
+
+    It opens the store and loads the encoder for the first piece. Both must hold what they hold on the machine that
+    starts the build: a table of cases with ``cases_sha256``, and weights with ``fingerprint``.
+    """
+
+    source: str
+    cases_sha256: str
+    make_encoder: Callable[[], Encoder]
+    fingerprint: str
+    dimension: int
+
+    @classmethod
+    def of(cls, store: Storage, make_encoder: Callable[[], Encoder], encoder: Encoder) -> PieceWorker:
+        """``store`` and ``encoder`` are those of the machine that starts the build. Raises StorageError."""
+        source = store.uri if ":" in store.uri else str(Path(store.uri).resolve())
+        return cls(source, _cases_sha256(store), make_encoder, encoder.fingerprint, encoder.dimension)
+
+    def embed(self, piece: Mapping[str, Any]) -> dict[str, Any]:
+        """``paths`` and ``toned`` of the photos → packed ``rows`` in their order, and ``stages`` as JSON.
+
+        ``failed`` is the reason why this machine cannot embed them, else "": an exception would come back wrapped in
+        the cluster's own.
+        """
+        photos = map(PhotoPath, map(str, piece["paths"]), map(bool, piece["toned"]))
+        stages = Stages()
+        try:
+            ((_, rows),) = self._engine.embed([Shard(0, tuple(photos))], stages, lambda _: None)
+        except (MLError, StorageError, BuildError) as error:
+            return {"rows": b"", "stages": "{}", "failed": str(error)}
+        return {"rows": pack(rows, self.dimension), "stages": json.dumps(stages.counts()), "failed": ""}
+
+    @cached_property
+    def _engine(self) -> LocalEngine:
+        store = open_storage(self.source)
+        if _cases_sha256(store) != self.cases_sha256:
+            raise BuildError(f"{self.source} holds another {CASES_FILE} than on the machine that started the build.")
+        encoder = self.make_encoder()
+        if encoder.fingerprint != self.fingerprint:
+            raise ArtifactError(f"{encoder.spec.name} has other weights than on the machine that started the build.")
+        return LocalEngine(store, encoder, cores=1)
+
+
+def pieces(shards: Sequence[Shard]) -> list[dict[str, Any]]:
+    """The photos of shards in their order, in pieces for ``PieceWorker``.
+
+    No piece reaches over the end of a shard, so that the batches are the same whatever was done before.
+    """
+    parts = (part.photos for shard in shards for part in plan_shards(shard.photos, _PIECE_PHOTOS))
+    return [{"paths": [p.path for p in photos], "toned": [p.toned for p in photos]} for photos in parts]
+
+
+def _cases_sha256(store: Storage) -> str:
+    return hashlib.sha256(store.read(CASES_FILE)).hexdigest()

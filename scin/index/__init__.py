@@ -1,0 +1,1 @@
+"""The similarity index: its vectors, the cases behind them, and the vote of the nearest."""

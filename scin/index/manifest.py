@@ -1,0 +1,143 @@
+"""What an index was made of, with a digest of each of its files. It imports no framework: the boot check reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, TypeAdapter
+
+from ml.errors import ArtifactError
+from storage.base import sha256_file
+
+MANIFEST_FILE = "manifest.json"
+FORMAT = 1
+#: version of what the builder measures of photos (tone, population): raise it when the same photo gives other values
+MEASURES = 2
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Vote:
+    """How the nearest ``neighbours`` cases vote: each weighs softmax(similarity / temperature)."""
+
+    neighbours: int = 11
+    temperature: float = 0.1
+
+
+@dataclass(frozen=True)
+class Structure:
+    """How the vectors are arranged.
+
+    ``kind`` is one of scin.index.vectors.kinds(); flat is exact. ``parameters`` are those of each search, such as
+    {"nprobe": 32} for ivf or {"efSearch": 64} for hnsw. ``recall_at_10`` is the mean share of the exact ten nearest
+    that such a search finds, measured at build time with ``queries`` of the index's own vectors.
+    """
+
+    kind: str = "flat"
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    recall_at_10: float = 1.0
+    queries: int | None = None
+
+
+def _named_parameters(structure: Any) -> Any:
+    """Earlier versions wrote nprobe and efSearch as "effort"."""
+    if not isinstance(structure, dict) or structure.get("effort") is None:
+        return structure
+    name = "efSearch" if structure.get("kind") == "hnsw" else "nprobe"
+    return {**structure, "parameters": {name: structure["effort"]}}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The facts of one index.
+
+    ``images`` counts photos, ``vectors`` the different ones among them; ``skipped`` counts rows and photos that are
+    not in the index, by reason. ``transforms`` are applied to queries and stored vectors alike. ``built_at`` is the
+    time of the newest source file, so that the same input gives the same bytes. ``files`` maps each file to its
+    sha256. ``measures`` is the builder's MEASURES.
+    """
+
+    format: int
+    name: str
+    dataset: str
+    release: str
+    synthetic: bool
+    cases: int
+    images: int
+    vectors: int
+    skipped: Mapping[str, int]
+    encoder: str
+    encoder_version: str
+    encoder_fingerprint: str
+    dimension: int
+    metric: str
+    transforms: tuple[str, ...]
+    vote: Vote
+    licence: str
+    attribution: Mapping[str, str]
+    built_at: str
+    files: Mapping[str, str]
+    structure: Annotated[Structure, BeforeValidator(_named_parameters)] = Structure()
+    measures: int = 1
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    write_json(folder / MANIFEST_FILE, asdict(manifest))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises ArtifactError, in one line, if there is no index or its manifest cannot be read."""
+    try:
+        return read_json(folder / MANIFEST_FILE, Manifest, FORMAT, "Build the index again.")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ArtifactError(f"There is no index in {folder}. Build one: python -m scin sample") from error
+
+
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Compare each file with its digest. Raises ArtifactError naming the first that is missing or differs."""
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing. Build the index again.")
+        if sha256_file(path) != expected:
+            raise ArtifactError(f"{path} does not match its sha256 {expected[:12]}…. Build the index again.")
+
+
+def check_encoder(folder: Path, manifest: Manifest, fingerprint: str, dimension: int) -> None:
+    """Raises ArtifactError if the encoder with this fingerprint and dimension did not make the index."""
+    if manifest.dimension != dimension:
+        raise ArtifactError(
+            f"The index in {folder} has {manifest.dimension} dimensions, the encoder {dimension}. Build it again with "
+            f"this encoder, or choose another index (DERMSERVE_INDEX), or the encoder that made it: {manifest.encoder}"
+        )
+    if manifest.encoder_fingerprint != fingerprint:
+        raise ArtifactError(
+            f"The index in {folder} was built with another encoder ({manifest.encoder} {manifest.encoder_version}, or "
+            "other weights). Build it again with this encoder, or choose another index (DERMSERVE_INDEX)."
+        )
+
+
+def write_json(path: Path, facts: Mapping[str, Any]) -> None:
+    """The same facts give the same bytes."""
+    text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, kind: type[_T], version: int, remedy: str) -> _T:
+    """Read an object of the dataclass ``kind`` that ``write_json`` wrote together with its "format".
+
+    Raises FileNotFoundError; ArtifactError, in one line that ends with ``remedy``, if the format is not ``version`` or
+    the file is damaged.
+    """
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["format"] != version:
+            raise ArtifactError(f"{path} has format {facts['format']}, this version reads {version}. {remedy}")
+        return TypeAdapter(kind).validate_python(facts)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ArtifactError(f"{path} is damaged. {remedy}") from error

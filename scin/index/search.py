@@ -1,0 +1,166 @@
+"""The loaded index: the nearest cases of a request's photos, and the conditions that they vote for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.errors import ArtifactError
+from ml.skin.percentiles import Population
+from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
+from scin.index.cases import CASES_TABLE, THUMBNAILS, CaseTable
+from scin.index.manifest import Manifest, check_encoder, read_manifest, verify_files
+from scin.index.vectors import engine_of, index_file, read_embeddings
+from scin.index.vote import CALIBRATION_FILE, Ballot, Neighbour, Votes, read_calibration
+from scin.population import read_population
+
+#: cases that are kept as objects, the latest asked for
+_KEPT = 16_384
+
+
+def load_index(folder: Path, *, encoder_fingerprint: str, dimension: int, mmap: bool = True) -> SearchIndex:
+    """Verify and load an index. With ``mmap`` its vectors are the file's own pages, which all processes share.
+
+    Raises ArtifactError, in one line, if a file is missing or altered, or if the index was not made by the encoder
+    with this fingerprint and dimension.
+    """
+    manifest = read_manifest(folder)
+    check_encoder(folder, manifest, encoder_fingerprint, dimension)
+    verify_files(folder, manifest)
+    try:
+        return SearchIndex(folder, manifest, mmap=mmap)
+    except (RuntimeError, OSError, ValueError) as error:
+        raise ArtifactError(f"The index in {folder} cannot be read. Build it again.") from error
+
+
+class SearchIndex:
+    """A loaded index; a ``ml.values.Searcher``. Several threads may use it at once."""
+
+    def __init__(self, folder: Path, manifest: Manifest, *, mmap: bool) -> None:
+        """Raises ArtifactError, RuntimeError, OSError or ValueError if the files are not those of an index."""
+        engine, path = engine_of(manifest.structure.kind), folder / index_file(manifest.structure.kind)
+        self.manifest = manifest
+        self.version = engine.VERSION
+        self._folder = folder
+        self._vectors = engine.read(path, manifest.structure, mmap=mmap)
+        self._cases = CaseTable(folder)
+        counted = (self._vectors.dimension, self._vectors.count, len(self._cases))
+        if counted != (manifest.dimension, manifest.vectors, manifest.cases):
+            raise ArtifactError(f"{path} does not hold what its manifest says. Build the index again.")
+        self._thumbnails = np.memmap(folder / THUMBNAILS, np.uint8, "r")
+        self._population = read_population(folder, manifest.files)
+        self._calibration = read_calibration(folder) if CALIBRATION_FILE in manifest.files else None
+        self._owners = Owners(self._cases, manifest.vectors)
+        self._ballot = lru_cache(_KEPT)(self._read_ballot)
+        self._shown = lru_cache(_KEPT)(self._read_shown)
+
+    @property
+    def info(self) -> IndexInfo:
+        m = self.manifest
+        return IndexInfo(m.name, m.dataset, m.synthetic, m.cases, m.images, m.dimension, m.built_at, m.attribution)
+
+    @property
+    def population(self) -> Population | None:
+        """The population that scores refer to; None for generated skin, among which no person has a place."""
+        return None if self.manifest.synthetic else self._population
+
+    def search(self, views: Vectors, k: int) -> Retrieval:
+        """``views``: (n, dimension) embeddings of one case's photos. The same neighbours vote whatever ``k`` is."""
+        vote = self.manifest.vote
+        nearest = self.nearest(views, max(k, vote.neighbours))
+        votes = Votes([Neighbour(self._ballot(case), similarity) for case, similarity in nearest], vote)
+        cases = tuple(SimilarCase(similarity=similarity, **self._shown(case)) for case, similarity in nearest[:k])
+        if self._calibration is None:
+            return Retrieval(cases, votes.conditions())
+        similarities = [similarity for _, similarity in nearest[: vote.neighbours]]
+        assessment = self._calibration.assess(votes.shares, similarities, self.manifest.dataset)
+        return Retrieval(cases, votes.conditions(assessment.probabilities), assessment)
+
+    def nearest(self, views: Vectors, most: int) -> list[tuple[int, float]]:
+        """(row of the case, cosine) of the nearest cases, by each case's best pair of views, the nearest first.
+
+        With a flat index this is exact: a case among the best has fewer than ``most`` better ones, so its best photo is
+        among the first ``depth`` of some view. An approximate index misses a case as often as it misses a photo; see
+        the manifest's recall.
+        """
+        cosines, vectors = self._vectors.nearest(views, self.depth(most))
+        return self._owners.nearest(cosines, vectors, most)
+
+    def depth(self, most: int) -> int:
+        """How many photos must be found for each view so that the ``most`` nearest cases are among their owners."""
+        return min(self.manifest.vectors, most * self._owners.photos_per_case)
+
+    def similarities(self, views: Vectors, case_ids: Sequence[str]) -> NDArray[np.float32]:
+        """(n, cases): the cosine of each view (n, dimension) with the best photo of each case, exactly, whatever the
+        kind of the index. Raises ArtifactError if the index was built without its embeddings."""
+        rows = [[photo.vector for photo in self._cases.photos(case_id)] for case_id in case_ids]
+        stored = read_embeddings(self._folder)
+        queries = self._vectors.transform(views)
+        best = [(queries @ self._vectors.transform(stored[own]).T).max(axis=1) for own in rows]
+        return np.stack(best, axis=1)
+
+    def thumbnail(self, case_id: str, n: int) -> bytes | None:
+        """The WebP thumbnail of photo ``n`` (from 0) of a case, or None if there is no such photo."""
+        photos = self._cases.photos(case_id)
+        if not 0 <= n < len(photos):
+            return None
+        start = photos[n].offset
+        return self._thumbnails[start : start + photos[n].length].tobytes()
+
+    def _read_ballot(self, row: int) -> Ballot:
+        case_id, differential, agreement = (
+            self._cases.value(row, column) for column in ("case_id", "differential", "agreement")
+        )
+        return Ballot.of(case_id, dict(differential), agreement)
+
+    def _read_shown(self, row: int) -> dict[str, Any]:
+        """All fields of a SimilarCase but its similarity."""
+        case = self._cases.case(row)
+        return {
+            "case_id": case.case_id,
+            "thumbnails": tuple(f"/api/cases/{case.case_id}/{n}" for n in range(len(case.photos))),
+            "differential": case.differential,
+            "dermatologists": {"count": case.dermatologists, "agreement": case.agreement},
+            "fitzpatrick": {"self_reported": case.fitzpatrick_self, "dermatologists": list(case.fitzpatrick_labels)},
+            "monk": {"india": case.monk_india, "us": case.monk_us},
+            "body_parts": case.body_parts,
+            "age_group": case.age_group,
+            "sex": case.sex,
+        }
+
+
+class Owners:
+    """The cases that each vector belongs to, in arrays."""
+
+    def __init__(self, cases: CaseTable, vectors: int) -> None:
+        """Raises ArtifactError if a case names a vector that the index does not hold."""
+        named, rows = cases.owners()
+        if len(named) and (named.min() < 0 or named.max() >= vectors):
+            raise ArtifactError(f"{CASES_TABLE} names a vector that the index does not hold. Build it again.")
+        #: the cases of vector v are those from starts[v] to starts[v + 1]
+        self._cases = rows[np.argsort(named, kind="stable")].astype(np.int32)
+        self._starts = np.append(0, np.cumsum(np.bincount(named, minlength=vectors)))
+        self._ranks = cases.ranks()
+        self.photos_per_case = int(np.bincount(rows, minlength=1).max())
+
+    def nearest(self, cosines: NDArray[np.float32], vectors: NDArray[np.int64], most: int) -> list[tuple[int, float]]:
+        """(case, cosine) of at most ``most`` cases, the most similar first and equal ones by their ids.
+
+        ``cosines`` are those of ``vectors``, of the same shape; a vector of −1 is none. A case has the cosine of its
+        nearest photo.
+        """
+        best: dict[int, float] = {}
+        for vector, cosine in zip(vectors.ravel().tolist(), cosines.ravel().tolist(), strict=True):
+            for case in self._of(vector):
+                best[case] = max(cosine, best.get(case, -1.0))
+        ranked = sorted(best, key=lambda case: (-best[case], self._ranks.item(case)))[:most]
+        return [(case, min(1.0, best[case])) for case in ranked]
+
+    def _of(self, vector: int) -> Iterator[int]:
+        """The cases of a vector; for −1 the range goes from the end of all cases to their start, so there is none."""
+        return map(self._cases.item, range(self._starts.item(vector), self._starts.item(vector + 1)))

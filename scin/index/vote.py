@@ -1,0 +1,220 @@
+"""Neighbours → conditions: the vote of similar cases, and what the index's calibration makes of its shares.
+
+The calibration (``calibration.json``) turns shares of the vote into probabilities, says which conditions belong in a
+set of stated coverage, from which distance on a photo is unlike the index's cases, and how often the answer was right
+for each group of skin tones. ``python -m scin evaluate`` measures it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import exp
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml import values
+from ml.errors import ArtifactError
+from scin.dataset import icd_10
+from scin.index.manifest import Vote, read_json, write_json
+
+#: what graders wrote in the place of a condition; SCIN kept it in its labels
+NOT_CONDITIONS = {"Remove from labeling tool"}
+_HIGH, _POSSIBLE = 0.33, 0.10
+
+CALIBRATION_FILE = "calibration.json"
+FORMAT = 2
+#: the coverage of the sets that are served
+COVERAGE = 0.9
+#: the accuracy that an answer cites
+METRIC = "top-1"
+#: shares are kept this far from 0 and 1 before their logit is taken
+_LEAST_SHARE = 1e-3
+
+
+class Ballot(NamedTuple):
+    """How a case votes. ``parts`` are its conditions and their parts of its vote, which sum to 1; a case without a
+    label has none and does not vote. ``agreement`` is that of its dermatologists, 0–1, or None."""
+
+    case_id: str
+    parts: tuple[tuple[str, float], ...]
+    agreement: float | None
+
+    @classmethod
+    def of(cls, case_id: str, differential: Mapping[str, float], agreement: float | None) -> Ballot:
+        named = [(name, part) for name, part in differential.items() if part > 0 and name not in NOT_CONDITIONS]
+        total = sum(part for _, part in named)
+        return cls(case_id, tuple((name, part / total) for name, part in named), agreement)
+
+
+class Neighbour(NamedTuple):
+    """A similar case; ``similarity`` is a cosine."""
+
+    ballot: Ballot
+    similarity: float
+
+
+class Votes:
+    """Counted votes. Neighbour i weighs softmax(similarity / temperature)_i and splits this among its conditions."""
+
+    def __init__(self, neighbours: Sequence[Neighbour], vote: Vote) -> None:
+        """``neighbours`` come most similar first; the first ``vote.neighbours`` of them vote."""
+        self._voters = [near for near in neighbours[: vote.neighbours] if near.ballot.parts]
+        scaled = [near.similarity / vote.temperature for near in self._voters]
+        powers = [exp(one - scaled[0]) for one in scaled]
+        total = sum(powers)
+        self._weights = [power / total for power in powers]
+        #: condition → its share of the vote; the shares sum to 1
+        self.shares: dict[str, float] = {}
+        self._voters_for: dict[str, list[int]] = {}
+        for place, (near, weight) in enumerate(zip(self._voters, self._weights, strict=True)):
+            for name, part in near.ballot.parts:
+                self.shares[name] = self.shares.get(name, 0.0) + weight * part
+                self._voters_for.setdefault(name, []).append(place)
+
+    def conditions(self, calibrated: Mapping[str, float] | None = None) -> tuple[values.Condition, ...]:
+        """The likeliest first, by ``calibrated`` probabilities (condition → 0–1) or, without them, by share of the
+        vote. The evidence of a condition is the cases that voted for it, most similar first."""
+        probabilities = self.shares if calibrated is None else calibrated
+        ranked = sorted(self.shares.items(), key=lambda item: (-probabilities[item[0]], item[0]))
+        return tuple(
+            values.Condition(
+                name,
+                icd_10(name),
+                share,
+                band(probabilities[name]),
+                tuple(self._voters[place].ballot.case_id for place in self._voters_for[name]),
+                None if calibrated is None else calibrated[name],
+                self._agreement(self._voters_for[name]),
+            )
+            for name, share in ranked
+        )
+
+    def _agreement(self, places: Sequence[int]) -> float | None:
+        """The weighted mean of the cases' agreements, of those that are known; None where none is."""
+        total = weighted = 0.0
+        for place in places:
+            agreement = self._voters[place].ballot.agreement
+            if agreement is not None:
+                total += self._weights[place]
+                weighted += self._weights[place] * agreement
+        return weighted / total if total else None
+
+
+def band(probability: float) -> str:
+    """ "high" from .33, "possible" from .10, else "unlikely": the bands that consumer services must show."""
+    if probability >= _HIGH:
+        return "high"
+    return "possible" if probability >= _POSSIBLE else "unlikely"
+
+
+@dataclass(frozen=True)
+class Quantile:
+    """A conformal quantile of 1 − p over ``n`` calibration cases; ``value`` is None where there were too few."""
+
+    n: int
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A measured accuracy, 0–1, with its 95% interval, over ``n`` cases; None where there were too few."""
+
+    n: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The parameters of ``probabilities``."""
+
+    temperature: float
+    intercept: float
+    slope: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Measured for one index with its transform and vote.
+
+    ``prior``: condition → share among the index's cases. ``quantiles``: stated coverage ("0.90") → tone group →
+    quantile. ``accuracy``: tone group → metric → accuracy on held-out folds. Tone groups go by our own estimate of the
+    tone, which is known when a photo is served. ``distances`` are the 101 percentiles of 1 − the mean cosine of the
+    voting neighbours of the index's own cases, each tenth of them searched for among the others; a case beyond
+    ``outlier`` is unlike them.
+    """
+
+    format: int
+    scaling: Scaling
+    prior: Mapping[str, float]
+    quantiles: Mapping[str, Mapping[str, Quantile]]
+    distances: tuple[float, ...]
+    outlier: float
+    accuracy: Mapping[str, Mapping[str, Accuracy]]
+
+    def write(self, folder: Path) -> None:
+        write_json(folder / CALIBRATION_FILE, asdict(self))
+
+    def assess(self, shares: Mapping[str, float], similarities: Sequence[float], dataset: str) -> values.Assessment:
+        """What is known of one vote. ``shares``: condition → share of the vote. ``similarities`` are those of the
+        voting neighbours, cosines. ``dataset`` is named beside each accuracy."""
+        limits = self.quantiles[f"{COVERAGE:.2f}"]
+        return values.Assessment(
+            probabilities=self._probabilities(shares),
+            distance=1.0 - sum(similarities) / len(similarities) if similarities else 2.0,
+            outlier=self.outlier,
+            coverage=COVERAGE,
+            limits={group: quantile.value for group, quantile in limits.items()},
+            accuracy=self._cited(dataset),
+        )
+
+    def _probabilities(self, shares: Mapping[str, float]) -> dict[str, float]:
+        """Every condition of the index → probability, the likeliest first and equal ones by name.
+
+        A large index is calibrated on a part of its cases, so a condition that got votes may have no prior.
+        """
+        names = sorted([*self.prior, *(shares.keys() - self.prior.keys())])
+        row, prior = (np.array([known.get(name, 0.0) for name in names]) for known in (shares, self.prior))
+        (found,) = probabilities(row[None], prior, self.scaling)
+        order = np.argsort(-found, kind="stable")
+        return dict(zip([names[place] for place in order.tolist()], found[order].tolist(), strict=True))
+
+    def _cited(self, dataset: str) -> dict[str, values.Accuracy]:
+        """Tone group → accuracy, of the groups that had enough cases."""
+        cited = {}
+        for group, metrics in self.accuracy.items():
+            found = metrics.get(METRIC)
+            if found and found.value is not None and found.low is not None and found.high is not None:
+                interval = (found.low, found.high)
+                cited[group] = values.Accuracy(group, METRIC, found.value, interval, found.n, dataset)
+        return cited
+
+
+def read_calibration(folder: Path) -> Calibration:
+    """Raises ArtifactError, in one line, if there is none or it cannot be read."""
+    command = f"python -m scin evaluate --index {folder}"
+    path = folder / CALIBRATION_FILE
+    try:
+        return read_json(path, Calibration, FORMAT, f"Write it again: {command}")
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing. Write it: {command}") from error
+
+
+def probabilities(shares: NDArray[np.float64], prior: NDArray[np.float64], scaling: Scaling) -> NDArray[np.float64]:
+    """(n, C) shares of the vote and (C,) prior, which sums to 1 → (n, C) probabilities; each row sums to 1.
+
+    (1 − doubt) · share^(1 / temperature), normalised, + doubt · prior. The first part is temperature scaling (Guo et
+    al. 2017) of the log shares. The doubt is the chance that no neighbour has the right condition, a logistic
+    function of the logit of the largest share.
+    """
+    largest = np.clip(shares.max(axis=1, keepdims=True), _LEAST_SHARE, 1 - _LEAST_SHARE)
+    doubt = 1.0 / (1.0 + np.exp(-scaling.intercept - scaling.slope * np.log(largest / (1 - largest))))
+    raised = shares ** (1.0 / scaling.temperature)
+    total = raised.sum(axis=1, keepdims=True)
+    mixed = (1.0 - doubt) * raised / np.where(total > 0, total, 1.0) + doubt * prior
+    return np.asarray(mixed / mixed.sum(axis=1, keepdims=True), np.float64)
