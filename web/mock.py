@@ -12,8 +12,8 @@ from PIL import Image
 from ml import values
 from ml.deadline import Deadline
 from ml.skin.catalogue import CATALOGUE
-from web.loader import Part, Pipeline
 from web.schemas import CapabilityPart
+from web.services import Part, Pipeline
 
 if TYPE_CHECKING:
     from ml.analysis.pipeline import CaseRequest

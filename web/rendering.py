@@ -12,7 +12,7 @@ from ml import values
 from ml.skin.catalogue import CATALOGUE
 from web import __version__, schemas
 from web.cosmetic import without_diseases
-from web.loader import Part
+from web.services import Part
 
 DISCLAIMER = (
     "Research and education software, not a medical device. It makes no diagnosis and gives no all-clear. "

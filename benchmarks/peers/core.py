@@ -20,8 +20,8 @@ from ml.models.encoder import Encoder
 from ml.values import Analysis, Decision, Modality, ModelCard, Quality, Searcher, Skin
 from server.process import this_process
 from settings import Settings
-from web.loader import Pipeline, ProductionLoader
 from web.rendering import render_analysis
+from web.services import Pipeline, ProductionLoader
 
 KIND = "BENCH_KIND"
 _TIMEOUT_S = 300.0

@@ -19,10 +19,9 @@ from ml.values import Analysis
 from server.process import process_of
 from settings import Settings
 from web.app import create_app
-from web.loader import Pipeline
 from web.mock import MockAnalyzer, MockIndex
 from web.schemas import CapabilityPart
-from web.services import Services
+from web.services import Pipeline, Services
 
 ANALYZE = "/api/analyze/skin"
 
