@@ -2,14 +2,15 @@
 
 Serves one photo through Flask's test client, with the real models and index, and follows the calls between this
 project's modules in the request's thread. A room is a top-level package or module, or a package below ``ml/`` or
-``scin/``. Prints:
+``scin/``; with ``--modules`` each module is a room. Prints:
 
-- stays: how often a function of one room calls a function of another room;
+- stays: how often a function of one room calls a function of another room, and how many functions are called so;
 - functions that re-enter a room: the room is already lower on the stack, with another room in between;
 - the way as a Mermaid sequence diagram, without the room ``ml``, whose values and deadlines all others use.
 
-Not counted: wrappers of decorators, properties, generated code such as a dataclass's ``__init__``, imports, and
-generators that go on. A first request warms up, so that nothing is loaded or compiled in the one that is counted.
+Not counted: wrappers of decorators, properties, comprehensions, generated code such as a dataclass's ``__init__``,
+imports, and generators that go on. A first request warms up, so that nothing is loaded or compiled in the second one,
+which is counted.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _ROOMS = ("web", "server", "ml", "scin", "storage", "settings")
 _DIVIDED = ("ml", "scin")
 _COMMON = "ml"
 _ANALYZE = "/api/analyze/skin"
+#: code that is part of the function or the module around it
+_PARTS = frozenset({"<module>", "<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"})
 
 
 class Stay(NamedTuple):
@@ -50,11 +53,12 @@ class Stay(NamedTuple):
 class Tracer:
     """Collects stays while it is the profile function of a thread (``sys.setprofile``)."""
 
-    def __init__(self, root: Path, ignored: frozenset[CodeType] = frozenset()) -> None:
-        """Files below ``root`` are the project's. Calls of ``ignored`` code are not counted."""
+    def __init__(self, root: Path, ignored: frozenset[CodeType] = frozenset(), *, modules: bool = False) -> None:
+        """Files below ``root`` are the project's. Calls of ``ignored`` code are not counted. ``modules`` are rooms."""
         self.stays: list[Stay] = []
         self._root = root
         self._ignored = ignored
+        self._modules = modules
         self._rooms: dict[CodeType, str | None] = {}
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
@@ -69,7 +73,8 @@ class Tracer:
     def _room(self, code: CodeType) -> str | None:
         """The room that ``code`` belongs to; None for code that is not counted."""
         if code not in self._rooms:
-            self._rooms[code] = None if code in self._ignored or code.co_name == "<module>" else self._room_of(code)
+            counted = code not in self._ignored and code.co_name not in _PARTS
+            self._rooms[code] = self._room_of(code) if counted else None
         return self._rooms[code]
 
     def _room_of(self, code: CodeType) -> str | None:
@@ -79,6 +84,8 @@ class Tracer:
         top, *below = path.relative_to(self._root).with_suffix("").parts
         if top not in _ROOMS:
             return None
+        if self._modules:
+            return ".".join([top, *below])
         return f"{top}.{below[0]}" if top in _DIVIDED and len(below) > 1 else top
 
 
@@ -119,9 +126,9 @@ def _uncounted(owner: object) -> Iterator[CodeType]:
             yield function.__code__
 
 
-def follow(request: Callable[[], object]) -> list[Stay]:
+def follow(request: Callable[[], object], *, modules: bool) -> list[Stay]:
     """The stays of one ``request``."""
-    tracer = Tracer(_ROOT, wrappers_and_properties())
+    tracer = Tracer(_ROOT, wrappers_and_properties(), modules=modules)
     sys.setprofile(tracer)
     try:
         request()
@@ -133,8 +140,10 @@ def follow(request: Callable[[], object]) -> list[Stay]:
 def report(stays: list[Stay]) -> str:
     """What the module's docstring promises, as text."""
     again = Counter(f"{stay.room}: {stay.function}, from {stay.caller}" for stay in stays if stay.reenters)
-    functions = {(stay.room, stay.function) for stay in stays if stay.reenters}
-    lines = [f"stays: {len(stays)}", f"functions that re-enter a room: {len(functions)}"]
+    doors = {(stay.room, stay.function) for stay in stays}
+    reentered = {(stay.room, stay.function) for stay in stays if stay.reenters}
+    lines = [f"stays: {len(stays)}, through {len(doors)} functions"]
+    lines += [f"functions that re-enter a room: {len(reentered)}"]
     lines += [f"  {name} ({count}×)" for name, count in sorted(again.items())]
     return "\n".join([*lines, "", *_diagram(stays)])
 
@@ -173,13 +182,14 @@ def _sender(settings: Settings, photo: bytes, modality: str | None) -> Callable[
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=Path, nargs="?", help="a generated close-up of the sample if not given")
+    parser.add_argument("--modules", action="store_true", help="count each module as a room")
     options = parser.parse_args(arguments)
     settings = load_or_exit()
     os.environ.update(thread_environment(settings))
     photo = options.photo or min((settings.var / "sample" / "dataset" / "images").glob("*.png"))
     send = _sender(settings, photo.read_bytes(), None if options.photo else "close_up")
     send()
-    print(report(follow(send)))
+    print(report(follow(send, modules=options.modules)))
     return 0
 
 

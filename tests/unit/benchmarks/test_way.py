@@ -65,7 +65,7 @@ def test_calls_between_rooms_count_and_a_callback_re_enters(rooms: dict[str, Mod
     back = Stay("ml.skin", "web", "routes.check", reenters=True)
     assert stays == [Stay("web", "ml.skin", "measure.analyze", reenters=False), back, back]
     text = report(stays)
-    assert "stays: 3\n" in text
+    assert "stays: 3, through 2 functions\n" in text
     assert "re-enter a room: 1\n" in text
     assert "    web->>ml.skin: analyze\n    ml.skin->>web: check" in text
 
