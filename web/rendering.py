@@ -7,12 +7,15 @@ import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from ml import values
 from ml.skin.catalogue import CATALOGUE
 from web import __version__, schemas
 from web.cosmetic import without_diseases
-from web.services import Part
+
+if TYPE_CHECKING:
+    from ml.capability import CapabilityPart
 
 DISCLAIMER = (
     "Research and education software, not a medical device. It makes no diagnosis and gives no all-clear. "
@@ -63,7 +66,7 @@ def render_analysis(
     )
 
 
-def render_capability(parts: Iterable[Part]) -> schemas.CapabilityAnswer:
+def render_capability(parts: Iterable[CapabilityPart]) -> schemas.CapabilityAnswer:
     """The self-test's answer."""
     rendered = [
         schemas.CapabilityPart(

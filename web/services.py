@@ -24,27 +24,11 @@ from web.uploads import Uploads
 
 if TYPE_CHECKING:
     from ml.analysis.pipeline import CaseRequest
+    from ml.capability import CapabilityPart
     from ml.models.loading import Models
 
 _LOG = logging.getLogger("dermserve.services")
 _RETRY_WHILE_LOADING_S = 5
-
-
-class Part(Protocol):
-    """One part's answer to the self-test. ``ms`` is the time it took, ``reason`` why it is not ok."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def ok(self) -> bool: ...
-    @property
-    def version(self) -> str | None: ...
-    @property
-    def model(self) -> str | None: ...
-    @property
-    def ms(self) -> float | None: ...
-    @property
-    def reason(self) -> str | None: ...
 
 
 class CaseAnalyzer(Protocol):
@@ -67,7 +51,7 @@ class Pipeline:
 
     analyzer: CaseAnalyzer
     index: ThumbnailSource
-    capability: Callable[[Deadline], Sequence[Part]]
+    capability: Callable[[Deadline], Sequence[CapabilityPart]]
     models: tuple[ModelCard, ...]
     index_info: IndexInfo | None
 
@@ -132,7 +116,7 @@ class ProductionLoader:
         )
         native = NativeCheck(settings.models_dir, self._process.cpus)
 
-        def capability(deadline: Deadline) -> Sequence[Part]:
+        def capability(deadline: Deadline) -> Sequence[CapabilityPart]:
             return run(models, index, partial(native, deadline=deadline))
 
         return Pipeline(analyzer, index, capability, tuple(models.cards), index.info)
