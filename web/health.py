@@ -20,7 +20,7 @@ _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-P
 
 @health.get("/health")
 def live() -> Response:
-    """Answers at once, also while models are being loaded."""
+    """Whether the process is alive. It answers at once, whatever is being loaded."""
     own = services()
     available = own.settings.ml_available and own.state is not State.FAILED
     return json_response(
@@ -35,7 +35,7 @@ def live() -> Response:
 
 @health.get("/health/ready")
 def ready() -> Response:
-    """200 once every worker has loaded; later on, while at least one can analyse."""
+    """Whether the instance can analyse: once every worker has loaded, and then while at least one can."""
     own = services()
     instance = own.process.readiness.instance()
     workers = {"ready": instance.workers_ready, "expected": instance.workers_expected}

@@ -1,4 +1,4 @@
-"""The API: the way of a request, from the caller's key to the answer."""
+"""The API: the way of a request, from the caller's key to the answer. Each step may raise an error of web.errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def json_response(answer: BaseModel, status: int = 200) -> Response:
 
 @api.post("/api/analyze/skin", provide_automatic_options=False)
 def analyze_skin() -> Response:
-    """One case in, one analysis out; or the self-test. Each step may refuse the request (docs/errors.md)."""
+    """One case in, one analysis out; or the self-test."""
     own = services()
     # Key and rate
     admit_caller()
