@@ -39,7 +39,7 @@ class RequestError(Exception):
     def __init_subclass__(cls, status: int, code: str) -> None:
         cls.status, cls.code = status, code
 
-    def __init__(self, message: str, retry_after_s: int | None = None, **details: object) -> None:
+    def __init__(self, message: str, retry_after_s: int | None = None, /, **details: object) -> None:
         super().__init__(message)
         self.message = message
         self.retry_after_s = retry_after_s

@@ -148,7 +148,7 @@ class Lane:
     def enter(self) -> Iterator[None]:
         """Raises BusyError if the lane is taken."""
         if not self._lock.acquire(blocking=False):
-            raise BusyError(self._busy, retry_after_s=5)
+            raise BusyError(self._busy, 5)
         try:
             yield
         finally:
