@@ -86,7 +86,7 @@ class Metrics:
 
     @contextmanager
     def _harmless(self) -> Iterator[None]:
-        """An error within this context ends the counting of this process, never the request."""
+        """An error within this context switches the metrics of this process off. It never fails the request."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - a request is worth more than its count
