@@ -22,8 +22,7 @@ allocator.configure()
 os.environ.update({**allocator.ENVIRONMENT, **thread_environment(_settings)})
 
 from web import metrics
-from web.announce import announce
-from web.boot import BootError, check_boot
+from web.boot import BootError, announce, check_boot
 from web.logs import configure_logging
 
 configure_logging(_settings.log_level)

@@ -1,7 +1,11 @@
-"""Every setting of the service, typed and checked. Nothing else reads the environment."""
+"""Every setting of the service, typed and checked. Nothing else reads the environment.
+
+To add one, add a field here, then run ``python -m settings > docs/settings.md``.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
@@ -54,37 +58,37 @@ class Settings(BaseSettings):
     )
 
     flask_env: Literal["production", "development", "testing"] = _env("FLASK_ENV", "production")
-    """What the service runs for. Mock answers are refused in production."""
+    """The kind of installation. Mock answers are refused in production."""
     python_unbuffered: bool = _env("PYTHONUNBUFFERED", True)
-    """Python's own switch: output is not held back. Log lines never are."""
+    """Python's own setting: output is not buffered. Log lines never are."""
     use_mock_services: bool = _env("USE_MOCK_SERVICES", False)
     """Canned answers for front-end work, each marked `"mock": true`; no model is loaded."""
     ml_available: bool = _env("ML_AVAILABLE", True)
-    """False: the service stays up, says so in /health, and answers 503 to an analysis."""
+    """When false, the service runs without models: /health says so, and an analysis gets 503."""
     faces: bool = _env("OPERATION_APPLE_ENABLED", True)
-    """Face isolation and face zones."""
+    """Find faces, and measure their zones."""
     measurements: bool = _env("ADVANCED_ANALYSIS_ENABLED", True)
-    """The measurements beside conditions and similar cases."""
+    """Measure the skin, besides looking up conditions and similar cases."""
     max_workers: int = _env("MAX_WORKERS", 4, ge=1, le=256)
     """Analyses at once on one instance, divided among the gunicorn workers; at least GUNICORN_WORKERS."""
     analysis_timeout_s: _Seconds = _env("ANALYSIS_TIMEOUT", 300.0)
     """Seconds that an analysis may take; never more than GUNICORN_TIMEOUT − 15."""
     faiss_dimension: int = _env("FAISS_DIMENSION", 512, ge=1, le=65_536)
-    """Dimensions of an embedding. The boot stops if the encoder or the index has another."""
+    """Dimensions of an embedding. The service does not start if the encoder or the index has another number."""
     scin_bucket_path: str = _env("SCIN_BUCKET_PATH", "gs://dx-scin-public-data/dataset/")
     """The SCIN dataset that an index is built from: a folder, or a gs://, s3:// or https:// address."""
     ray_address: str | None = _env("RAY_ADDRESS", None)
-    """Cluster of `scin build --engine ray`: auto, host:port or a ray:// address; without it one of this machine."""
+    """The Ray cluster of `scin build --engine ray`: auto, host:port or a ray:// address. Unset: one on this machine."""
     preload_faiss: bool = _env("PRELOAD_FAISS", True)
     """Load the index when a worker starts; when false, at the first request."""
     enable_gpu: bool = _env("ENABLE_GPU", False)
-    """Run the models on a GPU. The boot stops if no device is visible."""
+    """Run the models on a GPU. The service does not start if no GPU is visible."""
     gunicorn_timeout_s: int = _env("GUNICORN_TIMEOUT", 300, ge=DEADLINE_MARGIN_S + 1, le=3600)
     """Seconds until gunicorn replaces a hung worker; also how long a stop waits for requests."""
     gunicorn_workers: int = _env("GUNICORN_WORKERS", 2, ge=1, le=64)
     """Worker processes."""
     gunicorn_threads: int = _env("GUNICORN_THREADS", 8, ge=SPARE_THREADS + 1, le=256)
-    """Threads a worker; 2 of them stay free for health checks and refusals."""
+    """Threads of each worker; 2 of them stay free for health checks and refusals."""
     host: str = _env("HOST", "127.0.0.1")
     """Address or host name to listen on."""
     port: int = _env("PORT", 8000, ge=0, le=65_535)
@@ -98,26 +102,26 @@ class Settings(BaseSettings):
     classifier: str = _env("DERMSERVE_CLASSIFIER", "sklesion")
     """Name of the fetched model that classifies dermatoscopic photos."""
     engine: Literal["auto", "native", "onnxruntime"] = _env("DERMSERVE_ENGINE", "auto")
-    """What runs the models. `auto`: ONNX Runtime where `python -m ml prepare` found that it agrees with the model's
-    own framework, otherwise that framework; `native`: the framework; `onnxruntime`: that, or the boot stops."""
+    """What runs the models. `native`: the model's own framework. `onnxruntime`: ONNX Runtime, or the service does not
+    start. `auto`: ONNX Runtime where `python -m ml prepare` found that it agrees with the framework, else that."""
     mmap: bool = _env("DERMSERVE_MMAP", True)
-    """Workers share the memory of compiled weights and of the index; when false each has a copy of its own."""
+    """Workers share the memory of compiled weights and of the index; when false, each has its own copy."""
     cosmetic_mode: bool = _env("DERMSERVE_COSMETIC_MODE", False)
-    """Name no disease: no lesion part, conditions, differentials or ICD codes in any answer."""
+    """Name no disease: answers have no lesion part, conditions, differentials or ICD codes."""
     max_pixels: int = _env("DERMSERVE_MAX_PIXELS", 220_000_000, ge=1024, le=220_000_000)
-    """Pixels of the largest photo (by its header); in another format than JPEG at most 64 million of them."""
+    """Pixels of the largest photo, as its header states them. Formats other than JPEG: at most 64 million."""
     max_upload_mb: int = _env("DERMSERVE_MAX_UPLOAD_MB", 100, ge=1, le=1024)
     """Size of the largest request, in MiB."""
     intra_op_threads: int = _env("DERMSERVE_INTRA_OP_THREADS", 0, ge=0, le=256)
     """Threads that compute one analysis; 0: the physical cores divided by the analyses at once."""
     pin_workers: bool = _env("DERMSERVE_PIN_WORKERS", True)
-    """Each worker keeps to cores of its own, if there are enough. False where other programs share the machine."""
+    """Each worker runs on its own cores, if there are enough. Set false where other programs share the machine."""
     max_requests: int = _env("DERMSERVE_MAX_REQUESTS", 0, ge=0, le=10_000_000)
     """Requests until a worker is replaced, give or take a tenth; 0: never."""
     longest_wait_s: _Seconds = _env("DERMSERVE_LONGEST_WAIT_S", 10.0)
-    """Seconds that a photo may have to wait, by the mean time of an analysis; one that would wait longer gets 503."""
+    """Longest expected wait of a photo, in seconds. A photo that would wait longer gets 503."""
     stop_delay_s: int = _env("DERMSERVE_STOP_DELAY_S", 5, ge=0, le=600)
-    """Seconds that it still accepts after SIGTERM, with 503 at /health/ready, so that load balancers turn elsewhere."""
+    """Seconds to accept requests after SIGTERM. /health/ready answers 503, so that load balancers stop sending more."""
     log_level: _LogLevel = _env("DERMSERVE_LOG_LEVEL", "INFO")
     """The least severe log line that is written."""
     metrics: Literal["local", "public"] = _env("DERMSERVE_METRICS", "local")
@@ -130,9 +134,9 @@ class Settings(BaseSettings):
     rate_limit: _Rate = _env("DERMSERVE_RATE_LIMIT", "")
     """Analyses allowed to one client (its key, else its address); empty: no limit. Exact only with the Redis below."""
     wrong_key_limit: _Rate = _env("DERMSERVE_WRONG_KEY_LIMIT", "30/minute")
-    """Wrong keys from one address that are answered with 401; more get 429. A right key is served all the same."""
+    """Wrong keys from one address that get 401; more get 429. A valid key from the same address still works."""
     rate_limit_storage: _Redis = _env("DERMSERVE_RATE_LIMIT_STORAGE", None)
-    """A Redis that counts for all workers and instances. Without it, or while it is away, each worker counts alone."""
+    """A Redis that counts for all workers and instances. Without it, or while it is down, each worker counts alone."""
     proxies: int = _env("DERMSERVE_PROXIES", 0, ge=0, le=9)
     """Proxies that each add an address to X-Forwarded-For (Elastic Beanstalk: 2, load balancer and nginx); 0: none."""
 
@@ -152,6 +156,20 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Where ``python -m ml fetch`` keeps the models."""
         return self.var / "models"
+
+    @property
+    def index_is_remote(self) -> bool:
+        """Whether the index has to be downloaded."""
+        return self.index.startswith(("gs://", "s3://", "https://", "http://"))
+
+    @property
+    def index_folder(self) -> Path:
+        """Where the index lies on this machine; each remote index has its own folder below ``var``."""
+        if self.index in ("sample", "scin"):
+            return self.var / "index" / self.index
+        if self.index_is_remote:
+            return self.var / "index" / hashlib.sha256(self.index.encode()).hexdigest()[:16]
+        return Path(self.index)
 
     @property
     def deadline_s(self) -> float:
@@ -214,3 +232,36 @@ def load_or_exit() -> Settings:
     except SettingsError as error:
         sys.stderr.writelines(f"dermserve: {line}\n" for line in str(error).splitlines())
         sys.exit(2)
+
+
+def markdown() -> str:
+    """The page docs/settings.md."""
+    return _PAGE_HEAD + "".join(map(_row, Settings.model_fields.values()))
+
+
+def _row(field: FieldInfo) -> str:
+    meaning = " ".join(str(field.description).split())
+    return f"| `{field.validation_alias}` | {allowed_values(field)} | {_default(field.default)} | {meaning} |\n"
+
+
+def _default(value: object) -> str:
+    if value in (None, (), ""):
+        return "–"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+_PAGE_HEAD = """# Settings
+
+All settings are environment variables. The service reads them once, when it starts. If it cannot use a value, it does
+not start, and one line names the variable, the value and what is allowed. An empty value counts as unset.
+
+This page is made by `python -m settings > docs/settings.md`.
+
+| name | type | default | meaning |
+|---|---|---|---|
+"""
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

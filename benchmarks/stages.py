@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from server.threads import intra_op_threads, thread_environment
 from settings import Settings, load_or_exit
-from web.index_source import index_folder
 
 if TYPE_CHECKING:
     from ml.values import RGB, Mask, Zone
@@ -65,7 +64,7 @@ class Stages:
         )
         encoder = self._models.encoder
         self._index = load_index(
-            index_folder(settings), encoder_fingerprint=encoder.fingerprint, dimension=encoder.dimension
+            settings.index_folder, encoder_fingerprint=encoder.fingerprint, dimension=encoder.dimension
         )
         self.engines = ", ".join(card.engine for card in self._models.cards)
 

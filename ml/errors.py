@@ -16,33 +16,37 @@ class MLError(Exception):
 
 
 class ImageError(MLError):
-    """The bytes cannot become a photo that can be analysed."""
+    """The file cannot be read as a photo."""
 
     code = "bad_image"
 
 
 class EmptyImageError(ImageError):
+    """The photo has no bytes."""
+
     code = "empty_image"
 
 
 class UnsupportedImageError(ImageError):
-    """Not an image, or a format outside the allow-list."""
+    """The file is not an image, or has a format that the service does not read."""
 
     code = "unsupported_image"
 
 
 class DamagedImageError(ImageError):
-    """An allowed format whose data is truncated or damaged."""
+    """The file is cut short or damaged."""
 
     code = "damaged_image"
 
 
 class ImageTooSmallError(ImageError):
+    """The photo has fewer pixels than can be analysed."""
+
     code = "image_too_small"
 
 
 class ImageTooLargeError(ImageError):
-    """More pixels than the limit, told from the header before decoding."""
+    """The photo has more pixels than the limit, by its header."""
 
     code = "too_many_pixels"
 
@@ -60,6 +64,6 @@ class BackendError(MLError):
 
 
 class DeadlineExceededError(MLError):
-    """The request's time was used up before the named stage could start."""
+    """The request's time ended before the named stage could start."""
 
     code = "deadline_exceeded"

@@ -25,7 +25,6 @@ from skimage import data
 from research.shares import wilson
 from server.threads import intra_op_threads, thread_environment
 from settings import Settings, load_or_exit
-from web.index_source import index_folder
 
 if TYPE_CHECKING:
     from ml.analysis.pipeline import Analyzer
@@ -52,7 +51,7 @@ def load(settings: Settings) -> tuple[Analyzer, FaceDetector]:
         engine=settings.engine,
     )
     encoder = models.encoder
-    index = load_index(index_folder(settings), encoder_fingerprint=encoder.fingerprint, dimension=encoder.dimension)
+    index = load_index(settings.index_folder, encoder_fingerprint=encoder.fingerprint, dimension=encoder.dimension)
     assert models.faces is not None
     return Analyzer(models, index), models.faces
 

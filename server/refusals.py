@@ -12,7 +12,7 @@ from gunicorn.http import errors as http  # type: ignore[import-untyped]
 from gunicorn.util import http_date, write_nonblock  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
-    from web.served import Refusal, Served
+    from web.process import Refusal, Served
 
 #: gunicorn's error class → (status, message). The nearest base class that is listed decides.
 _REASONS: Mapping[type[Exception], tuple[int, str]] = {

@@ -27,7 +27,7 @@ from server.refusals import is_client_s, refuse
 from web.logs import log_event
 
 if TYPE_CHECKING:
-    from web.served import Served
+    from web.process import Served
 
 _LOG = logging.getLogger("dermserve.stop")
 #: systemd signals all processes of a service at once: wait this long for the arbiter to mark that the instance stops

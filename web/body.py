@@ -1,7 +1,8 @@
-"""The bytes of a request's body, in memory, within the limits of size and time."""
+"""The bytes of a request's body, in memory, within limits of size and time; and whether their sender still waits."""
 
 from __future__ import annotations
 
+import socket
 import time
 import zlib
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from ml.deadline import Deadline
 from web.errors import (
     BadEncodingError,
     BodyTooLargeError,
+    ClientGoneError,
     IncompleteBodyError,
     SlowUploadError,
     UnsupportedBodyError,
@@ -20,12 +22,12 @@ from web.errors import (
 from web.uploads import Uploads
 
 _PIECE = 2**20
-#: how much, and for how long, of a refused body is read so that its sender gets to see the answer
+#: how much of a refused body is read, and for how long, so that its sender can receive the answer
 _DRAIN_BYTES = 256 * 2**20
 _DRAIN_S = 3.0
-#: values of Content-Encoding, but for identity, which means nothing: the names of gzip and of deflate
+#: values of Content-Encoding that name gzip or deflate; identity means no compression
 _COMPRESSED = {"gzip", "x-gzip", "deflate"}
-#: zlib's window: the largest, with the kind of the header to be found out, or without a header
+#: zlib's largest window: for a stream with a gzip or zlib header, and for one without a header
 _ANY_HEADER, _NO_HEADER = 32 + zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
@@ -37,38 +39,29 @@ class Readable(Protocol):
         ...
 
 
-class RequestBody:
-    """A request's body, decompressed if its Content-Encoding says so.
+def request_body(environ: Mapping[str, Any], *, limit: int, deadline: Deadline, uploads: Uploads) -> Readable:
+    """The body of a request, decompressed if its Content-Encoding says so.
 
-    Reading stops at the size limit, which is that of the body as sent and as decompressed, at the deadline, and when
-    the sender has gone. It also stops for a sender that is slow while ``uploads`` needs its place for others.
+    Reading stops at ``limit`` bytes, as sent and as decompressed (BodyTooLargeError), at the deadline
+    (DeadlineExceededError), when the sender has gone (IncompleteBodyError), and for a slow sender when ``uploads``
+    needs its place for others (SlowUploadError). A body that cannot be decompressed raises BadEncodingError. An
+    announced length over the limit, or an unknown Content-Encoding (UnsupportedBodyError), is refused before reading.
     """
-
-    def __init__(self, environ: Mapping[str, Any], *, limit: int, deadline: Deadline, uploads: Uploads) -> None:
-        """Raises BodyTooLargeError if the announced length is over ``limit`` bytes, and UnsupportedBodyError for a
-        Content-Encoding that is not known."""
-        sent = _SentBody(environ, limit=limit, deadline=deadline, uploads=uploads)
-        named = environ.get("HTTP_CONTENT_ENCODING", "").lower().split(",")
-        encodings = [name.strip() for name in named if name.strip() not in ("", "identity")]
-        if encodings and (len(encodings) > 1 or encodings[0] not in _COMPRESSED):
-            raise UnsupportedBodyError(
-                "This Content-Encoding cannot be read. Compress the body with gzip or deflate, or send it as it is "
-                "without a Content-Encoding header."
-            )
-        self._body: Readable = _Decompressed(sent, limit) if encodings else sent
-
-    def read(self, size: int) -> bytes:
-        """At most ``size`` bytes; none at the end.
-
-        Raises BodyTooLargeError over the limit, DeadlineExceededError for a sender that is too slow, SlowUploadError
-        for one that had to make way, IncompleteBodyError for one that has gone, and BadEncodingError for a body that
-        cannot be decompressed.
-        """
-        return self._body.read(size)
+    sent = _SentBody(environ, limit=limit, deadline=deadline, uploads=uploads)
+    named = environ.get("HTTP_CONTENT_ENCODING", "").lower().split(",")
+    encodings = [name.strip() for name in named if name.strip() not in ("", "identity")]
+    if not encodings:
+        return sent
+    if len(encodings) > 1 or encodings[0] not in _COMPRESSED:
+        raise UnsupportedBodyError(
+            "This Content-Encoding cannot be read. Compress the body with gzip or deflate, or send it uncompressed "
+            "without a Content-Encoding header."
+        )
+    return _Decompressed(sent, limit)
 
 
 class _Decompressed:
-    """A body that was compressed by gzip or deflate. At no time is more of it decompressed than was asked for."""
+    """A body that was compressed by gzip or deflate. Never decompresses more than is asked for."""
 
     def __init__(self, body: Readable, limit: int) -> None:
         self._body = body
@@ -91,7 +84,7 @@ class _Decompressed:
         return data
 
     def _decompress(self, size: int) -> bytes:
-        """What can be had of the bytes that have arrived."""
+        """What the bytes that have arrived contain."""
         try:
             if self._decoder is None:
                 if len(self._compressed) < 2:
@@ -100,16 +93,19 @@ class _Decompressed:
             data = self._decoder.decompress(self._compressed, size)
         except zlib.error as error:
             raise BadEncodingError(
-                "The body is not what its Content-Encoding header says. Send gzip or deflate, or leave the header out."
+                "The body is not compressed as its Content-Encoding header says. Send gzip or deflate, or send it "
+                "uncompressed without the header."
             ) from error
         if self._decoder.unused_data:
-            raise BadEncodingError("The compressed body goes on after its end. Send it again.")
+            raise BadEncodingError(
+                "Bytes follow the end of the compressed body. Compress the whole body as one stream."
+            )
         self._compressed = self._decoder.unconsumed_tail
         return data
 
 
 def _window(start: bytes) -> int:
-    """zlib's word for the stream that begins with ``start``: what is called deflate may come without a header."""
+    """zlib's parameter for a stream that begins with ``start``: deflate may come with a zlib header or without one."""
     is_gzip = start.startswith(b"\x1f\x8b")
     is_zlib = start[0] & 15 == zlib.DEFLATED and int.from_bytes(start[:2]) % 31 == 0
     return _ANY_HEADER if is_gzip or is_zlib else _NO_HEADER
@@ -161,7 +157,7 @@ class _SentBody:
         except Exception as error:
             # Whatever the server raises here (a closed or stalled connection, a malformed chunk), the body is lost.
             self._deadline.check("upload")
-            raise IncompleteBodyError("The request's body broke off. Send it again.") from error
+            raise IncompleteBodyError("The connection broke while the body arrived. Send the request again.") from error
         finally:
             if self._socket is not None:
                 self._socket.settimeout(None)
@@ -176,10 +172,10 @@ def read_all(body: Readable) -> bytes:
 
 
 def drain(environ: Mapping[str, Any], uploads: Uploads) -> None:
-    """Read and drop what is left of a refused body.
+    """Read and discard the rest of a refused body.
 
-    A connection that is closed with unread bytes is reset, and the sender may never see why it was refused. Only
-    for servers that end the stream themselves: with any other, reading on could wait for ever.
+    A connection that is closed with unread bytes is reset, and the sender may never receive the refusal. Only for
+    servers that end the stream themselves: with any other, reading on could block for ever.
     """
     if not environ.get("wsgi.input_terminated"):
         return
@@ -194,8 +190,46 @@ def drain(environ: Mapping[str, Any], uploads: Uploads) -> None:
                 if not piece:
                     break
                 left -= len(piece)
-    except Exception:  # noqa: BLE001 - the sender is gone or sends nonsense: there is no one left to be kind to
+    except Exception:  # noqa: BLE001 - the sender has gone or sends nonsense: nobody waits for the answer
         return
     finally:
         if sock is not None:
             sock.settimeout(None)
+
+
+class AttendedDeadline(Deadline):
+    """The rest of a request's time, while its client waits: a stage starts only if there is time and a client.
+
+    Use it once the body has been read: until then, bytes on the connection are the body's. Without a socket, as with
+    servers that give none, the client counts as waiting.
+    """
+
+    def __init__(self, deadline: Deadline, sock: socket.socket | None) -> None:
+        super().__init__(deadline.remaining())
+        self.seconds = deadline.seconds  # messages name the whole time
+        self._socket = sock
+
+    def at_most(self, seconds: float) -> AttendedDeadline:
+        """The same, but no longer than ``seconds`` from now."""
+        return AttendedDeadline(self if self.remaining() <= seconds else Deadline(seconds), self._socket)
+
+    def check(self, stage: str) -> None:
+        """Raises DeadlineExceededError or ClientGoneError, each naming ``stage``."""
+        super().check(stage)
+        if self._socket is not None and has_left(self._socket):
+            raise ClientGoneError("The client closed the connection before the answer.", stage=stage)
+
+
+def has_left(client: socket.socket) -> bool:
+    """Whether ``client`` has closed its connection. Takes no bytes: those that wait are its next request.
+
+    A client that has closed its sending half counts as gone, as it does with nginx.
+    """
+    try:
+        return not client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:  # reset
+        return True
+    except ValueError:  # TLS does not allow peeking
+        return False

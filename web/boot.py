@@ -1,21 +1,30 @@
-"""What is checked before any worker starts. No framework is imported in this process: workers are forked from it."""
+"""The start of the service: what is checked before any worker starts, and the line that says it is ready.
+
+No framework is imported here: workers are forked from this process.
+"""
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from ml.analysis.routing import read_kinds
 from ml.errors import ArtifactError
 from ml.models.loading import check_models
 from ml.models.registry import MEDIAPIPE_FACE, find
 from ml.models.store import ModelStore
-from scin.index.manifest import check_encoder, read_manifest, verify_files
+from scin.index.manifest import MANIFEST_FILE, check_encoder, read_manifest, verify_files
 from settings import Settings
-from web.index_source import fetch_index
+from storage import StorageError, open_storage
+from storage.base import download
 
 _GPU_PROBE = "import sys, torch; sys.exit(0 if torch.cuda.is_available() else 3)"
 _GPU_PROBE_S = 120
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
 
 
 class BootError(Exception):
@@ -33,6 +42,50 @@ def check_boot(settings: Settings) -> None:
         raise BootError(error.message) from error
     if settings.enable_gpu:
         _check_gpu()
+
+
+def fetch_index(settings: Settings) -> Path:
+    """The folder of the index. An index that lies elsewhere is downloaded first, whole or not at all, and once.
+
+    Raises ArtifactError if it cannot be downloaded.
+    """
+    folder = settings.index_folder
+    if not settings.index_is_remote or (folder / MANIFEST_FILE).is_file():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".fetching-"))
+    try:
+        store = open_storage(settings.index)
+        download(store, MANIFEST_FILE, work / MANIFEST_FILE)
+        for name, digest in read_manifest(work).files.items():
+            download(store, name, work / name, digest)
+        shutil.rmtree(folder, ignore_errors=True)
+        work.rename(folder)
+    except StorageError as error:
+        raise ArtifactError(f"The index {settings.index} could not be fetched: {error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return folder
+
+
+def announce(settings: Settings, host: str, port: int) -> None:
+    """Say on stderr, in one line, where the service listens, and a command that tries it."""
+    sys.stderr.write(ready_line(settings, host, port) + "\n")
+    sys.stderr.flush()
+
+
+def ready_line(settings: Settings, host: str, port: int) -> str:
+    """The address, and a curl command with a photo of the sample where there is one.
+
+    The command states the kind of photo: the service does not see skin in every generated photo."""
+    host = _ANYWHERE.get(host, host)
+    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    photo = min((settings.var / "sample" / "dataset" / "images").glob("*.png"), default=None)
+    if photo is None:
+        arguments = """-X POST -H 'Content-Type: application/json' -d '{"test": "ml_capability"}'"""
+    else:
+        arguments = f"-F modality=close_up -F {shlex.quote(f'image=@{photo}')}"
+    return f"DermServe is ready at {base} — try: curl {arguments} {base}/api/analyze/skin"
 
 
 def _check_models(settings: Settings) -> None:

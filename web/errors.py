@@ -1,154 +1,166 @@
-"""What goes wrong on the way of a request, and the one table that says what the caller sees of it."""
+"""What can go wrong with a request, and what its caller sees.
+
+An error is one class: its status, its code and its meaning. ``python -m web.errors > docs/errors.md`` lists them.
+"""
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
-from ml import errors as ml_errors
+from ml.errors import (
+    DeadlineExceededError,
+    EmptyImageError,
+    ImageError,
+    ImageTooLargeError,
+    MLError,
+    UnsupportedImageError,
+)
 from web.logs import log_event
 
 _LOG = logging.getLogger("dermserve.errors")
+_E = TypeVar("_E", bound=Exception)
 
 
 class RequestError(Exception):
-    """Root of this room's errors. The message is written for the caller; ``details`` are numbers and words."""
+    """Root of this room's errors.
 
-    def __init__(self, message: str, **details: object) -> None:
+    The message tells the caller what to do; ``details`` are numbers and words. ``retry_after_s`` says when to ask
+    again, None where waiting does not help.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    def __init_subclass__(cls, status: int, code: str) -> None:
+        cls.status, cls.code = status, code
+
+    def __init__(self, message: str, retry_after_s: int | None = None, /, **details: object) -> None:
         super().__init__(message)
         self.message = message
+        self.retry_after_s = retry_after_s
         self.details = details
 
 
-class NoImageError(RequestError):
+class NoImageError(RequestError, status=400, code="no_image"):
     """The request holds no photo."""
 
 
-class TooManyImagesError(RequestError):
-    """More photos than one case may have."""
+class TooManyImagesError(RequestError, status=400, code="too_many_images"):
+    """The request holds more photos than one case may have."""
 
 
-class BadJsonError(RequestError):
+class BadJsonError(RequestError, status=400, code="bad_json"):
     """The body is not a JSON object."""
 
 
-class BadBase64Error(RequestError):
-    """The image text is not base64."""
+class BadBase64Error(RequestError, status=400, code="bad_base64"):
+    """The text of the photo is not base64."""
 
 
-class BadMultipartError(RequestError):
+class BadMultipartError(RequestError, status=400, code="bad_multipart"):
     """The multipart body is cut short or malformed."""
 
 
-class BadEncodingError(RequestError):
-    """The body is not compressed as its Content-Encoding says."""
+class BadEncodingError(RequestError, status=400, code="bad_encoding"):
+    """The body is not compressed as its Content-Encoding header says."""
 
 
-class BadFieldError(RequestError):
-    """A field that cannot be read at all."""
+class BadFieldError(RequestError, status=400, code="bad_field"):
+    """A field cannot be read, or is out of its range."""
 
 
-class ImpossibleValueError(RequestError):
-    """A field that is well formed, but cannot be true of a person or is not known."""
+class IncompleteBodyError(RequestError, status=400, code="incomplete_body"):
+    """The connection ended before the whole body had arrived."""
 
 
-class IncompleteBodyError(RequestError):
-    """The connection ended before the announced body did."""
+class KeyRequiredError(RequestError, status=401, code="key_required"):
+    """The service needs a key, and the request has no valid one."""
 
 
-class SlowUploadError(RequestError):
-    """The body arrived so slowly that it had to make way for others."""
-
-
-class BodyTooLargeError(RequestError):
-    """More bytes than the service accepts, announced or sent."""
-
-
-class UnsupportedBodyError(RequestError):
-    """None of the accepted request forms."""
-
-
-class KeyRequiredError(RequestError):
-    """The service asks for a key, and the request has none that it knows."""
-
-
-class RateLimitedError(RequestError):
-    """This client has asked more often than the settings allow."""
-
-    def __init__(self, message: str, retry_after_s: int = 1, **details: object) -> None:
-        super().__init__(message, **details)
-        self.retry_after_s = retry_after_s
-
-
-class NoSuchThumbnailError(RequestError):
+class NoSuchThumbnailError(RequestError, status=404, code="no_such_thumbnail"):
     """The index has no such case or photo."""
 
 
-class UnavailableError(RequestError):
-    """The service cannot analyse now; ``retry_after_s`` says when to ask again, None: not by waiting."""
-
-    def __init__(self, message: str, retry_after_s: int | None = None, **details: object) -> None:
-        super().__init__(message, **details)
-        self.retry_after_s = retry_after_s
+class SlowUploadError(RequestError, status=408, code="slow_upload"):
+    """The body arrived too slowly while others waited for a place."""
 
 
-class BusyError(UnavailableError):
-    """Shed: as many analyses are held as can be answered in time."""
+class BodyTooLargeError(RequestError, status=413, code="body_too_large"):
+    """The body has more bytes than the service accepts."""
 
 
-class ClientGoneError(RequestError):
-    """The connection was closed before the answer: there is no one to work for, and no one reads this."""
+class UnsupportedBodyError(RequestError, status=415, code="unsupported_media_type"):
+    """The body has a form or a compression that the service does not read."""
 
 
-class NotReadyError(UnavailableError):
-    """The models are still being loaded."""
+class ImpossibleValueError(RequestError, status=422, code="impossible_value"):
+    """A field is well formed, but its value cannot be true of a person or is not known."""
 
 
-#: error class → (status, code). The nearest base class that is listed decides.
-STATUS: Mapping[type[Exception], tuple[int, str]] = {
-    NoImageError: (400, "no_image"),
-    TooManyImagesError: (400, "too_many_images"),
-    BadJsonError: (400, "bad_json"),
-    BadBase64Error: (400, "bad_base64"),
-    BadMultipartError: (400, "bad_multipart"),
-    BadEncodingError: (400, "bad_encoding"),
-    BadFieldError: (400, "bad_field"),
-    IncompleteBodyError: (400, "incomplete_body"),
-    KeyRequiredError: (401, "key_required"),
-    NoSuchThumbnailError: (404, "no_such_thumbnail"),
-    SlowUploadError: (408, "slow_upload"),
-    BodyTooLargeError: (413, "body_too_large"),
-    UnsupportedBodyError: (415, "unsupported_media_type"),
-    ImpossibleValueError: (422, "impossible_value"),
-    RateLimitedError: (429, "rate_limited"),
-    ClientGoneError: (499, "client_gone"),  # as nginx logs it; HTTP has no status for it
-    BusyError: (503, "busy"),
-    NotReadyError: (503, "not_ready"),
-    UnavailableError: (503, "unavailable"),
-    ml_errors.EmptyImageError: (400, "empty_image"),
-    ml_errors.ImageTooLargeError: (413, "too_many_pixels"),
-    ml_errors.UnsupportedImageError: (415, "unsupported_image"),
-    ml_errors.DamagedImageError: (422, "damaged_image"),
-    ml_errors.ImageTooSmallError: (422, "image_too_small"),
-    ml_errors.ImageError: (422, "bad_image"),
-    ml_errors.DeadlineExceededError: (504, "deadline_exceeded"),
-    Exception: (500, "internal_error"),
+class RateLimitedError(RequestError, status=429, code="rate_limited"):
+    """This client has sent more requests than the settings allow."""
+
+
+class ClientGoneError(RequestError, status=499, code="client_gone"):
+    """The client closed the connection before the answer: only the log says so. The status is nginx's."""
+
+
+class UnavailableError(RequestError, status=503, code="unavailable"):
+    """The service cannot analyse, and waiting does not help."""
+
+
+class BusyError(UnavailableError, status=503, code="busy"):
+    """The service has as many photos as it can analyse in time."""
+
+
+class NotReadyError(UnavailableError, status=503, code="not_ready"):
+    """The models are still being loaded, or the instance is stopping."""
+
+
+#: statuses of the errors of ml.errors that a caller can mend; the nearest base class that is listed decides
+_STATUS_OF_ML: Mapping[type[Exception], int] = {
+    EmptyImageError: 400,
+    ImageTooLargeError: 413,
+    UnsupportedImageError: 415,
+    ImageError: 422,
+    DeadlineExceededError: 504,
 }
 
 #: HTTP's own failures, as the framework raises them: status → (code, message)
 HTTP_FAILURES: Mapping[int, tuple[str, str]] = {
-    400: ("bad_request", "The request cannot be understood."),
+    400: ("bad_request", "The request is malformed. Compare it with the examples at /api/docs."),
     404: ("not_found", "There is nothing at this address. The analysis is at POST /api/analyze/skin."),
-    405: ("method_not_allowed", "This address does not answer to this method; the Allow header names those it does."),
+    405: ("method_not_allowed", "This address does not accept this method. Use one that the Allow header names."),
 }
 
-_GENERIC = "Something went wrong on our side. The request id finds the cause in the log."
+_GENERIC = "Something went wrong on our side. Try again later. If it fails again, report the request id."
+
+
+def _family(root: type[_E]) -> Iterator[type[_E]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _family(child)
+
+
+#: error class → (status, code). The nearest base class that is listed decides.
+STATUS: Mapping[type[Exception], tuple[int, str]] = {
+    **{kind: (kind.status, kind.code) for kind in _family(RequestError)},
+    **{
+        kind: (next(_STATUS_OF_ML[base] for base in kind.__mro__ if base in _STATUS_OF_ML), kind.code)
+        for kind in (*_family(ImageError), *_family(DeadlineExceededError))
+    },
+    Exception: (500, "internal_error"),
+}
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What the caller is told."""
+    """What the caller sees."""
 
     status: int
     code: str
@@ -158,9 +170,9 @@ class Failure:
 
 
 def failure_of(error: Exception) -> Failure:
-    """The row of STATUS for ``error``. Causes and everything unforeseen go to the log, never to the caller."""
+    """What the caller sees of ``error``. Causes and unforeseen errors go to the log, never to the caller."""
     status, code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    if status == 500 or not isinstance(error, RequestError | ml_errors.MLError):
+    if status == 500 or not isinstance(error, RequestError | MLError):
         log_event(_LOG, "error", level=logging.ERROR, error=type(error).__name__, exc_info=error)
         return Failure(500, "internal_error", _GENERIC, {})
     if error.__cause__ is not None:
@@ -170,7 +182,7 @@ def failure_of(error: Exception) -> Failure:
 
 
 def http_failure(status: int, name: str) -> Failure:
-    """What the caller is told of a failure that HTTP itself defines; ``name`` is the standard's phrase."""
+    """What the caller sees of a failure that HTTP itself defines; ``name`` is the standard's phrase."""
     code, message = HTTP_FAILURES.get(status, (name.lower().replace(" ", "_"), f"{name}."))
     return Failure(status, code, message if status < 500 else _GENERIC, {})
 
@@ -182,3 +194,25 @@ def error_body(failure: Failure, request_id: str) -> dict[str, object]:
         "error": {"code": failure.code, "message": failure.message, "details": dict(failure.details)},
         "request_id": request_id,
     }
+
+
+def markdown() -> str:
+    """The page docs/errors.md."""
+    rows = [(status, code, inspect.getdoc(kind)) for kind, (status, code) in STATUS.items() if status != 500]
+    rows += [(status, code, message) for status, (code, message) in HTTP_FAILURES.items()]
+    rows += [(500, "internal_error", _GENERIC)]
+    return _HEAD + "".join(f"| {status} | `{code}` | {meaning} |\n" for status, code, meaning in sorted(rows))
+
+
+_HEAD = """# Errors
+
+What each `code` of the [error object](api.md#errors) means.
+
+This page is made by `python -m web.errors > docs/errors.md`.
+
+| status | code | meaning |
+|---|---|---|
+"""
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

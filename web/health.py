@@ -1,8 +1,10 @@
-"""Is the process alive, and can the instance analyse? Two questions, two addresses."""
+"""What monitoring asks: is the process alive, can the instance analyse, and what has it counted?"""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from ipaddress import IPv6Address, ip_address
+
+from flask import Blueprint, Response, abort, request
 
 from web import __version__
 from web.answers import LiveAnswer, MLState, ReadyAnswer
@@ -12,6 +14,9 @@ from web.process import State
 from web.routes import json_response, services
 
 health = Blueprint("health", __name__)
+
+#: headers that a proxy on this machine adds to the requests of others
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
 
 
 @health.get("/health")
@@ -38,14 +43,37 @@ def ready() -> Response:
     instance = own.process.readiness.instance()
     workers = {"ready": instance.workers_ready, "expected": instance.workers_expected}
     if instance.stopping:
-        raise NotReadyError("This instance is being stopped.", 5, workers=workers, state="stopping", reason=None)
+        message = "This instance is stopping. Send requests to another one."
+        raise NotReadyError(message, 5, workers=workers, state="stopping", reason=None)
     if not instance.ready:
-        raise NotReadyError(
-            "This instance cannot analyse yet.", 5, workers=workers, state=own.state.value, reason=own.reason
-        )
+        message = "This instance cannot analyse yet. Ask again in a few seconds."
+        raise NotReadyError(message, 5, workers=workers, state=own.state.value, reason=own.reason)
     manifest = own.index_manifest
     index = None
     if manifest:
         index = {"name": manifest.name, "synthetic": manifest.synthetic, "built_at": manifest.built_at}
     threads = dict(own.process.thread_plan)
     return json_response(ReadyAnswer(status="ready", workers=workers, threads=threads, index=index))
+
+
+@health.get("/metrics")
+@documented("text/plain", failures=(404, 503))
+def metrics() -> Response:
+    """Counts of all workers, in Prometheus's text format. For the machine itself, unless the settings allow others."""
+    own = services()
+    if own.settings.metrics == "local" and not _is_local():
+        abort(404)
+    page, media_type = own.metrics.page(own.process.memory())
+    return Response(page, content_type=media_type)
+
+
+def _is_local() -> bool:
+    """Whether the request was made on this machine, and not forwarded by a proxy."""
+    if any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        peer = ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    mapped = peer.ipv4_mapped if isinstance(peer, IPv6Address) else None
+    return (mapped or peer).is_loopback

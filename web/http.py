@@ -1,4 +1,4 @@
-"""What every answer has in common: request id, error body, headers, and a line in the log."""
+"""What all answers share: request id, error object, headers, rules for other origins, and a line in the log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import re
 import uuid
 
 from flask import Flask, Response, g, jsonify, request
+from flask_cors import CORS
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ml.deadline import Deadline
 from web.body import drain
@@ -17,7 +19,7 @@ from web.logs import log_event, request_id, trace_id
 from web.services import Services
 
 _LOG = logging.getLogger("dermserve.analysis")
-_SANE_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+_SAFE_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _TIMEOUT = "X-Request-Timeout"
 _ANALYSIS = "/api/analyze/skin"
@@ -32,12 +34,14 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 DEFAULT_HEADERS = {"Cache-Control": "no-store", **SECURITY_HEADERS}
-#: and on what came by https, so that the next visit does too
+#: also on every answer to a request that came by https, so that the next visit uses https
 HSTS = "max-age=31536000"
 
 
 def install(app: Flask, services: Services) -> None:
     """Put the hooks and error handlers on ``app``."""
+    _trust_proxies(app, services.settings.proxies)
+    _allow_origins(app, services.settings.cors_origins)
     app.before_request(lambda: _begin(services))
     app.after_request(lambda response: _finish(response, services))
     app.register_error_handler(HTTPException, _http_error)
@@ -45,19 +49,52 @@ def install(app: Flask, services: Services) -> None:
     app.add_url_rule(_ANALYSIS, "preflight", _preflight, methods=["OPTIONS"], provide_automatic_options=False)
 
 
+def _trust_proxies(app: Flask, count: int) -> None:
+    """Take the client's address from the entry of X-Forwarded-For that the outermost of ``count`` proxies added.
+
+    Entries to the left of it came from the client itself and are not trusted. The scheme is the one that the last proxy
+    states: on Elastic Beanstalk the load balancer's.
+    """
+    if count:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=1, x_host=0)  # type: ignore[method-assign]
+
+
+def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
+    """Let web pages of the listed ``origins`` call the service. An answer allows exactly one origin, the caller's."""
+    if not origins:
+        return
+    CORS(
+        app,
+        # Patterns, so that each origin is taken literally, including the brackets of an IPv6 address.
+        origins=[re.compile(rf"{re.escape(origin)}\Z") for origin in origins],
+        methods=["GET", "POST", "OPTIONS"],
+        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "X-Request-Timeout"],
+        expose_headers=["X-Request-ID", "Retry-After"],
+        max_age=600,
+        always_send=False,  # without an Origin header, the answer would list all origins
+        vary_header=False,  # the library adds it only to answers to allowed origins, but caches keep the others too
+        intercept_exceptions=False,  # every failure goes through the hooks as an answer
+    )
+
+    @app.after_request
+    def vary(response: Response) -> Response:
+        response.vary.add("Origin")
+        return response
+
+
 def _begin(services: Services) -> None:
     given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+    g.request_id = given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
     g.deadline = Deadline(services.settings.deadline_s)
     request_id.set(g.request_id)
     trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
     trace_id.set(trace and trace[1])
-    services.start()  # already done under gunicorn; any other server starts loading here
+    services.start()  # gunicorn has done this already; under any other server, loading starts here
     if request.blueprint == "api" and _TIMEOUT in request.headers:
-        g.deadline = Deadline(min(_wished_seconds(request.headers[_TIMEOUT]), services.settings.deadline_s))
+        g.deadline = Deadline(min(_wanted_seconds(request.headers[_TIMEOUT]), services.settings.deadline_s))
 
 
-def _wished_seconds(text: str) -> float:
+def _wanted_seconds(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
@@ -69,9 +106,9 @@ def _wished_seconds(text: str) -> float:
 
 def _finish(response: Response, services: Services) -> Response:
     response.headers["X-Request-ID"] = g.request_id
-    # `setdefault` would look through all headers for each of them, which is a tenth of what refusing a photo costs
-    there = {name.lower() for name, _ in response.headers}
-    response.headers.extend([item for item in DEFAULT_HEADERS.items() if item[0].lower() not in there])
+    # `setdefault` would search all headers for each of them, which is a tenth of what refusing a photo costs
+    present = {name.lower() for name, _ in response.headers}
+    response.headers.extend([item for item in DEFAULT_HEADERS.items() if item[0].lower() not in present])
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = HSTS
     if response.status_code >= 400:
@@ -85,9 +122,7 @@ def _finish(response: Response, services: Services) -> Response:
 
 
 def _preflight() -> Response:
-    response = Response(status=204)
-    response.headers["Allow"] = "OPTIONS, POST"
-    return response
+    return Response(status=204, headers={"Allow": "OPTIONS, POST"})
 
 
 def _log_analysis(response: Response) -> None:

@@ -13,8 +13,10 @@ from typing import Any
 
 #: the request that the current thread works for
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-#: the trace that the caller counts this request to (the traceparent header of W3C Trace Context)
+#: the trace that this request belongs to, from the caller's traceparent header (W3C Trace Context)
 trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
+#: libraries whose lines below WARNING say too much: metadata, clients' addresses, refused preflights, instruction sets
+_QUIET = ("PIL", "flask-limiter", "flask_cors", "faiss")
 
 
 class JsonFormatter(logging.Formatter):
@@ -33,17 +35,17 @@ class JsonFormatter(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[1] is not None:
             private = _may_quote(record) and not logging.getLogger().isEnabledFor(logging.DEBUG)
-            line["exception"] = outline(record.exc_info[1]) if private else self.formatException(record.exc_info)
+            line["exception"] = _outline(record.exc_info[1]) if private else self.formatException(record.exc_info)
         return json.dumps(line, default=str)
 
 
 def _may_quote(record: logging.LogRecord) -> bool:
-    """Whether an error's text may hold what it failed on: pixels, bytes, a name. In a request, or on its way."""
+    """Whether an error's text may quote what a client sent: in a request, or in code that handles photos."""
     return request_id.get() is not None or record.name.startswith(("ml.", "scin."))
 
 
-def outline(error: BaseException) -> str:
-    """Where ``error`` and its causes were raised, and their kinds: a traceback without the errors' own texts."""
+def _outline(error: BaseException) -> str:
+    """A traceback of ``error`` and its causes without their texts: where each was raised, and its class."""
     lines = []
     for one in _chain(error):
         lines += [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(one.__traceback__)]
@@ -62,19 +64,15 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def configure_logging(level: str) -> None:
-    """Send every logger of this process to standard output as JSON lines. Safe to call again."""
+    """Send every logger of this process to standard output as JSON lines. May be called again."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     handler.set_name("dermserve")
     root = logging.getLogger()
-    for old in [known for known in root.handlers if known.get_name() == "dermserve"]:
-        root.removeHandler(old)
-    root.addHandler(handler)
+    root.handlers = [other for other in root.handlers if other.get_name() != "dermserve"] + [handler]
     root.setLevel(level)
-    logging.getLogger("PIL").setLevel("WARNING")  # its debug lines quote metadata
-    logging.getLogger("flask-limiter").setLevel("WARNING")  # its lines on refusals name the client's address
-    logging.getLogger("flask_cors").setLevel("WARNING")  # a line for each preflight that it does not like
-    logging.getLogger("faiss").setLevel("WARNING")  # it tells of each instruction set that it tries
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def log_event(

@@ -12,11 +12,11 @@ from PIL import Image
 from ml import values
 from ml.deadline import Deadline
 from ml.skin.catalogue import CATALOGUE
-from web.answers import CapabilityPart
-from web.loader import Part, Pipeline
+from web.services import Pipeline
 
 if TYPE_CHECKING:
     from ml.analysis.pipeline import CaseRequest
+    from ml.capability import CapabilityPart
 
 _CASE_IDS = ("mock-1", "mock-2", "mock-3")
 _THUMBNAIL_SIDE = 160
@@ -71,7 +71,9 @@ class MockIndex:
         return data.getvalue()
 
 
-def _capability(deadline: Deadline) -> Sequence[Part]:
+def _capability(deadline: Deadline) -> Sequence[CapabilityPart]:
+    from ml.capability import CapabilityPart
+
     reason = "mock services: no part was tried"
     return [CapabilityPart(name="mock", ok=True, version=None, model=None, ms=None, reason=reason)]
 

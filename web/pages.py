@@ -1,4 +1,4 @@
-"""The page for people."""
+"""The page for people, at the root of the service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from flask import Blueprint, Response, render_template
 
 from web import __version__
 from web.answers import DISCLAIMER
-from web.index_source import index_manifest
 from web.requests import MAX_PIXELS_PER_MM
 from web.routes import services
 
@@ -16,12 +15,12 @@ pages = Blueprint("pages", __name__)
 
 _STATIC = Path(__file__).parent / "static"
 #: Only this service's own files. Photos are shown from the browser's memory (blob:), overlays from the answer (data:).
-#: The form is sent by the page's script alone: without it, no form could replace the page by a JSON answer.
+#: Only the page's script sends the form, so that a browser without scripts never shows a JSON answer as a page.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-#: what a visitor may say of the part of the body → the words for it
+#: the parts of the body to choose from → their names on the page
 _SITES = {
     "head-or-neck": "Head or neck",
     "trunk": "Chest, belly or back",
@@ -33,8 +32,8 @@ _SITES = {
 @pages.get("/")
 def front() -> Response:
     """What the service is and is not, and a form to try it."""
-    settings = services().settings
-    manifest = index_manifest(settings)
+    own = services()
+    settings, manifest = own.settings, own.index_manifest
     page = render_template(
         "index.html",
         version=__version__,
@@ -51,5 +50,5 @@ def front() -> Response:
 
 
 def _modules() -> list[str]:
-    """The page's modules, for the browser to load at once: found one by one, each level would cost a round trip."""
+    """The page's modules, so that the browser loads all of them at once instead of level by level."""
     return sorted(path.relative_to(_STATIC).as_posix() for path in _STATIC.rglob("*.js"))

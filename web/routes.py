@@ -1,36 +1,32 @@
-"""Thin views: parse → call → render."""
+"""The API: the way of a request, from the caller's key to the answer. Each step may raise an error of web.errors."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 
 from flask import Blueprint, Response, current_app, g, request
 from pydantic import BaseModel
 
 from ml.analysis.pipeline import CaseRequest
-from ml.deadline import Deadline
 from ml.errors import DeadlineExceededError
 from ml.imaging.decode import decode
 from ml.values import Analysis, Photo
 from web.answers import CapabilityAnswer, render_analysis, render_capability
-from web.body import RequestBody
-from web.callers import admit_caller
-from web.client import AttendedDeadline, Client
+from web.body import AttendedDeadline, request_body
 from web.errors import BusyError, NoSuchThumbnailError
-from web.loader import Pipeline
+from web.limits import admit_caller
 from web.openapi import documented
 from web.profiles import ANSWERS, PROFILES
 from web.requests import FULL, AnalyzeRequest, CapabilityRequest, CaseId, PhotoNumber, parse
-from web.services import Services
+from web.services import Pipeline, Services
 
 api = Blueprint("api", __name__)
 
-#: the parts of an analysis that a model computes
+#: the stages of an analysis that a model computes
 _INFERENCE_STAGES = ("encode", "classify", "faces")
-#: five times what the self-test takes beside two processes that keep both of two cores busy
+#: five times what the self-test takes while two other processes keep two cores busy
 _SELF_TEST_S = 110
 
 
@@ -40,6 +36,11 @@ def services() -> Services:
     if not isinstance(found, Services):
         raise TypeError("create_app has not run")
     return found
+
+
+def json_response(answer: BaseModel, status: int = 200) -> Response:
+    """``answer`` as JSON; null for what is not a number."""
+    return Response(answer.model_dump_json(), status, mimetype="application/json")
 
 
 @api.post("/api/analyze/skin", provide_automatic_options=False)
@@ -53,18 +54,35 @@ def services() -> Services:
 def analyze_skin() -> Response:
     """One case in, one analysis out; or the self-test."""
     own = services()
-    deadline: Deadline = g.deadline
-    admit_caller(own.settings)
+    # Key and rate
+    admit_caller()
     own.refuse_if_unable()
+    # Gate: a place for the request, before its body is read
     with own.gate.admit():
-        limit = own.settings.max_upload_bytes
-        body = RequestBody(request.environ, limit=limit, deadline=deadline, uploads=own.uploads)
+        # Request: body, photos and fields
+        limit, uploads = own.settings.max_upload_bytes, own.uploads
+        body = request_body(request.environ, limit=limit, deadline=g.deadline, uploads=uploads)
         wanted = parse(body, request.content_type or "", request.args)
-        attended = AttendedDeadline(deadline, Client.of(request.environ))
-        pipeline = own.pipeline(attended)
+        deadline = AttendedDeadline(g.deadline, request.environ.get("gunicorn.socket"))
+        pipeline = own.pipeline(deadline)
         if isinstance(wanted, CapabilityRequest):
-            return _capability(own, pipeline, attended)
-        return _analysis(own, pipeline, wanted, attended)
+            return _self_test(own, pipeline, deadline)
+        # Turn: as many compute at once as there are cores for
+        watch = _Stopwatch()
+        lane = own.explain_lane.enter() if wanted.explain else nullcontext()
+        with lane, own.gate.run(deadline):
+            watch.lap("queue")
+            # Imaging: bytes to upright sRGB pixels
+            deadline.check("decode")
+            photos = tuple(decode(data, max_pixels=own.settings.max_pixels) for data in wanted.images)
+            watch.lap("decode")
+            # Analysis
+            deadline.check("analysis")
+            analysis = pipeline.analyzer.analyze(_case(wanted, photos), deadline)
+            watch.lap("analysis")
+        # Answer
+        total = {"total": (g.deadline.seconds - g.deadline.remaining()) * 1e3}
+        return _answer(own, wanted, analysis, {**watch.laps_ms, **analysis.timings_ms, **total})
 
 
 @api.get("/api/cases/<case_id>/<int:number>")
@@ -75,97 +93,76 @@ def thumbnail(case_id: CaseId, number: PhotoNumber) -> Response:
     own.refuse_if_unable()
     picture = own.pipeline(g.deadline).index.thumbnail(case_id, number)
     if picture is None:
-        raise NoSuchThumbnailError("The index has no such case or photo.")
+        raise NoSuchThumbnailError(
+            "The index has no such case or photo. Take the address from an answer's similar_cases."
+        )
     response = Response(picture, mimetype="image/webp")
     response.cache_control.private = True
     response.cache_control.max_age = 3600
     return response
 
 
-def json_response(answer: BaseModel, status: int = 200) -> Response:
-    """``answer`` as JSON; null for what is not a number."""
-    return Response(answer.model_dump_json(), status, mimetype="application/json")
-
-
-def _capability(own: Services, pipeline: Pipeline, deadline: AttendedDeadline) -> Response:
-    """The self-test. A busy instance says so: at once where photos wait, otherwise after _SELF_TEST_S."""
+def _self_test(own: Services, pipeline: Pipeline, deadline: AttendedDeadline) -> Response:
+    """A busy instance refuses it: at once while photos wait, otherwise after _SELF_TEST_S."""
     if own.gate.in_line:
-        raise BusyError("Photos wait to be analysed. Run the self-test when fewer are sent.", retry_after_s=30)
+        raise BusyError("Photos are waiting for their analysis. Run the self-test when fewer are sent.", 30)
     with own.capability_lane.enter():
         try:
             answer = render_capability(pipeline.capability(deadline.at_most(_SELF_TEST_S)))
         except DeadlineExceededError as error:
             if deadline.seconds <= _SELF_TEST_S:
                 raise
-            raise BusyError(
-                f"The self-test did not end within {_SELF_TEST_S} s: this instance is busy. Run it again later.",
-                retry_after_s=60,
-            ) from error
+            message = f"The self-test did not end within {_SELF_TEST_S} s: this instance is busy. Run it again later."
+            raise BusyError(message, 60) from error
     g.event, g.facts = "capability", {"failed": [part.name for part in answer.parts if not part.ok]}
     return json_response(answer, 200 if answer.success else 503)
 
 
-def _analysis(own: Services, pipeline: Pipeline, wanted: AnalyzeRequest, deadline: Deadline) -> Response:
-    watch = _Stopwatch(deadline)
-    lane = own.explain_lane.enter() if wanted.explain else nullcontext()
-    with lane, own.gate.run(deadline):
-        watch.lap("queue")
-        deadline.check("decode")
-        photos = _decode(wanted, own.settings.max_pixels)
-        watch.lap("decode")
-        deadline.check("analysis")
-        case = CaseRequest(
-            photos=photos,
-            patient=wanted.patient,
-            modality=wanted.modality,
-            k=wanted.k,
-            pixels_per_mm=wanted.pixels_per_mm,
-            explain=wanted.explain,
-        )
-        analysis = pipeline.analyzer.analyze(case, deadline)
-        watch.lap("analysis")
-    timings = {**watch.laps_ms, **analysis.timings_ms, "total": watch.total_ms()}
-    own.metrics.stages(timings)
-    g.facts = _facts(analysis, timings)
-    settings = own.settings
+def _case(wanted: AnalyzeRequest, photos: tuple[Photo, ...]) -> CaseRequest:
+    return CaseRequest(
+        photos=photos,
+        patient=wanted.patient,
+        modality=wanted.modality,
+        k=wanted.k,
+        pixels_per_mm=wanted.pixels_per_mm,
+        explain=wanted.explain,
+    )
+
+
+def _answer(own: Services, wanted: AnalyzeRequest, analysis: Analysis, timings_ms: Mapping[str, float]) -> Response:
+    own.metrics.stages(timings_ms)
+    g.facts = _facts(analysis, timings_ms)
     answer = render_analysis(
         analysis,
-        timings,
-        cosmetic=settings.cosmetic_mode,
-        mock=settings.use_mock_services,
+        timings_ms,
+        cosmetic=own.settings.cosmetic_mode,
+        mock=own.settings.use_mock_services,
         full=wanted.detail == FULL,
     )
     return json_response(PROFILES[wanted.profile](answer))
 
 
-def _decode(wanted: AnalyzeRequest, max_pixels: int) -> tuple[Photo, ...]:
-    return tuple(decode(data, max_pixels=max_pixels) for data in wanted.images)
-
-
-def _facts(analysis: Analysis, timings: Mapping[str, float]) -> dict[str, object]:
-    """What the log line of an answered analysis says beside its status. Nothing of the photo or the person."""
-    inference = [timings[stage] for stage in _INFERENCE_STAGES if stage in timings]
+def _facts(analysis: Analysis, timings_ms: Mapping[str, float]) -> dict[str, object]:
+    """What the log line of an analysis says beside its status. Nothing of the photo or the person."""
+    inference = [timings_ms[stage] for stage in _INFERENCE_STAGES if stage in timings_ms]
     return {
         "photos": len(analysis.photos),
         "inference_ms": round(sum(inference), 1) if inference else None,
-        "timings_ms": {stage: round(ms, 1) for stage, ms in timings.items()},
+        "timings_ms": {stage: round(ms, 1) for stage, ms in timings_ms.items()},
         "index": analysis.index and {"name": analysis.index.name, "built_at": analysis.index.built_at},
         "models": {card.name: card.version for card in analysis.models},
     }
 
 
-@dataclass
 class _Stopwatch:
-    """Milliseconds of each stage, and since the request's arrival."""
+    """Milliseconds of each stage."""
 
-    deadline: Deadline
-    laps_ms: dict[str, float] = field(default_factory=dict)
-    _last: float = field(default_factory=time.perf_counter)
+    def __init__(self) -> None:
+        self.laps_ms: dict[str, float] = {}
+        self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
+        """The time since the last lap belongs to ``stage``."""
         now = time.perf_counter()
         self.laps_ms[stage] = (now - self._last) * 1e3
         self._last = now
-
-    def total_ms(self) -> float:
-        return (self.deadline.seconds - self.deadline.remaining()) * 1e3

@@ -1,32 +1,129 @@
-"""What a worker has loaded, and how far it is."""
+"""What a worker analyses with, and how far it is: models and index are loaded after the fork, in the background."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Protocol
 
 from ml.deadline import Deadline
-from ml.errors import MLError
-from scin.index.manifest import Manifest
+from ml.errors import ArtifactError, MLError
+from ml.values import Analysis, IndexInfo, ModelCard
+from scin.index.manifest import Manifest, read_manifest
 from settings import Settings
 from web.errors import NotReadyError, UnavailableError
 from web.gate import Gate, Lane
-from web.index_source import index_manifest
-from web.loader import Loader, Pipeline
 from web.logs import log_event
 from web.metrics import Metrics
 from web.process import Process, State
 from web.uploads import Uploads
 
+if TYPE_CHECKING:
+    from ml.analysis.pipeline import CaseRequest
+    from ml.capability import CapabilityPart
+    from ml.models.loading import Models
+
 _LOG = logging.getLogger("dermserve.services")
 _RETRY_WHILE_LOADING_S = 5
 
 
+class CaseAnalyzer(Protocol):
+    """Analyses one case."""
+
+    def analyze(self, request: CaseRequest, deadline: Deadline) -> Analysis: ...
+
+
+class ThumbnailSource(Protocol):
+    """Small pictures of the index's cases."""
+
+    def thumbnail(self, case_id: str, n: int) -> bytes | None:
+        """WebP bytes of photo ``n`` (from 0), or None if there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Everything that answers requests. ``capability`` is the self-test."""
+
+    analyzer: CaseAnalyzer
+    index: ThumbnailSource
+    capability: Callable[[Deadline], Sequence[CapabilityPart]]
+    models: tuple[ModelCard, ...]
+    index_info: IndexInfo | None
+
+
+class Loader(Protocol):
+    """Makes a pipeline in two steps, so that the index may come later than the models."""
+
+    def load_models(self) -> None: ...
+
+    def load_pipeline(self) -> Pipeline:
+        """Called after ``load_models``."""
+        ...
+
+
+class ProductionLoader:
+    """The real models and the real index."""
+
+    def __init__(self, settings: Settings, process: Process) -> None:
+        self._settings = settings
+        self._process = process
+        self._models: Models | None = None
+
+    def load_models(self) -> None:
+        """Raises ArtifactError if a model is missing, altered or does not reproduce its golden output."""
+        from ml.models.loading import load_models
+
+        settings = self._settings
+        self._models = load_models(
+            settings.models_dir,
+            encoder=settings.encoder,
+            classifier=settings.classifier,
+            faces=settings.faces,
+            threads=self._process.intra_op_threads,
+            callers=settings.running_per_worker,
+            gpu=settings.enable_gpu,
+            engine=settings.engine,
+            mmap=settings.mmap,
+        )
+
+    def load_pipeline(self) -> Pipeline:
+        """Raises ArtifactError if the index is missing, altered or made by another encoder."""
+        from ml.analysis.pipeline import Analyzer
+        from ml.capability import run
+        from ml.native_check import NativeCheck
+        from scin.index.search import load_index
+
+        settings, models = self._settings, self._models
+        if models is None:
+            raise RuntimeError("load_pipeline before load_models")
+        index = load_index(
+            settings.index_folder,
+            encoder_fingerprint=models.encoder.fingerprint,
+            dimension=settings.faiss_dimension,
+            mmap=settings.mmap,
+        )
+        analyzer = Analyzer(
+            models,
+            index,
+            measurements=settings.measurements,
+            lesions=not settings.cosmetic_mode,
+            population=index.population,
+        )
+        native = NativeCheck(settings.models_dir, self._process.cpus)
+
+        def capability(deadline: Deadline) -> Sequence[CapabilityPart]:
+            return run(models, index, partial(native, deadline=deadline))
+
+        return Pipeline(analyzer, index, capability, tuple(models.cards), index.info)
+
+
 class Services:
-    """Models, index and gate of one process. Loads in the background, once ``start`` is called after the fork."""
+    """Pipeline, gate and metrics of one process. Loads in the background, once ``start`` is called after the fork."""
 
     def __init__(self, settings: Settings, loader: Loader, process: Process) -> None:
         self.settings = settings
@@ -40,8 +137,10 @@ class Services:
             on_change=self.metrics.load,
             on_full=self.uploads.make_way,
         )
-        self.capability_lane = Lane("A capability test is already running. Ask again shortly.")
-        self.explain_lane = Lane("Another photo is being explained. Send it again shortly, or without explain.")
+        self.capability_lane = Lane("A self-test is already running. Try again in a few seconds.")
+        self.explain_lane = Lane(
+            "Another photo is being explained. Try again in a few seconds, or send the photo without 'explain'."
+        )
         self.state = State.STARTING if settings.ml_available else State.DISABLED
         self.reason: str | None = None if settings.ml_available else "ML_AVAILABLE is false"
         self._loader = loader
@@ -53,11 +152,14 @@ class Services:
 
     @cached_property
     def index_manifest(self) -> Manifest | None:
-        """What the index was made of, as it was when first asked for: the one that is loaded does not change."""
-        return index_manifest(self.settings)
+        """The index's manifest when it was first asked for: a loaded index does not change. None without an index."""
+        try:
+            return None if self.settings.use_mock_services else read_manifest(self.settings.index_folder)
+        except ArtifactError:
+            return None
 
     def start(self, on_instance_ready: Callable[[], None] = lambda: None) -> None:
-        """Begin to load; later calls do nothing. ``on_instance_ready`` is called once, by the last worker."""
+        """Begin to load; later calls do nothing. The instance's last worker calls ``on_instance_ready``, once."""
         with self._start_lock:
             if self._started:
                 return
@@ -66,25 +168,27 @@ class Services:
         if self.state is State.STARTING:
             threading.Thread(target=self._load, args=(on_instance_ready,), name="loading", daemon=True).start()
 
-    def stop_delay_s(self) -> int:
-        """Seconds to go on accepting after SIGTERM: none on an instance that nobody was ever sent to."""
-        return self.settings.stop_delay_s if self.process.readiness.was_ready() else 0
-
     def refuse_if_unable(self) -> None:
         """Raise UnavailableError if an analysis cannot be answered, now or soon."""
         if self.state is State.DISABLED:
-            raise UnavailableError("Analyses are switched off on this service.", state=self.state.value)
+            raise UnavailableError(
+                "Analyses are switched off on this service. Ask its operator to set ML_AVAILABLE=true.",
+                state=self.state.value,
+            )
         if self.state is State.FAILED:
-            raise UnavailableError("The models could not be loaded on this service.", state=self.state.value)
+            raise UnavailableError(
+                "The service could not load its models. Tell its operator: the log has the reason.",
+                state=self.state.value,
+            )
         if self.state is State.STARTING and not self.process.readiness.was_ready():
             raise NotReadyError(
-                "The models are being loaded. Send the photo again in a moment.",
+                "The service is loading its models. Send the photo again in a few seconds.",
                 _RETRY_WHILE_LOADING_S,
                 state=self.state.value,
             )
 
     def pipeline(self, deadline: Deadline) -> Pipeline:
-        """What analyses, waited for until the deadline while it loads.
+        """What analyses; waits until the deadline while it loads.
 
         Raises UnavailableError if it cannot be loaded, DeadlineExceededError if it is not loaded in time.
         """
@@ -110,7 +214,7 @@ class Services:
             return
         self.state = State.READY
         is_last = self.process.readiness.publish(self.state)
-        self._loaded.set()  # after it was published: whoever was answered here finds the instance ready
+        self._loaded.set()  # after publishing: a client that gets an answer here finds the instance ready
         log_event(_LOG, "loaded", seconds=round(time.monotonic() - started, 2))
         if is_last:
             on_instance_ready()
@@ -119,7 +223,9 @@ class Services:
         try:
             self._pipeline = self._loader.load_pipeline()
         except MLError as error:
-            raise UnavailableError("The index of labelled cases could not be loaded on this service.") from error
+            raise UnavailableError(
+                "The service could not load its index of labelled cases. Tell its operator: the log has the reason."
+            ) from error
         self.metrics.loaded(self._pipeline.models, self._pipeline.index_info)
         return self._pipeline
 

@@ -21,7 +21,7 @@ from ml.values import Analysis, Decision, Modality, ModelCard, Quality, Searcher
 from server.process import this_process
 from settings import Settings
 from web.answers import render_analysis
-from web.loader import Pipeline, ProductionLoader
+from web.services import Pipeline, ProductionLoader
 
 KIND = "BENCH_KIND"
 _TIMEOUT_S = 300.0

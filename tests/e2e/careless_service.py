@@ -22,9 +22,9 @@ from ml.values import Analysis
 from server.process import this_process
 from settings import load_or_exit
 from web.app import create_app
-from web.loader import Pipeline
 from web.logs import configure_logging
 from web.mock import MockAnalyzer, MockLoader
+from web.services import Pipeline
 
 _settings = load_or_exit()
 _process = this_process(_settings)

@@ -12,8 +12,8 @@ from ml.models.runtime import Runtime
 from server.process import this_process
 from settings import load_or_exit
 from web.app import create_app
-from web.loader import ProductionLoader
 from web.logs import configure_logging
+from web.services import ProductionLoader
 
 
 class ThrowingRuntime:

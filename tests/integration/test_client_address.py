@@ -15,8 +15,8 @@ from server.process import this_process
 from settings import Settings
 from tests.integration.nginx_fixture import Proxy, proxy_before
 from web.app import create_app
-from web.client import address
 from web.http import HSTS, SECURITY_HEADERS
+from web.limits import address
 
 
 @contextmanager

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from settings import DEADLINE_MARGIN_S, SPARE_THREADS, Settings, SettingsError, load_or_exit
-from web.settings_page import markdown
+from settings import DEADLINE_MARGIN_S, SPARE_THREADS, Settings, SettingsError, load_or_exit, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -238,7 +237,7 @@ def test_analyses_are_divided_among_the_workers() -> None:
 
 def test_the_page_is_current_and_complete() -> None:
     page = (ROOT / "docs" / "settings.md").read_text()
-    assert page == markdown(), "run: python -m web.settings_page > docs/settings.md"
+    assert page == markdown(), "run: python -m settings > docs/settings.md"
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(Settings.environment_names())
 
 
@@ -246,7 +245,7 @@ def test_nothing_else_reads_the_environment() -> None:
     rooms = [ROOT / name for name in ("application.py", "gunicorn.conf.py")]
     rooms += [path for room in ("server", "web", "ml", "scin") for path in (ROOT / room).rglob("*.py")]
     readers = [path.name for path in rooms if re.search(r"environ(\.get|\[[^\]]+\](?! =))|getenv", path.read_text())]
-    wsgi = {"body.py", "access_log.py", "client.py"}  # a request's environ, not the process's
+    wsgi = {"body.py", "access_log.py", "routes.py"}  # a request's environ, not the process's
     assert set(readers) <= wsgi
 
 

@@ -88,8 +88,8 @@ def test_the_configuration_uses_little_of_the_application() -> None:
     }
     ours = {name for name in imported if name.split(".")[0] in ("web", "ml", "scin", "storage")}
     assert ours == {
-        "web.announce.announce",
         "web.boot.BootError",
+        "web.boot.announce",
         "web.boot.check_boot",
         "web.logs.configure_logging",
         "web.metrics",

@@ -18,7 +18,7 @@ from server.refusals import is_client_s, refuse
 from settings import Settings
 from web.app import create_app
 from web.http import DEFAULT_HEADERS
-from web.served import Served
+from web.process import Served
 
 SECRET = "a secret address"
 

@@ -20,9 +20,8 @@ from server.process import process_of
 from settings import Settings
 from web.answers import CapabilityPart
 from web.app import create_app
-from web.loader import Pipeline
 from web.mock import MockAnalyzer, MockIndex
-from web.services import Services
+from web.services import Pipeline, Services
 
 ANALYZE = "/api/analyze/skin"
 

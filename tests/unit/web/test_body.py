@@ -10,7 +10,7 @@ import pytest
 
 from ml.deadline import Deadline
 from ml.errors import DeadlineExceededError
-from web.body import RequestBody, drain, read_all
+from web.body import Readable, drain, read_all, request_body
 from web.errors import (
     BadEncodingError,
     BodyTooLargeError,
@@ -47,8 +47,8 @@ def environ(stream: io.BytesIO, length: int | None = None, **more: Any) -> dict[
     return found if length is None else {**found, "CONTENT_LENGTH": str(length)}
 
 
-def body(found: dict[str, Any], limit: int = 100, seconds: float = 30) -> RequestBody:
-    return RequestBody(found, limit=limit, deadline=Deadline(seconds), uploads=Uploads())
+def body(found: dict[str, Any], limit: int = 100, seconds: float = 30) -> Readable:
+    return request_body(found, limit=limit, deadline=Deadline(seconds), uploads=Uploads())
 
 
 @pytest.mark.parametrize("length", [None, 100])
@@ -104,7 +104,7 @@ STREAMS = {
 }
 
 
-def encoded(stream: bytes, encoding: str, limit: int = 10**8) -> RequestBody:
+def encoded(stream: bytes, encoding: str, limit: int = 10**8) -> Readable:
     return body(environ(io.BytesIO(stream), len(stream), HTTP_CONTENT_ENCODING=encoding), limit)
 
 
@@ -190,7 +190,7 @@ def test_a_sender_that_had_to_make_way_is_told_so() -> None:
     now = iter([0.0, PIECE_TIMEOUT_S + 1])
     uploads = Uploads(lambda: next(now))
     stream = Trickling(uploads, "make_way")
-    slow = RequestBody(
+    slow = request_body(
         environ(stream, 100, **{"gunicorn.socket": Socket()}), limit=100, deadline=Deadline(30), uploads=uploads
     )
     with pytest.raises(SlowUploadError, match="too slow and was stopped"):

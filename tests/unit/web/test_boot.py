@@ -13,8 +13,7 @@ from scin.index.manifest import Manifest, Vote, write_manifest
 from settings import Settings
 from storage.base import sha256_file
 from web import boot
-from web.boot import BootError, check_boot
-from web.index_source import fetch_index, index_folder
+from web.boot import BootError, check_boot, fetch_index
 
 
 def write_model(models: Path, spec: Any) -> Path:
@@ -172,11 +171,11 @@ def test_a_gpu_is_asked_for_in_another_process(
     ("index", "folder"), [("sample", "index/sample"), ("scin", "index/scin"), ("/data/other", "/data/other")]
 )
 def test_where_an_index_lies(index: str, folder: str, tmp_path: Path) -> None:
-    assert index_folder(settings(tmp_path, index=index)) == tmp_path / folder
+    assert settings(tmp_path, index=index).index_folder == tmp_path / folder
 
 
 def test_each_remote_index_has_a_folder_of_its_own(tmp_path: Path) -> None:
-    folders = {index_folder(settings(tmp_path, index=uri)) for uri in ("gs://a/i", "s3://a/i", "https://a/i")}
+    folders = {settings(tmp_path, index=uri).index_folder for uri in ("gs://a/i", "s3://a/i", "https://a/i")}
     assert len(folders) == 3
     assert all(folder.parent == tmp_path / "index" for folder in folders)
 
@@ -188,7 +187,7 @@ def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     source = tmp_path / "bucket"
     write_index(source)
-    monkeypatch.setattr("web.index_source.open_storage", lambda _: FolderStorage(str(source)))
+    monkeypatch.setattr("web.boot.open_storage", lambda _: FolderStorage(str(source)))
     return source
 
 
@@ -207,7 +206,7 @@ def test_a_remote_index_that_does_not_arrive_whole_leaves_nothing(
     chosen = settings(tmp_path, index="gs://bucket/index")
     with pytest.raises(BootError, match="could not be fetched"):
         check_boot(chosen)
-    assert not index_folder(chosen).exists()
+    assert not chosen.index_folder.exists()
     assert [path.name for path in (tmp_path / "index").iterdir()] == ["sample"]
 
 

@@ -17,7 +17,7 @@ import pytest
 from settings import Settings
 from tests.frameworks import HEAVY
 from web import __version__
-from web.announce import ready_line
+from web.boot import ready_line
 from web.logs import JsonFormatter, configure_logging, log_event, request_id
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from web.limits import address, network
+
 ANALYZE = "/api/analyze/skin"
 KEY = "0123456789abcdef"
 
@@ -115,3 +117,35 @@ def test_refusals_log_no_address_and_no_key(
     text = "".join(str(record.__dict__) for record in caplog.records)
     assert "rate_limited" in text
     assert all(secret not in text for secret in ("192.0.2.1", "wrong-key-of-someone", KEY))
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "client"),
+    [
+        (0, "203.0.113.7", "127.0.0.1"),
+        (1, "6.6.6.6, 203.0.113.7", "203.0.113.7"),
+        (2, "203.0.113.7, 10.0.0.5", "203.0.113.7"),
+        (2, "6.6.6.6, 7.7.7.7, 203.0.113.7, 10.0.0.5", "203.0.113.7"),
+        (2, "10.0.0.5", "127.0.0.1"),
+        (2, "", "127.0.0.1"),
+    ],
+)
+def test_only_entries_of_trusted_proxies_are_believed(
+    make_client: MakeClient, proxies: int, forwarded: str, client: str
+) -> None:
+    app = make_client(proxies=proxies).application
+    app.add_url_rule("/who", "who", address)
+    assert app.test_client().get("/who", headers={"X-Forwarded-For": forwarded}).text == client
+
+
+@pytest.mark.parametrize(
+    ("client", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_whom_limits_count(client: str, counted: str) -> None:
+    assert network(client) == counted

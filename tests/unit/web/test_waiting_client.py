@@ -1,3 +1,5 @@
+"""Whether the client of a request still waits for its answer."""
+
 from __future__ import annotations
 
 import logging
@@ -12,12 +14,11 @@ from flask.testing import FlaskClient
 
 from ml.deadline import Deadline
 from ml.errors import DeadlineExceededError
-from web.client import AttendedDeadline, Client, address, network
+from web.body import AttendedDeadline, has_left
 from web.errors import ClientGoneError
 
 ANALYZE = "/api/analyze/skin"
 
-MakeClient = Callable[..., FlaskClient]
 Pair = tuple[socket.socket, socket.socket]
 
 
@@ -39,21 +40,21 @@ def wait_for_arrival(ours: socket.socket) -> None:
 
 
 def test_a_client_that_waits_is_there(pair: Pair) -> None:
-    assert not Client(pair[0]).is_gone()
+    assert not has_left(pair[0])
 
 
 def test_a_client_that_has_closed_is_gone(pair: Pair) -> None:
     ours, theirs = pair
     theirs.close()
     wait_for_arrival(ours)
-    assert Client(ours).is_gone()
+    assert has_left(ours)
 
 
 def test_so_is_one_that_will_send_no_more(pair: Pair) -> None:
     ours, theirs = pair
     theirs.shutdown(socket.SHUT_WR)
     wait_for_arrival(ours)
-    assert Client(ours).is_gone()
+    assert has_left(ours)
 
 
 def test_so_is_one_that_has_reset_the_connection(pair: Pair) -> None:
@@ -61,30 +62,30 @@ def test_so_is_one_that_has_reset_the_connection(pair: Pair) -> None:
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     theirs.close()
     wait_for_arrival(ours)
-    assert Client(ours).is_gone()
+    assert has_left(ours)
 
 
 def test_a_request_sent_ahead_is_neither_an_end_nor_eaten(pair: Pair) -> None:
     ours, theirs = pair
     theirs.sendall(b"GET / HTTP/1.1\r\n")
     wait_for_arrival(ours)
-    assert not Client(ours).is_gone()
+    assert not has_left(ours)
     assert ours.recv(100) == b"GET / HTTP/1.1\r\n"
 
 
 def test_a_closed_socket_of_our_own_has_no_client(pair: Pair) -> None:
     pair[0].close()
-    assert Client(pair[0]).is_gone()
+    assert has_left(pair[0])
 
 
 def test_without_a_socket_nobody_leaves() -> None:
-    assert not Client.of({}).is_gone()
+    AttendedDeadline(Deadline(30), None).check("decode")
 
 
 def test_a_stage_is_started_for_a_client_in_time_alone(pair: Pair) -> None:
     ours, theirs = pair
     whole = Deadline(30)
-    attended = AttendedDeadline(whole, Client(ours))
+    attended = AttendedDeadline(whole, ours)
     attended.check("decode")
     assert attended.seconds == 30
     assert 0 < attended.remaining() <= 30
@@ -94,7 +95,7 @@ def test_a_stage_is_started_for_a_client_in_time_alone(pair: Pair) -> None:
         attended.check("encode")
     assert gone.value.details == {"stage": "encode"}
     with pytest.raises(DeadlineExceededError):
-        AttendedDeadline(Deadline(0), Client(ours)).check("encode")
+        AttendedDeadline(Deadline(0), ours).check("encode")
 
 
 def post(client: FlaskClient, jpeg: bytes, ours: socket.socket) -> int:
@@ -150,35 +151,3 @@ def test_a_client_that_stays_is_answered_and_its_socket_left_as_it_was(
 ) -> None:
     assert post(client, jpeg, pair[0]) == 200
     assert pair[0].gettimeout() is None
-
-
-@pytest.mark.parametrize(
-    ("proxies", "forwarded", "client"),
-    [
-        (0, "203.0.113.7", "127.0.0.1"),
-        (1, "6.6.6.6, 203.0.113.7", "203.0.113.7"),
-        (2, "203.0.113.7, 10.0.0.5", "203.0.113.7"),
-        (2, "6.6.6.6, 7.7.7.7, 203.0.113.7, 10.0.0.5", "203.0.113.7"),
-        (2, "10.0.0.5", "127.0.0.1"),
-        (2, "", "127.0.0.1"),
-    ],
-)
-def test_only_entries_of_trusted_proxies_are_believed(
-    make_client: MakeClient, proxies: int, forwarded: str, client: str
-) -> None:
-    app = make_client(proxies=proxies).application
-    app.add_url_rule("/who", "who", address)
-    assert app.test_client().get("/who", headers={"X-Forwarded-For": forwarded}).text == client
-
-
-@pytest.mark.parametrize(
-    ("client", "counted"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
-        ("unknown", "unknown"),
-    ],
-)
-def test_whom_limits_count(client: str, counted: str) -> None:
-    assert network(client) == counted
