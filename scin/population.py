@@ -19,8 +19,7 @@ from ml.skin.percentiles import STEPS, Distribution, Population
 from ml.skin.texture import close_up_texture
 from ml.values import Measurement
 from storage import Storage, StorageError
-from storage.base import read_many
-from storage.parallel import map_ordered
+from storage.base import map_ordered, read_many
 
 POPULATION = "population.json"
 FORMAT = 1

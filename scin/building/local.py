@@ -13,8 +13,7 @@ from scin.building.photos import UNREADABLE, Copies, Decoded, Row, decode_photo
 from scin.building.shards import BuildError, Shard
 from scin.building.stages import Stages
 from storage import ObjectInfo, Storage, StorageError
-from storage.base import read_many
-from storage.parallel import map_ordered
+from storage.base import map_ordered, read_many
 
 BATCH = 8
 #: so many in a row that a store fails to deliver: it has gone, and an index with a hole would help no one
