@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
-import struct
+import re
 
 import cv2
 import numpy as np
@@ -24,9 +24,8 @@ _PROFILED_MODES = ("RGB", "CMYK", "L", "RGBA", "LAB")
 #: modes without any colour, and the beginning of the deep ones' names: their colours cannot be unknown
 _GREYS, _DEEP_GREYS = ("1", "L", "LA", "La", "F"), "I"
 _BITS_PER_SAMPLE = 258  # TIFF's tag
-#: where an ICC profile lists its tags, each with a name and a place, and how many are looked at
-_ICC_TAGS, _ICC_TAG, _ICC_MOST_TAGS = 132, struct.Struct(">4sI4x"), 100
-_HDR_TRANSFERS = (b"\x10", b"\x12")  # H.273: PQ, HLG
+#: the tag cicp of an ICC profile, with H.273's transfer function PQ or HLG (ICC.1:2022, 9.2.17)
+_HDR_TAG = re.compile(rb"cicp\0{4}.[\x10\x12]", re.DOTALL)
 _MOST_DEEP_PIXELS = 16_000_000  # 96 MB
 #: what shows through transparent pixels
 _BACKGROUND = (255, 255, 255, 255)
@@ -55,7 +54,7 @@ def in_srgb(image: Image.Image, pixels: Image.Image, data: bytes) -> tuple[Image
     if by_profile and not (stated and stated.over_icc):
         converted = _by_profile(pixels, profile)
         if converted is not None:
-            return to_rgb(converted, bits), (HDR,) if profile and _is_hdr_profile(profile) else ()
+            return to_rgb(converted, bits), (HDR,) if profile and _HDR_TAG.search(profile) else ()
     if stated and stated.encoding:
         deep = _sixteen_bits(image, data, pixels.size)
         codes = np.asarray(to_rgb(pixels, bits)) if deep is None else deep
@@ -132,15 +131,6 @@ def _by_profile(image: Image.Image, profile: bytes | None) -> Image.Image | None
         return None
 
 
-def _is_hdr_profile(profile: bytes) -> bool:
-    """Whether the tag ``cicp`` of an ICC ``profile`` names PQ or HLG (ICC.1:2022, 9.2.17)."""
-    listed = profile[_ICC_TAGS : _ICC_TAGS + _ICC_MOST_TAGS * _ICC_TAG.size]
-    for name, start in _ICC_TAG.iter_unpack(listed[: len(listed) // _ICC_TAG.size * _ICC_TAG.size]):
-        if name == b"cicp":
-            return profile[start + 9 : start + 10] in _HDR_TRANSFERS
-    return False
-
-
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
     """Whether none of 5,169 colours moves by more than the rounding of one code.
 
@@ -150,12 +140,6 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
     return converted is not None and int(np.abs(np.asarray(converted, np.int16) - _PROBE).max()) <= 1
 
 
-def _probe() -> NDArray[np.uint8]:
-    """Every grey, and a grid through all colours: (5169, 1, 3)."""
-    greys = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    steps = np.linspace(0, 255, 17).astype(np.uint8)
-    grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
-    return np.concatenate([greys, grid])[:, None]
-
-
-_PROBE = _probe()
+_EVERY_GREY = np.arange(256).repeat(3).reshape(-1, 3)
+_GRID_OF_COLOURS = np.linspace(0, 255, 17)[np.indices((17, 17, 17)).reshape(3, -1).T]
+_PROBE = np.concatenate([_EVERY_GREY, _GRID_OF_COLOURS])[:, None].astype(np.uint8)  # (5169, 1, 3)

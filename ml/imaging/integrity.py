@@ -18,8 +18,6 @@ from PIL.TiffImagePlugin import TiffImageFile
 from ml.imaging.containers import coded_extents
 from ml.values import Problem
 
-#: a photo that lost a larger share is refused: 2 % is a narrow strip at the edge
-MOST_LOST = 0.02
 SLIGHTLY_DAMAGED = Problem(
     "damaged",
     "The file is slightly damaged: a small part of the photo may be missing or wrong.",
@@ -68,17 +66,6 @@ class Decoded:
     pixels: Image.Image | NDArray[np.uint8]
     problems: tuple[Problem, ...] = ()
     kept: float = 1.0
-
-
-def slight(lost: float) -> tuple[Problem, ...]:
-    """The problem of a photo that lost the share ``lost``, 0–1; none where it lost nothing.
-
-    Raises:
-        OSError: more than MOST_LOST.
-    """
-    if lost > MOST_LOST:
-        raise OSError(f"{lost:.0%} of the photo is lost")
-    return (SLIGHTLY_DAMAGED,) if lost else ()
 
 
 def was_sent_as_text(data: bytes) -> bool:

@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ml.errors import DamagedImageError, ImageTooLargeError
-from ml.imaging.integrity import SLIGHTLY_DAMAGED, Decoded, has_hole, slight
+from ml.imaging.integrity import SLIGHTLY_DAMAGED, Decoded, has_hole
 
 #: A JPEG whose half, quarter or eighth is at least this long is decoded to that size. A phone's 4000 or 4032 pixels are
 #: then halved while they are decoded, in a fifth of the time that decoding and averaging all of them takes.
@@ -33,6 +33,8 @@ _MOST_SEGMENTS = 10_000
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
 _BLOCK, _BYTES_OF_A_COEFFICIENT = 8, 2
+#: a photo that lost a larger share is refused: 2 % is a narrow strip at the edge
+_MOST_LOST = 0.02
 #: rows of a unit of blocks where chroma has half the size
 _UNIT_ROWS = 16
 #: bytes before a marker that may be padding
@@ -121,7 +123,7 @@ def decode_jpeg(image: ImageFile.ImageFile, data: bytes, layout: Layout) -> Deco
     missing at the end are cut off: libjpeg fills them with a colour that is not skin.
 
     Raises:
-        OSError: more than MOST_LOST of the photo is lost, or the data cannot be decoded.
+        OSError: more than _MOST_LOST of the photo is lost, or the data cannot be decoded.
     """
     scale = _LEAST_SIDE / max(image.size)
     image.draft(None, (max(1, ceil(image.width * scale)), max(1, ceil(image.height * scale))))
@@ -174,8 +176,10 @@ def _without_the_end(image: ImageFile.ImageFile, data: bytes, layout: Layout) ->
     # A file that is not cut may have lost its bytes anywhere.
     if not layout.cut and (not lost or _has_seam(pixels[:kept], _BLOCK // factor)):
         raise OSError("the loss may lie anywhere")
-    problems = slight(max(lost, (_UNIT_ROWS // factor) ** 2 / (image.width * image.height)))
-    return Decoded(image.crop((0, 0, image.width, kept)), problems, kept / image.height)
+    lost = max(lost, (_UNIT_ROWS // factor) ** 2 / (image.width * image.height))  # a unit of blocks at least
+    if lost > _MOST_LOST:
+        raise OSError(f"{lost:.0%} of the photo is lost")
+    return Decoded(image.crop((0, 0, image.width, kept)), (SLIGHTLY_DAMAGED,), kept / image.height)
 
 
 def _ended(image: ImageFile.ImageFile, data: bytes) -> ImageFile.ImageFile:
