@@ -24,7 +24,7 @@ from ml.imaging.integrity import Decoded, find_damage, was_sent_as_text
 from ml.imaging.jpeg import Layout, check_cost, decode_jpeg, read_layout
 from ml.imaging.limits import BOMB, MAX_JPEG_PIXELS, BoundedReads, check_size, in_turn, too_large
 from ml.imaging.reduce import shrink
-from ml.values import Photo
+from ml.values import Photo, Problem
 
 #: what Pillow may open; its other decoders stay closed, whatever the bytes say (its JPEG reader opens MPO too)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
@@ -108,19 +108,26 @@ def _load(image: ImageFile.ImageFile, data: bytes, layout: Layout | None) -> Pho
     if was_sent_as_text(data):
         raise OSError("the file was transferred as text")
     width, height = image.size
-    found = decode_jpeg(image, data, layout) if layout else _decode_other(image, data)
-    pixels = shrink(found.pixels, WORKING_SIDE)
-    pixels.info = dict(image.info)
+    pixels, damage, kept = _reduced(image, data, layout)
     rgb, doubts = in_srgb(image, pixels, data)
-    height = round(height * found.kept)
+    height = round(height * kept)
     orientation = _orientation(image)
     if orientation in _TURNS:
         rgb = rgb.transpose(_TURNS[orientation])
     if orientation >= _FIRST_TURN_TO_THE_SIDE:
         width, height = height, width
-    problems = (*found.problems, *doubts)
     upright = np.ascontiguousarray(np.asarray(rgb))
-    return Photo(upright, width, height, str(image.format), problems, true_colours=not doubts)
+    return Photo(upright, width, height, str(image.format), (*damage, *doubts), true_colours=not doubts)
+
+
+def _reduced(
+    image: ImageFile.ImageFile, data: bytes, layout: Layout | None
+) -> tuple[Image.Image, tuple[Problem, ...], float]:
+    """The pixels at the working size, slight damage, and the share of rows that was kept. Frees the full pixels."""
+    found = decode_jpeg(image, data, layout) if layout else _decode_other(image, data)
+    pixels = shrink(found.pixels, WORKING_SIDE)
+    pixels.info = dict(image.info)
+    return pixels, found.problems, found.kept
 
 
 def _decode_other(image: ImageFile.ImageFile, data: bytes) -> Decoded:

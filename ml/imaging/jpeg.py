@@ -134,7 +134,7 @@ def decode_jpeg(image: ImageFile.ImageFile, data: bytes, layout: Layout) -> Deco
     if image.mode == "CMYK" or pixels.shape[:2] != (image.height, image.width):
         image.load()  # Pillow knows which files store inverted inks
         return Decoded(image)
-    return Decoded(np.squeeze(pixels, 2) if image.mode == "L" else pixels)
+    return Decoded(Image.fromarray(np.squeeze(pixels, 2) if image.mode == "L" else pixels))
 
 
 def _strictly(image: ImageFile.ImageFile, data: bytes) -> NDArray[np.uint8]:

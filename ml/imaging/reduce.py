@@ -26,32 +26,17 @@ def shrink(picture: Image.Image | NDArray[np.uint8], side: int) -> Image.Image:
     """
     if isinstance(picture, np.ndarray):
         height, width = picture.shape[:2]
-        factor = max(height, width) // side
-        reduced = Image.fromarray(picture) if factor <= 1 else _reduce(picture, height, width, factor)
-    elif max(picture.size) <= side:
-        return picture
+        mode = unreduced = Image.fromarray(picture[:1]).mode
     else:
-        factor, unchanged = max(picture.size) // side, picture.mode == _averaged_mode(picture)
-        reduced = picture if factor == 1 and unchanged else _reduce(picture, picture.height, picture.width, factor)
+        width, height = picture.size
+        mode, unreduced = _averaged_mode(picture), picture.mode
+    factor = max(width, height) // side
+    if max(width, height) <= side or (factor == 1 and mode == unreduced):
+        reduced = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    else:
+        reduced = _reduce(picture, width, height, factor, mode)
     reduced.thumbnail((side, side), Image.Resampling.BOX)
     return reduced
-
-
-def _reduce(picture: Image.Image | NDArray[np.uint8], height: int, width: int, factor: int) -> Image.Image:
-    """``picture`` in a mode that can be averaged, with its sides divided by ``factor`` and rounded up."""
-    step = max(1, _BAND // factor) * factor
-    bands = [_band(picture, top, min(top + step, height), width).reduce(factor) for top in range(0, height, step)]
-    reduced = Image.new(bands[0].mode, (bands[0].width, -(-height // factor)))
-    for number, band in enumerate(bands):
-        reduced.paste(band, (0, number * step // factor))
-    return reduced
-
-
-def _band(picture: Image.Image | NDArray[np.uint8], top: int, bottom: int, width: int) -> Image.Image:
-    if isinstance(picture, np.ndarray):
-        return Image.fromarray(picture[top:bottom])
-    band, mode = picture.crop((0, top, width, bottom)), _averaged_mode(picture)
-    return band if band.mode == mode else band.convert(mode)
 
 
 def _averaged_mode(image: Image.Image) -> str:
@@ -61,6 +46,21 @@ def _averaged_mode(image: Image.Image) -> str:
     if image.mode == "1":
         return "L"
     return "I" if image.mode.startswith("I;") else image.mode
+
+
+def _reduce(picture: Image.Image | NDArray[np.uint8], width: int, height: int, factor: int, mode: str) -> Image.Image:
+    """``picture`` in ``mode``, with its sides divided by ``factor`` and rounded up."""
+    reduced = Image.new(mode, (-(-width // factor), -(-height // factor)))
+    step = max(1, _BAND // factor) * factor
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        if isinstance(picture, np.ndarray):
+            band = Image.fromarray(picture[top:bottom])
+        else:
+            band = picture.crop((0, top, width, bottom))
+        band = band if band.mode == mode else band.convert(mode)
+        reduced.paste(band.reduce(factor), (0, top // factor))
+    return reduced
 
 
 def average(photo: RGB, height: int, width: int) -> Floats:
