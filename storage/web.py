@@ -24,7 +24,7 @@ _RETRY = Retry(
 
 
 class WebStorage:
-    """Reads ``uri`` + name; transient failures and cut transfers are retried, honouring Retry-After."""
+    """Files at ``uri``/name. Temporary failures and cut transfers are retried, honouring Retry-After."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri.rstrip("/")
