@@ -1,9 +1,8 @@
-"""DermServe's client: ``python -m client photo.jpg``, or ``Client(url).analyze("photo.jpg")``.
+"""DermServe's client: ``dermserve photo.jpg``, or ``Client(url).analyze("photo.jpg")``.
 
 It needs requests, tenacity and rich alone, and nothing of the service's code.
 """
 
-from client.api import Client
-from client.errors import ClientError, RefusedError, UnavailableError, UnreachableError
+from client.api import Client, ClientError, RefusedError, UnavailableError, UnreachableError
 
 __all__ = ["Client", "ClientError", "RefusedError", "UnavailableError", "UnreachableError"]

@@ -1,16 +1,14 @@
-"""``python -m client photo.jpg``: an analysis in the terminal.
-
-Exit status: 0 all photos were analysed; 1 a photo was refused; 2 the command cannot be carried out as given;
-3 the service cannot be reached, or could not answer.
-"""
+"""``dermserve photo.jpg`` or ``python -m client photo.jpg``: an analysis in the terminal."""
 
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,120 +17,151 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from client.api import DEFAULT_URL, Client
-from client.errors import ClientError, RefusedError
-from client.photos import find, save_overlays
-from client.table import render
-from client.words import KINDS
+from client.api import DEFAULT_URL, Client, ClientError, RefusedError
+from client.table import KINDS, render
 
+_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".mpo", ".heic", ".heif", ".avif")
+)
 _FIELDS = ("age", "sex", "body_site", "modality", "pixels_per_mm", "k")
 _MOST_VIEWS = 3
 _KINDS = ", ".join(f"{code} ({words})" for code, words in KINDS.items())
+_DONE, _REFUSED, _CANNOT, _NO_ANSWER = range(4)
+_STATUSES = (
+    f"Exit status: {_DONE} all photos were analysed; {_REFUSED} a photo was refused; "
+    f"{_CANNOT} a file or an argument cannot be used; {_NO_ANSWER} the service cannot be reached or could not answer."
+)
 
 
 @dataclass(frozen=True)
-class Result:
+class _Result:
     """What became of one case: an answer, or an error."""
 
     photos: tuple[Path, ...]
     answer: dict[str, Any] | None = None
-    error: Exception | None = None
+    error: ClientError | OSError | None = None
 
     @property
     def status(self) -> int:
         if self.error is None:
-            return 0
-        return 1 if isinstance(self.error, RefusedError) else 2 if isinstance(self.error, OSError) else 3
+            return _DONE
+        if isinstance(self.error, OSError):
+            return _CANNOT
+        return _REFUSED if isinstance(self.error, RefusedError) else _NO_ANSWER
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     parser = _parser()
     wanted = parser.parse_args(arguments)
-    complaints = Console(stderr=True, soft_wrap=True)
+    errors = Console(stderr=True, soft_wrap=True)
     try:
-        photos = find(wanted.photos)
+        photos = list(_find(wanted.photos))
     except OSError as error:
-        complaints.print(str(error), style="red", markup=False, highlight=False)
-        return 2
+        errors.print(str(error), style="red", markup=False, highlight=False)
+        return _CANNOT
     if wanted.case and len(photos) > _MOST_VIEWS:
         parser.error(f"one case has at most {_MOST_VIEWS} photos")
     cases = [tuple(photos)] if wanted.case else [(photo,) for photo in photos]
     out = Console(color_system=None if wanted.json else "auto", soft_wrap=wanted.json)
-    worst = 0
-    for result in _progress(_results(wanted, cases), len(cases), complaints):
-        _tell(result, wanted, out, complaints, several=len(cases) > 1)
+    results = _results(wanted, cases)
+    if len(cases) > 1 and errors.is_terminal:
+        results = track(results, "Analysing", total=len(cases), console=errors)
+    worst = _DONE
+    for result in results:
+        _print(result, out, errors, as_json=wanted.json, several=len(cases) > 1)
         worst = max(worst, result.status)
     return worst
 
 
-def _results(wanted: argparse.Namespace, cases: Sequence[tuple[Path, ...]]) -> Iterable[Result]:
-    """In the order of ``cases``; a few are asked for at once."""
+def _find(paths: Iterable[Path]) -> Iterator[Path]:
+    """Every file that is named, and every photo (by its suffix) in and below a folder that is named, sorted by name.
+
+    Raises FileNotFoundError for a path that does not exist, and for a folder without photos.
+    """
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"There is no file {path}.")
+        if not path.is_dir():
+            yield path
+            continue
+        inside = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in _SUFFIXES)
+        if not inside:
+            raise FileNotFoundError(f"There is no photo in {path} ({', '.join(sorted(_SUFFIXES))}).")
+        yield from inside
+
+
+def _results(wanted: argparse.Namespace, cases: Sequence[tuple[Path, ...]]) -> Iterable[_Result]:
+    """In the order of ``cases``; ``wanted.jobs`` of them are sent at once."""
     client = Client(wanted.url, key=wanted.key, patience_s=wanted.patience)
     fields: dict[str, object] = {name: getattr(wanted, name) for name in _FIELDS}
     fields["explain"] = True if wanted.explain else None
 
-    def ask(photos: tuple[Path, ...]) -> Result:
+    def ask(photos: tuple[Path, ...]) -> _Result:
         try:
             answer = client.analyze(photos, **fields)
             if wanted.explain:
-                save_overlays(answer, wanted.explain, photos[0].stem)
-            return Result(photos, answer)
+                _save_overlays(answer, wanted.explain, photos[0].stem)
+            return _Result(photos, answer)
         except (ClientError, OSError) as error:
-            return Result(photos, error=error)
+            return _Result(photos, error=error)
 
     with ThreadPoolExecutor(wanted.jobs) as pool:
         yield from pool.map(ask, cases)
 
 
-def _progress(results: Iterable[Result], count: int, console: Console) -> Iterable[Result]:
-    if count == 1 or not console.is_terminal:
-        return results
-    return track(results, "Analysing", total=count, console=console)
+def _save_overlays(answer: Mapping[str, Any], folder: Path, stem: str) -> None:
+    """Write an answer's overlays as ``stem-name.png`` into ``folder``, with the region where a name occurs twice."""
+    folder.mkdir(parents=True, exist_ok=True)
+    overlays = answer.get("overlays") or []
+    names = [overlay["name"] for overlay in overlays]
+    for overlay in overlays:
+        region = overlay.get("region") if names.count(overlay["name"]) > 1 else None
+        parts = [re.sub(r"[^\w.]+", "_", part).strip(".") for part in (stem, overlay["name"], region) if part]
+        # The service must not choose a folder: a part has no slash.
+        (folder / ("-".join(parts) + ".png")).write_bytes(base64.b64decode(overlay["data_base64"]))
 
 
-def _tell(result: Result, wanted: argparse.Namespace, out: Console, complaints: Console, *, several: bool) -> None:
+def _print(result: _Result, out: Console, errors: Console, *, as_json: bool, several: bool) -> None:
     name = ", ".join(map(str, result.photos))
-    if wanted.json:
+    if as_json:
         body = result.answer or _error_body(result.error)
-        told = {"photo": name, **({"answer": body} if result.answer else body)} if several else body
-        out.print(json.dumps(told, ensure_ascii=False, indent=None if several else 2), markup=False, highlight=False)
+        line = {"photo": name, **({"answer": body} if result.answer else body)} if several else body
+        out.print(json.dumps(line, ensure_ascii=False, indent=None if several else 2), markup=False, highlight=False)
     elif result.answer is not None:
         out.print(render(name, result.answer))
     if result.error is not None:
-        complaints.print(f"{name}: {result.error}", style="red", markup=False, highlight=False)
+        errors.print(f"{name}: {result.error}", style="red", markup=False, highlight=False)
 
 
-def _error_body(error: Exception | None) -> dict[str, Any]:
-    """The service's error object, or one of its form."""
-    body = error.body if isinstance(error, ClientError) else {}
+def _error_body(error: ClientError | OSError | None) -> dict[str, Any]:
+    """The service's error object, or one of the same form."""
+    if isinstance(error, ClientError) and error.body:
+        return error.body
     code = "unreadable_file" if isinstance(error, OSError) else "unreachable"
-    return body or {"success": False, "error": {"code": code, "message": str(error), "details": {}}}
+    return {"success": False, "error": {"code": code, "message": str(error), "details": {}}}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m client",
+        prog="dermserve",
         description="Analyse photos of skin with a DermServe service. Not a medical device: it makes no diagnosis.",
-        epilog="Exit status: 0 all analysed; 1 a photo was refused; 2 cannot be done as asked; 3 no answer.",
+        epilog=_STATUSES,
     )
     add = parser.add_argument
     add("photos", nargs="+", type=Path, metavar="PHOTO", help="a photo, or a folder of them")
     add("--case", action="store_true", help="the photos (at most three) are views of one case")
-    add("--json", action="store_true", help="the answer as it was sent; of several photos one object a line")
+    add("--json", action="store_true", help="print the answer as it was sent; one object a line for several photos")
     add("--explain", type=Path, metavar="DIR", help="ask for overlays, and save them there as PNG")
-    add("--age", type=float, metavar="YEARS", help="of the person, 0 to 120")
+    add("--age", type=float, metavar="YEARS", help="the person's age, 0 to 120")
     add("--sex", choices=("female", "male", "unknown"))
     add("--body-site", metavar="SITE", help="where the skin is: arm, face, back, …")
     add("--modality", choices=tuple(KINDS), help=f"what kind of photo it is: {_KINDS}")
     add("--pixels-per-mm", type=float, metavar="N", help="the photo's scale; without it nothing is in millimetres")
     add("-k", type=int, metavar="N", help="how many similar cases, 1 to 50 (5)")
-    url = os.environ.get("DERMSERVE_URL", DEFAULT_URL)
-    add("--url", default=url, help=f"of the service ({url}); DERMSERVE_URL in the environment does the same")
-    key = os.environ.get("DERMSERVE_KEY")
-    add(
-        "--key", default=key, help="where the service asks for one; better in DERMSERVE_KEY, where others cannot see it"
-    )
+    url, key = os.environ.get("DERMSERVE_URL", DEFAULT_URL), os.environ.get("DERMSERVE_KEY")
+    add("--url", default=url, help=f"the service's address ({url}); DERMSERVE_URL in the environment also sets it")
+    add("--key", default=key, help="for a service that asks for one; DERMSERVE_KEY hides it from other users")
     add("--patience", type=float, default=120, metavar="S", help="seconds to wait for a busy service (120)")
     add("--jobs", type=int, default=2, metavar="N", help="photos that are sent at once (2)")
     return parser

@@ -1,4 +1,4 @@
-"""An answer for people: what was decided first, then what it rests on."""
+"""An answer for people in a terminal: the decision first, then what it rests on."""
 
 from __future__ import annotations
 
@@ -11,29 +11,53 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from client.words import kind_of_photo, plain, quantity, reason
+Answer = Mapping[str, Any]
 
+#: what a photo may be stated to be → the words for it
+KINDS = {
+    "face": "a face",
+    "lesion_close_up": "one lesion, close up",
+    "close_up": "skin",
+    "dermatoscopic": "through a dermatoscope",
+}
+#: code of a reason for the decision → the words for it
+REASONS = {
+    "synthetic_index": "the service runs on generated skin: no disease is named from it",
+    "unusable_photo": "nothing can be seen on this photo",
+    "no_colours": "the photo's colours say nothing about the skin",
+    "modality_conflict": "the photo is not of the kind that was stated",
+    "not_skin": "this is not a photo of skin",
+    "not_calibrated": "how often its answers are right has not been measured for this index",
+    "cosmetic_mode": "the service names no disease",
+    "dermatoscopic_photo": "the labelled cases are ordinary photos and say nothing about one through a dermatoscope",
+    "unlike_index": "the photo is unlike the labelled cases",
+    "too_many_conditions": "too many conditions remain possible",
+    "nothing_likely": "similar cases support no condition well enough, which does not mean that nothing is there",
+    "too_few_to_calibrate": "there are too few labelled cases to say how often an answer would be right",
+    "tone_unknown": "the skin tone could not be estimated: the figures are those of all tones together",
+    "tone_group_too_few": "there are too few labelled cases of this skin tone: the figures are those of all tones",
+}
 _HEADLINES = {"answer": ("Answer", "green"), "set": ("One of these", "yellow")}
 _NOTHING = "No condition is named."
 _LESION_ONLY = "Similar cases name no condition. A model for dermatoscopic photos gives the probabilities below."
 _MOST_MEASUREMENTS = 24
 
-Answer = Mapping[str, Any]
-
 
 def render(name: str, answer: Answer) -> RenderableType:
-    """Everything an answer says, for a terminal. Parts that are missing are left out."""
+    """Everything in an answer, for a terminal. Parts that are missing are left out."""
     return Panel(Group(*_parts(answer)), title=Text(name, style="bold"), title_align="left", padding=(1, 2))
 
 
 def _parts(answer: Answer) -> Iterator[RenderableType]:
+    skin = answer.get("skin") or {}
     yield _decision(answer)
-    yield from _quality(answer.get("quality") or {})
-    yield from _tone((answer.get("skin") or {}).get("tone"))
+    for problem in (answer.get("quality") or {}).get("problems") or []:
+        yield Text.assemble(("\n⚠ ", "yellow"), problem["message"], " ", (problem["advice"], "cyan"))
+    yield from _tone(skin.get("tone"))
     yield from _conditions(answer.get("conditions") or [])
     yield from _lesion(answer.get("lesion"))
     yield from _similar(answer.get("similar_cases") or [])
-    yield from _measurements((answer.get("skin") or {}).get("measurements") or [])
+    yield from _measurements(skin.get("measurements") or [])
     for note in answer.get("notes") or []:
         yield Text(f"\n{note}", style="dim")
     yield Text(f"\n{answer.get('disclaimer', '')}", style="italic")
@@ -53,14 +77,9 @@ def _decision(answer: Answer) -> Text:
     if decision.get("coverage") is not None:
         text.append(f" (right in {decision['coverage']:.0%} of cases)")
     for code in decision.get("reasons") or []:
-        text.append(f"\n  {reason(code)}")
+        text.append(f"\n  {REASONS.get(code, _plain(code))}")
     modality = (answer.get("modality") or {}).get("label")
-    return text.append(f"\n  kind of photo: {kind_of_photo(modality)}") if modality else text
-
-
-def _quality(quality: Answer) -> Iterator[RenderableType]:
-    for problem in quality.get("problems") or []:
-        yield Text.assemble(("\n⚠ ", "yellow"), problem["message"], " ", (problem["advice"], "cyan"))
+    return text.append(f"\n  kind of photo: {KINDS.get(modality, _plain(modality))}") if modality else text
 
 
 def _tone(tone: Answer | None) -> Iterator[RenderableType]:
@@ -77,21 +96,22 @@ def _tone(tone: Answer | None) -> Iterator[RenderableType]:
 
 def _conditions(conditions: list[Answer]) -> Iterator[RenderableType]:
     if conditions:
+        table = _table()
+        for one in conditions:
+            calibrated = one.get("calibrated_probability")  # where the index has a calibration
+            probability = one.get("probability") if calibrated is None else calibrated
+            _add_bar(table, one, probability, one.get("band") or "")
         yield _heading("Conditions of similar cases")
-        yield _bars([(one["name"], one.get("icd_10"), _probability(one), one.get("band")) for one in conditions])
-
-
-def _probability(condition: Answer) -> float | None:
-    """The calibrated one, where the index has a calibration."""
-    calibrated: float | None = condition.get("calibrated_probability")
-    return condition.get("probability") if calibrated is None else calibrated
+        yield table
 
 
 def _lesion(lesion: Answer | None) -> Iterator[RenderableType]:
     if lesion:
+        table = _table()
+        for one in sorted(lesion.get("predictions") or [], key=lambda one: -(one.get("probability") or 0)):
+            _add_bar(table, one, one.get("probability"))
         yield _heading(f"Lesion classes ({lesion.get('model')})")
-        ranked = sorted(lesion.get("predictions") or [], key=lambda one: -(one.get("probability") or 0))
-        yield _bars([(one["name"], one.get("icd_10"), one.get("probability"), "") for one in ranked])
+        yield table
         yield Text(f"  {lesion.get('caveat', '')}", style="dim")
 
 
@@ -111,32 +131,41 @@ def _measurements(measurements: list[Answer]) -> Iterator[RenderableType]:
     if measurements:
         table = _table("measurement", "value", "±", "region", "percentile")
         for one in measurements[:_MOST_MEASUREMENTS]:
-            unit, region = one.get("unit"), plain(one.get("region") or "")
-            value, spread = quantity(one.get("value"), unit), quantity(one.get("uncertainty"), unit)
-            table.add_row(one.get("label") or plain(one["name"]), value, spread, region, _number(one.get("score"), 0))
+            unit, region = one.get("unit"), _plain(one.get("region") or "")
+            value, spread = _quantity(one.get("value"), unit), _quantity(one.get("uncertainty"), unit)
+            table.add_row(one.get("label") or _plain(one["name"]), value, spread, region, _number(one.get("score"), 0))
         yield _heading("Measurements")
         yield table
         if len(measurements) > _MOST_MEASUREMENTS:
             yield Text(f"  … and {len(measurements) - _MOST_MEASUREMENTS} more (--json has them all)", style="dim")
 
 
-def _bars(rows: list[tuple[str, str | None, float | None, str | None]]) -> Table:
-    table = _table("", "", "", "")
-    table.show_header = False
-    for name, code, probability, band in rows:
-        bar = Bar(1.0, 0, probability or 0.0, width=20, color="cyan")
-        share = "–" if probability is None else f"{probability:.1%}"
-        table.add_row(Text.assemble(name, (f" {code}" if code else "", "dim")), bar, share, band or "")
-    return table
+def _add_bar(table: Table, one: Answer, probability: float | None, remark: str = "") -> None:
+    code = one.get("icd_10")
+    name = Text.assemble(one["name"], (f" {code}" if code else "", "dim"))
+    bar = Bar(1.0, 0, probability or 0.0, width=20, color="cyan")
+    table.add_row(name, bar, "–" if probability is None else f"{probability:.1%}", remark)
 
 
 def _table(*columns: str) -> Table:
-    return Table(*columns, box=None, padding=(0, 2), header_style="dim")
+    return Table(*columns or [""] * 4, show_header=bool(columns), box=None, padding=(0, 2), header_style="dim")
 
 
 def _heading(text: str) -> Text:
     return Text(f"\n{text}", style="bold")
 
 
+def _plain(code: str) -> str:
+    return code.replace("_", " ")
+
+
 def _number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _quantity(value: float | None, unit: str | None) -> str:
+    """A number with its unit; a share, 0–1, as a percentage. What has no dimension gets no unit."""
+    if value is not None and unit and unit.startswith("share"):
+        return f"{value:.1%}"
+    sign = "" if value is None or unit in (None, "", "1", "index") else unit if unit == "°" else f" {unit}"
+    return f"{_number(value)}{sign}"

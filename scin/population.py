@@ -19,8 +19,7 @@ from ml.skin.texture import close_up_texture
 from ml.values import Measurement
 from scin.index.manifest import read_json, write_json
 from storage import Storage, StorageError
-from storage.base import read_many
-from storage.parallel import map_ordered
+from storage.base import map_ordered, read_many
 
 POPULATION = "population.json"
 FORMAT = 1

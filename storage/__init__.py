@@ -1,6 +1,39 @@
-"""One small interface to where files live: a folder, https, ``gs://``, ``s3://``, or a wheel from the registry."""
+"""One interface to where files are kept: a folder, https, ``gs://``, ``s3://``, or a wheel of the package registry."""
+
+from urllib.parse import urlsplit
 
 from storage.base import ChecksumError, NotFoundError, ObjectInfo, Storage, StorageError
-from storage.opener import open_storage
 
 __all__ = ["ChecksumError", "NotFoundError", "ObjectInfo", "Storage", "StorageError", "open_storage"]
+
+
+def open_storage(uri: str) -> Storage:
+    """The store that ``uri`` names. A client library is imported only when its scheme is used.
+
+    ``/a/folder`` or ``file:///a/folder``; ``https://host/path/``; ``gs://bucket/prefix``; ``s3://bucket/prefix``;
+    ``wheel:name==version#sha256=…`` (a wheel of the package registry that pip is configured for).
+
+    Raises StorageError for a scheme that is not supported.
+    """
+    scheme = urlsplit(uri).scheme if ":" in uri else ""
+    if scheme in ("", "file"):
+        from storage.folder import FolderStorage
+
+        return FolderStorage(uri)
+    if scheme in ("http", "https"):
+        from storage.web import WebStorage
+
+        return WebStorage(uri)
+    if scheme == "gs":
+        from storage.gcs import GoogleStorage
+
+        return GoogleStorage(uri)
+    if scheme == "s3":
+        from storage.s3 import S3Storage
+
+        return S3Storage(uri)
+    if scheme == "wheel":
+        from storage.wheel import WheelStorage
+
+        return WheelStorage(uri)
+    raise StorageError(f"'{scheme}:' is not a known kind of source. Use a folder, https, gs://, s3:// or wheel:.")

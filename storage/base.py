@@ -1,19 +1,29 @@
-"""What every store offers, and the parts that all of them share."""
+"""What every store offers, and what all of them share: errors, the retry policy, downloads and parallel reads."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
 
-from storage.parallel import map_ordered
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-_CHUNK = 1 << 20
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+#: The retry policy: so many attempts, with a wait that is doubled after each. Client libraries retry refused requests
+#: by these figures; ``retry_policy`` retries transfers that broke off or arrived damaged.
+ATTEMPTS = 5
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 5.0, 60.0
 #: objects that are read at once, and that may wait for their reader
 _READERS, _AHEAD = 8, 32
 
@@ -53,6 +63,23 @@ class Storage(Protocol):
         ...
 
 
+def retry_policy(*errors: type[Exception]) -> Retrying:
+    """Call a function at most ATTEMPTS times in all, while it raises one of ``errors``; the last of them is raised."""
+    return Retrying(
+        retry=retry_if_exception_type(errors),
+        wait=wait_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S),
+        stop=stop_after_attempt(ATTEMPTS),
+        reraise=True,
+    )
+
+
+def bucket_and_prefix(uri: str) -> tuple[str, str]:
+    """The bucket of ``scheme://bucket/prefix``, and what the names of its objects start with."""
+    parts = urlsplit(uri)
+    folder = parts.path.strip("/")
+    return parts.netloc, f"{folder}/" if folder else ""
+
+
 def download(store: Storage, name: str, target: Path, sha256: str | None = None) -> None:
     """Write object ``name`` to ``target``: the whole verified file appears there, or nothing does.
 
@@ -83,10 +110,16 @@ def write_atomically(target: Path, data: bytes) -> None:
         raise
 
 
+def sha256_file(path: Path) -> str:
+    """Hexadecimal sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def read_many(store: Storage, names: Iterable[str]) -> Iterator[tuple[str, bytes | StorageError]]:
     """Read many objects in parallel: (name, bytes or the error) in the order of ``names``; one failure stops no other.
 
-    A few dozen objects are held at most, however many there are.
+    At most a few dozen objects are in memory.
     """
 
     def read(name: str) -> tuple[str, bytes | StorageError]:
@@ -98,10 +131,23 @@ def read_many(store: Storage, names: Iterable[str]) -> Iterator[tuple[str, bytes
     return map_ordered(read, names, workers=_READERS, ahead=_AHEAD, name="storage")
 
 
-def sha256_file(path: Path) -> str:
-    """Hexadecimal sha256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+def map_ordered(
+    function: Callable[[_T], _R], items: Iterable[_T], *, workers: int, ahead: int, name: str = "parallel"
+) -> Iterator[_R]:
+    """``function`` of each item, in the order of ``items``, computed by ``workers`` threads.
+
+    At most ``ahead`` items wait for their results, which limits the memory for any number of items. The caller's thread
+    iterates ``items``. An exception of ``function`` is raised in place of its result. No thread is left running,
+    however the iteration ends.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
+    waiting: deque[Future[_R]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

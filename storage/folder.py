@@ -10,7 +10,7 @@ from storage.base import NotFoundError, ObjectInfo, StorageError
 
 
 class FolderStorage:
-    """Objects are the files below a folder; names use ``/`` and never leave it."""
+    """The files below a folder. Their names use ``/`` and cannot lead out of it."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri

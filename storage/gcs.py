@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.cloud import storage as google_storage
@@ -11,24 +10,24 @@ from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 from requests import RequestException
 
+from storage import base
 from storage.base import ChecksumError, NotFoundError, ObjectInfo, StorageError
-from storage.retry import retry_policy
 
-#: refused requests and cut transfers; the client's own limit of two minutes an object would hold up a build for hours
-_RETRY = DEFAULT_RETRY.with_delay(initial=0.5, maximum=8.0).with_timeout(30.0)
+#: Refused requests and cut transfers. The client counts seconds, not attempts; its own limit of two minutes an object
+#: would hold up a build for hours.
+_RETRY = DEFAULT_RETRY.with_delay(base.FIRST_WAIT_S, base.LONGEST_WAIT_S).with_timeout(base.LONGEST_WAIT_S)
 
 
 class GoogleStorage:
-    """Objects below ``gs://bucket/prefix``; STORAGE_EMULATOR_HOST counts.
+    """Objects below ``gs://bucket/prefix``, or of the emulator at STORAGE_EMULATOR_HOST.
 
-    The client retries, goes on where a transfer was cut, and compares checksums.
+    The client continues a transfer that was cut, and compares checksums.
     """
 
     def __init__(self, uri: str) -> None:
-        parts = urlsplit(uri)
         self.uri = uri
-        self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
-        self._bucket = google_storage.Client.create_anonymous_client().bucket(parts.netloc)
+        bucket, self._prefix = base.bucket_and_prefix(uri)
+        self._bucket = google_storage.Client.create_anonymous_client().bucket(bucket)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         try:
@@ -39,7 +38,7 @@ class GoogleStorage:
 
     def read(self, name: str) -> bytes:
         try:
-            return retry_policy(DataCorruption)(self._download, name)
+            return base.retry_policy(DataCorruption)(self._download, name)
         except NotFound as error:
             raise NotFoundError(f"{name} is not in {self.uri}.") from error
         except DataCorruption as error:

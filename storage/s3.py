@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -16,12 +15,16 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
+from storage import base
 from storage.base import ChecksumError, NotFoundError, ObjectInfo, StorageError
-from storage.retry import retry_policy
 
-_CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=60)
+_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": base.ATTEMPTS},
+    connect_timeout=base.CONNECT_TIMEOUT_S,
+    read_timeout=base.READ_TIMEOUT_S,
+)
 _MISSING = {"NoSuchKey", "NoSuchBucket", "404"}
-#: what the client raises while a body arrives: its own retries end with the answer's first line
+#: what the client raises while a body arrives: it retries by itself only until the answer begins
 _BROKEN = (FlexibleChecksumError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 
 
@@ -29,10 +32,8 @@ class S3Storage:
     """Objects below ``s3://bucket/prefix``. Checksums are compared where the server states one."""
 
     def __init__(self, uri: str) -> None:
-        parts = urlsplit(uri)
         self.uri = uri
-        self._bucket = parts.netloc
-        self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
+        self._bucket, self._prefix = base.bucket_and_prefix(uri)
         self._client = boto3.client("s3", config=_CONFIG)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -46,7 +47,7 @@ class S3Storage:
 
     def read(self, name: str) -> bytes:
         try:
-            return retry_policy(*_BROKEN)(self._download, name)
+            return base.retry_policy(*_BROKEN)(self._download, name)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _MISSING:
                 raise NotFoundError(f"{name} is not in {self.uri}.") from error

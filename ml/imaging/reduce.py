@@ -1,68 +1,42 @@
-"""Large photos → at most a working size, without a second copy of all their pixels."""
+"""Smaller copies of photos: the decoder's working size, and averages by area."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-#: rows of a photo, about, that are converted at once
+from ml.values import RGB
+
+Floats = NDArray[np.float32]
+
+#: rows of a photo, about, that are converted and reduced at once, so that there is no second copy of all pixels
 _BAND = 256
+#: Rows of the result that are averaged at once. BLAS computes a product of so few on the caller's own thread.
+_ROWS = 2
 
 
-def shrink(image: Image.Image, side: int) -> Image.Image:
-    """``image`` reduced by a whole factor (a box filter) so that it still covers ``side``, then resized to it.
+def shrink(picture: Image.Image | NDArray[np.uint8], side: int) -> Image.Image:
+    """``picture`` with at most ``side`` pixels on its longest side. An image may be changed in place.
 
-    Palettes and bits are looked up, and 16-bit greys become mode "I", where there is anything to do at all.
+    An array is (height, width) or (height, width, 3 or 4): grey, RGB or RGBA. A larger picture is reduced by a whole
+    factor so that it still covers ``side``, then resized to it, both with a box filter. Palettes and bits are then
+    looked up, and 16-bit greys become mode "I".
     """
-    longest = max(image.size)
-    if longest <= side:
-        return image
-    reduced = _reduce(image, longest // side)
-    reduced.thumbnail((side, side), Image.Resampling.BOX)
-    reduced.info = dict(image.info)
-    return reduced
-
-
-def shrink_array(pixels: NDArray[np.uint8], side: int) -> Image.Image:
-    """As ``shrink``, of ``pixels`` (height, width) or (height, width, 3 or 4): they never become an image in full."""
-    height, width = pixels.shape[:2]
-    factor = max(height, width) // side
-    if factor <= 1:
-        return shrink(Image.fromarray(pixels), side)
-    step = _step(factor)
-    bands = [Image.fromarray(pixels[top : top + step]).reduce(factor) for top in range(0, height, step)]
-    reduced = Image.new(bands[0].mode, (bands[0].width, -(-height // factor)))
-    for number, band in enumerate(bands):
-        reduced.paste(band, (0, number * step // factor))
+    if isinstance(picture, np.ndarray):
+        height, width = picture.shape[:2]
+        mode = unreduced = Image.fromarray(picture[:1]).mode
+    else:
+        width, height = picture.size
+        mode, unreduced = _averaged_mode(picture), picture.mode
+    factor = max(width, height) // side
+    if max(width, height) <= side or (factor == 1 and mode == unreduced):
+        reduced = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    else:
+        reduced = _reduce(picture, width, height, factor, mode)
     reduced.thumbnail((side, side), Image.Resampling.BOX)
     return reduced
-
-
-def _reduce(image: Image.Image, factor: int) -> Image.Image:
-    """``image.reduce(factor)``, band by band where Pillow would convert all of it first."""
-    mode = _averaged_mode(image)
-    if mode == image.mode and mode not in ("RGBA", "LA"):
-        return image.reduce(factor) if factor > 1 else image
-    size = (-(-image.width // factor), -(-image.height // factor))
-    reduced = Image.new(mode, size)
-    for top, band in _bands(image, factor):
-        reduced.paste(band.convert(mode).reduce(factor), (0, top // factor))
-    return reduced
-
-
-def _bands(image: Image.Image, factor: int) -> Iterator[tuple[int, Image.Image]]:
-    """Rows of ``image`` with the first one's number: as many as ``factor`` goes into."""
-    step = _step(factor)
-    for top in range(0, image.height, step):
-        yield top, image.crop((0, top, image.width, min(top + step, image.height)))
-
-
-def _step(factor: int) -> int:
-    """Rows of a band: about _BAND, and a multiple of ``factor``."""
-    return max(1, _BAND // factor) * factor
 
 
 def _averaged_mode(image: Image.Image) -> str:
@@ -72,3 +46,48 @@ def _averaged_mode(image: Image.Image) -> str:
     if image.mode == "1":
         return "L"
     return "I" if image.mode.startswith("I;") else image.mode
+
+
+def _reduce(picture: Image.Image | NDArray[np.uint8], width: int, height: int, factor: int, mode: str) -> Image.Image:
+    """``picture`` in ``mode``, with its sides divided by ``factor`` and rounded up."""
+    reduced = Image.new(mode, (-(-width // factor), -(-height // factor)))
+    step = max(1, _BAND // factor) * factor
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        if isinstance(picture, np.ndarray):
+            band = Image.fromarray(picture[top:bottom])
+        else:
+            band = picture.crop((0, top, width, bottom))
+        band = band if band.mode == mode else band.convert(mode)
+        reduced.paste(band.reduce(factor), (0, top // factor))
+    return reduced
+
+
+def average(photo: RGB, height: int, width: int) -> Floats:
+    """``photo`` (H, W, 3) as (``height``, ``width``, 3), neither larger than the photo's. Each pixel of the result is
+    the mean of the area that it covers, parts of pixels included; nothing is rounded.
+
+    OpenCV's INTER_AREA takes twice the time: it goes along each of the photo's rows pixel by pixel before it adds the
+    rows up. Here rows are added up first, as products of matrices, so that few are left for OpenCV.
+    """
+    rows = photo.reshape(len(photo), -1)
+    tops, weights = _weights(len(photo), height)
+    across = np.empty((len(tops) * _ROWS, rows.shape[1]), np.float32)
+    for top, weight, result in zip(tops.tolist(), weights, across.reshape(len(tops), _ROWS, -1), strict=True):
+        covered = rows[top : top + weight.shape[1]].astype(np.float32)
+        np.matmul(weight[:, : len(covered)], covered, out=result)
+    tall = across[:height].reshape(height, -1, 3)
+    return np.asarray(cv2.resize(tall, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _weights(source: int, target: int) -> tuple[NDArray[np.intp], Floats]:
+    """For each _ROWS of ``target`` rows, the first of the ``source`` rows that they cover, (n,), and the weight of each
+    row from there on in each of them, (n, _ROWS, covered)."""
+    count = -(-target // _ROWS)
+    edges = np.minimum(np.arange(count * _ROWS + 1) * (source / target), source)
+    tops = edges[:-1:_ROWS].astype(np.intp)
+    covered = int((np.ceil(edges[_ROWS::_ROWS]) - tops).max())
+    starts = tops[:, None, None] + np.arange(covered)
+    upper, lower = (some.reshape(count, _ROWS, 1) for some in (edges[:-1], edges[1:]))
+    shared = np.minimum(lower, starts + 1) - np.maximum(upper, starts)
+    return tops, np.asarray(np.maximum(shared, 0) * (target / source), np.float32)

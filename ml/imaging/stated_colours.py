@@ -1,16 +1,15 @@
-"""How a file says which colours its numbers stand for, other than by an ICC profile.
+"""The colour encoding that a file states, other than by an ICC profile.
 
 PNG: the third edition's cICP, sRGB, gAMA and cHRM, in this order of precedence. HEIF and AVIF: nclx. Any file: EXIF's
-interoperability index R03, which means Adobe RGB (DCF 2.0), and TIFF's tags of primaries and transfer, which EXIF
-shares.
+interoperability index R03, which means Adobe RGB (DCF 2.0), and the tags for primaries and transfer function that EXIF
+shares with TIFF.
 """
 
 from __future__ import annotations
 
-import io
-import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,24 +20,27 @@ from ml.imaging.encodings import ADOBE_RGB, BT709, PRIMARIES, TRANSFERS, Encodin
 
 #: H.273: reserved or unspecified. Browsers take such a photo for sRGB.
 _UNSPECIFIED = (0, 2, 3)
-#: primaries whose photos are sRGB's in practice where the transfer is video's: encoders write it without converting
+#: These primaries with a transfer function of video mean sRGB in practice: encoders write them without converting.
 _OF_VIDEO = (0, 1, 2, 3, 5, 6, 7)
 _TRANSFERS_OF_VIDEO = (1, 6, 11, 12, 14, 15)
 
 _EXIF_IFD, _INTEROP_IFD = 0x8769, 0xA005
 _INTEROP_INDEX, _COLOUR_SPACE, _GAMMA = 0x0001, 0xA001, 0xA500
 _TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARY_CHROMATICITIES = 301, 318, 319
-_SRGB, _ADOBE_RGB = 1, 2  # EXIF's colour space; 2 is no standard's, but some cameras'
+_SRGB, _ADOBE_RGB = 1, 2  # EXIF's colour space; 2 is in no standard, but some cameras write it
 
-#: exponents of sRGB that programs write where they mean its curve
+#: PNG's chunk of code points, with its length
+_CICP = re.compile(rb"\0\0\0\x04cICP(.{4})", re.DOTALL)
+#: programs write such an exponent where they mean sRGB's curve
 _LIKE_SRGB = (2.15, 2.25)
 _POSSIBLE = (0.2, 5.0)  # other exponents are mistakes
+_SAME_POINT = 0.002  # chromaticities that differ by less are the same
 
 
 @dataclass(frozen=True)
 class Stated:
-    """``encoding``: None for sRGB. ``known``: False where the file names an encoding that is not read. ``over_icc``: it
-    takes precedence over an ICC profile."""
+    """``encoding`` is None for sRGB. ``known`` is False where the file names an encoding that is not supported here.
+    ``over_icc``: it takes precedence over an ICC profile."""
 
     encoding: Encoding | None = None
     known: bool = True
@@ -46,7 +48,7 @@ class Stated:
 
 
 def stated_colours(image: Image.Image, data: bytes) -> Stated | None:
-    """What ``image``, loaded from ``data``, says of its colours; None if nothing. What cannot be read is not stated."""
+    """What ``image``, loaded from ``data``, states; None for nothing, and for what is impossible or cannot be read."""
     for read in (_READERS.get(str(image.format), _by_exif), _by_exif):
         try:
             stated = read(image, data)
@@ -73,39 +75,21 @@ def _by_code_points(primaries: int, transfer: int, *, narrow: bool = False, over
 
 
 def _by_png(image: Image.Image, data: bytes) -> Stated | None:
-    chunks = dict(_png_chunks(data))
-    if len(chunks.get(b"cICP", b"")) == 4:
-        primaries, transfer, _, full = chunks[b"cICP"]
+    cicp = _CICP.search(data, 0, data.find(b"IDAT"))  # Pillow does not read this chunk
+    if cicp:
+        primaries, transfer, _, full = cicp[1]
         return _by_code_points(primaries, transfer, narrow=not full, over_icc=True)
-    if b"sRGB" in chunks:
+    if "srgb" in image.info:
         return Stated()
-    exponent = corners = None
-    if len(chunks.get(b"gAMA", b"")) == 4:
-        (code,) = struct.unpack(">I", chunks[b"gAMA"])
-        exponent = 1e5 / code if code else None
-    if len(chunks.get(b"cHRM", b"")) == 32:
-        corners = [value / 1e5 for value in struct.unpack(">8I", chunks[b"cHRM"])]
-    if exponent is None and corners is None:
+    gamma, corners = image.info.get("gamma"), image.info.get("chromaticity")
+    if not gamma and corners is None:
         return None
-    return _calibrated(_primaries(corners[:2], corners[2:]) if corners else None, exponent)
-
-
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Chunks before the pixels that say something of colours, the first of each last."""
-    place, found = 8, []
-    while place + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        if kind == b"IDAT":
-            break
-        if kind in (b"cICP", b"sRGB", b"gAMA", b"cHRM"):
-            found.append((kind, data[place + 8 : place + 8 + length]))
-        place += 12 + length
-    yield from reversed(found)
+    return _calibrated(_primaries(corners[:2], corners[2:]) if corners else None, 1 / gamma if gamma else None)
 
 
 def _by_nclx(image: Image.Image, data: bytes) -> Stated | None:
-    """The decoders apply its matrix and range themselves. Pillow's AVIF reader does not hand on its primaries."""
-    opened = pillow_heif.open_heif(io.BytesIO(data)) if image.format == "AVIF" else image
+    """The decoders apply nclx's matrix and range themselves. Pillow's AVIF reader leaves out its primaries."""
+    opened = pillow_heif.open_heif(data) if image.format == "AVIF" else image
     nclx = opened.info.get("nclx_profile")
     return nclx and _by_code_points(int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]))
 
@@ -138,8 +122,8 @@ def _primaries(white: Any, corners: Any) -> Primaries:
 
 
 def _calibrated(primaries: Primaries | None, exponent: float | None) -> Stated:
-    """Stated chromaticities and the ``exponent`` that makes light of codes; each is sRGB's where there is none."""
-    if primaries is not None and _near(primaries, BT709):
+    """The encoding of stated ``primaries``, and of linear light as a power of the codes; sRGB's where one is None."""
+    if primaries is not None and np.abs(np.subtract(astuple(primaries), astuple(BT709))).max() < _SAME_POINT:
         primaries = None
     if exponent is not None and not _POSSIBLE[0] <= exponent <= _POSSIBLE[1]:
         exponent = None
@@ -148,11 +132,6 @@ def _calibrated(primaries: Primaries | None, exponent: float | None) -> Stated:
     if primaries is None and exponent is None:
         return Stated()
     return Stated(Encoding(primaries or BT709, srgb if exponent is None else power(exponent)))
-
-
-def _near(some: Primaries, others: Primaries) -> bool:
-    pairs = ((some.red, others.red), (some.green, others.green), (some.blue, others.blue), (some.white, others.white))
-    return all(abs(a - b) < 0.002 for one, other in pairs for a, b in zip(one, other, strict=True))
 
 
 def _tabulated(table: Any) -> Transfer:

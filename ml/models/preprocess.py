@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.imaging.area import average
+from ml.imaging.reduce import average
 from ml.models.spec import PreprocessSpec
 from ml.values import RGB
 

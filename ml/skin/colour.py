@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.imaging.area import average
 from ml.imaging.encodings import srgb
+from ml.imaging.reduce import average
 from ml.values import RGB
 
 Floats = NDArray[np.float32]

@@ -19,8 +19,7 @@ from scin.build.progress import Stages
 from scin.build.shards import BuildError, Shard, pack, plan_shards
 from scin.dataset import CASES_FILE
 from storage import ObjectInfo, Storage, StorageError, open_storage
-from storage.base import read_many
-from storage.parallel import map_ordered
+from storage.base import map_ordered, read_many
 
 BATCH = 8
 #: a store that fails to deliver this many photos in a row has gone, and an index with a hole would help nobody

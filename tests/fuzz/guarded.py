@@ -1,4 +1,4 @@
-"""Hands inputs to the worker process, and tells what killed it."""
+"""Passes inputs to the worker process, and reports what killed it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.fuzz.worker import CPU_LIMIT_S
 
-#: for a worker that waits for ever without computing; far beyond what CPU_LIMIT_S takes on a busy machine
+#: for a worker that is stuck without computing; far more than CPU_LIMIT_S takes on a busy machine
 _STUCK_S = 120.0
 #: for the largest photo that is allowed; an AVIF of 64 megapixels was measured to need 561, as Pillow decodes it
 MEMORY_MIB = 650.0

@@ -1,4 +1,4 @@
-"""How files are spoiled: as transfer, storage and ill will do it."""
+"""Ways to damage files, as transfers, disks and attackers do."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _NUMBERS = (
     0xFFFFFFFF,
 )
 _FORMS = ("<B", "<H", ">H", "<I", ">I", ">Q")
-#: spoiling goes on near the start more often than chance would have it: there lie the headers
+#: half of the damage is within so many bytes of the start, where the headers are
 _HEADER = 512
-#: what is larger is not spoiled further
+#: larger files are not damaged further
 _ENOUGH = 1 << 22
 
 

@@ -1,4 +1,4 @@
-"""Files to start from: every format, made by code, and, where they are at hand, ones from the field."""
+"""Files to start from: every format, generated, and real files where the shared data exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pillow_heif
 from PIL import Image, ImageCms
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-#: larger ones take their time, and their headers are like those of smaller ones
+#: larger files take long, and their headers are like those of smaller ones
 _LARGEST = 300_000
 _BOUNDARY = "cut-here"
 _FORM = "application/x-www-form-urlencoded"

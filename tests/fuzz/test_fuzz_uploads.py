@@ -46,7 +46,7 @@ def guarded() -> Iterator[Guarded]:
 
 
 def test_every_seed_is_understood(guarded: Guarded) -> None:
-    """What is spoiled below is whole to begin with, or was spoiled in the field."""
+    """The files that are spoiled below are whole, or were already damaged in the field."""
     made = [guarded.check("decode", seed)["ended"] for seed in photos()[:MADE]]
     assert made == ["photo"] * MADE
     parsed = [guarded.check("parse", body, kind)["ended"] for kind, body in bodies()]
@@ -89,15 +89,15 @@ def test_any_values_in_known_fields(guarded: Guarded, fields: dict[str, object])
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "message"),
     [("raise", "ZeroDivisionError"), ("compute", "more than 2 s"), ("grow", "MiB"), ("die", "status -11")],
 )
-def test_what_must_not_happen_is_noticed(monkeypatch: pytest.MonkeyPatch, fault: str, told: str) -> None:
+def test_what_must_not_happen_is_noticed(monkeypatch: pytest.MonkeyPatch, fault: str, message: str) -> None:
     """The tests above can fail: the same worker, with a decoder that misbehaves."""
     monkeypatch.setenv("DERMSERVE_FUZZ_FAULT", fault)
     worker = Guarded(module="tests.fuzz.faulty_worker")
     try:
-        with pytest.raises(AssertionError, match=told):
+        with pytest.raises(AssertionError, match=message):
             worker.check("decode", b"x")
     finally:
         worker.close()

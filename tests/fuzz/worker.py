@@ -1,4 +1,4 @@
-"""A process that decodes and parses what it is given, and is ended by the kernel when that takes too long.
+"""A process that decodes and parses its inputs; the kernel ends it when one takes too long.
 
 For each input: a line of JSON (kind, bytes to come, content type) and the bytes on standard input; a line of JSON with
 the outcome on standard output.
@@ -38,7 +38,7 @@ class Pieces:
 
 
 def attempt(kind: str, data: bytes, content_type: str, piece: int) -> str:
-    """As the service does it. Returns how it ended; raises what it must not raise."""
+    """Handle one input as the service does. Returns how it ended; raises only what the service must not raise."""
     try:
         if kind == "decode":
             images: tuple[bytes, ...] = (data,)

@@ -1,8 +1,9 @@
-"""An HTTP server that misbehaves as real ones do, in the dialects of Google Cloud Storage, S3 and a plain web server.
+"""An HTTP server that fails as real ones do, in the forms of Google Cloud Storage, S3 and a plain web server.
 
-What happens to an object is in its name: ``busy.bin`` is refused once with a 503, ``failing.bin`` always; ``cut.bin``
-breaks off in the middle each time, ``cut-once.bin`` only at first; ``damaged.bin`` never has the bytes of its stated
-checksum, ``damaged-once.bin`` not at first; ``missing.bin`` is not there, ``forbidden.bin`` may not be read.
+The name of an object says what happens to it: ``busy.bin`` is refused once with a 503, ``failing.bin`` always;
+``cut.bin`` breaks off in the middle each time, ``cut-once.bin`` only the first time; ``damaged.bin`` never has the
+bytes of its stated checksum, ``damaged-once.bin`` not the first time; ``missing.bin`` does not exist, and
+``forbidden.bin`` may not be read.
 """
 
 from __future__ import annotations

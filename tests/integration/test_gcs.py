@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from storage import ChecksumError, NotFoundError, StorageError, open_storage, retry
+from storage import ChecksumError, NotFoundError, StorageError, base, open_storage
 from storage.base import read_many
 from tests.tools import free_port
 
@@ -100,7 +100,7 @@ class Damaging(BaseHTTPRequestHandler):
 def test_a_transfer_that_does_not_match_its_checksum_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with HTTPServer(("127.0.0.1", 0), Damaging) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        monkeypatch.setattr(retry, "FIRST_WAIT_S", 0)
+        monkeypatch.setattr(base, "FIRST_WAIT_S", 0)
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_address[1]}")
         with pytest.raises(ChecksumError, match=r"x\.png arrived damaged from gs://skin"):
             open_storage("gs://skin").read("x.png")

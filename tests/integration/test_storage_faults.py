@@ -1,4 +1,4 @@
-"""Each store against a server that fails: what may pass is asked for again, what stays is told; no part is kept."""
+"""Each store against a server that fails: temporary faults are retried, lasting ones are errors; no part is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from botocore.config import Config
 
-from storage import ChecksumError, NotFoundError, Storage, StorageError, open_storage, retry, s3, web
+from storage import ChecksumError, NotFoundError, Storage, StorageError, base, open_storage, s3, web
 from storage.base import download, read_many
 from tests.integration.faulty_server import CONTENT, faulty_server
 
@@ -28,10 +28,10 @@ Seen = Counter[str]
 def retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from storage import gcs  # warns as it is imported, which only a test may ignore
 
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0)
+    monkeypatch.setattr(base, "FIRST_WAIT_S", 0)
     monkeypatch.setattr(web, "_RETRY", web._RETRY.new(backoff_factor=0))
     monkeypatch.setattr(gcs, "_RETRY", gcs._RETRY.with_delay(initial=0.01, maximum=0.02).with_timeout(0.5))
-    monkeypatch.setattr(s3, "_CONFIG", s3._CONFIG.merge(Config(retries={"mode": "standard", "max_attempts": 2})))
+    monkeypatch.setattr(s3, "_CONFIG", s3._CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 3})))
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
 
 

@@ -1,4 +1,4 @@
-"""Reading over HTTP from a real server on this machine, which misbehaves as servers do."""
+"""Reading over HTTP from a server on this machine that fails as real ones do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from storage import NotFoundError, StorageError, open_storage, retry, web
+from storage import NotFoundError, StorageError, base, open_storage, web
 from storage.base import read_many
 
 CONTENT = bytes(range(256)) * 64
@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0)
+    monkeypatch.setattr(base, "FIRST_WAIT_S", 0)
     monkeypatch.setattr(web, "_RETRY", web._RETRY.new(backoff_factor=0))
 
 

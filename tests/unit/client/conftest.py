@@ -1,4 +1,4 @@
-"""A scripted service, for clients to ask."""
+"""A scripted service for the client's tests."""
 
 from __future__ import annotations
 

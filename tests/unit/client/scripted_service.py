@@ -1,4 +1,4 @@
-"""A small HTTP server that gives the answers of a script, one after the other, and keeps what it was asked."""
+"""A small HTTP server that sends the answers of a script, one after the other, and records the requests."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def refusal(status: int, code: str, message: str, **headers: str) -> tuple[int, 
 
 @dataclass
 class Script:
-    """``answers`` as (status, headers, body); the last one is given for ever. ``asked``: (headers, body) each."""
+    """``answers`` as (status, headers, body); the last one is repeated. ``asked``: the requests as (headers, body)."""
 
     answers: list[tuple[int, dict[str, str], Any]] = field(default_factory=lambda: [(200, {}, ANSWER)])
     asked: list[tuple[dict[str, str], bytes]] = field(default_factory=list)

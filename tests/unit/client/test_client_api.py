@@ -1,4 +1,4 @@
-"""Asking, waiting and giving up."""
+"""Requests of the client: when it waits, sends again and gives up."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_it_gives_up_when_the_wait_would_be_longer_than_its_patience(service: Sc
         patient(service, seconds=20).analyze(b"x")
     assert clock.waits == [7, 7]
     assert (caught.value.status, caught.value.code) == (503, "busy")
-    assert caught.value.message == "The service is full. It asks to wait 7 s, longer than this client was told to."
+    assert caught.value.message == "The service is full. It asks to wait 7 s, longer than this client may wait."
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What ``python -m client`` prints, saves and ends with."""
+"""What the command prints and saves, and its exit status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""That the examples print an answer in which little was measured."""
+"""The examples print an answer in which little was measured."""
 
 from __future__ import annotations
 

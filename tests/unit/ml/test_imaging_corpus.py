@@ -1,4 +1,4 @@
-"""Awkward files from the field, where they are at hand: each is read or refused as its kind deserves."""
+"""Real files that are damaged, odd or hostile, where the shared data exist: each is read, or refused with its code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Size limits: told from the header, before any pixel is decoded; and the size that analysis works on."""
+"""Size limits, which are checked on the header before any pixel is decoded; and the size that analysis works on."""
 
 from __future__ import annotations
 
@@ -111,6 +111,13 @@ def test_a_progressive_jpeg_that_needs_too_much_memory_says_what_to_do() -> None
     with pytest.raises(ImageTooLargeError, match="Save it as a baseline JPEG") as caught:
         decode(progressive(jpeg_header(16320, 12240)))
     assert 90e6 < caught.value.details["max_pixels"] < 100e6  # type: ignore[operator]
+
+
+def test_a_progressive_jpeg_whose_frame_lists_no_channels_is_damaged() -> None:
+    data = progressive(jpeg_header(64, 64))
+    place = data.index(b"\xff\xc2")
+    with pytest.raises(DamagedImageError):
+        decode(data[: place + 2] + b"\0\x08" + data[place + 4 : place + 10] + data[place + 19 :])
 
 
 def test_a_jpeg_of_more_scans_than_any_encoder_writes_is_refused() -> None:

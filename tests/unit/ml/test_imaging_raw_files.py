@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from ml.errors import DamagedImageError, UnsupportedImageError
+from ml.imaging.containers import is_raw
 from ml.imaging.decode import decode
 from tests.unit.ml.photo_files import quadrants, save
 
@@ -65,6 +67,17 @@ def test_an_ordinary_tiff_with_a_thumbnail_below_is_read() -> None:
     data = save(Image.fromarray(quadrants()), "TIFF", tiffinfo=directory)
     data = data.replace(struct.pack("<I", 12345678), struct.pack("<I", len(data))) + thumbnail
     assert decode(data).format == "TIFF"
+
+
+def test_a_directory_that_claims_millions_of_others_takes_no_memory() -> None:
+    """Each of them would be a number, and a place to look at."""
+    data = b"II*\0" + struct.pack("<IHHHII", 8, 1, 330, 4, 2_000_000, 26) + bytes(8_000_004)
+    tracemalloc.start()
+    try:
+        assert not is_raw(data)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7])

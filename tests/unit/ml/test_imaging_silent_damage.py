@@ -106,7 +106,7 @@ def test_a_hole_in_one_tile_is_refused() -> None:
 
 
 def strips(missing: int) -> bytes:
-    """A raw TIFF of 64 strips, the last ones of which lie nowhere."""
+    """An uncompressed TIFF of 64 strips; the last ``missing`` ones have no place in the file."""
     buffer = io.BytesIO()
     Image.fromarray(pictures.astronaut()).save(buffer, "TIFF", strip_size=512 * 3 * 8)
     data = bytearray(buffer.getvalue())

@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from ml.imaging.decode import decode
 from tests.unit.ml.colour_files import (
     ADOBE,
+    COLOURS,
     D65,
     P3,
     TO_ADOBE,
@@ -96,6 +97,14 @@ def test_sixteen_bits_of_linear_light_keep_dark_skin() -> None:
     """The darkest bar has codes 2 to 9 in eight bits of linear light."""
     rgb = decode(PNGS["linear by gAMA"]).rgb
     assert far_from_picture(rgb) <= 0.6
+
+
+def test_sixteen_bits_are_kept_in_a_photo_that_is_reduced() -> None:
+    """In eight bits of linear light, this colour would be off by up to two codes."""
+    dark = stored(gamma(1.0), top=65535)[:40, 4 * 16 + 8 :][:, :1]
+    rgb = decode(png_of(np.repeat(dark, 3000, axis=1), gama(1.0), bits=16)).rgb
+    assert rgb.shape == (27, 2048, 3)
+    assert (rgb == COLOURS[4]).all()
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from ml.errors import DamagedImageError
-from ml.imaging.bounded_reads import MOST_READS, BoundedReads
 from ml.imaging.decode import FORMATS, decode
+from ml.imaging.limits import MOST_READS, BoundedReads
 
 RUBBISH = {
     "a JPEG without a frame": b"\xff\xd8\xff\xe0",

@@ -1,4 +1,4 @@
-"""What all stores share: verified, atomic downloads, and many reads at once."""
+"""What all stores share: how they are named, verified and atomic downloads, and parallel reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import ChecksumError, NotFoundError, ObjectInfo, StorageError
+from storage import ChecksumError, NotFoundError, ObjectInfo, StorageError, open_storage
 from storage import base as base_module
 from storage.base import download, read_many, sha256_file, write_atomically
 
@@ -93,3 +93,14 @@ def test_a_files_digest(tmp_path: Path, size: int) -> None:
     content = bytes(size)
     (tmp_path / "f").write_bytes(content)
     assert sha256_file(tmp_path / "f") == digest(content)
+
+
+@pytest.mark.parametrize("uri", ["ftp://host/path", "mailto:someone", "azure://container/x"])
+def test_an_unknown_kind_of_source_names_the_known_ones(uri: str) -> None:
+    with pytest.raises(StorageError, match="Use a folder, https, gs://, s3:// or wheel:"):
+        open_storage(uri)
+
+
+def test_a_path_with_a_colon_free_relative_name_is_a_folder(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(str(tmp_path))
+    assert open_storage(".").uri == "."

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml.imaging.area import average
+from ml.imaging.reduce import average
 from ml.skin.colour import shrink
 from tests.unit.ml.photo_files import noise
 
