@@ -1,11 +1,11 @@
-"""What can go wrong with an image or a model.
+"""What can go wrong with a photo or a model.
 
-Every message is written for the caller and says what to do; causes are chained and go to the log.
+Every message is for the caller and says what to do. Causes are chained and go to the log.
 """
 
 
 class MLError(Exception):
-    """Root of this room's errors; ``code`` is stable and machine-readable."""
+    """Base of these errors. ``code`` is for programs and does not change."""
 
     code = "ml_error"
 
@@ -16,7 +16,7 @@ class MLError(Exception):
 
 
 class ImageError(MLError):
-    """The bytes cannot become a photo that can be analysed."""
+    """The bytes are not a photo that can be analysed."""
 
     code = "bad_image"
 
@@ -26,13 +26,13 @@ class EmptyImageError(ImageError):
 
 
 class UnsupportedImageError(ImageError):
-    """Not an image, or a format outside the allow-list."""
+    """Not an image, or in a format that is not read."""
 
     code = "unsupported_image"
 
 
 class DamagedImageError(ImageError):
-    """An allowed format whose data is truncated or damaged."""
+    """In a format that is read, but the data is incomplete or damaged."""
 
     code = "damaged_image"
 
@@ -42,24 +42,24 @@ class ImageTooSmallError(ImageError):
 
 
 class ImageTooLargeError(ImageError):
-    """More pixels than the limit, told from the header before decoding."""
+    """More pixels than the limit, by the header."""
 
     code = "too_many_pixels"
 
 
 class ArtifactError(MLError):
-    """A model file is missing, altered or not what its spec says. Stops the load."""
+    """A file of a model or an index is missing, altered or not what was expected. Stops the load."""
 
     code = "bad_artifact"
 
 
-class BackendError(MLError):
-    """A framework failed while running a model."""
+class ModelError(MLError):
+    """A model failed on a photo."""
 
     code = "backend_failed"
 
 
 class DeadlineExceededError(MLError):
-    """The request's time was used up before the named stage could start."""
+    """The time of the request was over before the named stage could start."""
 
     code = "deadline_exceeded"

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from ml.models.sites import CANONICAL_SITES, canonical
+from ml.models.patient import CANONICAL_SITES, canonical
 from ml.values import Patient
 from web.errors import BadFieldError, ImpossibleValueError
 from web.profiles import OWN, PROFILES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.errors import ArtifactError
@@ -29,8 +28,6 @@ from web.rendering import DISCLAIMER
 if TYPE_CHECKING:
     from ml.models.spec import ModelSpec
 
-_ROOT = Path(__file__).resolve().parent.parent
-
 INTENDED_USE = [
     "Research, education and software development with photos of human skin.",
     "Looking at labelled cases that resemble a photo, and at measurements of the skin in it.",
@@ -43,20 +40,22 @@ OUT_OF_SCOPE = [
 ]
 KNOWN_LIMITS = [
     "From the synthetic sample index no disease is named: its cases are generated.",
-    "The lesion classifier was made from dermatoscopic photos of few skin tones, and is over-confident.",
     "Measures of colour depend on light and camera.",
 ]
 
 
 def label_answer(settings: Settings, manifest: Manifest | None) -> LabelAnswer:
     """``manifest`` is the index's, None where there is none."""
+    from ml.models.registry import find
+
+    lesion = None if settings.use_mock_services else find(settings.classifier, "classifier").lesion
     return LabelAnswer(
         name="DermServe",
         version=__version__,
         disclaimer=DISCLAIMER,
         intended_use=INTENDED_USE,
         out_of_scope=OUT_OF_SCOPE,
-        known_limits=KNOWN_LIMITS,
+        known_limits=[*KNOWN_LIMITS, *([lesion.limits] if lesion else [])],
         limits=Limits(
             max_request_bytes=settings.max_upload_bytes,
             max_pixels=settings.max_pixels,
@@ -138,13 +137,8 @@ def _model(spec: ModelSpec, settings: Settings) -> ServedModel:
         source=spec.source.uri if spec.source else None,  # of an opt-in model it is its user's own affair
         fingerprint=manifest.fingerprint if manifest else None,
         files=dict(manifest.files) if manifest else {},
-        card=None if names_diseases else _card(spec),
+        card=None if names_diseases else spec.read_card(),
     )
-
-
-def _card(spec: ModelSpec) -> str | None:
-    path = _ROOT / spec.card
-    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _index(manifest: Manifest) -> schemas.Index:

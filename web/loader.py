@@ -98,8 +98,7 @@ class ProductionLoader:
     def load_pipeline(self) -> Pipeline:
         """Raises ArtifactError if the index is missing, altered or made by another encoder."""
         from ml.analysis.pipeline import Analyzer
-        from ml.capability import run
-        from ml.native_check import NativeCheck
+        from ml.selftest import NativeCheck, run
         from scin.index import load_index
 
         models = self._models

@@ -89,7 +89,7 @@ def _from_table(source: Path) -> Iterator[Query]:
 def answer(
     folder: Path, encoder: Encoder, queries: Sequence[Query], bootstrap: Bootstrap, progress: Progress
 ) -> Answered:
-    """Ask the index in ``folder``, which has been evaluated. Raises ArtifactError, EvaluationError, BackendError."""
+    """Ask the index in ``folder``, which has been evaluated. Raises ArtifactError, EvaluationError, ModelError."""
     index = load_index(folder, encoder_fingerprint=encoder.fingerprint, dimension=encoder.dimension)
     known = {_plain(name): name for name in read_calibration(folder).prior}
     vectors, skipped = _embed(queries, encoder, progress)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ml.models.sites import BODY_SITES
+from ml.models.patient import BODY_SITES
 from web.fields import DEFAULT_K, DETAILS, MAX_AGE, MAX_K, MAX_PIXELS_PER_MM, MODALITIES, SEXES, STANDARD
 from web.parsing import CAPABILITY_TEST, MAX_IMAGES
 from web.profiles import OWN, PROFILES
