@@ -137,8 +137,6 @@ def convert(spec: ModelSpec, served: Path, target: Path) -> None:
     import tf2onnx
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    from ml.models.onnx_for_cpu import fold_scaling, pad_channels
-
     model = tf.saved_model.load(str(served))
     frozen = convert_variables_to_constants_v2(model.signatures[_SIGNATURE])
     converted, _ = tf2onnx.convert.from_graph_def(
@@ -149,8 +147,6 @@ def convert(spec: ModelSpec, served: Path, target: Path) -> None:
     )
     # TensorFlow calls the only output of the node "image" "image:0".
     _rename_inputs(converted.graph, {f"{name}:0": name for name in spec.input_names})
-    fold_scaling(converted.graph)
-    pad_channels(converted.graph)
     onnx.checker.check_model(converted)
     onnx.save(converted, str(target))
 
