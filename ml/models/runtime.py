@@ -101,7 +101,8 @@ def run(name: str, runtime: Runtime, *inputs: Array) -> list[Output]:
 def run_each(
     spec: ModelSpec, runtime: Runtime, inputs: Sequence[Array], stage: str, deadline: Deadline | None = None
 ) -> Output:
-    """(n, output_dim), a row for each of the n photos. They run one after another: a batch saves no time on a CPU.
+    """The first output: (n, output_dim), a row for each of the n photos. They run one after another, because a batch
+    saves no time on a CPU.
 
     Raises ModelError, and before each photo what ``deadline.check(stage)`` raises.
     """
@@ -109,7 +110,7 @@ def run_each(
     for row in range(len(inputs[0])):
         if deadline is not None:
             deadline.check(stage)
-        (output,) = run(spec.name, runtime, *(array[row : row + 1] for array in inputs))
+        output = run(spec.name, runtime, *(array[row : row + 1] for array in inputs))[0]
         if output.shape != (1, spec.output_dim):
             found = " × ".join(map(str, output.shape))
             raise ModelError(f"{spec.name} gave {found} numbers, not 1 × {spec.output_dim}.")
