@@ -1,7 +1,8 @@
 """``python -m ml fetch | prepare | verify | list``: the model files of this installation.
 
-``fetch`` brings models and compiles them, unless they are to run natively; ``prepare`` only compiles them; ``verify``
-compares files with their digests.
+``fetch`` downloads models and compiles them, unless they are to run natively; ``prepare`` only compiles them;
+``verify`` compares files with their digests. Without a name, ``fetch`` and ``verify`` take the models that the settings
+choose.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import sys
 import time
 from pathlib import Path
 
+from ml.analysis.routing import read_kinds
 from ml.errors import ArtifactError
-from ml.models.compiled import NATIVE, ONNXRUNTIME, CompiledRecord, can_compile, check_files, read_record
-from ml.models.registry import DEFAULT_MODELS, SPECS, find
+from ml.models.compiled import FOLDER, NATIVE, ONNXRUNTIME, CompiledRecord, can_compile, compile_model, read_record
+from ml.models.registry import MEDIAPIPE_FACE, SPECS, find
 from ml.models.spec import ModelSpec
-from ml.models.store import ModelStore
+from ml.models.store import ModelStore, check_files
+from settings import Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     store = ModelStore(options.models)
     try:
-        for name in options.names or _default_names(options.command, store):
+        for name in options.names or _default_names(options, store):
             _COMMANDS[options.command](store, find(name), options)
     except (ArtifactError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -34,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _fetch(store: ModelStore, spec: ModelSpec, options: argparse.Namespace) -> None:
     started = time.monotonic()
     fetched = store.fetch(spec, options.source, force=options.force)
-    print(f"{spec.name}: {f'fetched and checked in {time.monotonic() - started:.0f} s' if fetched else 'already here'}")
+    took = f"fetched and checked in {time.monotonic() - started:.0f} s"
+    print(f"{spec.name}: {took if fetched else 'already here'}")
     if options.engine == NATIVE or not can_compile(spec):
         return
     try:
@@ -53,8 +57,6 @@ def _prepare(store: ModelStore, spec: ModelSpec, options: argparse.Namespace) ->
 
 
 def _compile(store: ModelStore, spec: ModelSpec, *, force: bool) -> CompiledRecord:
-    from ml.models.compiling import compile_model
-
     started = time.monotonic()
     record, made = compile_model(store, spec, force=force)
     took = f"compiled in {time.monotonic() - started:.0f} s" if made else "already compiled"
@@ -63,9 +65,10 @@ def _compile(store: ModelStore, spec: ModelSpec, *, force: bool) -> CompiledReco
 
 
 def _verify(store: ModelStore, spec: ModelSpec, _: argparse.Namespace) -> None:
-    manifest, record = store.verify(spec), read_record(store.folder(spec))
+    folder = store.folder(spec) / FOLDER
+    manifest, record = store.verify(spec), read_record(folder)
     compiled = record.files if record else {}
-    check_files(store.folder(spec), compiled)
+    check_files(folder, compiled, f"Compile it again: python -m ml prepare {spec.name} --force")
     print(f"{spec.name} {manifest.version}: {len(manifest.files) + len(compiled)} files match their sha256")
 
 
@@ -77,27 +80,35 @@ def _list(store: ModelStore, spec: ModelSpec, _: argparse.Namespace) -> None:
 _COMMANDS = {"fetch": _fetch, "prepare": _prepare, "verify": _verify, "list": _list}
 
 
-def _default_names(command: str, store: ModelStore) -> list[str]:
+def _default_names(options: argparse.Namespace, store: ModelStore) -> list[str]:
+    chosen: list[str] = options.chosen
     here = [name for name in SPECS if store.folder(SPECS[name]).is_dir()]
-    if command == "list":
-        return list(SPECS)
-    if command == "prepare":
-        return [name for name in here if can_compile(SPECS[name])]
-    return sorted({*DEFAULT_MODELS, *here}) if command == "verify" else list(DEFAULT_MODELS)
+    names = {
+        "list": list(SPECS),
+        "fetch": chosen,
+        "prepare": [name for name in here if can_compile(SPECS[name])],
+        "verify": sorted({*chosen, *here}),
+    }
+    return names[options.command]
+
+
+def _chosen(settings: Settings) -> list[str]:
+    """What the service loads: the encoder, the classifier, the faces, and the encoder that tells kinds of photos."""
+    faces = [MEDIAPIPE_FACE.name] if settings.faces else []
+    return list(dict.fromkeys([settings.encoder, settings.classifier, *faces, read_kinds().encoder]))
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    from settings import Settings
-
     settings = Settings.load()
     parser = argparse.ArgumentParser(prog="python -m ml", description=__doc__)
     parser.add_argument("command", choices=_COMMANDS)
-    parser.add_argument("names", nargs="*", metavar="MODEL", help="default: all that may be fetched freely")
+    parser.add_argument("names", nargs="*", metavar="MODEL", help="default: those that the service loads or has")
     parser.add_argument("--models", type=Path, default=settings.models_dir, help="where models are kept")
     parser.add_argument("--source", help="take the files from this folder, https, s3:// or gs:// address instead")
     parser.add_argument("--force", action="store_true", help="do it again even if what is here is whole")
     options = parser.parse_args(arguments)
     options.engine = NATIVE if settings.enable_gpu else settings.engine
+    options.chosen = _chosen(settings)
     if options.source and len(options.names) != 1:
         parser.error("--source needs exactly one MODEL")
     return options

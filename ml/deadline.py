@@ -1,4 +1,4 @@
-"""The time a request may still use."""
+"""The time that a request may still use."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ml.errors import DeadlineExceededError
 
 
 class Deadline:
-    """Counts down from its making. Expired work is refused before a stage starts; in its middle only a child
-    process is cut."""
+    """Counts down ``seconds`` from now. Each stage asks before it starts; of running work only a child process is
+    ended."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
@@ -20,12 +20,12 @@ class Deadline:
         return max(0.0, self._end - time.monotonic())
 
     def check(self, stage: str) -> None:
-        """Raise DeadlineExceededError, naming ``stage``, if no time is left to start it."""
+        """Raise DeadlineExceededError, which names ``stage``, if no time is left to start it."""
         if self.remaining() <= 0.0:
             raise self.exceeded(stage)
 
     def exceeded(self, stage: str) -> DeadlineExceededError:
-        """The error that names ``stage``, for work that can be ended in its middle."""
+        """The error to raise when ``stage`` was ended before it was done."""
         return DeadlineExceededError(
             f"The analysis did not finish within {self.seconds:g} s: it stopped before '{stage}'. "
             "Send it again later, or send a smaller photo.",

@@ -1,11 +1,11 @@
-"""What can go wrong with an image or a model.
+"""What can go wrong with a photo or a model.
 
-Every message is written for the caller and says what to do; causes are chained and go to the log.
+Every message is for the caller and says what to do. Causes are chained and go to the log.
 """
 
 
 class MLError(Exception):
-    """Root of this room's errors; ``code`` is stable and machine-readable."""
+    """Base of these errors. ``code`` is for programs and does not change."""
 
     code = "ml_error"
 
@@ -52,13 +52,13 @@ class ImageTooLargeError(ImageError):
 
 
 class ArtifactError(MLError):
-    """A model file is missing, altered or not what its spec says. Stops the load."""
+    """A file of a model or an index is missing, altered or not what was expected. Stops the load."""
 
     code = "bad_artifact"
 
 
-class BackendError(MLError):
-    """A framework failed while running a model."""
+class ModelError(MLError):
+    """A model failed on a photo."""
 
     code = "backend_failed"
 

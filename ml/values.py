@@ -46,7 +46,7 @@ class Patient:
 
     age: float | None = None
     sex: str | None = None  # "female" | "male"
-    body_site: str | None = None  # one of ml.models.sites.BODY_SITES
+    body_site: str | None = None  # one of ml.models.patient.BODY_SITES
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,7 @@ from skimage import data
 
 from ml.errors import ImageError
 from ml.imaging.decode import decode
-from ml.models.face_mesh import MIRRORED
-from ml.models.faces import Face, FaceDetector
+from ml.models.faces import MIRRORED, Face, FaceDetector
 from ml.skin.face import face_zones
 from ml.values import RGB
 from research.shares import wilson

@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     classifier = load_classifier(options.models, options.classifier, threads=1)
     codes = classifier.output.codes
     photos = [decode((options.folder / row["file"]).read_bytes()).rgb for row in rows]
-    probabilities = np.concatenate([classifier.probabilities([photo], Patient()) for photo in photos])
+    probabilities = np.concatenate([classifier.predict([photo], Patient()) for photo in photos])
     truth = np.array([codes.index(row["dx"]) for row in rows])
     columns = [codes.index(code) for code in classifier.output.malignant]
     malignant = np.isin(truth, columns)
@@ -105,7 +105,7 @@ def _write_fit(
 def _flipped(classifier: LesionClassifier, photos: list[RGB]) -> Floats:
     """(n, 7): the mean of the probabilities of a photo, mirrored along either axis and along both."""
     views = [[np.ascontiguousarray(photo[::down, ::across]) for down, across in _FLIPS] for photo in photos]
-    return np.stack([classifier.probabilities(one, Patient()).mean(axis=0) for one in views]).astype(np.float64)
+    return np.stack([classifier.predict(one, Patient()).mean(axis=0) for one in views]).astype(np.float64)
 
 
 def fit_temperature(probabilities: Floats, truth: NDArray[np.intp]) -> float:

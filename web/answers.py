@@ -22,7 +22,7 @@ from web import __version__
 from web.cosmetic import without_diseases
 
 if TYPE_CHECKING:
-    from ml.capability import CapabilityPart as Part
+    from ml.selftest import CapabilityPart as Part
 
 DISCLAIMER = (
     "Research and education software, not a medical device. It makes no diagnosis and gives no all-clear. "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from flask import Blueprint, Response, current_app, jsonify, render_template
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 catalogue = Blueprint("catalogue", __name__)
 
-_ROOT = Path(__file__).resolve().parent.parent
 #: how long a cache may keep answers that only a restart with other settings changes
 _KEEP_S = 300
 _PAGE_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -40,7 +38,6 @@ OUT_OF_SCOPE = [
 ]
 KNOWN_LIMITS = [
     "From the synthetic sample index no disease is named: its cases are generated.",
-    "The lesion classifier was made from dermatoscopic photos of few skin tones, and is over-confident.",
     "Measures of colour depend on light and camera.",
 ]
 
@@ -134,7 +131,7 @@ class LabelAnswer(Wire):
     disclaimer: str = DISCLAIMER
     intended_use: list[str] = INTENDED_USE
     out_of_scope: list[str] = OUT_OF_SCOPE
-    known_limits: list[str] = KNOWN_LIMITS
+    known_limits: list[str]
     limits: Limits
     cosmetic_mode: bool
     mock: bool
@@ -182,8 +179,11 @@ def measures() -> Response:
 @documented(LabelAnswer)
 def label() -> Response:
     """Intended use, out of scope, version, limits."""
+    from ml.models.registry import find
+
     own = services()
     settings, manifest = own.settings, own.index_manifest
+    lesion = None if settings.use_mock_services else find(settings.classifier, "classifier").lesion
     limits = Limits(
         max_request_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,
@@ -194,6 +194,7 @@ def label() -> Response:
     )
     return json_response(
         LabelAnswer(
+            known_limits=[*KNOWN_LIMITS, *([lesion.limits] if lesion else [])],
             limits=limits,
             cosmetic_mode=settings.cosmetic_mode,
             mock=settings.use_mock_services,
@@ -232,7 +233,6 @@ def _served(spec: ModelSpec, settings: Settings) -> ServedModel:
         manifest = ModelStore(settings.models_dir).manifest(spec)
     except ArtifactError:
         manifest = None
-    card = _ROOT / spec.card
     names_diseases = spec.task == "classifier" and settings.cosmetic_mode
     return ServedModel(
         name=spec.name,
@@ -245,5 +245,5 @@ def _served(spec: ModelSpec, settings: Settings) -> ServedModel:
         source=spec.source.uri if spec.source else None,  # the user of an opt-in model names its source
         fingerprint=manifest.fingerprint if manifest else None,
         files=dict(manifest.files) if manifest else {},
-        card=card.read_text(encoding="utf-8") if card.is_file() and not names_diseases else None,
+        card=None if names_diseases else spec.read_card(),
     )

@@ -16,7 +16,7 @@ from web.services import Pipeline
 
 if TYPE_CHECKING:
     from ml.analysis.pipeline import CaseRequest
-    from ml.capability import CapabilityPart
+    from ml.selftest import CapabilityPart
 
 _CASE_IDS = ("mock-1", "mock-2", "mock-3")
 _THUMBNAIL_SIDE = 160
@@ -72,7 +72,7 @@ class MockIndex:
 
 
 def _capability(deadline: Deadline) -> Sequence[CapabilityPart]:
-    from ml.capability import CapabilityPart
+    from ml.selftest import CapabilityPart
 
     reason = "mock services: no part was tried"
     return [CapabilityPart(name="mock", ok=True, version=None, model=None, ms=None, reason=reason)]

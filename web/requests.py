@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from ml.models.sites import BODY_SITES, CANONICAL_SITES
+from ml.models.patient import BODY_SITES, CANONICAL_SITES
 from ml.values import Patient
 from web.body import Readable
 from web.errors import BadFieldError, ImpossibleValueError, NoImageError, RequestError, TooManyImagesError

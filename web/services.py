@@ -24,8 +24,8 @@ from web.uploads import Uploads
 
 if TYPE_CHECKING:
     from ml.analysis.pipeline import CaseRequest
-    from ml.capability import CapabilityPart
     from ml.models.loading import Models
+    from ml.selftest import CapabilityPart
 
 _LOG = logging.getLogger("dermserve.services")
 _RETRY_WHILE_LOADING_S = 5
@@ -94,8 +94,7 @@ class ProductionLoader:
     def load_pipeline(self) -> Pipeline:
         """Raises ArtifactError if the index is missing, altered or made by another encoder."""
         from ml.analysis.pipeline import Analyzer
-        from ml.capability import run
-        from ml.native_check import NativeCheck
+        from ml.selftest import NativeCheck, run
         from scin.index.search import load_index
 
         settings, models = self._settings, self._models

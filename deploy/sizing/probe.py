@@ -71,7 +71,7 @@ def _classifier() -> dict[str, float]:
     from ml.models.classifier import LesionClassifier
     from ml.models.golden import golden_image
     from ml.models.registry import find
-    from ml.models.runtime import Execution, framework_of, open_runtime
+    from ml.models.runtime import RuntimeOptions, framework_of, load_runtime
     from ml.models.store import ModelStore
     from ml.values import Patient
     from settings import Settings
@@ -79,12 +79,12 @@ def _classifier() -> dict[str, float]:
     settings = Settings.load()
     spec = find(settings.classifier, "classifier")
     framework_of(spec)
-    execution = Execution(threads=1, callers=2, sizes_pools=True)
+    execution = RuntimeOptions(threads=1, callers=2, sizes_pools=True)
 
     def load() -> object:
-        runtime = open_runtime(spec, ModelStore(settings.models_dir).served(spec), None, execution)
+        runtime = load_runtime(spec, ModelStore(settings.models_dir).served(spec), None, execution)
         classifier = LesionClassifier(spec, runtime)
-        classifier.probabilities([golden_image()], Patient())
+        classifier.predict([golden_image()], Patient())
         return classifier
 
     return _cost(load)

@@ -55,7 +55,7 @@ class Explainer:
         self._searcher = searcher
 
     def overlays(self, seen: Explained, deadline: Deadline) -> tuple[Overlay, ...]:
-        """Raises DeadlineExceededError between two runs of a model, BackendError, ArtifactError."""
+        """Raises DeadlineExceededError between two runs of a model, ModelError, ArtifactError."""
         found = list(measured(seen))
         if seen.cases:
             found.append(_heat("similar_cases", seen.small, self._similarity(seen, deadline)))
@@ -79,7 +79,7 @@ class Explainer:
         column = self._classifier.output.codes.index(lesion.predictions[0].code)
 
         def score(photos: Sequence[RGB]) -> NDArray[np.float32]:
-            return self._classifier.probabilities(photos, seen.patient, deadline)[:, column]
+            return self._classifier.predict(photos, seen.patient, deadline)[:, column]
 
         return score
 

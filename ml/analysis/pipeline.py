@@ -77,7 +77,7 @@ class Analyzer:
         self._explainer = Explainer(models.encoder, models.classifier, searcher)
 
     def analyze(self, request: CaseRequest, deadline: Deadline) -> Analysis:
-        """Raises DeadlineExceededError, naming the stage that could not start, and BackendError.
+        """Raises DeadlineExceededError, naming the stage that could not start, and ModelError.
 
         The first photo tells what kind of photo it is, and is measured; similar cases and lesion classes use all.
         A photo without skin is neither measured nor looked up.

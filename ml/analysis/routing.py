@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml.models.heads import HeadSet, read_heads
+from ml.models.encoder import HeadSet, read_heads
 from ml.values import NOT_SKIN, Modality, Vector
 
 DERMATOSCOPIC, LESION, CLOSE_UP, FACE = "dermatoscopic", "lesion_close_up", "close_up", "face"

@@ -8,46 +8,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.deadline import Deadline
-from ml.models.patient import metadata_vector
-from ml.models.preprocess import to_batch
-from ml.models.runtime import Runtime, run_each
+from ml.models.preprocess import model_inputs
+from ml.models.runtime import Output, Runtime, run_each
 from ml.models.spec import LesionOutput, ModelSpec
 from ml.values import RGB, Lesion, Patient, Prediction
 
 
 class LesionClassifier:
-    """A lesion model, fed with a photo and, if it takes that, with what is known of the person."""
+    """A lesion model. It takes a photo and, if its spec says so, what is known of the person."""
 
     def __init__(self, spec: ModelSpec, runtime: Runtime) -> None:
-        """Raises ValueError if the spec is no lesion classifier's."""
+        """Raises ValueError if ``spec`` describes no lesion classifier."""
         if spec.lesion is None:
-            raise ValueError(f"{spec.name} classifies no lesions")
+            raise ValueError(f"{spec.name} is not a lesion classifier")
         self.spec = spec
         self.runtime = runtime
         self.output = spec.lesion
 
-    def probabilities(
-        self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None
-    ) -> NDArray[np.float32]:
-        """(n, classes) softmax outputs in the order of the spec's classes, one row a photo.
+    def predict(self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None) -> Output:
+        """(n, classes) raw probabilities, 0–1, in the order of the spec's classes, a row for each photo.
 
-        Raises BackendError, and what ``deadline.check`` does if it is over before all photos have been started.
+        Raises ModelError, and before each photo what ``deadline.check`` raises.
         """
-        return run_each(self.spec, self.runtime, self._inputs(photos, patient), "classify", deadline)
+        return run_each(self.spec, self.runtime, model_inputs(self.spec, photos, patient), "classify", deadline)
 
     def classify(self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None) -> Lesion:
-        """One answer for all views of one lesion: their mean log-probability, renormalised and calibrated. Raises what
-        ``probabilities`` does."""
-        return to_lesion(self.spec.name, self.output, combine_views(self.probabilities(photos, patient, deadline)))
-
-    def _inputs(self, photos: Sequence[RGB], patient: Patient) -> list[NDArray[np.float32]]:
-        batch = to_batch(photos, self.spec.preprocess)
-        if "metadata" not in self.spec.input_names:
-            return [batch]
-        return [batch, np.repeat(metadata_vector(patient)[None], len(photos), axis=0)]
+        """One calibrated answer for all photos of one lesion. Raises what ``predict`` does."""
+        return to_lesion(self.spec.name, self.output, combine_views(self.predict(photos, patient, deadline)))
 
 
-def combine_views(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+def combine_views(probabilities: Output) -> Output:
     """(n, classes) → (classes,): the normalised geometric mean."""
     if len(probabilities) == 1:
         return np.asarray(probabilities[0])
@@ -63,8 +53,8 @@ def soften(probabilities: NDArray[np.floating], temperature: float) -> NDArray[n
     return np.asarray(raised / raised.sum(axis=-1, keepdims=True), np.float64)
 
 
-def to_lesion(model: str, output: LesionOutput, probabilities: NDArray[np.float32]) -> Lesion:
-    """``probabilities``: (classes,) the model's own, in the order of ``output``'s classes."""
+def to_lesion(model: str, output: LesionOutput, probabilities: Output) -> Lesion:
+    """``probabilities``: (classes,) raw, in the order of ``output.classes``."""
     fit = output.calibration
     predictions = _ranked(output, probabilities if fit is None else soften(probabilities, fit.temperature))
     return Lesion(

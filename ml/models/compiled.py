@@ -1,8 +1,13 @@
-"""Compiled models: the record of what was made on this machine, and whether a load may use it.
+"""Compiled models: what is made of a fetched model for ONNX Runtime and the processor of this machine.
 
-``ml.models.compiling`` compiles a model for ONNX Runtime and compares it with its framework. The record lies beside the
-model's manifest and not in it: the manifest says what was fetched and holds on every machine; the record says what was
-made of that on this one, and can be thrown away and made again.
+``compile_model`` converts a model in a child process, compares its answers with those of its framework, and puts the
+compiled files with a record of this into the folder ``compiled`` below the model's. The model's manifest holds on every
+machine; this folder holds on one, and can be deleted and made again. ``choose`` says whether a load may use it.
+
+The child process is ``python -m ml.models.compiled MODEL SERVED FOLDER RESULT``. No service runs in it, because it
+imports frameworks, converters and ONNX Runtime together: converters print and change global state, and two of these
+libraries were seen to crash together when the interpreter ended. So it writes its result into a file and ends without
+cleaning up.
 """
 
 from __future__ import annotations
@@ -10,28 +15,51 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NoReturn
 
 from ml.errors import ArtifactError
+from ml.models.golden import compare
+from ml.models.registry import find
+from ml.models.runtime import RuntimeOptions, framework_of, load_runtime
 from ml.models.spec import ModelSpec
-from ml.models.store import ModelStore
+from ml.models.store import ModelStore, check_files
 from storage.base import sha256_file
 
 _LOG = logging.getLogger(__name__)
 
-#: what may be asked to run models: whatever the record allows, each model's own framework, or compiled models only
+#: the values of DERMSERVE_ENGINE: compiled where the record allows it, each model's own framework, compiled only
 AUTO, NATIVE, ONNXRUNTIME = "auto", "native", "onnxruntime"
-#: below a model's folder
-RECORD_FILE = "compiled.json"
+#: below a model's folder, and in it
 FOLDER = "compiled"
-_FORMAT = 1
+RECORD_FILE = "record.json"
+
+#: seconds; a compilation that takes longer is ended, and the model runs natively
+LIMIT_S = 600
+CHILD = (sys.executable, "-m", "ml.models.compiled")
+_ROOT = Path(__file__).resolve().parents[2]
+_ENVIRONMENT = os.environ | {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "CUDA_VISIBLE_DEVICES": "",  # answers are compared on the processor
+    # Otherwise tf2onnx copies the graph before each of its steps: 7.6 GB for the classifier instead of 4.2.
+    "TF2ONNX_CATCH_ERRORS": "false",
+}
 
 _CPUINFO = Path("/proc/cpuinfo")
-#: a framework or runtime → the distributions that bring it
+#: framework or runtime → the distributions that install it
 _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "pytorch": ("torch",),
     "tensorflow": ("tensorflow-cpu", "tensorflow"),
@@ -39,66 +67,48 @@ _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Origin:
-    """What a compiled model holds for: the sha256 of the files it was made from, the processor it was made on, and the
-    versions of the packages that made it (None: not installed)."""
-
-    files: Mapping[str, str]
-    processor: Mapping[str, str]
-    versions: Mapping[str, str | None]
-
-    def difference(self, here: Origin) -> str | None:
-        """Why what was made from this does not hold ``here``, in a few words; None if it does."""
-        if self.files != here.files:
-            return "it was made from other files"
-        if self.processor != here.processor:
-            return f"it was made on another processor ({self.processor.get('cpu', 'unknown')})"
-        for name, found in here.versions.items():
-            if self.versions.get(name) != found:
-                return f"it was made with {name} {self.versions.get(name)}, and {found} is installed"
-        return None
+#: what a compiled model depends on: "files" (name → sha256), "processor", and "versions" of packages (None: not
+#: installed)
+Origin = Mapping[str, Mapping[str, str | None]]
 
 
 @dataclass(frozen=True)
 class CompiledRecord:
-    """``problem`` says why the compiled model cannot be used, None if it agrees. ``differences``: what was compared →
-    the largest difference from the framework's answer. ``files``: path below the model's folder → sha256."""
+    """``problem`` says why the compiled model cannot be used; None if it agrees with its framework. ``differences``:
+    what was compared → the largest difference. ``files``: file beside the record → sha256."""
 
     origin: Origin
-    made_at: str
     problem: str | None
-    differences: Mapping[str, float] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
-    format: int = _FORMAT
+    differences: Mapping[str, float]
+    files: Mapping[str, str]
 
     def summary(self) -> str:
         """One line for people."""
         if self.problem is not None:
             return f"runs natively: {self.problem}"
+        runtime = f"{ONNXRUNTIME} {self.origin['versions'][ONNXRUNTIME]}"
         differences = ", ".join(f"{name} {value:.1e}" for name, value in self.differences.items() if value)
-        return f"runs by {ONNXRUNTIME} {self.origin.versions[ONNXRUNTIME]}, which agrees ({differences or 'exactly'})"
+        return f"runs by {runtime}, which agrees ({differences or 'exactly'})"
 
 
 def can_compile(spec: ModelSpec) -> bool:
-    """A tf.Example is parsed by TensorFlow alone; LiteRT models are run by LiteRT."""
+    """Only TensorFlow parses a tf.Example, and only LiteRT runs LiteRT models."""
     return spec.format in ("torch-export", "saved-model")
 
 
-def choose(store: ModelStore, spec: ModelSpec, wanted: str, *, gpu: bool = False) -> Path | None:
-    """The folder of the model's compiled files, compared with their digests; None: its framework runs it.
+def choose(store: ModelStore, spec: ModelSpec, engine: str, *, gpu: bool = False) -> Path | None:
+    """The folder of the model's compiled files, after a comparison with their digests; None: its framework runs it.
 
-    ``wanted``: AUTO, NATIVE or ONNXRUNTIME. With AUTO, a model whose compiled files cannot be used runs natively, and
-    one log line says why. With ONNXRUNTIME they are used or refused: raises ArtifactError, in one line. On a GPU
-    everything runs natively.
+    ``engine``: AUTO, NATIVE or ONNXRUNTIME. If compiled files cannot be used, AUTO logs one line that says why, and
+    ONNXRUNTIME raises ArtifactError with the same line. On a GPU every model runs natively.
     """
-    if gpu or wanted == NATIVE or spec.format == "litert" or (wanted == AUTO and not can_compile(spec)):
+    if gpu or engine == NATIVE or spec.format == "litert" or (engine == AUTO and not can_compile(spec)):
         return None
     try:
         return _usable(store, spec)
     except ArtifactError as error:
-        if wanted != AUTO:
-            raise ArtifactError(f"DERMSERVE_ENGINE={wanted}: {error.message}") from error
+        if engine != AUTO:
+            raise ArtifactError(f"DERMSERVE_ENGINE={engine}: {error.message}") from error
         _LOG.warning("%s runs natively: %s", spec.name, error.message)
         return None
 
@@ -107,58 +117,83 @@ def _usable(store: ModelStore, spec: ModelSpec) -> Path:
     """Raises ArtifactError, which says why not and what to do."""
     if not can_compile(spec):
         raise ArtifactError(f"{spec.name} runs natively only. Set DERMSERVE_ENGINE=auto or native.")
-    folder, again = store.folder(spec), f"Run: python -m ml prepare {spec.name}"
-    record = read_record(folder)
-    if record is None:
-        raise ArtifactError(f"{spec.name} was not compiled on this machine. {again}")
-    if stale := record.origin.difference(origin_here(spec, store.manifest(spec).files)):
-        raise ArtifactError(f"what was compiled of {spec.name} does not hold here: {stale}. {again}")
+    record = _current(store, spec)
     if record.problem is not None:
         raise ArtifactError(
             f"{ONNXRUNTIME} cannot run {spec.name}: {record.problem}. Set DERMSERVE_ENGINE=auto or native."
         )
-    check_files(folder, record.files)
-    return folder / FOLDER
+    return store.folder(spec) / FOLDER
+
+
+def _current(store: ModelStore, spec: ModelSpec) -> CompiledRecord:
+    """The record. Raises ArtifactError if there is none, it does not apply here, or its files are not whole."""
+    folder, remedy = store.folder(spec) / FOLDER, f"Run: python -m ml prepare {spec.name}"
+    record = read_record(folder)
+    if record is None:
+        raise ArtifactError(f"{spec.name} was not compiled on this machine. {remedy}")
+    if changed := _change(record.origin, origin_here(spec, store.manifest(spec).files)):
+        raise ArtifactError(f"{spec.name} was compiled for something else: {changed}. {remedy}")
+    check_files(folder, record.files, remedy)
+    return record
+
+
+def compile_model(
+    store: ModelStore, spec: ModelSpec, *, force: bool = False, child: Sequence[str] = CHILD
+) -> tuple[CompiledRecord, bool]:
+    """Bring a fetched model's compiled files up to date. Returns the record, and whether it was made anew.
+
+    A model that cannot be compiled or does not agree is recorded with the reason, and is not tried again until a
+    package, the processor or the model changes, or with ``force``. ``child`` is the command of the child process.
+    Raises ArtifactError if the model is not there or runs natively only, and OSError if nothing can be written.
+    """
+    if not can_compile(spec):
+        raise ArtifactError(f"{spec.name} runs natively only: there is nothing to prepare.")
+    folder, manifest = store.folder(spec) / FOLDER, store.verify(spec, sources=False)
+    if not force:
+        with suppress(ArtifactError):
+            return _current(store, spec), False
+    # In the model's folder, so that the result only needs to be renamed.
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".compiling-") as temporary:
+        work = Path(temporary).resolve() / FOLDER  # a whole path: the child runs in the application's folder
+        work.mkdir()
+        command = [*child, spec.name, str(store.served(spec).resolve()), str(work)]
+        differences, problem = _run_child(command, work.with_name("result.json"))
+        if problem is not None:
+            shutil.rmtree(work)
+            work.mkdir()
+        origin = origin_here(spec, manifest.files)
+        record = CompiledRecord(origin, problem, differences, {path.name: sha256_file(path) for path in work.iterdir()})
+        (work / RECORD_FILE).write_text(json.dumps(asdict(record), indent=1) + "\n")
+        # Replaced, not changed: a running service has the old files mapped into its memory, and keeps them.
+        shutil.rmtree(folder, ignore_errors=True)
+        work.rename(folder)
+    return record, True
 
 
 def read_record(folder: Path) -> CompiledRecord | None:
-    """The record in a model's folder; None if there is none of this format. Raises ArtifactError if it is damaged."""
-    path = folder / RECORD_FILE
+    """The record in a folder of compiled files; None if there is none that can be read: compiling again makes one."""
     try:
-        facts = json.loads(path.read_text())
-        if facts["format"] != _FORMAT:
-            return None
-        return CompiledRecord(origin=Origin(**facts.pop("origin")), **facts)
-    except FileNotFoundError:
+        return CompiledRecord(**json.loads((folder / RECORD_FILE).read_text()))
+    except (OSError, ValueError, TypeError):
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ArtifactError(f"{path} is damaged. {_again(folder)}") from error
-
-
-def write_record(folder: Path, record: CompiledRecord) -> None:
-    """Whole or not at all."""
-    temporary = folder / f".{RECORD_FILE}"
-    temporary.write_text(json.dumps(asdict(record), indent=1) + "\n")
-    temporary.replace(folder / RECORD_FILE)
-
-
-def check_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Raises ArtifactError naming the first compiled file that is missing or differs from its digest."""
-    for name, expected in files.items():
-        path = folder / name
-        if not path.is_file():
-            raise ArtifactError(f"{path} is missing. {_again(folder)}")
-        if sha256_file(path) != expected:
-            raise ArtifactError(f"{path} does not match its sha256 {expected[:12]}…. {_again(folder)}")
 
 
 def origin_here(spec: ModelSpec, files: Mapping[str, str]) -> Origin:
-    """What a compiled model would be made from here and now. ``files``: the manifest's."""
+    """The origin of a model that is compiled here and now. ``files``: the manifest's."""
     served = {
         name: digest for name, digest in files.items() if name == spec.served or name.startswith(f"{spec.served}/")
     }
     versions = {name: installed_version(name) for name in (spec.framework, ONNXRUNTIME)}
-    return Origin(served, describe_processor(), versions)
+    return {"files": served, "processor": describe_processor(), "versions": versions}
+
+
+def _change(origin: Origin, here: Origin) -> str | None:
+    """The first thing that is not as it was, in a few words; None if nothing has changed."""
+    then, now = ({**one["files"], **one["processor"], **one["versions"]} for one in (origin, here))
+    for name in {**now, **then}:
+        if then.get(name) != now.get(name):
+            return f"{name} was {then.get(name)} and is {now.get(name)}"
+    return None
 
 
 def installed_version(name: str) -> str | None:
@@ -174,9 +209,10 @@ def installed_version(name: str) -> str | None:
 def describe_processor(cpuinfo: Path = _CPUINFO) -> dict[str, str]:
     """Architecture, processor name and a digest of its instruction sets: code compiled for one may fail on another."""
     try:
-        facts = _first_processor(cpuinfo.read_text())
+        lines = cpuinfo.read_text().split("\n\n", 1)[0].splitlines()
     except OSError:  # no such file outside Linux
-        facts = {}
+        lines = []
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     flags = " ".join(sorted(facts.get("flags", facts.get("Features", "")).split()))
     return {
         "machine": platform.machine(),
@@ -185,10 +221,53 @@ def describe_processor(cpuinfo: Path = _CPUINFO) -> dict[str, str]:
     }
 
 
-def _first_processor(text: str) -> dict[str, str]:
-    lines = text.split("\n\n", 1)[0].splitlines()
-    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+def _run_child(command: Sequence[str], result: Path) -> tuple[dict[str, float], str | None]:
+    """What ``compare`` returned in the child process, or why there is nothing to compare."""
+    try:
+        done = subprocess.run(
+            [*command, str(result)],
+            cwd=_ROOT,
+            env=_ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {}, f"it could not be compiled: it took more than {LIMIT_S} s"
+    if done.returncode == 0 and result.is_file():
+        differences, problem = json.loads(result.read_text())
+        return differences, problem
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    cause = lines[-1][:200] if lines else "no error was printed"
+    return {}, f"it could not be compiled: exit status {done.returncode}: {cause}"
 
 
-def _again(folder: Path) -> str:
-    return f"Compile it again: python -m ml prepare {folder.parent.name} --force"
+def run_as_child(arguments: Sequence[str]) -> NoReturn:
+    """Compile into FOLDER, write what ``compare`` returned into RESULT as JSON, and end the process."""
+    name, served, folder, result = arguments
+    status = 0
+    try:
+        Path(result).write_text(json.dumps(_compile_and_compare(find(name), Path(served), Path(folder))))
+    except Exception:  # noqa: BLE001 - the parent reads the last line of stderr
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _compile_and_compare(spec: ModelSpec, served: Path, folder: Path) -> tuple[dict[str, float], str | None]:
+    from ml.models.onnxruntime_runtime import compile_for_this_processor
+
+    onnx = folder.with_name("converted.onnx")
+    framework_of(spec).convert(spec, served, onnx)
+    compile_for_this_processor(onnx, folder)
+    options = RuntimeOptions(threads=1, callers=1)
+    native = load_runtime(spec, served, None, options)
+    return compare(spec, native, load_runtime(spec, served, folder, options))
+
+
+if __name__ == "__main__":
+    run_as_child(sys.argv[1:])

@@ -1,7 +1,7 @@
-"""Which face of a photo is measured, also where it fills the photo, or the photo lies on its side or upside down.
+"""Finds the face of a photo to measure, also if it fills the photo or lies on its side or upside down.
 
-The detector is made for upright faces of medium size. In a photo that is turned it finds no face, or one whose eyes it
-takes for the mouth. So two models must agree on where eyes, nose and mouth are: the detector and the mesh.
+The detector is made for upright faces of medium size. In a turned photo it finds no face, or mistakes the eyes for the
+mouth. So the detector and the mesh must agree on where eyes, nose and mouth are.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Floats = NDArray[np.float32]
 #: landmarks whose mean is the right eye, the left eye, the tip of the nose and the mouth: ml.models.faces.KEYPOINTS
 _SAME_POINTS = ((33, 133), (263, 362), (1,), (13, 14))
 _RIGHT, _LEFT, _TOP, _BOTTOM = 234, 454, 10, 152  # landmarks on the outline of a face
-# How far the two models' points may lie apart, in lengths of the face: at the first look in a face that is sure, and in
-# any; and at the second look. docs/methods/lesion-and-face.md tells what was measured.
-_SURE, _MOST, _SECOND_LOOK = 0.10, 0.25, 0.12
+# The largest disagreement of the two models, in lengths of the face: in a face that needs no second look, in any other
+# face at the first look, and in a face at the second look. Measured in docs/methods/lesion-and-face.md.
+_SURE, _FIRST_LOOK, _SECOND_LOOK = 0.10, 0.25, 0.12
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,7 @@ class PlacedFace:
 
     @property
     def disagreement(self) -> float:
-        """The greatest distance between a keypoint and the same point of the landmarks, of eyes, nose and mouth; in
-        lengths of the face."""
+        """The largest distance between the two models' points, of eyes, nose and mouth, in lengths of the face."""
         flat = self.landmarks[:, :2]
         meshed = np.array([flat[list(points)].mean(axis=0) for points in _SAME_POINTS])
         apart = np.linalg.norm(meshed - self.face.keypoints[: len(_SAME_POINTS)], axis=1).max()
@@ -48,10 +47,8 @@ class PlacedFace:
 
 @dataclass(frozen=True, eq=False)
 class FaceSearch:
-    """How many faces were found, and the one that is measured: None where none could be placed.
-
-    ``turns``: the quarter turns to the left, 0–3, after which the photo shows them upright.
-    """
+    """``count`` faces were found. ``placed`` is the one to measure, None where the models agree on none. It is upright
+    after ``turns`` quarter turns of the photo to the left, 0–3."""
 
     count: int
     placed: PlacedFace | None
@@ -59,29 +56,29 @@ class FaceSearch:
 
     @property
     def score(self) -> float:
-        """The detector's, 0–1; 0 without a face."""
+        """The detector's score of the face, 0–1; 0 without a face."""
         return 0.0 if self.placed is None else self.placed.face.score
 
     @property
     def sure(self) -> bool:
-        """Whether the face is certain and upright, so that no second look is needed."""
+        """Whether the face is certain and upright, so that a second look is not needed."""
         return self.placed is not None and self.score >= SURE_FACE and self.placed.disagreement <= _SURE
 
     @property
     def clearness(self) -> float:
-        """The higher, the better the face was seen; what one look shows is compared by it with what another shows."""
+        """Compares the results of two looks: the higher, the clearer the face."""
         return -1.0 if self.placed is None else self.score - self.placed.disagreement
 
 
 def find_face(detector: FaceDetector, rgb: RGB, small: RGB) -> FaceSearch:
-    """The most certain face that ``rgb`` (H, W, 3) shows as it is. ``small`` as `FaceDetector.detect` takes it."""
-    return _placed(detector, rgb, detector.detect(rgb, small), 0, _MOST)
+    """The first look: the most certain face of ``rgb`` (H, W, 3). ``small`` as FaceDetector.detect takes it."""
+    return _placed(detector, rgb, detector.detect(rgb, small), 0, _FIRST_LOOK)
 
 
 def find_face_again(detector: FaceDetector, rgb: RGB, small: RGB, first: FaceSearch, *, thorough: bool) -> FaceSearch:
-    """The clearest of what was found at ``first`` and of the large faces in ``rgb``, however they are turned.
+    """The second look: the clearest of the ``first`` face and the large faces in ``rgb``, turned or not.
 
-    ``thorough``: smaller faces are sought in the turned photo too, which costs three more runs of the detector.
+    ``thorough``: look for smaller faces in the turned photo too, at the cost of three more runs of the detector.
     """
     seen = list(enumerate(detector.detect_large(rgb, small)))
     if thorough:
@@ -91,14 +88,14 @@ def find_face_again(detector: FaceDetector, rgb: RGB, small: RGB, first: FaceSea
 
 
 def turned(rgb: RGB, turns: int) -> RGB:
-    """``rgb`` (H, W, 3) after so many quarter turns to the left."""
+    """``rgb`` (H, W, 3) after ``turns`` quarter turns to the left."""
     return np.ascontiguousarray(np.rot90(rgb, turns))
 
 
-def _placed(detector: FaceDetector, rgb: RGB, faces: list[Face], turns: int, most: float) -> FaceSearch:
-    """The most certain of ``faces`` whose landmarks can be placed and lie at ``most`` so far from its keypoints."""
+def _placed(detector: FaceDetector, rgb: RGB, faces: list[Face], turns: int, limit: float) -> FaceSearch:
+    """The most certain of ``faces`` on which the two models disagree by ``limit`` or less."""
     for face in faces:
         landmarks = detector.landmarks(rgb, face)
-        if landmarks is not None and (placed := PlacedFace(face, landmarks)).disagreement <= most:
+        if landmarks is not None and (placed := PlacedFace(face, landmarks)).disagreement <= limit:
             return FaceSearch(len(faces), placed, turns)
     return FaceSearch(len(faces), None)

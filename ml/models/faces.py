@@ -1,8 +1,8 @@
 """Faces in a photo: boxes, six keypoints and 468 landmarks, by MediaPipe's full-range and face-mesh models.
 
-Finds faces; recognises nobody, and returns no feature of a person that could be compared with another.
-Geometry follows MediaPipe's published graphs: Bazarevsky et al., BlazeFace (2019); Kartynnik et al.,
-Real-time Facial Surface Geometry (2019).
+It finds faces and recognises nobody: nothing that it returns can tell one person from another. Geometry follows
+MediaPipe's published graphs: Bazarevsky et al., BlazeFace (2019); Kartynnik et al., Real-time Facial Surface Geometry
+(2019).
 """
 
 from __future__ import annotations
@@ -14,20 +14,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.models.face_mesh import LANDMARKS, MIRRORED
 from ml.models.litert_runtime import LiteRTModel
+from ml.models.runtime import run
 from ml.values import RGB
 
 KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth", "right_ear", "left_ear")  # the person's own sides
 
+LANDMARKS = 468
+#: landmarks that are their own mirror image
+_MIDLINE = (0, 1, 2, 4, 5, 6, *range(8, 20), 94, 151, 152, 164, 168, 175, 195, 197, 199, 200)
+#: landmarks of the person's right half, in the order of their mirror images, which have the numbers from 248. Found by
+#: running the mesh on faces and on their mirror images.
+_RIGHT_HALF = np.setdiff1d(np.arange(248), _MIDLINE)
+#: (468,): for each landmark the one that takes its place in a mirror image
+MIRRORED = np.arange(LANDMARKS)
+MIRRORED[_RIGHT_HALF], MIRRORED[248:] = np.arange(248, LANDMARKS), _RIGHT_HALF
+
 _INPUT = 192  # both models, pixels
 _CELLS = 48  # the full-range model's grid: one anchor at the centre of each 4-pixel cell
 _BOX_MARGIN = 1.5  # the mesh was trained on squares this much larger than the detected box …
-_MESH_MARGIN = 1.65  # … and is steadiest on ones this much larger than the landmarks' own
-_RIGHT_HALF = np.flatnonzero(np.arange(LANDMARKS) < MIRRORED)  # landmarks that have a mirror image on the left
-_PRESENCE = 0.5
-_LEAST_SCORE = 0.5  # of a detection, 0–1
-_MOST_OVERLAP = 0.3  # intersection over union above which two boxes are one face
+_MESH_MARGIN = 1.65  # … and is most accurate on squares this much larger than the box around the landmarks
+_MIN_LOGIT = 0.0  # of both models' outputs for "this is a face": a probability of one half
+_MAX_OVERLAP = 0.3  # intersection over union; above it two boxes are one face
 
 Floats = NDArray[np.float32]
 
@@ -48,66 +56,64 @@ class Face:
 class FaceDetector:
     """Finds faces and their landmarks; safe to share between threads."""
 
-    def __init__(self, detector: Path | str, mesh: Path | str) -> None:
+    def __init__(self, detector: Path, mesh: Path) -> None:
         """``detector``: face_detection_full_range.tflite; ``mesh``: face_landmark.tflite.
 
-        Raises ArtifactError where a file is missing or is no model.
+        Raises ArtifactError where a file is missing or is not a model.
         """
-        self._detector = LiteRTModel(detector)
+        self.runtime = LiteRTModel(detector)
         self._mesh = LiteRTModel(mesh)
 
     def detect(self, rgb: RGB, small: RGB | None = None, turns: int = 0) -> list[Face]:
         """Faces in ``rgb`` (H, W, 3), best score first; an empty list where there is none.
 
-        ``small``: a copy of it, at least 192 pixels on its long side, where there is one: it is looked at instead.
-        ``turns``: the photo is looked at after so many quarter turns to the left, 0–3. The faces that are returned lie
-        in ``rgb`` as it is.
+        ``small``: a smaller copy to look at, if there is one, at least 192 pixels on its long side. ``turns``: the
+        number of quarter turns to the left, 0–3, before the detector looks at the photo. Coordinates are always those
+        of ``rgb`` as it is. Raises ModelError.
         """
         square = _letterbox(rgb, small)
-        points, scores = self._run(_turned(square.canvas, turns))
-        return self._merged(square.in_photo(_turned_back(points, turns)), scores)
+        points, scores = self._run(np.ascontiguousarray(np.rot90(square.canvas, turns, axes=(1, 2))))
+        return _merge(square.in_photo(_turned_back(points, turns)), scores)
 
     def detect_large(self, rgb: RGB, small: RGB | None = None) -> tuple[list[Face], ...]:
-        """Faces that fill much of ``rgb``, which ``detect`` may miss, whichever way they are turned: for each of 0 to 3
-        quarter turns to the left, those that are upright after it, best score first.
+        """Faces that fill much of ``rgb``, which ``detect`` may miss, in four lists: those that are upright after
+        0, 1, 2 and 3 quarter turns to the left. The best score comes first.
 
-        One run on four copies of the photo side by side, each at half the detector's scale: it misses faces under a
-        fifth of the photo's long side. ``small`` as ``detect`` takes it.
+        One run on four copies of the photo side by side, each at half the detector's scale. It misses faces under a
+        fifth of the photo's long side. ``small`` as ``detect`` takes it. Raises ModelError.
         """
         square = _letterbox(rgb, small)
         points, scores = self._run(_four_ways(square.canvas))
-        quarter = _quarter_of(points)
+        x, y = points[:, :2].mean(axis=1).T
         found = []
         for turns in range(4):
-            there = quarter == turns
-            whole = points[there] * 2 - _quarter_corner(turns) * 2
-            found.append(self._merged(square.in_photo(_turned_back(whole, turns)), scores[there]))
+            column, row = turns % 2, turns // 2
+            there = ((x >= 0.5) == column) & ((y >= 0.5) == row)
+            whole = points[there] * 2 - np.array([column, row], np.float32)
+            found.append(_merge(square.in_photo(_turned_back(whole, turns)), scores[there]))
         return tuple(found)
 
     def _run(self, canvas: Floats) -> tuple[Floats, Floats]:
-        """Points (n, 8, 2) of what may be a face, as fractions of the ``canvas`` (1, 192, 192, 3), and their scores."""
-        regressors, logits = self._detector.run(canvas)
-        scores = _sigmoid(logits.astype(np.float32).reshape(-1))
-        kept = scores >= _LEAST_SCORE
-        return _decode(regressors.astype(np.float32)[0])[kept], scores[kept]
-
-    def _merged(self, points: Floats, scores: Floats) -> list[Face]:
-        return [_face(row, score) for row, score in _merge(points, scores)]
+        """Points (n, 8, 2) of possible faces, as fractions of the ``canvas`` (1, 192, 192, 3), and scores (n,)."""
+        regressors, logits = run("the face detector", self.runtime, canvas)
+        logits = logits.reshape(-1)
+        kept = logits >= _MIN_LOGIT
+        return _decode(regressors[0])[kept], np.asarray(1 / (1 + np.exp(-logits[kept])), np.float32)
 
     def landmarks(self, rgb: RGB, face: Face) -> Floats | None:
         """The 468 canonical landmarks (468, 3) of a face found in ``rgb``, or None where the mesh sees no face.
 
-        x and y in pixels of ``rgb`` (outside it where the frame cuts the face); z, depth relative to the
-        head's centre, in the same scale, negative towards the camera.
+        x and y are in pixels of ``rgb``, outside it where the frame cuts the face. z is the depth relative to the
+        head's centre in the same unit, negative towards the camera. Raises ModelError.
 
-        The mesh is placed twice: the detected box jumps with the detector's grid, so the first landmarks only tell
-        where to look again.
+        The mesh looks twice. The detected box jumps with the detector's grid, so the first landmarks only say where to
+        look again.
         """
         roughly = self._place(rgb, _box_region(face))
         return None if roughly is None else self._place(rgb, _mesh_region(roughly))
 
     def _place(self, rgb: RGB, region: _Region) -> Floats | None:
-        """The landmarks of the face in ``region`` of ``rgb``: the mean of the crop's and of its mirror image's, whose
+        """The landmarks of the face in ``region``: the mean of those in the crop and in its mirror image, because their
         errors to one side cancel."""
         to_crop = region.to_crop()
         crop = np.asarray(_warp(rgb, to_crop, region.side) / 255, np.float32)
@@ -124,22 +130,20 @@ class FaceDetector:
 
     def _mesh_of(self, crop: Floats) -> Floats | None:
         """Landmarks (468, 3) in pixels of a crop (192, 192, 3), 0–1; None where it shows no face."""
-        mesh, presence = self._mesh.run(crop[None])
-        if _sigmoid(presence.astype(np.float32).reshape(-1))[0] < _PRESENCE:
-            return None
-        return mesh.astype(np.float32).reshape(LANDMARKS, 3)
+        mesh, presence = run("the face mesh", self._mesh, crop[None])
+        return None if presence.item() < _MIN_LOGIT else mesh.reshape(LANDMARKS, 3)
 
 
 @dataclass(frozen=True)
 class _Region:
-    """A turned square of a photo, which the mesh looks at; lengths in the photo's pixels."""
+    """The turned square of a photo that the mesh looks at; lengths in pixels of the photo."""
 
     centre: tuple[float, float]
     degrees: float
     side: float
 
     def to_crop(self) -> NDArray[np.float64]:
-        """The affine map (2, 3) from the photo's pixels to the crop's; the middle of one falls on the other's."""
+        """The affine map (2, 3) from pixels of the photo to pixels of the crop, with the centres on each other."""
         matrix = np.asarray(cv2.getRotationMatrix2D(self.centre, self.degrees, _INPUT / self.side), np.float64)
         matrix[:, 2] += (_INPUT - 1) / 2 - np.array(self.centre)
         return matrix
@@ -147,20 +151,19 @@ class _Region:
 
 @dataclass(frozen=True, eq=False)
 class _Square:
-    """A photo amid a black square, ``canvas`` (1, 192, 192, 3) from −1 to 1; its upper left ``corner`` (x, y), and
-    the ``scale`` that it was brought to."""
+    """A photo, scaled by ``scale``, in the middle of a black square: ``canvas`` (1, 192, 192, 3), −1 to 1. ``corner``
+    (x, y) is its upper left corner there."""
 
     canvas: Floats
     scale: float
     corner: Floats
 
     def in_photo(self, points: Floats) -> Floats:
-        """Points (…, 2), as fractions of the square, in pixels of the photo."""
+        """Points (…, 2) from fractions of the square to pixels of the photo."""
         return np.asarray((points * _INPUT - self.corner) / self.scale, np.float32)
 
 
-def _letterbox(rgb: RGB, small: RGB | None = None) -> _Square:
-    """The photo at the detector's scale, drawn from ``small`` if given."""
+def _letterbox(rgb: RGB, small: RGB | None) -> _Square:
     height, width = rgb.shape[:2]
     scale = _INPUT / max(height, width)
     wide, high = max(1, round(width * scale)), max(1, round(height * scale))
@@ -174,38 +177,21 @@ def _letterbox(rgb: RGB, small: RGB | None = None) -> _Square:
     return _Square(canvas / np.float32(127.5) - 1, scale, np.array([left, top], np.float32))
 
 
-def _turned(canvas: Floats, turns: int) -> Floats:
-    """The square ``canvas`` (1, side, side, 3) after so many quarter turns to the left."""
-    return np.ascontiguousarray(np.rot90(canvas, turns, axes=(1, 2)))
-
-
 def _turned_back(points: Floats, turns: int) -> Floats:
-    """Points (n, 8, 2) in a square that was turned, as fractions of it, in the square as it was before."""
+    """Points (n, 8, 2), as fractions of a square, from after ``turns`` quarter turns to the left to before."""
     for _ in range(turns):
         points = np.stack([1 - points[..., 1], points[..., 0]], axis=-1)
-    corners = np.sort(points[:, :2], axis=1)  # turning makes other corners of the box its first and last
+    corners = np.sort(points[:, :2], axis=1)  # the upper left corner of the box first, the lower right one second
     return np.concatenate([corners, points[:, 2:]], axis=1)
 
 
 def _four_ways(canvas: Floats) -> Floats:
-    """The ``canvas`` (1, side, side, 3) after 0 to 3 quarter turns to the left, each in its quarter of a square as
-    large."""
+    """A canvas of the same size with four copies of ``canvas`` in its quarters, row by row, after 0 to 3 quarter turns
+    to the left."""
     half = canvas.shape[1] // 2
     small = np.asarray(cv2.resize(canvas[0], (half, half), interpolation=cv2.INTER_AREA), np.float32)
     ways = [np.rot90(small, turns) for turns in range(4)]
     return np.concatenate([np.concatenate(ways[row : row + 2], axis=1) for row in (0, 2)])[None]
-
-
-def _quarter_of(points: Floats) -> NDArray[np.intp]:
-    """In which quarter of the square, 0–3 by rows, the middle of each box of ``points`` (n, 8, 2) lies."""
-    x, y = points[:, :2].mean(axis=1).T
-    return np.asarray((y >= 0.5) * 2 + (x >= 0.5), np.intp)
-
-
-def _quarter_corner(number: int) -> Floats:
-    """The upper left corner (x, y) of a quarter, as fractions of the square."""
-    row, column = divmod(number, 2)
-    return np.array([column / 2, row / 2], np.float32)
 
 
 def _decode(regressors: Floats) -> Floats:
@@ -217,18 +203,21 @@ def _decode(regressors: Floats) -> Floats:
     return np.concatenate([centre - half, centre + half, values[:, 2:] + anchors], axis=1)
 
 
-def _merge(points: Floats, scores: Floats) -> list[tuple[Floats, float]]:
-    """Non-maximum suppression that averages what it suppresses, weighted by score: steadier than the best alone."""
-    merged = []
+def _merge(points: Floats, scores: Floats) -> list[Face]:
+    """Points (n, 8, 2) and scores (n,) → faces, best first. Non-maximum suppression that averages overlapping boxes,
+    weighted by score: the mean varies less than the best box alone."""
+    faces = []
     order = np.argsort(-scores)
     while len(order):
         best = order[0]
-        same = _iou(points[best], points[order]) > _MOST_OVERLAP
+        same = _iou(points[best], points[order]) > _MAX_OVERLAP
         same[0] = True
         group, order = order[same], order[~same]
         weights = (scores[group] / scores[group].sum())[:, None, None]
-        merged.append(((points[group] * weights).sum(axis=0), float(scores[best])))
-    return merged
+        mean = (points[group] * weights).sum(axis=0)
+        (left, top), (right, bottom) = mean[:2].tolist()
+        faces.append(Face((left, top, right, bottom), mean[2:], float(scores[best])))
+    return faces
 
 
 def _iou(one: Floats, many: Floats) -> Floats:
@@ -240,20 +229,15 @@ def _iou(one: Floats, many: Floats) -> Floats:
     return np.asarray(shared / np.maximum(union, 1e-6), np.float32)
 
 
-def _face(points: Floats, score: float) -> Face:
-    (left, top), (right, bottom) = points[:2].tolist()
-    return Face((left, top, right, bottom), points[2:], score)
-
-
 def _box_region(face: Face) -> _Region:
-    """Where the mesh looks first: around the detected box, turned so that the eyes lie level."""
+    """Where the mesh looks first: around the detected box, turned so that the eyes are level."""
     left, top, right, bottom = face.box
     centre = ((left + right - 1) / 2, (top + bottom - 1) / 2)
     return _Region(centre, _tilt(face.keypoints[0], face.keypoints[1]), max(right - left, bottom - top) * _BOX_MARGIN)
 
 
 def _mesh_region(points: Floats) -> _Region:
-    """Where it looks again: around the landmarks (468, 3)."""
+    """Where the mesh looks again: around its first landmarks (468, 3)."""
     right, left = (points[half, :2].mean(axis=0) for half in (_RIGHT_HALF, MIRRORED[_RIGHT_HALF]))
     degrees = _tilt(right, left)
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
@@ -265,16 +249,16 @@ def _mesh_region(points: Floats) -> _Region:
 
 
 def _tilt(right: Floats, left: Floats) -> float:
-    """Degrees by which the line from a point (x, y) of the person's right to its mirror image on the left falls."""
-    across = left - right
-    return float(np.degrees(np.arctan2(across[1], across[0])))
+    """The angle in degrees of the line from a point (x, y) on the person's right to its mirror image on the left."""
+    x, y = left - right
+    return float(np.degrees(np.arctan2(y, x)))
 
 
 def _warp(rgb: RGB, to_crop: NDArray[np.float64], size: float) -> RGB:
-    """The mesh input (192, 192, 3). A large face is first shrunk by area: bilinear sampling alone would alias."""
+    """The crop (192, 192, 3). A large face is first shrunk by area, because bilinear sampling alone would alias."""
     shrink = min(1.0, 2 * _INPUT / size)
     if shrink < 1:
-        left, top, right, bottom = _seen(rgb, to_crop)
+        left, top, right, bottom = _visible(rgb, to_crop)
         rgb = rgb[top:bottom, left:right]
         height, width = rgb.shape[:2]
         target = (max(1, round(width * shrink)), max(1, round(height * shrink)))
@@ -284,15 +268,11 @@ def _warp(rgb: RGB, to_crop: NDArray[np.float64], size: float) -> RGB:
     return np.asarray(cv2.warpAffine(rgb, to_crop, (_INPUT, _INPUT), flags=cv2.INTER_LINEAR), np.uint8)
 
 
-def _seen(rgb: RGB, to_crop: NDArray[np.float64]) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of what the mesh input shows of the photo; at least one pixel."""
+def _visible(rgb: RGB, to_crop: NDArray[np.float64]) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of the part of the photo that the crop shows; at least one pixel."""
     height, width = rgb.shape[:2]
     back = cv2.invertAffineTransform(to_crop)
     corners = np.array([[0, 0], [0, _INPUT], [_INPUT, 0], [_INPUT, _INPUT]]) @ back[:, :2].T + back[:, 2]
     first = np.clip(np.floor(corners.min(axis=0)), 0, (width - 1, height - 1)).astype(int)
     last = np.clip(np.ceil(corners.max(axis=0)) + 1, first + 1, (width, height)).astype(int)
     return int(first[0]), int(first[1]), int(last[0]), int(last[1])
-
-
-def _sigmoid(logits: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -80, 80))), np.float32)

@@ -1,12 +1,12 @@
-"""Files on disk → models that have proved themselves on the golden image."""
+"""Files on disk → models that reproduce their golden answers."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -17,10 +17,11 @@ from ml.models import registry
 from ml.models.classifier import LesionClassifier
 from ml.models.compiled import AUTO, NATIVE, choose
 from ml.models.encoder import Encoder
-from ml.models.golden import golden_image, probabilities_agree, vectors_agree
-from ml.models.runtime import Execution, Runtime, open_runtime
+from ml.models.golden import agrees, golden_image
+from ml.models.preprocess import model_inputs
+from ml.models.runtime import Runtime, RuntimeOptions, load_runtime, run_each
 from ml.models.spec import ModelSpec
-from ml.models.store import ModelManifest, ModelStore
+from ml.models.store import ModelStore
 from ml.skin.inversion import prepare
 from ml.values import ModelCard, Patient
 
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-#: a second file that the face part needs beside the served one
+#: the second file of the face model, beside the served one
 LANDMARK_FILE = "face_landmark.tflite"
 
 
 @dataclass(frozen=True)
 class Models:
-    """Loaded models. ``faces`` is None where face isolation is switched off. ``kind_encoder`` is the one whose
-    embeddings ``kinds`` reads: often ``encoder`` itself."""
+    """Loaded models. ``faces`` is None where faces are not looked for. ``kinds`` reads the embeddings of
+    ``kind_encoder``, which is often ``encoder`` itself."""
 
     encoder: Encoder
     classifier: LesionClassifier
@@ -47,8 +48,10 @@ class Models:
 
 
 def check_models(models_dir: Path, names: Iterable[str], *, engine: str = NATIVE, gpu: bool = False) -> None:
-    """Verify the served files of each named model, and, where compiled models were asked for, that there are some that
-    may be used. No framework is imported. Raises ArtifactError."""
+    """Verify the served files of each named model and, where only compiled models are wanted, that they can be used.
+
+    Imports no framework. Raises ArtifactError.
+    """
     store = ModelStore(models_dir)
     for name in names:
         spec = registry.find(name)
@@ -69,50 +72,46 @@ def load_models(
     engine: str = NATIVE,
     mmap: bool = True,
 ) -> Models:
-    """Load and check the models.
+    """Load and check the models. A framework that runs no model is not imported.
 
-    ``threads`` is the number of intra-op threads of each framework; ``callers`` how many analyses may run at once;
-    ``engine`` as ml.models.compiled.choose takes it. A framework that runs no model is not imported. ``mmap``: compiled
-    weights are shared between processes. Raises ArtifactError if a file, a signature or an answer to the golden image
-    is not what it should be.
+    ``threads``: intra-op threads of each framework; ``callers``: analyses that may run at once; ``engine`` as
+    ml.models.compiled.choose takes it; ``mmap``: processes share compiled weights. Raises ArtifactError if a file, a
+    signature or the answer to the golden image is not as expected.
     """
     store = ModelStore(models_dir)
     cv2.setNumThreads(threads)
     prepare()
-    loader = _Loader(store, engine, Execution(threads, callers, gpu, mmap, sizes_pools=True))
-    loaded_encoder = loader.encoder(registry.find(encoder, "encoder"))
-    loaded_classifier = loader.classifier(registry.find(classifier, "classifier"))
+    loader = _Loader(store, engine, RuntimeOptions(threads, callers, gpu, mmap, sizes_pools=True))
+    loaded_encoder, loaded_classifier = loader.encoder(encoder), loader.classifier(classifier)
     detector = load_faces(store) if faces else None
-    cards = [
-        _card(loaded_encoder.spec, loaded_encoder.runtime),
-        _card(loaded_classifier.spec, loaded_classifier.runtime),
+    runtimes: list[tuple[ModelSpec, Runtime]] = [
+        (loaded_encoder.spec, loaded_encoder.runtime),
+        (loaded_classifier.spec, loaded_classifier.runtime),
     ]
     if detector is not None:
-        spec = registry.MEDIAPIPE_FACE
-        cards.append(ModelCard(spec.name, spec.version, spec.framework, spec.framework, spec.licence))
+        runtimes.append((registry.MEDIAPIPE_FACE, detector.runtime))
     heads = read_kinds()
     kind_encoder = loaded_encoder
     if loaded_encoder.fingerprint != heads.fingerprint:
-        kind_encoder = loader.encoder(registry.find(heads.encoder, "encoder"))
+        kind_encoder = loader.encoder(heads.encoder)
     if kind_encoder.fingerprint != heads.fingerprint:
         raise ArtifactError(
             f"The heads that tell the kind of a photo were fitted to other weights of {heads.encoder}. "
             "Install the service again, or fit them: python -m research.photo_kind"
         )
-    return Models(loaded_encoder, loaded_classifier, detector, tuple(cards), KindOfPhoto(heads), kind_encoder)
+    cards = tuple(_card(spec, runtime) for spec, runtime in runtimes)
+    return Models(loaded_encoder, loaded_classifier, detector, cards, KindOfPhoto(heads), kind_encoder)
 
 
 def load_encoder(models_dir: Path, name: str, *, threads: int, gpu: bool = False, engine: str = NATIVE) -> Encoder:
-    """The encoder alone, as the index builder needs it; OpenCV has as many ``threads``. Raises ArtifactError."""
+    """The encoder alone, for building an index. OpenCV gets as many ``threads``. Raises ArtifactError."""
     cv2.setNumThreads(threads)
-    loader = _Loader(ModelStore(models_dir), engine, Execution(threads, callers=1, gpu=gpu))
-    return loader.encoder(registry.find(name, "encoder"))
+    return _Loader(ModelStore(models_dir), engine, RuntimeOptions(threads, callers=1, gpu=gpu)).encoder(name)
 
 
 def load_classifier(models_dir: Path, name: str, *, threads: int, engine: str = NATIVE) -> LesionClassifier:
     """The classifier alone. Raises ArtifactError."""
-    loader = _Loader(ModelStore(models_dir), engine, Execution(threads, callers=1))
-    return loader.classifier(registry.find(name, "classifier"))
+    return _Loader(ModelStore(models_dir), engine, RuntimeOptions(threads, callers=1)).classifier(name)
 
 
 def load_faces(store: ModelStore) -> FaceDetector:
@@ -124,65 +123,47 @@ def load_faces(store: ModelStore) -> FaceDetector:
     return FaceDetector(store.served(spec), store.folder(spec) / LANDMARK_FILE)
 
 
-_Model = TypeVar("_Model")
-
-
 @dataclass(frozen=True)
 class _Loader:
     """Loads each model compiled where that is wanted and possible, and natively otherwise."""
 
     store: ModelStore
-    wanted: str
-    execution: Execution
+    engine: str
+    options: RuntimeOptions
 
-    def encoder(self, spec: ModelSpec) -> Encoder:
-        return self._load(spec, self._encoder)
+    def encoder(self, name: str) -> Encoder:
+        spec = registry.find(name, "encoder")
+        return Encoder(spec, *self._load(spec))
 
-    def classifier(self, spec: ModelSpec) -> LesionClassifier:
-        return self._load(spec, self._classifier)
+    def classifier(self, name: str) -> LesionClassifier:
+        spec = registry.find(name, "classifier")
+        return LesionClassifier(spec, self._load(spec)[0])
 
-    def _load(self, spec: ModelSpec, load: Callable[[ModelSpec, Path | None], _Model]) -> _Model:
-        """What the record promises may still fail; then the model runs natively, unless that is not wanted."""
-        compiled = choose(self.store, spec, self.wanted, gpu=self.execution.gpu)
+    def _load(self, spec: ModelSpec) -> tuple[Runtime, str]:
+        """The runtime and the fingerprint. Compiled files may fail although their record is right. Then, with AUTO, the
+        model's framework runs it."""
+        compiled = choose(self.store, spec, self.engine, gpu=self.options.gpu)
         try:
-            return load(spec, compiled)
+            return self._load_from(compiled, spec)
         except MLError as error:
-            if compiled is None or self.wanted != AUTO:
+            if compiled is None or self.engine != AUTO:
                 raise
             _LOG.warning("%s runs natively: %s", spec.name, error.message)
-            return load(spec, None)
+            return self._load_from(None, spec)
 
-    def _encoder(self, spec: ModelSpec, compiled: Path | None) -> Encoder:
-        manifest = self._manifest(spec, compiled)
-        encoder = Encoder(spec, self._open(spec, compiled), manifest.fingerprint)
-        vector = encoder.embed([golden_image()])[0]
-        if manifest.golden is not None and not vectors_agree(vector, np.array(manifest.golden, np.float32)):
-            raise _not_golden(spec, compiled)
-        return encoder
-
-    def _classifier(self, spec: ModelSpec, compiled: Path | None) -> LesionClassifier:
-        manifest = self._manifest(spec, compiled)
-        classifier = LesionClassifier(spec, self._open(spec, compiled))
-        found = classifier.probabilities([golden_image()], Patient())[0]
-        if manifest.golden is not None and not probabilities_agree(found, np.array(manifest.golden, np.float32)):
-            raise _not_golden(spec, compiled)
-        return classifier
-
-    def _manifest(self, spec: ModelSpec, compiled: Path | None) -> ModelManifest:
-        """``choose`` has verified compiled files; the native ones are not touched if they are not loaded."""
-        return self.store.verify(spec, sources=False) if compiled is None else self.store.manifest(spec)
-
-    def _open(self, spec: ModelSpec, compiled: Path | None) -> Runtime:
-        return open_runtime(spec, self.store.served(spec), compiled, self.execution)
+    def _load_from(self, compiled: Path | None, spec: ModelSpec) -> tuple[Runtime, str]:
+        # ``choose`` has verified compiled files; the native ones are not read if they are not loaded.
+        manifest = self.store.verify(spec, sources=False) if compiled is None else self.store.manifest(spec)
+        runtime = load_runtime(spec, self.store.served(spec), compiled, self.options)
+        found = run_each(spec, runtime, model_inputs(spec, [golden_image()], Patient()), "load")[0]
+        if not agrees(spec, found, found if manifest.golden is None else np.array(manifest.golden, np.float32)):
+            how, step = ("natively", "fetch") if compiled is None else ("compiled", "prepare")
+            raise ArtifactError(
+                f"{spec.name} {spec.version}, run {how}, does not reproduce its golden output on this machine. "
+                f"Do it again: python -m ml {step} {spec.name} --force"
+            )
+        return runtime, manifest.fingerprint
 
 
 def _card(spec: ModelSpec, runtime: Runtime) -> ModelCard:
     return ModelCard(spec.name, spec.version, spec.framework, f"{runtime.name} {runtime.version}", spec.licence)
-
-
-def _not_golden(spec: ModelSpec, compiled: Path | None) -> ArtifactError:
-    how, step = ("natively", "fetch") if compiled is None else ("compiled", "prepare")
-    return ArtifactError(
-        f"{spec.name} {spec.version}, run {how}, does not reproduce its golden output on this machine. "
-        f"Do it again: python -m ml {step} {spec.name} --force"
-    )

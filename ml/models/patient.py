@@ -1,22 +1,44 @@
-"""What the lesion classifier is told about the person, as the ten numbers that it was trained with."""
+"""What a lesion classifier learns about the person, and the words that clients use for body sites."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.models.sites import CANONICAL_SITES
 from ml.values import Patient
 
 _SEXES = ("female", "male", "unknown")
 _AGE_SCALE = 90.0
-#: the training set's mean age, which stands in for a missing one
+#: the mean age of the classifier's training set, used where the age is not known
 _MISSING_AGE = 51.906
+
+#: the sites that the classifier was trained on
+CANONICAL_SITES = ("arm", "head-or-neck", "leg-or-genital", "trunk", "unknown")
+
+_ALIASES = {
+    "arm": "arm upper-extremity palm hand back-of-hand forearm elbow wrist finger acral",
+    "head-or-neck": "head neck head-neck face scalp ear nose cheek forehead chin eye lip mouth oral-genital",
+    "leg-or-genital": "leg lower-extremity foot foot-top-or-side foot-sole thigh knee ankle toe genital "
+    "genitalia genitalia-or-groin groin",
+    "trunk": "torso torso-front torso-back chest back abdomen buttocks anterior-torso posterior-torso "
+    "lateral-torso shoulder",
+    "unknown": "other none unspecified",
+}
+
+#: word a client may send → canonical site
+BODY_SITES: Mapping[str, str] = {alias: site for site, words in _ALIASES.items() for alias in (site, *words.split())}
+
+
+def canonical(site: str) -> str | None:
+    """The canonical site that ``site`` names (case, spaces and underscores do not matter), or None."""
+    return BODY_SITES.get("-".join(site.replace("_", " ").replace("/", " ").lower().split()))
 
 
 def metadata_vector(patient: Patient) -> NDArray[np.float32]:
-    """(10,): sex one-hot (female, male, unknown), site one-hot (arm, head or neck, leg or genital, trunk, unknown),
-    age / 90, age missing. Order and constants: the model's published properties."""
+    """(10,): sex one-hot (female, male, unknown), site one-hot in the order of CANONICAL_SITES, age / 90, age missing.
+    Order and constants are the published ones of sklesion."""
     sex = [float(name == (patient.sex or "unknown")) for name in _SEXES]
     site = [float(name == (patient.body_site or "unknown")) for name in CANONICAL_SITES]
     age = _MISSING_AGE if patient.age is None else patient.age

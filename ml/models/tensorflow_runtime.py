@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.errors import ArtifactError, BackendError
+from ml.errors import ArtifactError
 from ml.models.patient import metadata_vector
-from ml.models.runtime import Execution
+from ml.models.runtime import Array, Output, RuntimeOptions
 from ml.models.spec import ModelSpec
 from ml.values import RGB, Patient
 
@@ -37,7 +37,8 @@ _OPSET = 17
 
 
 class SavedModel:
-    """A SavedModel whose signature takes ``inputs`` (names, in the order of ``run``'s arguments)."""
+    """A SavedModel. ``inputs`` names what its signature takes, in the order of ``run``'s arguments; ``output`` names
+    what it gives."""
 
     name = "tensorflow"
     version = str(tf.__version__)
@@ -60,21 +61,18 @@ class SavedModel:
                 f"{sorted(expected)} → '{self._output}' was expected. It is another model than its name says."
             )
 
-    def run(self, *inputs: NDArray[np.generic]) -> NDArray[np.float32]:
+    def run(self, *inputs: Array) -> list[Output]:
         return self._call(*(tf.constant(array) for array in inputs))
 
-    def _call(self, *tensors: tf.Tensor) -> NDArray[np.float32]:
-        try:
-            outputs = self._signature(**dict(zip(self._inputs, tensors, strict=True)))
-            return np.asarray(outputs[self._output].numpy(), dtype=np.float32)
-        except tf.errors.OpError as error:
-            raise BackendError("The TensorFlow model failed on this photo.") from error
+    def _call(self, *tensors: tf.Tensor) -> list[Output]:
+        outputs = self._signature(**dict(zip(self._inputs, tensors, strict=True)))
+        return [np.asarray(outputs[self._output].numpy(), dtype=np.float32)]
 
 
 class ExampleModel(SavedModel):
-    """A SavedModel that wants each photo as a serialized tf.Example holding a PNG (``image/encoded``)."""
+    """A SavedModel that takes each photo as a serialized tf.Example with a PNG (``image/encoded``)."""
 
-    def run(self, *inputs: NDArray[np.generic]) -> NDArray[np.float32]:
+    def run(self, *inputs: Array) -> list[Output]:
         (photos,) = inputs
         return self._call(tf.constant([_example(photo) for photo in photos]))
 
@@ -88,48 +86,47 @@ def _example(photo: NDArray[np.generic]) -> bytes:
     return bytes(example.SerializeToString())
 
 
-def open_served(spec: ModelSpec, served: Path, execution: Execution) -> SavedModel:
+def load(spec: ModelSpec, served: Path, options: RuntimeOptions) -> SavedModel:
     """See ``ml.models.runtime.Framework``."""
-    if execution.sizes_pools:
-        _size_pools(execution)
+    if options.sizes_pools:
+        _size_pools(options)
     kind = ExampleModel if spec.format == "saved-model-example" else SavedModel
     return kind(served, inputs=spec.input_names, output=spec.output_name)
 
 
-def _size_pools(execution: Execution) -> None:
+def _size_pools(options: RuntimeOptions) -> None:
     """Must come before TensorFlow's first operation."""
-    tf.config.threading.set_intra_op_parallelism_threads(execution.threads)
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     # One inter-op thread would make parallel callers wait for each other.
-    tf.config.threading.set_inter_op_parallelism_threads(max(2, execution.callers))
-    if not execution.gpu:
+    tf.config.threading.set_inter_op_parallelism_threads(max(2, options.callers))
+    if not options.gpu:
         tf.config.set_visible_devices([], "GPU")
 
 
-def export(spec: ModelSpec, folder: Path, image: RGB) -> NDArray[np.float32]:
-    """Write the Keras file in ``folder``/source as a SavedModel.
+def export(spec: ModelSpec, folder: Path, image: RGB) -> Output:
+    """Write the Keras file in ``folder``/source as a SavedModel with the spec's inputs and output.
 
-    The signature is (image: (n, h, w, 3) float32 0–255, metadata: (n, 10) float32) → probabilities: (n, classes).
     Returns the Keras model's own probabilities for ``image``, resized by ``tf.image.resize`` as its authors do.
     """
     (path,) = (folder / "source").glob("*.keras")
     model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
-    height, width = spec.preprocess.size
-    metadata = metadata_vector(Patient())[None]
-    resized = tf.image.resize(tf.constant(image)[None], (height, width))
-    reference = model([resized, tf.constant(metadata)], training=False).numpy()[0]
+    inputs = [tf.image.resize(tf.constant(image)[None], spec.preprocess.size)]
+    if "metadata" in spec.input_names:
+        inputs.append(tf.constant(metadata_vector(Patient())[None]))
+    reference = model(inputs, training=False).numpy()[0]
 
     # An exclusive signature: gradients and Keras' own saving information stay behind.
     module = tf.Module()
     module.model = model
     module.serve = tf.function(
-        lambda image, metadata: {"probabilities": model([image, metadata], training=False)},
-        input_signature=[
-            tf.TensorSpec((None, height, width, 3), tf.float32, name="image"),
-            tf.TensorSpec((None, metadata.shape[1]), tf.float32, name="metadata"),
-        ],
+        lambda **named: {spec.output_name: model([named[name] for name in spec.input_names], training=False)},
     )
+    signature = {
+        name: tf.TensorSpec((None, *tensor.shape[1:]), tf.float32, name=name)
+        for name, tensor in zip(spec.input_names, inputs, strict=True)
+    }
     target = folder / spec.served
-    tf.saved_model.save(module, str(target), signatures={_SIGNATURE: module.serve})
+    tf.saved_model.save(module, str(target), {_SIGNATURE: module.serve.get_concrete_function(**signature)})
     shutil.rmtree(target / "assets", ignore_errors=True)
     return np.asarray(reference, dtype=np.float32)
 
@@ -139,8 +136,6 @@ def convert(spec: ModelSpec, served: Path, target: Path) -> None:
     import onnx
     import tf2onnx
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    from ml.models.onnx_for_cpu import fold_scaling, pad_channels
 
     model = tf.saved_model.load(str(served))
     frozen = convert_variables_to_constants_v2(model.signatures[_SIGNATURE])
@@ -152,8 +147,6 @@ def convert(spec: ModelSpec, served: Path, target: Path) -> None:
     )
     # TensorFlow calls the only output of the node "image" "image:0".
     _rename_inputs(converted.graph, {f"{name}:0": name for name in spec.input_names})
-    fold_scaling(converted.graph)
-    pad_channels(converted.graph)
     onnx.checker.check_model(converted)
     onnx.save(converted, str(target))
 

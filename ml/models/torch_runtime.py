@@ -5,36 +5,34 @@ The only importer of torch.
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ml.errors import ArtifactError, BackendError
+from ml.errors import ArtifactError
 from ml.models.preprocess import to_batch
-from ml.models.runtime import Execution
+from ml.models.runtime import Array, Output, RuntimeOptions
 from ml.models.spec import ModelSpec
 from ml.values import RGB
 
-#: photos that a program may be given at once
+# The fast path of PyTorch's transformer layers is one operator that ONNX does not have.
+torch.backends.mha.set_fastpath_enabled(False)
+
+#: photos in the largest batch that a program takes
 _LARGEST_BATCH = 8
 _HEAD_WIDTH = 64  # CLIP's towers all use 64 channels a head
 
 
 class TorchRuntime:
-    """A ``.pt2`` program with one image input and one vector output a row.
-
-    ``threads`` sizes torch's intra-op pool, which the whole process shares.
-    """
+    """A ``.pt2`` program with one output. ``threads`` sizes torch's intra-op pool, which the whole process shares."""
 
     name = "pytorch"
     version = str(torch.__version__)
@@ -42,8 +40,8 @@ class TorchRuntime:
     def __init__(self, path: Path, *, threads: int, gpu: bool = False) -> None:
         torch.set_num_threads(threads)
         self._device = torch.device("cuda" if gpu else "cpu")
-        # Left alone, a GPU rounds what it multiplies to 10 bits. Vectors then are 2e-5 away from those that a processor
-        # computes, as it did for the index, instead of 2e-12, and come no sooner.
+        # By default a GPU rounds factors to 10 bits. Its vectors then differ by 2e-5 from those that a CPU computed for
+        # the index, instead of by 2e-12, and it is no faster.
         torch.backends.cudnn.allow_tf32 = False
         try:
             program = torch.export.load(path)
@@ -51,22 +49,18 @@ class TorchRuntime:
         except Exception as error:
             raise ArtifactError(f"{path} cannot be loaded by PyTorch {self.version}. Fetch it again.") from error
 
-    def run(self, *inputs: NDArray[np.generic]) -> NDArray[np.float32]:
-        (images,) = inputs
-        try:
-            with torch.inference_mode():
-                output = self._module(torch.from_numpy(images).to(self._device))
-                return np.asarray(output.float().cpu().numpy(), dtype=np.float32)
-        except (RuntimeError, AssertionError) as error:  # an input that the program was not exported for
-            raise BackendError("The PyTorch model failed on this photo.") from error
+    def run(self, *inputs: Array) -> list[Output]:
+        with torch.inference_mode():
+            output = self._module(*(torch.from_numpy(array).to(self._device) for array in inputs))
+            return [output.float().cpu().numpy()]
 
 
-def open_served(spec: ModelSpec, served: Path, execution: Execution) -> TorchRuntime:
+def load(spec: ModelSpec, served: Path, options: RuntimeOptions) -> TorchRuntime:
     """See ``ml.models.runtime.Framework``."""
-    return TorchRuntime(served, threads=execution.threads, gpu=execution.gpu)
+    return TorchRuntime(served, threads=options.threads, gpu=options.gpu)
 
 
-def export(spec: ModelSpec, folder: Path, image: RGB) -> NDArray[np.float32]:
+def export(spec: ModelSpec, folder: Path, image: RGB) -> Output:
     """See ``ml.models.runtime.Framework``."""
     module = _MODULES[str(spec.recipe)](folder / "source").eval()
     batch = torch.from_numpy(to_batch([image, image], spec.preprocess))
@@ -103,7 +97,7 @@ def _any_batch() -> Any:
 
 @contextmanager
 def _no_warnings() -> Iterator[None]:
-    """torch 2.13 warns of its own coming changes while it exports; what it makes is compared later."""
+    """torch 2.13 warns of its own future changes while it exports. The result is checked later, by its answers."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -140,69 +134,56 @@ def _efficientnet_lite0(source: Path) -> nn.Module:
     return PooledStages(network.eval())
 
 
-class ResidualBlock(nn.Module):
-    """Attention and MLP, each after its norm and around a skip connection; (n, tokens, width) → the same."""
-
-    def __init__(self, width: int, heads: int, hidden: int) -> None:
-        super().__init__()
-        self.ln_1 = nn.LayerNorm(width)
-        self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.ln_2 = nn.LayerNorm(width)
-        layers = {"c_fc": nn.Linear(width, hidden), "gelu": nn.GELU(), "c_proj": nn.Linear(hidden, width)}
-        self.mlp = nn.Sequential(OrderedDict(layers))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        normed = self.ln_1(tokens)
-        tokens = tokens + self.attn(normed, normed, normed, need_weights=False)[0]
-        return tokens + self.mlp(self.ln_2(tokens))  # type: ignore[no-any-return]
-
-
 class VisionTower(nn.Module):
-    """The image tower of CLIP's vision transformers, by the parameter names that open_clip writes.
+    """The image tower of CLIP's vision transformers: (n, 3, side, side) → (n, dimension), L2-normalised.
 
-    (n, 3, side, side) → (n, dimension), L2-normalised. Architecture: Dosovitskiy et al. 2021 (ViT) with the pre- and
-    post-norm and projection of Radford et al. 2021 (CLIP).
+    Architecture: Dosovitskiy et al. 2021 (ViT), with the pre- and post-norm and the projection of Radford et al. 2021
+    (CLIP).
     """
 
-    def __init__(self, *, width: int, patch: int, tokens: int, layers: int, hidden: int, dimension: int) -> None:
+    def __init__(self, visual: Mapping[str, Tensor]) -> None:
+        """``visual``: open_clip's name of a parameter, without "visual.", → value.
+
+        Raises RuntimeError, KeyError or ValueError if they are not those of a CLIP vision transformer.
+        """
         super().__init__()
+        width, _, patch, _ = visual["conv1.weight"].shape
+        hidden, _ = visual["transformer.resblocks.0.mlp.c_fc.weight"].shape
+        layers = sum(name.endswith(".ln_1.weight") for name in visual)
+        layer = nn.TransformerEncoderLayer(
+            width, max(1, width // _HEAD_WIDTH), hidden, 0.0, "gelu", batch_first=True, norm_first=True
+        )
         self.conv1 = nn.Conv2d(3, width, patch, stride=patch, bias=False)
         self.class_embedding = nn.Parameter(torch.zeros(width))
-        self.positional_embedding = nn.Parameter(torch.zeros(tokens, width))
+        self.positional_embedding = nn.Parameter(torch.zeros(visual["positional_embedding"].shape))
         self.ln_pre = nn.LayerNorm(width)
-        heads = max(1, width // _HEAD_WIDTH)
-        blocks = [ResidualBlock(width, heads, hidden) for _ in range(layers)]
-        self._blocks = blocks
-        self.transformer = nn.ModuleDict({"resblocks": nn.ModuleList(blocks)})
+        self.blocks = nn.Sequential(*(deepcopy(layer) for _ in range(layers)))
         self.ln_post = nn.LayerNorm(width)
-        self.proj = nn.Parameter(torch.zeros(width, dimension))
-
-    @classmethod
-    def from_open_clip(cls, visual: Mapping[str, Tensor]) -> VisionTower:
-        """Build the tower that ``visual`` (parameter name → value, without "visual.") describes, and fill it.
-
-        Raises RuntimeError or KeyError if the parameters are not a CLIP vision transformer's.
-        """
-        width, _, patch, _ = visual["conv1.weight"].shape
-        matches = (re.match(r"transformer\.resblocks\.(\d+)\.", name) for name in visual)
-        tower = cls(
-            width=width,
-            patch=patch,
-            tokens=visual["positional_embedding"].shape[0],
-            layers=1 + max(int(match[1]) for match in matches if match),
-            hidden=visual["transformer.resblocks.0.mlp.c_fc.weight"].shape[0],
-            dimension=visual["proj"].shape[1],
-        )
-        tower.load_state_dict(dict(visual))
-        return tower
+        self.proj = nn.Parameter(torch.zeros(visual["proj"].shape))
+        self.load_state_dict({_torch_name(name): value for name, value in visual.items()})
 
     def forward(self, images: Tensor) -> Tensor:
         patches = self.conv1(images).flatten(2).transpose(1, 2)
         first = self.class_embedding.expand(images.shape[0], 1, -1)
         tokens = self.ln_pre(torch.cat([first, patches], dim=1) + self.positional_embedding)
-        for block in self._blocks:
-            tokens = block(tokens)
-        return F.normalize(self.ln_post(tokens[:, 0]) @ self.proj, dim=1)
+        return F.normalize(self.ln_post(self.blocks(tokens)[:, 0]) @ self.proj, dim=1)
+
+
+#: part of open_clip's name of a parameter → PyTorch's
+_TORCH_NAMES = {
+    "transformer.resblocks.": "blocks.",
+    ".attn.": ".self_attn.",
+    ".ln_1.": ".norm1.",
+    ".ln_2.": ".norm2.",
+    ".mlp.c_fc.": ".linear1.",
+    ".mlp.c_proj.": ".linear2.",
+}
+
+
+def _torch_name(name: str) -> str:
+    for theirs, ours in _TORCH_NAMES.items():
+        name = name.replace(theirs, ours)
+    return name
 
 
 def _open_clip_vit(source: Path) -> nn.Module:
@@ -210,10 +191,8 @@ def _open_clip_vit(source: Path) -> nn.Module:
     from safetensors.torch import load_file
 
     (weights,) = source.glob("*.safetensors")
-    visual = {
-        name.removeprefix("visual."): value for name, value in load_file(weights).items() if name.startswith("visual.")
-    }
-    return VisionTower.from_open_clip(visual)
+    named = load_file(weights).items()
+    return VisionTower({name.removeprefix("visual."): value for name, value in named if name.startswith("visual.")})
 
 
 #: recipe → (the folder of the source files → the model)

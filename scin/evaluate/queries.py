@@ -94,7 +94,7 @@ def answer(
 ) -> Answers:
     """Ask the index in ``folder``, which must have a calibration.
 
-    Raises ArtifactError, BackendError, and EvaluationError if no label is a condition of the index.
+    Raises ArtifactError, ModelError, and EvaluationError if no label is a condition of the index.
     """
     index = load_index(folder, encoder_fingerprint=encoder.fingerprint, dimension=encoder.dimension)
     conditions = {_plain(name): name for name in read_calibration(folder).prior}

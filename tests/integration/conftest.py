@@ -49,11 +49,11 @@ def classifier(models_dir: Path) -> LesionClassifier:
     """The lesion classifier as it is served."""
     from ml.models.classifier import LesionClassifier
     from ml.models.registry import SKLESION
-    from ml.models.runtime import Execution, open_runtime
+    from ml.models.runtime import RuntimeOptions, load_runtime
     from ml.models.store import ModelStore
 
     path = ModelStore(models_dir).served(SKLESION)
-    return LesionClassifier(SKLESION, open_runtime(SKLESION, path, None, Execution()))
+    return LesionClassifier(SKLESION, load_runtime(SKLESION, path, None, RuntimeOptions()))
 
 
 def lesion_photo(width: int, height: int, seed: int = 0) -> RGB:

@@ -49,7 +49,7 @@ def reference(models_dir: Path) -> Reference:
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_photos_of_every_size(classifier: LesionClassifier, reference: Reference, width: int, height: int) -> None:
     photo = lesion_photo(width, height, seed=width)
-    found = classifier.probabilities([photo], Patient())[0]
+    found = classifier.predict([photo], Patient())[0]
     assert found == pytest.approx(reference(photo, PATIENTS[0][1]), abs=1e-4)
 
 
@@ -58,17 +58,17 @@ def test_what_is_known_of_the_person(
     classifier: LesionClassifier, reference: Reference, patient: Patient, metadata: list[float]
 ) -> None:
     photo = lesion_photo(450, 350, seed=3)
-    assert classifier.probabilities([photo], patient)[0] == pytest.approx(reference(photo, metadata), abs=1e-4)
+    assert classifier.predict([photo], patient)[0] == pytest.approx(reference(photo, metadata), abs=1e-4)
 
 
 def test_the_person_matters(classifier: LesionClassifier) -> None:
     photo = lesion_photo(450, 350, seed=3)
-    old, young = (classifier.probabilities([photo], Patient(age=age, sex="male"))[0] for age in (85, 10))
+    old, young = (classifier.predict([photo], Patient(age=age, sex="male"))[0] for age in (85, 10))
     assert np.abs(old - young).max() > 1e-3
 
 
 def test_the_answer_is_a_distribution(classifier: LesionClassifier) -> None:
-    found = classifier.probabilities([lesion_photo(300, 200, seed) for seed in range(3)], Patient())
+    found = classifier.predict([lesion_photo(300, 200, seed) for seed in range(3)], Patient())
     assert found.shape == (3, 7)
     assert found.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert found.std(axis=0).max() > 0.01

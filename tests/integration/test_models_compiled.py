@@ -17,15 +17,13 @@ import pytest
 from ml.deadline import Deadline
 from ml.errors import ArtifactError
 from ml.models.classifier import LesionClassifier
-from ml.models.compiled import FOLDER, ONNXRUNTIME, RECORD_FILE, choose
-from ml.models.compiling import compile_model
+from ml.models.compiled import FOLDER, ONNXRUNTIME, RECORD_FILE, choose, compile_model
 from ml.models.encoder import Encoder
 from ml.models.loading import check_models, load_classifier, load_encoder
 from ml.models.registry import EFFICIENTNET_LITE0, SKLESION
 from ml.models.spec import ModelSpec
 from ml.models.store import ModelStore
-from ml.native_check import NativeCheck
-from ml.portrait import portrait
+from ml.selftest import NativeCheck, portrait
 from ml.values import Patient
 from tests.integration.conftest import lesion_photo
 
@@ -66,15 +64,15 @@ def test_vectors_are_the_native_ones(encoder: Encoder, fast_encoder: Encoder) ->
 def test_probabilities_are_the_native_ones(classifier: LesionClassifier, fast_classifier: LesionClassifier) -> None:
     assert (fast_classifier.runtime.name, classifier.runtime.name) == ("onnxruntime", "tensorflow")
     for patient in PATIENTS:
-        found = fast_classifier.probabilities(PHOTOS[:3], patient)
-        assert np.abs(found - classifier.probabilities(PHOTOS[:3], patient)).max() < 1e-4
+        found = fast_classifier.predict(PHOTOS[:3], patient)
+        assert np.abs(found - classifier.predict(PHOTOS[:3], patient)).max() < 1e-4
 
 
 def test_four_threads_get_the_answers_of_one(fast_encoder: Encoder, fast_classifier: LesionClassifier) -> None:
     def both(n: int) -> np.ndarray:
         photo = PHOTOS[n % len(PHOTOS)]
         vector = fast_encoder.embed([photo])[0]
-        return np.concatenate([vector, fast_classifier.probabilities([photo], PATIENTS[n % 3])[0]])
+        return np.concatenate([vector, fast_classifier.predict([photo], PATIENTS[n % 3])[0]])
 
     alone = [both(n) for n in range(8)]
     with ThreadPoolExecutor(4) as pool:
@@ -96,7 +94,7 @@ models = load_models(
     Path(sys.argv[1]), encoder="efficientnet-lite0", classifier="sklesion", faces=True, threads=1, engine="onnxruntime"
 )
 photo = lesion_photo(300, 200)
-models.encoder.embed([photo]), models.classifier.probabilities([photo], Patient())
+models.encoder.embed([photo]), models.classifier.predict([photo], Patient())
 print(json.dumps({"cards": [asdict(card) for card in models.cards], "heavy": [n for n in HEAVY if n in sys.modules]}))
 """
 
@@ -113,8 +111,8 @@ def test_neither_framework_is_imported_where_compiled_models_serve(models_dir: P
 def test_the_frameworks_run_both_models_in_one_other_process(models_dir: Path, encoder: Encoder) -> None:
     runs = NativeCheck(models_dir)(["efficientnet-lite0", "sklesion"], Deadline(300))
     vector = encoder.embed([portrait()])[0]
-    assert runs["efficientnet-lite0"].answer @ vector == pytest.approx(1, abs=1e-5)
-    assert runs["sklesion"].answer.sum() == pytest.approx(1, abs=1e-4)
+    assert np.array(runs["efficientnet-lite0"].output) @ vector == pytest.approx(1, abs=1e-5)
+    assert sum(runs["sklesion"].output) == pytest.approx(1, abs=1e-4)
     assert all(run.version and run.seconds for run in runs.values())
 
 
@@ -123,7 +121,7 @@ def test_the_frameworks_run_both_models_in_one_other_process(models_dir: Path, e
 
 def copy_of(spec: ModelSpec, models_dir: Path, target: Path, *, compiled: bool) -> ModelStore:
     """A store with a copy of the model, without what it was made from."""
-    left_out = ("source", *(() if compiled else (FOLDER, RECORD_FILE)))
+    left_out = ("source", *(() if compiled else (FOLDER,)))
     source = ModelStore(models_dir).folder(spec)
     shutil.copytree(source, ModelStore(target).folder(spec), ignore=shutil.ignore_patterns(*left_out))
     return ModelStore(target)
@@ -134,7 +132,7 @@ PERTURBED = """
 import sys
 import onnx
 from onnx import numpy_helper
-from ml.models import compiling, torch_runtime
+from ml.models import compiled, torch_runtime
 
 convert = torch_runtime.convert
 
@@ -148,14 +146,14 @@ def perturb(spec, served, target):
     onnx.save(model, target)
 
 torch_runtime.convert = perturb
-compiling.run_as_child(sys.argv[1:])
+compiled.run_as_child(sys.argv[1:])
 """
 #: the real child, but that the conversion writes no model
 NO_ONNX = """
 import sys
-from ml.models import compiling, torch_runtime
+from ml.models import compiled, torch_runtime
 torch_runtime.convert = lambda spec, served, target: target.write_bytes(b"no model")
-compiling.run_as_child(sys.argv[1:])
+compiled.run_as_child(sys.argv[1:])
 """
 
 
@@ -166,8 +164,8 @@ def test_a_compiled_model_that_does_not_agree_is_never_served(
     record, _ = compile_model(store, EFFICIENTNET_LITE0, child=[sys.executable, "-c", PERTURBED])
     assert "cosine distance" in str(record.problem)
     assert record.differences["cosine distance"] > 1e-5
-    assert list((store.folder(EFFICIENTNET_LITE0) / FOLDER).iterdir()) == []
-    with pytest.raises(ArtifactError, match="onnxruntime cannot run efficientnet-lite0: vectors differ"):
+    assert [path.name for path in (store.folder(EFFICIENTNET_LITE0) / FOLDER).iterdir()] == [RECORD_FILE]
+    with pytest.raises(ArtifactError, match="onnxruntime cannot run efficientnet-lite0: its answers differ"):
         check_models(tmp_path, ["efficientnet-lite0"], engine=ONNXRUNTIME)
     with caplog.at_level(logging.WARNING):
         served = load_encoder(tmp_path, "efficientnet-lite0", threads=1, engine="auto")
@@ -205,8 +203,8 @@ def test_files_that_fail_although_they_are_whole_do_not_stop_the_service(
     """The record is right about everything, and the golden image says otherwise."""
     from ml.models.onnxruntime_runtime import OnnxRuntime
 
-    def other(self: Any, *inputs: np.ndarray) -> np.ndarray:
-        return np.ones((len(inputs[0]), 512), np.float32)
+    def other(self: Any, *inputs: np.ndarray) -> list[np.ndarray]:
+        return [np.ones((len(inputs[0]), 512), np.float32)]
 
     copy_of(EFFICIENTNET_LITE0, models_dir, tmp_path, compiled=True)
     monkeypatch.setattr(OnnxRuntime, "run", other)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.errors import ArtifactError, BackendError
+from ml.errors import ArtifactError, ModelError
 from ml.models.loading import load_encoder
 from ml.models.preprocess import resize
 from ml.models.registry import DERM_FOUNDATION
@@ -95,5 +95,5 @@ def test_another_models_signature_is_refused(tmp_path: Path) -> None:
 def test_another_dimension_is_refused(tmp_path: Path) -> None:
     save_look_alike(tmp_path / "origin", dimension=128)
     ModelStore(tmp_path / "models").fetch(DERM_FOUNDATION, str(tmp_path / "origin"))
-    with pytest.raises(BackendError, match="not 1 × 6144"):
+    with pytest.raises(ModelError, match="not 1 × 6144"):
         load_encoder(tmp_path / "models", "derm-foundation", threads=1)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.errors import ArtifactError, BackendError
+from ml.errors import ArtifactError, ModelError
+from ml.models.runtime import run
 
 
 def test_torch_names_a_file_that_is_no_program(tmp_path: Path) -> None:
@@ -59,24 +60,24 @@ def test_torch_numpy_in_numpy_out(doubling: tuple[Path, Path]) -> None:
     from ml.models.torch_runtime import TorchRuntime
 
     model = TorchRuntime(doubling[0], threads=1)
-    found = model.run(VALUES)
+    (found,) = model.run(VALUES)
     assert (type(found), found.dtype) == (np.ndarray, np.float32)
     assert np.array_equal(found, VALUES * 2)
     assert model.name == "pytorch"
-    with pytest.raises(BackendError, match="The PyTorch model failed"):
-        model.run(np.zeros((2, 4), np.float32))
+    with pytest.raises(ModelError, match="doubling failed on this photo"):
+        run("doubling", model, np.zeros((2, 4), np.float32))
 
 
 def test_tensorflow_numpy_in_numpy_out(doubling: tuple[Path, Path]) -> None:
     from ml.models.tensorflow_runtime import SavedModel
 
     model = SavedModel(doubling[1], inputs=("values",), output="doubled")
-    found = model.run(VALUES)
+    (found,) = model.run(VALUES)
     assert (type(found), found.dtype) == (np.ndarray, np.float32)
     assert np.array_equal(found, VALUES * 2)
     assert model.name == "tensorflow"
-    with pytest.raises(BackendError, match="The TensorFlow model failed"):
-        model.run(np.zeros((2, 4), np.float32))
+    with pytest.raises(ModelError, match="doubling failed on this photo"):
+        run("doubling", model, np.zeros((2, 4), np.float32))
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.errors import ArtifactError, BackendError
+from ml.errors import ArtifactError, ModelError
 from ml.models.registry import EFFICIENTNET_LITE0, SKLESION
-from ml.models.runtime import Execution, open_runtime
+from ml.models.runtime import RuntimeOptions, load_runtime, run
 
 WIDTH = 96
 WEIGHTS = np.random.default_rng(5).normal(size=(WIDTH, WIDTH)).astype(np.float32)
@@ -30,9 +30,9 @@ def compiled_in(target: Path, onnx: Path) -> Path:
     return target
 
 
-def load(folder: Path, **execution: Any) -> Any:
+def load(folder: Path, **options: Any) -> Any:
     """By way of the encoder's spec, whose one input is called "images"."""
-    return open_runtime(EFFICIENTNET_LITE0, folder, folder, Execution(**execution))
+    return load_runtime(EFFICIENTNET_LITE0, folder, folder, RuntimeOptions(**options))
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +89,14 @@ def test_numpy_in_numpy_out(compiled: Path, mmap: bool) -> None:
     assert runtime.name == "onnxruntime"
     assert re.match(r"\d+\.\d+", runtime.version)
     for size in (1, 2, 8):
-        found = runtime.run(VALUES[:size])
+        (found,) = runtime.run(VALUES[:size])
         assert (type(found), found.dtype, found.shape) == (np.ndarray, np.float32, (size, WIDTH))
         assert np.abs(found - VALUES[:size] @ WEIGHTS).max() < 1e-4
 
 
 def test_an_answer_is_left_alone_by_later_runs(compiled: Path) -> None:
     runtime = load(compiled)
-    first = runtime.run(VALUES[:1])
+    (first,) = runtime.run(VALUES[:1])
     kept = first.copy()
     runtime.run(VALUES[1:2])
     assert np.array_equal(first, kept)
@@ -105,7 +105,7 @@ def test_an_answer_is_left_alone_by_later_runs(compiled: Path) -> None:
 def test_many_threads_get_their_own_answers(compiled: Path) -> None:
     runtime = load(compiled)
     with ThreadPoolExecutor(6) as pool:
-        found = list(pool.map(lambda n: runtime.run(VALUES[n % 8 : n % 8 + 1]), range(120)))
+        found = list(pool.map(lambda n: runtime.run(VALUES[n % 8 : n % 8 + 1])[0], range(120)))
     for n, answer in enumerate(found):
         assert np.abs(answer - VALUES[n % 8 : n % 8 + 1] @ WEIGHTS).max() < 1e-4
 
@@ -113,9 +113,9 @@ def test_many_threads_get_their_own_answers(compiled: Path) -> None:
 def test_a_shape_that_does_not_fit_is_an_error_and_the_next_run_works(compiled: Path) -> None:
     runtime = load(compiled)
     for _ in range(2):
-        with pytest.raises(BackendError, match="failed on this photo"):
-            runtime.run(np.zeros((1, WIDTH + 1), np.float32))
-    assert runtime.run(VALUES[:1]).shape == (1, WIDTH)
+        with pytest.raises(ModelError, match="failed on this photo"):
+            run("layer", runtime, np.zeros((1, WIDTH + 1), np.float32))
+    assert runtime.run(VALUES[:1])[0].shape == (1, WIDTH)
 
 
 def test_a_folder_that_holds_no_model_is_named(tmp_path: Path) -> None:
@@ -129,8 +129,8 @@ def test_a_folder_that_holds_no_model_is_named(tmp_path: Path) -> None:
 
 def test_two_inputs_go_where_they_belong_and_other_names_are_refused(from_tensorflow: Path, tmp_path: Path) -> None:
     folder = compiled_in(tmp_path / "layer", from_tensorflow)
-    runtime = open_runtime(SKLESION, folder, folder, Execution())
-    found = runtime.run(VALUES[:2], VALUES[2:4])
+    runtime = load_runtime(SKLESION, folder, folder, RuntimeOptions())
+    (found,) = runtime.run(VALUES[:2], VALUES[2:4])
     assert np.abs(found - (VALUES[:2] @ WEIGHTS + VALUES[2:4])).max() < 1e-4
     with pytest.raises(ArtifactError, match=r"takes \['image', 'metadata'\]; \['images'\] was expected"):
         load(folder)

@@ -16,7 +16,7 @@ from ml.errors import ArtifactError
 from ml.models.classifier import LesionClassifier
 from ml.models.encoder import Encoder
 from ml.models.loading import check_models, load_encoder
-from ml.models.registry import DEFAULT_MODELS, EFFICIENTNET_LITE0, SKLESION
+from ml.models.registry import EFFICIENTNET_LITE0, MEDIAPIPE_FACE, SKLESION
 from ml.models.spec import ModelSpec
 from ml.models.store import ModelStore
 from ml.values import Patient
@@ -38,7 +38,7 @@ photo = lesion_photo(300, 200)
 print(json.dumps({
     "cards": [astuple(card) for card in models.cards],
     "vector": models.encoder.embed([photo])[0].tolist(),
-    "probabilities": models.classifier.probabilities([photo], Patient())[0].tolist(),
+    "probabilities": models.classifier.predict([photo], Patient())[0].tolist(),
     "faces": len(models.faces.detect(photo)),
 }))
 """
@@ -47,9 +47,7 @@ print(json.dumps({
 def test_four_threads_get_the_answers_of_one(encoder: Encoder, classifier: LesionClassifier) -> None:
     def both(n: int) -> np.ndarray:
         photo = PHOTOS[n % len(PHOTOS)]
-        return np.concatenate(
-            [encoder.embed([photo])[0], classifier.probabilities([photo], Patient(age=20 * (n % 3)))[0]]
-        )
+        return np.concatenate([encoder.embed([photo])[0], classifier.predict([photo], Patient(age=20 * (n % 3)))[0]])
 
     alone = [both(n) for n in range(8)]
     with ThreadPoolExecutor(4) as pool:
@@ -65,12 +63,12 @@ def test_everything_loads_in_a_fresh_process(models_dir: Path, encoder: Encoder,
     assert all(version and engine and licence for _, version, _, engine, licence in told["cards"])
     photo = lesion_photo(300, 200)
     assert np.abs(encoder.embed([photo])[0] - told["vector"]).max() < 1e-5
-    assert np.abs(classifier.probabilities([photo], Patient())[0] - told["probabilities"]).max() < 1e-5
+    assert np.abs(classifier.predict([photo], Patient())[0] - told["probabilities"]).max() < 1e-5
     assert told["faces"] == 0
 
 
 def test_the_fetched_files_are_verified(models_dir: Path) -> None:
-    check_models(models_dir, DEFAULT_MODELS)
+    check_models(models_dir, [EFFICIENTNET_LITE0.name, SKLESION.name, MEDIAPIPE_FACE.name])
     with pytest.raises(ArtifactError, match="no model called 'other'"):
         check_models(models_dir, ["other"])
 

@@ -11,8 +11,8 @@ import numpy as np
 from ml.analysis.pipeline import Analyzer, CaseRequest
 from ml.analysis.routing import KindOfPhoto
 from ml.deadline import Deadline
+from ml.models.encoder import Head, HeadSet
 from ml.models.faces import Face
-from ml.models.heads import Head, HeadSet
 from ml.models.loading import Models
 from ml.models.registry import SKLESION
 from ml.values import (
@@ -112,9 +112,9 @@ class Parts:
         self.calls.append(("similarities", tuple(case_ids)))
         return np.full((len(views), len(case_ids)), 0.5, np.float32)
 
-    def probabilities(self, photos: Sequence[np.ndarray], patient: Patient, deadline: Deadline) -> np.ndarray:
+    def predict(self, photos: Sequence[np.ndarray], patient: Patient, deadline: Deadline) -> np.ndarray:
         deadline.check("classify")
-        self.calls.append(("probabilities", patient))
+        self.calls.append(("predict", patient))
         return np.array([np.eye(7)[5] * photo.mean() / 255 for photo in photos], np.float32)
 
     def detect(self, photo: np.ndarray, small: np.ndarray, turns: int = 0) -> list[Face]:

@@ -10,7 +10,7 @@ import pytest
 
 from ml.analysis.pipeline import CaseRequest
 from ml.deadline import Deadline
-from ml.errors import BackendError, DeadlineExceededError
+from ml.errors import DeadlineExceededError, ModelError
 from ml.values import ModelCard, Patient, Vectors
 from tests.unit.ml.case import (
     CASE,
@@ -86,9 +86,9 @@ def test_a_deadline_that_holds_to_the_end() -> None:
 def test_a_part_that_fails_is_not_hidden() -> None:
     class Failing(Parts):
         def embed(self, photos: Sequence[np.ndarray], deadline: Deadline) -> Vectors:
-            raise BackendError("the model failed")
+            raise ModelError("the model failed")
 
-    with pytest.raises(BackendError):
+    with pytest.raises(ModelError):
         analyze(Failing())
 
 
@@ -131,4 +131,4 @@ def test_without_lesions_the_classifier_takes_no_part() -> None:
     parts = Parts()
     analysis = analyze(parts, lesions=False, modality="close_up", explain=True)
     assert (analysis.lesion, analysis.models, analysis.notes) == (None, (), ())
-    assert not {"classify", "probabilities"} & set(parts.asked())
+    assert not {"classify", "predict"} & set(parts.asked())

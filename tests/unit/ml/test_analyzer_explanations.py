@@ -15,7 +15,7 @@ STAGES = ("measure", "faces", "encode", "search", "classify", "measure")
 def test_nothing_is_explained_unless_it_is_asked_for() -> None:
     parts = Parts()
     assert analyze(parts).overlays == ()
-    assert not {"similarities", "probabilities"} & set(parts.asked())
+    assert not {"similarities", "predict"} & set(parts.asked())
 
 
 def test_both_models_and_all_that_was_measured_are_explained() -> None:
@@ -27,7 +27,7 @@ def test_both_models_and_all_that_was_measured_are_explained() -> None:
     assert scores["lesion_class"] is not None
     assert scores["skin_mask"] is None
     assert ("similarities", ("-5",)) in parts.calls
-    assert ("probabilities", Patient(age=40)) in parts.calls
+    assert ("predict", Patient(age=40)) in parts.calls
     assert "explain" in analysis.timings_ms
     assert analysis.lesion == analyze(Parts(), SKIN, OTHER).lesion
 
@@ -41,4 +41,4 @@ def test_an_explanation_stops_at_the_deadline() -> None:
     parts = Parts()
     with pytest.raises(DeadlineExceededError):
         parts.analyzer().analyze(CaseRequest((SKIN,), explain=True), StopsAt(len(STAGES) + 3))
-    assert 0 < parts.asked().count("probabilities") < 8
+    assert 0 < parts.asked().count("predict") < 8

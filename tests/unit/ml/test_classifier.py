@@ -71,7 +71,7 @@ def test_the_model_sees_the_photo_in_its_scale_and_what_is_known_of_the_person()
         lambda images, rest: (seen.append((images, rest)), np.tile(SOFTMAX, (len(images), 1)))[1]
     )
     patient = Patient(age=40, sex="male", body_site="trunk")
-    LesionClassifier(SKLESION, runtime).probabilities([np.full((90, 60, 3), 200, np.uint8)] * 2, patient)
+    LesionClassifier(SKLESION, runtime).predict([np.full((90, 60, 3), 200, np.uint8)] * 2, patient)
     assert len(seen) == 2
     for images, metadata in seen:
         assert images.shape == (1, 254, 254, 3)
@@ -116,7 +116,7 @@ def test_every_class_has_a_name_and_a_code() -> None:
     assert all(one.name and one.icd_10 for one in OUTPUT.classes)
 
 
-def test_the_caveat_tells_what_was_measured() -> None:
+def test_the_caveat_states_what_was_measured() -> None:
     assert "of 30 malignant lesions in 70 test photos, 26 (95% interval 70–95%) got" in OUTPUT.caveat
     assert "malignant probability of 30% or more, and 4 got less" in OUTPUT.caveat
 
@@ -138,6 +138,7 @@ OTHER: ModelSpec = replace(
         (LesionClass("scc", "Squamous cell carcinoma", "C44.92", malignant=True), LesionClass("wart", "Wart", "B07.9")),
         definition="malignant = scc",
         caveat="Made for a test.",
+        limits="Made from nothing.",
     ),
 )
 
@@ -163,6 +164,6 @@ def test_another_classifier_has_its_own_temperature_and_sensitivity() -> None:
     assert lesion.sensitivity == 0.75
 
 
-def test_what_is_no_lesion_classifier_is_refused() -> None:
-    with pytest.raises(ValueError, match="efficientnet-lite0 classifies no lesions"):
+def test_an_encoder_is_refused() -> None:
+    with pytest.raises(ValueError, match="efficientnet-lite0 is not a lesion classifier"):
         LesionClassifier(EFFICIENTNET_LITE0, RecordingRuntime(lambda images: images))

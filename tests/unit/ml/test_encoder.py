@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.errors import BackendError
+from ml.errors import ModelError
 from ml.models.encoder import Encoder
 from tests.unit.ml.photo_files import noise, quadrants
 from tests.unit.ml.tiny_models import DIMENSION, ENCODER_SPEC, RecordingRuntime, tiny_encoder
@@ -26,11 +26,11 @@ def test_a_photos_embedding_does_not_depend_on_its_neighbours() -> None:
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
 def test_an_embedding_without_direction_is_an_error(value: float) -> None:
     runtime = RecordingRuntime(lambda batch: np.full((len(batch), DIMENSION), value, np.float32))
-    with pytest.raises(BackendError, match="no usable embedding"):
+    with pytest.raises(ModelError, match="no usable embedding"):
         Encoder(ENCODER_SPEC, runtime, "").embed([quadrants()])
 
 
 def test_another_number_of_dimensions_is_an_error() -> None:
     runtime = RecordingRuntime(lambda batch: np.ones((len(batch), DIMENSION + 1), np.float32))
-    with pytest.raises(BackendError, match="17"):
+    with pytest.raises(ModelError, match="17"):
         Encoder(ENCODER_SPEC, runtime, "").embed([quadrants()])

@@ -10,8 +10,7 @@ from skimage import data
 
 from ml.errors import ArtifactError
 from ml.imaging.decode import decode
-from ml.models.face_mesh import LANDMARKS, MIRRORED
-from ml.models.faces import KEYPOINTS, Face, FaceDetector
+from ml.models.faces import KEYPOINTS, LANDMARKS, MIRRORED, Face, FaceDetector
 from ml.skin.face import RINGS, face_zones
 from ml.skin.measure import measure_skin
 from ml.values import RGB

@@ -12,11 +12,10 @@ from tests.frameworks import HEAVY
 MODULES = (
     "ml.models.loading",
     "ml.analysis.pipeline",
-    "ml.capability",
+    "ml.selftest",
     "ml.models.store",
     "ml.__main__",
     "ml.models.compiled",
-    "ml.models.compiling",
     "scin.index.manifest",
     "storage",
 )

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ml import __main__ as command_line
 from ml.__main__ import main
-from ml.models import compiling
-from ml.models.compiled import CompiledRecord, Origin
+from ml.models.compiled import CompiledRecord
 from ml.models.registry import DERM_FOUNDATION, SPECS
 
 Run = Callable[..., tuple[int, str, str]]
@@ -84,8 +84,8 @@ def test_preparing_what_was_not_fetched_is_told_in_one_line(run: Run) -> None:
 def test_a_model_that_does_not_agree_fails_the_command_only_where_compiled_models_were_asked_for(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = CompiledRecord(Origin({}, {}, {}), "2026-01-01T00:00:00+00:00", "probabilities differ")
-    monkeypatch.setattr(compiling, "compile_model", lambda *_, **__: (record, True))
+    record = CompiledRecord({}, "probabilities differ", {}, {})
+    monkeypatch.setattr(command_line, "compile_model", lambda *_, **__: (record, True))
     told = r"sklesion: runs natively: probabilities differ; compiled in \d+ s\n"
     status, out, err = run("prepare", "sklesion")
     assert re.fullmatch(told, out)
@@ -99,10 +99,22 @@ def test_a_model_that_does_not_agree_fails_the_command_only_where_compiled_model
     )
 
 
-def test_verify_asks_for_what_the_service_needs(run: Run) -> None:
+def test_without_names_the_models_are_those_that_the_settings_choose(
+    run: Run, mine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     status, _, err = run("verify")
     assert status == 1
     assert "python -m ml fetch efficientnet-lite0" in err
+    monkeypatch.setenv("DERMSERVE_ENCODER", "derm-foundation")
+    status, _, err = run("fetch")
+    assert status == 1
+    assert "derm-foundation may not be redistributed" in err
+    fetched: list[str] = []
+    monkeypatch.setattr(command_line.ModelStore, "fetch", lambda _, spec, *__, **___: fetched.append(spec.name))
+    monkeypatch.setenv("DERMSERVE_ENGINE", "native")
+    monkeypatch.setenv("OPERATION_APPLE_ENABLED", "false")
+    assert run("fetch")[0] == 0
+    assert fetched == ["derm-foundation", "sklesion", "efficientnet-lite0"], "the last tells kinds of photos"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from ml.analysis.routing import Evidence, KindOfPhoto, Routing, read_kinds
 from ml.errors import ArtifactError
-from ml.models.heads import Head, HeadSet, read_heads
+from ml.models.encoder import Head, HeadSet, read_heads
 from ml.models.registry import EFFICIENTNET_LITE0
 
 _ZEROS = np.zeros(4)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ml.deadline import Deadline
-from ml.errors import BackendError, DeadlineExceededError
+from ml.errors import DeadlineExceededError, ModelError
 from ml.models.runtime import run_each
 from tests.unit.ml.tiny_models import RecordingRuntime, one_column
 
@@ -59,17 +59,17 @@ def test_no_photo_is_started_after_the_deadline_or_when_the_client_has_left() ->
     assert seen == [0]
 
 
-@pytest.mark.parametrize("error", [SystemExit(1), GeneratorExit(), BaseException()])
-def test_what_is_no_exception_becomes_one(error: BaseException) -> None:
+@pytest.mark.parametrize("error", [RuntimeError(), MemoryError(), SystemExit(1), GeneratorExit(), BaseException()])
+def test_whatever_a_library_raises_becomes_one_error(error: BaseException) -> None:
     def throw(*_: Any) -> np.ndarray:
         raise error
 
-    with pytest.raises(BackendError, match="one-column failed on this photo") as caught:
+    with pytest.raises(ModelError, match="one-column failed on this photo") as caught:
         run(throw)
     assert caught.value.__cause__ is error
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (0, 1), (2, 1), (1, 2), (1, 1, 1)])
 def test_another_shape_than_the_models_is_an_error(shape: tuple[int, ...]) -> None:
-    with pytest.raises(BackendError, match="not 1 × 1"):
+    with pytest.raises(ModelError, match="not 1 × 1"):
         run(lambda *_: np.zeros(shape, np.float32))

@@ -34,10 +34,10 @@ class RecordingRuntime:
         self._lock = threading.Lock()
         self.batches: list[int] = []
 
-    def run(self, *inputs: NDArray[np.generic]) -> NDArray[np.float32]:
+    def run(self, *inputs: NDArray[np.generic]) -> list[NDArray[np.float32]]:
         with self._lock:
             self.batches.append(len(inputs[0]))
-        return self._function(*inputs)
+        return [self._function(*inputs)]
 
 
 def tiny_encoder(fingerprint: str = "f" * 64) -> Encoder:

@@ -174,7 +174,7 @@ def test_an_unforeseen_error_is_logged_and_not_told(
 
 def test_a_model_s_failure_is_internal_too(make_client: MakeClient, fake_loader: Any, jpeg: bytes) -> None:
     def fail(*_: object) -> None:
-        raise ml_errors.BackendError("the model's own words")
+        raise ml_errors.ModelError("the model's own words")
 
     response = make_client(fake_loader(analyze=fail)).post(ANALYZE, data=jpeg, content_type="image/jpeg")
     assert_refused(response, 500, "internal_error")

@@ -1,21 +1,28 @@
-"""The self-test of all parts: each says how it is, and one that fails stops no other."""
+"""The self-test: each part reports on itself, a failure stops no other part, and frameworks run in a child process."""
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ml import capability
+from ml import selftest
 from ml.analysis.routing import KindOfPhoto, read_kinds
+from ml.deadline import Deadline
+from ml.errors import DeadlineExceededError
 from ml.models.classifier import LesionClassifier
 from ml.models.encoder import Encoder
 from ml.models.loading import Models
 from ml.models.registry import SKLESION
-from ml.native_check import NativeRun
+from ml.selftest import NativeCheck, NativeRun
 from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
 from tests.unit.ml.tiny_models import RecordingRuntime, tiny_encoder
 
@@ -50,7 +57,7 @@ def failing_encoder() -> Encoder:
 
 
 def test_every_part_answers() -> None:
-    parts = {part.name: part for part in capability.run(models(), Searcher())}
+    parts = {part.name: part for part in selftest.run(models(), Searcher())}
     assert list(parts) == ["pytorch", "tensorflow", "faiss", "scin_index", "image_processing"]
     assert all(part.ok and part.version and part.ms is not None and part.ms >= 0 for part in parts.values())
     assert parts["pytorch"].model == "tiny 0.1.0"
@@ -62,7 +69,7 @@ def test_every_part_answers() -> None:
 
 def test_one_failing_part_stops_no_other_and_its_cause_goes_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        parts = {part.name: part for part in capability.run(models(failing_encoder()), Searcher())}
+        parts = {part.name: part for part in selftest.run(models(failing_encoder()), Searcher())}
     assert {name for name, part in parts.items() if not part.ok} == {"pytorch", "faiss"}
     assert parts["pytorch"].reason == "it raised an error; the log has the cause"
     assert parts["faiss"].reason == "not tried: there is no embedding to search with"
@@ -79,8 +86,8 @@ def compiled_models(softmax: np.ndarray = SOFTMAX) -> Models:
     return found
 
 
-def native(vector: np.ndarray | None = None, problem: str | None = None) -> capability.NativeRuns:
-    own = compiled_models().encoder.embed([capability.portrait()])[0]
+def native(vector: np.ndarray | None = None, problem: str | None = None) -> selftest.NativeRuns:
+    own = compiled_models().encoder.embed([selftest.portrait()])[0]
 
     def runs(names: Sequence[str]) -> dict[str, NativeRun]:
         assert list(names) == ["tiny", "sklesion"]
@@ -93,7 +100,7 @@ def native(vector: np.ndarray | None = None, problem: str | None = None) -> capa
 
 
 def test_a_part_says_what_serves_it_and_how_its_framework_did() -> None:
-    parts = {part.name: part for part in capability.run(compiled_models(), Searcher(), native())}
+    parts = {part.name: part for part in selftest.run(compiled_models(), Searcher(), native())}
     assert all(part.ok for part in parts.values())
     assert parts["pytorch"].version == "2.0"
     assert parts["tensorflow"].reason == (
@@ -102,14 +109,14 @@ def test_a_part_says_what_serves_it_and_how_its_framework_did() -> None:
 
 
 def test_a_framework_that_cannot_run_fails_its_part() -> None:
-    parts = {part.name: part for part in capability.run(compiled_models(), Searcher(), native(problem="no memory"))}
+    parts = {part.name: part for part in selftest.run(compiled_models(), Searcher(), native(problem="no memory"))}
     assert (parts["tensorflow"].ok, parts["pytorch"].ok) == (False, True)
     assert parts["tensorflow"].reason == "served by onnxruntime 1.5; tensorflow could not run it: no memory"
 
 
 def test_a_compiled_model_that_answers_otherwise_than_the_framework_fails_its_part() -> None:
-    other = np.roll(tiny_encoder().embed([capability.portrait()])[0], 1)
-    parts = {part.name: part for part in capability.run(compiled_models(), Searcher(), native(vector=other))}
+    other = np.roll(tiny_encoder().embed([selftest.portrait()])[0], 1)
+    parts = {part.name: part for part in selftest.run(compiled_models(), Searcher(), native(vector=other))}
     assert parts["pytorch"].reason == "served by onnxruntime 1.5; pytorch gives another answer"
     assert not parts["pytorch"].ok
 
@@ -119,7 +126,7 @@ def test_models_that_run_natively_are_run_in_this_process_alone() -> None:
         assert list(names) == []
         return {}
 
-    assert all(part.ok for part in capability.run(models(), Searcher(), runs))
+    assert all(part.ok for part in selftest.run(models(), Searcher(), runs))
 
 
 @pytest.mark.parametrize(
@@ -134,5 +141,90 @@ def test_models_that_run_natively_are_run_in_this_process_alone() -> None:
 def test_an_answer_that_makes_no_sense_is_a_failure(
     softmax: np.ndarray, searcher: Searcher, name: str, reason: str
 ) -> None:
-    failed = [part for part in capability.run(models(softmax=softmax), searcher) if not part.ok]
+    failed = [part for part in selftest.run(models(softmax=softmax), searcher) if not part.ok]
     assert [(part.name, part.reason) for part in failed] == [(name, reason)]
+
+
+# the child process
+
+
+class Child:
+    """Stands in for the child process: records what it is asked for."""
+
+    def __init__(self, problem: str | None = None) -> None:
+        self.asked: list[list[str]] = []
+        self.problem = problem
+
+    def __call__(self, command: list[str], deadline: Deadline) -> str | None:
+        _, result, _, *names = command[3:]
+        self.asked.append(names)
+        facts = {"version": "2.0", "seconds": 1.0, "output": [0.5], "problem": None}
+        failed = {"problem": "it broke"}
+        Path(result).write_text(json.dumps({name: failed if name == "broken" else facts for name in names}))
+        return self.problem
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch) -> Child:
+    stand_in = Child()
+    monkeypatch.setattr(selftest, "_run_command", stand_in)
+    return stand_in
+
+
+def test_what_went_well_is_not_run_again(child: Child, tmp_path: Path) -> None:
+    check = NativeCheck(tmp_path)
+    first = check(["one", "two"], Deadline(60))
+    assert first["two"] == NativeRun("2.0", 1.0, [0.5])
+    assert check(["one", "two"], Deadline(60)) == first
+    assert child.asked == [["one", "two"]]
+
+
+def test_what_failed_is_run_again_alone(child: Child, tmp_path: Path) -> None:
+    check = NativeCheck(tmp_path)
+    assert check(["one", "broken"], Deadline(60))["broken"].problem == "it broke"
+    assert check(["one", "broken"], Deadline(60))["one"].problem is None
+    assert child.asked == [["one", "broken"], ["broken"]]
+
+
+def test_a_process_that_fails_fails_all_and_may_succeed_later(child: Child, tmp_path: Path) -> None:
+    check = NativeCheck(tmp_path)
+    child.problem = "it was killed"
+    assert check(["one"], Deadline(60))["one"] == NativeRun(problem="it was killed")
+    child.problem = None
+    assert check(["one"], Deadline(60))["one"].problem is None
+
+
+def test_nothing_to_run_starts_nothing(child: Child, tmp_path: Path) -> None:
+    assert NativeCheck(tmp_path)([], Deadline(60)) == {}
+    assert child.asked == []
+
+
+def test_a_real_process_tells_why_a_model_cannot_be_loaded(tmp_path: Path) -> None:
+    run = NativeCheck(tmp_path)(["sklesion"], Deadline(300))["sklesion"]
+    assert "ArtifactError" in str(run.problem)
+    assert "python -m ml fetch sklesion" in str(run.problem)
+
+
+def test_a_process_may_run_where_its_parent_does_not(tmp_path: Path) -> None:
+    """A worker that keeps to one core must not keep its child there too."""
+    everywhere = sorted(os.sched_getaffinity(0))
+    child = f"""
+import os
+from ml.selftest import main
+os.sched_setaffinity(0, [{everywhere[0]}])
+main(["{tmp_path}", "{tmp_path}/result.json", "{",".join(map(str, everywhere))}"])
+print(sorted(os.sched_getaffinity(0)))
+"""
+    done = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == everywhere
+
+
+def test_a_real_process_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(DeadlineExceededError, match=r"0\.05 s: it stopped before 'native models'"):
+        NativeCheck(tmp_path)(["sklesion"], Deadline(0.05))
+
+
+def test_a_process_that_ends_badly_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    problem = selftest._run_command([sys.executable, "-c", "import sys; sys.exit('cause')"], Deadline(60))
+    assert problem == "its process ended with status 1; the log has the cause"
+    assert "cause" in caplog.text
