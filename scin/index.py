@@ -11,8 +11,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.analysis.scores import Population
 from ml.errors import ArtifactError
-from ml.skin.percentiles import Population
 from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
 from scin.assessing import Assessor
 from scin.calibration import CALIBRATION_FILE, Calibration, read_calibration

@@ -21,7 +21,7 @@ from ml.models.golden import golden_image, probabilities_agree, vectors_agree
 from ml.models.runtime import Execution, Runtime, open_runtime
 from ml.models.spec import ModelSpec
 from ml.models.store import ModelManifest, ModelStore
-from ml.skin.inversion import prepare
+from ml.skin.pigment import prepare
 from ml.values import ModelCard, Patient
 
 if TYPE_CHECKING:

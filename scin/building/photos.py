@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ml.errors import ImageError
 from ml.imaging.decode import decode
 from ml.skin.colour import working_copy
-from ml.skin.segmentation import skin_mask
-from ml.skin.tone import estimate
+from ml.skin.frame import Frame, Subject
+from ml.skin.tone import monk_of as monk_of_skin
 from ml.values import RGB, Vector
 from scin.thumbnails import thumbnail
 from storage import NotFoundError, StorageError
@@ -78,5 +78,4 @@ def decode_photo(path: str, content: bytes | StorageError, *, toned: bool = True
 
 def monk_of(rgb: RGB) -> int | None:
     """The Monk tone that serving would estimate from the same photo."""
-    small = working_copy(rgb)
-    return estimate(small, skin_mask(small)).monk_estimate
+    return monk_of_skin(Subject(Frame(rgb)).whole)

@@ -2,7 +2,7 @@
 
 The epidermis transmits light twice (Beer–Lambert, diffuse path); below it a semi-infinite dermis reflects by
 Kubelka–Munk (K = 2 µa, S = ¾ µs′ − ¼ µa), and the skin's surface sends part of that back inside (Saunderson).
-The constants are of published spectra (`ml.skin.spectra`), not of any photograph. The analysis inverts a model of the
+The constants are of published spectra (`ml.skin.optics`), not of any photograph. The analysis inverts a model of the
 same kind: agreement with these maps shows that it is consistent with that physics, not that it is right about skin.
 """
 
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin import spectra
+from ml.skin import optics as spectra
 
 Floats = NDArray[np.float64]
 Map = NDArray[np.float32]

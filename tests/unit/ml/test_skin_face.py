@@ -3,11 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.skin.colour import rgb_to_lab
-from ml.skin.face import RINGS, SkinMaps, face_zones, measure_zone, zone_mask
-from ml.skin.pigment import pigment_maps
+from ml.skin.face import RINGS, face_zones
+from ml.skin.frame import Frame, zone_mask
 from ml.values import Zone
-from tests.unit.ml.skin_images import MONK, skin_patch
+from tests.unit.ml.skin_images import MONK, skin_of, skin_patch
 
 HALF = Zone("half", ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)))
 
@@ -57,17 +56,15 @@ def test_a_zone_mask_covers_its_polygon_at_any_scale() -> None:
 
 def test_a_zone_is_measured_on_its_own_skin() -> None:
     photo = np.concatenate([skin_patch(MONK[2], 96, 96), skin_patch(MONK[7], 96, 96)], axis=1)
-    lab = rgb_to_lab(photo)
-    maps = SkinMaps(lab, pigment_maps(photo).erythema, np.ones(photo.shape[:2], np.bool_))
-    zone = measure_zone(HALF, zone_mask(HALF, *maps.skin.shape), maps)
+    (zone,) = skin_of(photo, (HALF,)).zones or ()
     found = {m.name: m for m in zone.measurements}
-    assert set(found) == {"lightness", "redness", "evenness", "erythema_index"}
-    assert found["lightness"].value == pytest.approx(float(lab[:, :96, 0].mean()), abs=0.1)
+    assert set(found) == {"lightness", "redness", "evenness", "erythema_index", "lines", "roughness"}
+    assert found["lightness"].value == pytest.approx(float(Frame(photo).lab[:, :96, 0].mean()), abs=0.1)
     assert {m.region for m in zone.measurements} == {"half"}
     assert zone.polygon == HALF.polygon
 
 
 def test_a_zone_without_skin_is_not_measured() -> None:
-    photo = skin_patch(MONK[2], 96, 96)
-    maps = SkinMaps(rgb_to_lab(photo), pigment_maps(photo).erythema, np.zeros((96, 96), np.bool_))
-    assert {m.value for m in measure_zone(HALF, zone_mask(HALF, *maps.skin.shape), maps).measurements} == {None}
+    photo = np.full((96, 192, 3), (60, 130, 90), np.uint8)
+    (zone,) = skin_of(photo, (HALF,)).zones or ()
+    assert {m.value for m in zone.measurements} == {None}

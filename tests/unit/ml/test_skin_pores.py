@@ -8,9 +8,12 @@ import pytest
 
 from ml.imaging.encodings import linear_to_srgb
 from ml.skin.colour import srgb_to_linear
-from ml.skin.pores import LEAST_SIDE, measure_pores
+from ml.skin.face import LEAST_SIDE
+from ml.skin.face import MEASURES as OF_FACES
+from ml.skin.frame import Frame, Part
+from ml.skin.regions import Region
 from ml.values import RGB, Zone
-from tests.unit.ml.skin_images import MONK, skin_patch
+from tests.unit.ml.skin_images import MONK, skin_of, skin_patch
 
 SIDE = 1000
 NOSE = Zone("nose", ((0.4, 0.3), (0.6, 0.3), (0.6, 0.6), (0.4, 0.6)))
@@ -19,7 +22,6 @@ FACE = (
     NOSE,
     Zone("chin", ((0.3, 0.9), (0.7, 0.9), (0.7, 1.0), (0.3, 1.0))),
 )
-EVERYWHERE = np.ones((512, 512), np.bool_)
 
 
 def photo(swatch: str, dents: np.ndarray | float = 0.0) -> RGB:
@@ -39,8 +41,12 @@ def creases(spacing: int = 12, depth: float = 0.35) -> np.ndarray:
     return np.asarray(np.broadcast_to(depth * np.exp(-((rows / 2) ** 2)), (SIDE, SIDE)))
 
 
-def pores(rgb: RGB, zones: tuple[Zone, ...] = FACE) -> float | None:
-    return measure_pores(rgb, zones, EVERYWHERE)["nose"].value
+def pores(rgb: RGB) -> float | None:
+    (measure,) = OF_FACES
+    frame = Frame(rgb)
+    skin = Region(np.ones(frame.copy.shape[:2], np.bool_))
+    face = Part(frame, "face", skin.mask, skin, skin.mask, FACE)
+    return measure.measured(Part(frame, "nose", skin.mask, skin, zone=NOSE, face_part=face))[0]
 
 
 @pytest.mark.parametrize("swatch", MONK)
@@ -70,5 +76,5 @@ def test_a_face_of_too_few_pixels_has_none() -> None:
 
 
 def test_only_nose_and_cheeks_are_looked_at() -> None:
-    assert set(measure_pores(photo(MONK[4]), FACE, EVERYWHERE)) == {"nose"}
-    assert measure_pores(photo(MONK[4]), (), EVERYWHERE) == {}
+    zones = skin_of(photo(MONK[4]), FACE).zones or ()
+    assert [zone.name for zone in zones if "pores" in {m.name for m in zone.measurements}] == ["nose"]

@@ -7,20 +7,22 @@ import numpy as np
 import pytest
 
 from ml.imaging.encodings import linear_to_srgb
-from ml.skin.colour import rgb_to_lab, srgb_to_linear
-from ml.skin.measure import measure_skin
-from ml.skin.surface import LEAST_SIDE, skin_surface
-from ml.skin.texture import close_up_texture, measure_texture
+from ml.skin.colour import srgb_to_linear
+from ml.skin.frame import Frame, Part
+from ml.skin.measure import measure_scored
+from ml.skin.regions import Region
+from ml.skin.texture import LEAST_SIDE, MEASURES
 from ml.values import RGB, Mask
-from tests.unit.ml.skin_images import MONK, skin_patch
+from tests.unit.ml.skin_images import MONK, skin_of, skin_patch
 
 NAMES = ("lines", "roughness", "glcm_contrast_d1", "glcm_homogeneity_d1", "lbp_entropy")
 
 
 def texture(photo: RGB, mask: Mask | None = None) -> dict[str, float | None]:
-    lightness = rgb_to_lab(photo)[..., 0]
-    skin = np.ones(photo.shape[:2], np.bool_) if mask is None else mask
-    return {m.name: m.value for m in measure_texture(skin_surface(lightness, skin), "skin", skin)}
+    frame = Frame(photo)
+    skin = np.ones(frame.copy.shape[:2], np.bool_) if mask is None else mask
+    part = Part(frame, "skin", skin, Region(skin))
+    return {measure.name: measure.measured(part)[0] for measure in MEASURES}
 
 
 def value(photo: RGB, name: str, mask: Mask | None = None) -> float:
@@ -49,11 +51,11 @@ def pits(height: int = 384, width: int = 512, depth: float = 0.3) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [(384, 512), (700, 900), (100, 120)])
 @pytest.mark.parametrize("rgb", [(190, 140, 110), (20, 40, 220)], ids=["skin", "none"])
-def test_a_close_ups_texture_is_that_of_the_whole_measurement(size: tuple[int, int], rgb: tuple[int, int, int]) -> None:
+def test_a_population_is_measured_as_an_answer_is(size: tuple[int, int], rgb: tuple[int, int, int]) -> None:
     noise = np.random.default_rng(1).normal(0, 8, (*size, 1))
     photo = np.clip(np.array(rgb) + noise, 0, 255).astype(np.uint8)
-    whole = {m.name: m for m in measure_skin(photo).measurements}
-    for found in close_up_texture(photo):
+    whole = {m.name: m for m in skin_of(photo).measurements}
+    for found in measure_scored(Frame(photo)):
         same = whole[found.name]
         assert (found.name, found.value, found.method, found.region) == (
             same.name,
