@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -70,10 +71,10 @@ class Region:
 
 
 def _block_sums(values: Floats | Bytes) -> Doubles:
-    """Sums (8, 8) of ``values`` (h, w) over each block of the grid, from their integral image."""
-    rows, columns = (np.arange(GRID + 1) * length for length in values.shape)
-    corners = cv2.integral(values)[np.ix_(-(-rows // GRID), -(-columns // GRID))]
-    return np.diff(np.diff(corners, axis=0), axis=1).astype(np.float64)
+    """Sums of ``values`` (h, w) over each block of the grid (8, 8); of a side under 8 pixels, each row is a block."""
+    rows, columns = (np.unique(-(-np.arange(GRID + 1) * length // GRID)) for length in values.shape)
+    by_row = [cv2.reduce(values[a:b], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0] for a, b in pairwise(rows)]
+    return np.add.reduceat(np.array(by_row, np.float64), columns[:-1], axis=1)
 
 
 def deviation(values: Floats, inside: Bytes) -> float:
