@@ -45,7 +45,7 @@ class CaseRequest:
     """One case: one to three views of the same skin, and what is known of the person.
 
     ``modality`` is what the client says the photos are (ml.analysis.routing.MODALITIES) or None; ``k`` is how many
-    similar cases to return; ``pixels_per_mm`` is the first photo's scale, where it is known; ``explain`` asks for
+    similar cases to return; ``pixels_per_mm`` is the first photo's scale, if it is known; ``explain`` asks for
     overlays, which cost many runs of each model.
     """
 

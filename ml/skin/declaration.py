@@ -50,7 +50,7 @@ ANGLE_LIMITS: Mapping[str, Mapping[str, Limit]] = {name: _limits(both) for name,
 class Measure:
     """A quantity that is measured on photos.
 
-    ``name`` identifies it in answers; ``label`` and ``description`` are for people. ``unit``: "1" or "index" where it
+    ``name`` identifies it in answers; ``label`` and ``description`` are for people. ``unit``: "1" or "index" if it
     has no dimension, "share of …" for 0–1. ``direction`` says what a higher value means, as in "redder". ``method`` is
     the formula and its source. ``measured`` computes its value and uncertainty. ``regions`` are the kinds of region
     that it is measured in, ``zones`` the names of its zones, if not all. ``scored``: an answer may give its percentile
@@ -81,5 +81,5 @@ class Measure:
         return self.measurement(region, value, uncertainty)
 
     def measurement(self, region: str, value: float | None = None, uncertainty: float | None = None) -> Measurement:
-        """``value`` ± ``uncertainty`` of a region, by its name; None where it could not be measured."""
+        """``value`` ± ``uncertainty`` of a region, by its name; None if it could not be measured."""
         return Measurement(self.name, value, self.unit, self.method, region, uncertainty)

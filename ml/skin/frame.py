@@ -69,7 +69,7 @@ class Frame:
 
     @cached_property
     def skin_masks(self) -> SkinMasks:
-        """Where skin is by its colour alone, and where it may be instead."""
+        """The skin as its colour alone shows it, and the other reading of a close call."""
         return skin_masks(self.copy)
 
 
@@ -119,7 +119,7 @@ class Subject:
 
     @cached_property
     def otherwise(self) -> Part | None:
-        """The same, if skin is where it may be instead; None if that is no close call."""
+        """The same on the other reading of where the skin is; None without one."""
         other = self._masks[1]
         return None if other is None or self._face is not None else self._part(other)
 

@@ -201,7 +201,7 @@ def _regions(mask: Mask, thresholds: Thresholds) -> Iterator[tuple[Box, Bytes]]:
 
 
 def _outline(distance: Floats, region: Bytes, thresholds: Thresholds) -> Bytes | None:
-    """``region`` drawn in to where it reaches a part of its own height; None if it nowhere stands out clearly."""
+    """``region`` drawn in to where it reaches a part of its own height; None if no part of it stands out clearly."""
     standing = distance[region.view(np.bool_) & (distance > thresholds.low)]
     if np.count_nonzero(standing > thresholds.peak) < 0.1 * len(standing):
         return None

@@ -5,7 +5,7 @@ so anything that is not a ratio of channels, or a difference within the photo, s
 
 The maps invert the model of `ml.skin.optics`: each colour gets its likeliest pigments (maximum a posteriori: Tarantola
 2005, section 3.2), read from a table. Three channels depend on four unknowns: melanin, blood, the light, which darkens
-all channels alike, and the white that skin's surface, thin scale or flare adds to them. How much a channel tells of a
+all channels alike, and the white that skin's surface, thin scale or flare adds to them. How much a channel shows of a
 pigment depends on how dark skin is: on dark skin blue shows the white alone, and light skin full of blood has the
 ratios of channels of dark skin. So light and white are free within bounds, and channels are weighted by how finely
 8 bits resolve them there. On dark skin the same blood changes a code by less than rounding and noise do: there,

@@ -20,7 +20,7 @@ from ml.skin.regions import count, labelled
 from ml.values import RGB, Bytes, Doubles, Floats, Mask
 
 Points = tuple[Floats, Floats]  # u and v of each, (n,) both
-SkinMasks = tuple[Mask, Mask | None]  #: where skin is, (H, W), and where it may be instead; None if that is clear
+SkinMasks = tuple[Mask, Mask | None]  #: the skin (H, W), and the other reading of a close call, None if it is clear
 
 _SIDE = 256  # long side on which colour is judged: averages sensor noise away, and edges need no more
 _LEAST_LUMINANCE = 0.003  # below (L* about 2.7) eight bits hold no colour
@@ -61,12 +61,12 @@ _ROUND = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
 
 def skin_mask(rgb: RGB) -> Mask:
-    """Skin in ``rgb`` (H, W, 3) as (H, W), whatever else it may be."""
+    """Skin in ``rgb`` (H, W, 3) as (H, W), on the first reading."""
     return skin_masks(rgb)[0]
 
 
 def skin_masks(rgb: RGB, seed: Mask | None = None) -> SkinMasks:
-    """Skin in ``rgb`` (H, W, 3), all False if nothing resembles skin; and what it may be instead, if it is a close call
+    """Skin in ``rgb`` (H, W, 3), all False if nothing resembles skin; and another reading, if it is a close call
     whether a part of the photo is skin.
 
     Lesions and highlights that skin encloses count as skin. ``seed`` (H, W) marks pixels known to be mostly skin,
@@ -194,7 +194,7 @@ def _doubtful_holes(mask: Mask) -> Mask | None:
 
 def _with_bordered(mask: Mask, candidate: Mask) -> tuple[Mask, Mask | None]:
     """``mask`` with those parts of ``candidate`` (H, W both) that it borders more than the frame and all else do; and
-    what that may be instead, if it is a close call for a large part."""
+    the other reading, if it is a close call for a large part."""
     left = cv2.morphologyEx((candidate & ~mask).view(np.uint8), cv2.MORPH_OPEN, _ROUND)
     labels, areas = labelled(np.asarray(left, np.bool_), 4)
     share = areas / mask.size
@@ -212,10 +212,10 @@ def _with_bordered(mask: Mask, candidate: Mask) -> tuple[Mask, Mask | None]:
         for slack in (_SLACK, 0.0, -_SLACK)
     )
     found = _tidy(mask | bordered.take(labels)) if bordered.any() else mask
-    unsure = perhaps & ~sure
-    if not unsure.any():
+    undecided = perhaps & ~sure
+    if not undecided.any():
         return found, None
-    other = _tidy(mask | (bordered ^ unsure).take(labels))
+    other = _tidy(mask | (bordered ^ undecided).take(labels))
     return found, other if _matters(found ^ other) else None
 
 

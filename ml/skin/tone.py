@@ -48,7 +48,7 @@ NO_FACE = (
 )
 NOT_YELLOW = "No yellow shows in the skin in this light, where the typology angle has no meaning. Use neutral light."
 
-# When skin counts as two colours, one of which is a large patch such as vitiligo.
+# Thresholds for skin of two colours, one of which is a large patch such as vitiligo.
 _LEAST_SHARE = 0.1  # of the skin: a smaller patch does not move a median
 _LEAST_GAP = 12.0  # L*, between the two means
 _CLEAR = 4.5  # the gap over the spread within; light that falls off evenly has 3.5 (a uniform distribution, halved)
@@ -165,7 +165,7 @@ def _ita(lightness: ArrayLike, b: ArrayLike) -> Doubles:
 
 
 def typical_skin(lightness: Floats, b: Floats, mask: Mask) -> Mask:
-    """The skin within one standard deviation of the median in L* and in b*, (H, W) all; all of it where none is."""
+    """The skin within one standard deviation of the median in L* and in b*, (H, W) all; all of it if none is."""
     own = own_colour(lightness, mask)
     typical = own & _near_median(lightness, own) & _near_median(b, own)
     return typical if typical.any() else own
@@ -180,7 +180,7 @@ def _near_median(values: Floats, mask: Mask) -> Mask:
 def own_colour(lightness: Floats, mask: Mask) -> Mask:
     """The part of ``mask`` (H, W) that has the person's own lightness L* (H, W), so that a large patch of vitiligo or a
     naevus does not decide the tone. Of two clearly different lightnesses it is the one that more skin near the frame
-    has; where there is one, all of the mask."""
+    has; of one, all of the mask."""
     sampled = mask[::_STEP, ::_STEP]
     values = lightness[::_STEP, ::_STEP][sampled]
     if not len(values):
