@@ -37,7 +37,7 @@ _PER_DENSITY = (100.0, 200.0, 25.0, 33.0)  # how far a unit of optical density m
 
 @dataclass(frozen=True, eq=False)
 class MainLesion:
-    """The largest connected part of a mask: its pixels ``inside`` (h, w) its bounding ``box``, rows and columns."""
+    """The largest connected part of a mask: its bounding ``box``, rows and columns, and its pixels ``inside`` that (h, w)."""
 
     box: tuple[slice, slice]
     inside: Mask
@@ -67,6 +67,7 @@ class Geometry:
 
 @once
 def geometry(part: Part) -> Geometry:
+    """That of a part's lesions."""
     return lesion_geometry(lesions(part), part.frame.lab, part.region.mask)
 
 
@@ -89,7 +90,8 @@ def lesion_geometry(found: Segmentation | None, lab: Floats, skin: Mask) -> Geom
 
 
 def _main_lesions(found: Segmentation | None, skin: Mask) -> list[MainLesion | None]:
-    """The main lesion at the usual, a higher and a lower threshold; empty without one, or with too many lesions."""
+    """The main lesion at the usual, a higher and a lower threshold; empty if none is, or if the bare skin is
+    uncertain."""
     if found is None or is_doubtful(found, skin) or not _has_main(found.parts[1]):
         return []
     return [main_lesion(mask) for mask in (found.mask, found.narrow, found.wide)]

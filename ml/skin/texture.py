@@ -21,7 +21,7 @@ from ml.skin.colour import lightness, shrink
 from ml.skin.declaration import Measure
 from ml.skin.frame import Part, once
 from ml.skin.regions import UNKNOWN, Region, Value
-from ml.values import RGB, Bytes, Floats, Mask
+from ml.values import Bytes, Floats, Mask
 
 Box = tuple[slice, slice]  #: rows and columns
 
@@ -74,12 +74,19 @@ class Surface:
 
 @once
 def surface(part: Part) -> Surface | None:
-    """The surface of a part that is not a zone. A face's is cut out of the photo, which may show more than the copy."""
+    """The surface of a part that is not a zone; None if the frame, or the face, has fewer than 160 pixels on its long
+    side. A face is cut out of the photo, which may show more of it than the copy."""
     if not part.region.usable:
         return None
     if part.face is None:
-        return skin_surface(part.frame.lab[..., 0], part.skin)
-    return face_surface(part.frame.rgb, part.skin, part.face)
+        height, width = part.skin.shape
+        return _surface(part.frame.lab[..., 0], part.skin, (slice(0, height), slice(0, width)))
+    photo, face = part.frame.rgb, part.face
+    left, top, wide, high = cv2.boundingRect(face.view(np.uint8))
+    box = slice(top, top + high), slice(left, left + wide)
+    scales = photo.shape[0] / face.shape[0], photo.shape[1] / face.shape[1]
+    rows, columns = (slice(round(s.start * by), round(s.stop * by)) for s, by in zip(box, scales, strict=True))
+    return _surface(lightness(shrink(photo[rows, columns], 2 * SIDE)), part.skin, box)
 
 
 @once
@@ -89,26 +96,6 @@ def shown(part: Part) -> tuple[Surface, Region] | None:
     found = surface(part.whole)
     region = None if found is None else found.region(part.region.mask)
     return (found, region) if found is not None and region is not None and region.usable else None
-
-
-def skin_surface(lightness: Floats, skin: Mask) -> Surface | None:
-    """The surface of the ``skin`` in L* (H, W) of a whole working copy; None if that has fewer than 160 pixels on its
-    long side."""
-    height, width = lightness.shape
-    return _surface(lightness, skin, (slice(0, height), slice(0, width)))
-
-
-def face_surface(photo: RGB, skin: Mask, face: Mask) -> Surface | None:
-    """The surface of the ``skin`` around a ``face``, (H, W) both, of a working copy of ``photo``; None if the face has
-    fewer than 160 pixels on its long side even in the photo."""
-    left, top, wide, high = cv2.boundingRect(face.view(np.uint8))
-    box = slice(top, top + high), slice(left, left + wide)
-    scales = photo.shape[0] / face.shape[0], photo.shape[1] / face.shape[1]
-    rows, columns = (slice(round(s.start * by), round(s.stop * by)) for s, by in zip(box, scales, strict=True))
-    part = photo[rows, columns]
-    if max(part.shape[:2]) < LEAST_SIDE:
-        return None
-    return _surface(lightness(shrink(part, 2 * SIDE)), skin, box)
 
 
 def _surface(lightness: Floats, skin: Mask, box: Box) -> Surface | None:
