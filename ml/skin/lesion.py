@@ -37,7 +37,8 @@ _PER_DENSITY = (100.0, 200.0, 25.0, 33.0)  # how far a unit of optical density m
 
 @dataclass(frozen=True, eq=False)
 class MainLesion:
-    """The largest connected part of a mask: its bounding ``box``, rows and columns, and its pixels ``inside`` that (h, w)."""
+    """The largest connected part of a mask: its bounding ``box``, rows and columns, and its pixels (h, w) ``inside``
+    that."""
 
     box: tuple[slice, slice]
     inside: Mask
