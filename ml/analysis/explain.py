@@ -27,6 +27,7 @@ from ml.values import RGB, Floats, Lesion, Mask, Overlay, Patient, Searcher, Sim
 if TYPE_CHECKING:
     from ml.models.classifier import LesionClassifier
     from ml.models.encoder import Encoder
+    from ml.models.loading import Models
 
 #: photos (n) → (n,) scores of 0 or more
 Score = Callable[[Sequence[RGB]], Floats]
@@ -62,44 +63,38 @@ class Explained:
     turns: int = 0
 
 
-class Explainer:
-    """Makes overlays with the models' public interfaces. Safe to use from several threads."""
+def overlays(models: Models, searcher: Searcher, seen: Explained, deadline: Deadline) -> tuple[Overlay, ...]:
+    """Raises DeadlineExceededError between two runs of a model, BackendError, ArtifactError."""
+    photo = seen.subject.frame.copy
+    found = list(measured(seen.subject))
+    if seen.cases:
+        found.append(_heat_overlay("similar_cases", photo, _similarity(models.encoder, searcher, seen, deadline)))
+    if seen.lesion is not None:
+        score = _probability(models.classifier, seen, seen.lesion, deadline)
+        found.append(_heat_overlay("lesion_class", photo, score, clinical=True))
+    return tuple(found)
 
-    def __init__(self, encoder: Encoder, classifier: LesionClassifier, searcher: Searcher) -> None:
-        self._encoder = encoder
-        self._classifier = classifier
-        self._searcher = searcher
 
-    def overlays(self, seen: Explained, deadline: Deadline) -> tuple[Overlay, ...]:
-        """Raises DeadlineExceededError between two runs of a model, BackendError, ArtifactError."""
-        photo = seen.subject.frame.copy
-        found = list(measured(seen.subject))
-        if seen.cases:
-            found.append(_heat_overlay("similar_cases", photo, self._similarity(seen, deadline)))
-        if seen.lesion is not None:
-            score = self._probability(seen, seen.lesion, deadline)
-            found.append(_heat_overlay("lesion_class", photo, score, clinical=True))
-        return tuple(found)
+def _similarity(encoder: Encoder, searcher: Searcher, seen: Explained, deadline: Deadline) -> Score:
+    """The mean cosine with the similar cases of the answer, at least 0."""
+    names = [case.case_id for case in seen.cases]
 
-    def _similarity(self, seen: Explained, deadline: Deadline) -> Score:
-        """The mean cosine with the similar cases of the answer, at least 0."""
-        names = [case.case_id for case in seen.cases]
+    def score(photos: Sequence[RGB]) -> Floats:
+        upright = [turned(photo, seen.turns) for photo in photos]
+        found = searcher.similarities(encoder.embed(upright, deadline), names)
+        return np.asarray(np.maximum(found.mean(axis=1), 0.0), np.float32)
 
-        def score(photos: Sequence[RGB]) -> Floats:
-            upright = [turned(photo, seen.turns) for photo in photos]
-            found = self._searcher.similarities(self._encoder.embed(upright, deadline), names)
-            return np.asarray(np.maximum(found.mean(axis=1), 0.0), np.float32)
+    return score
 
-        return score
 
-    def _probability(self, seen: Explained, lesion: Lesion, deadline: Deadline) -> Score:
-        """The probability of the class that the answer ranks first."""
-        column = self._classifier.output.codes.index(lesion.predictions[0].code)
+def _probability(classifier: LesionClassifier, seen: Explained, lesion: Lesion, deadline: Deadline) -> Score:
+    """The probability of the class that the answer ranks first."""
+    column = classifier.output.codes.index(lesion.predictions[0].code)
 
-        def score(photos: Sequence[RGB]) -> Floats:
-            return self._classifier.probabilities(photos, seen.patient, deadline)[:, column]
+    def score(photos: Sequence[RGB]) -> Floats:
+        return classifier.probabilities(photos, seen.patient, deadline)[:, column]
 
-        return score
+    return score
 
 
 def measured(subject: Subject) -> tuple[Overlay, ...]:

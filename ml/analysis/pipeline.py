@@ -11,7 +11,7 @@ import numpy as np
 
 from ml.analysis import routing as kinds
 from ml.analysis.decision import decide, names_conditions
-from ml.analysis.explain import Explained, Explainer
+from ml.analysis.explain import Explained, overlays
 from ml.analysis.scores import Population, scored
 from ml.deadline import Deadline
 from ml.models.face_search import FaceSearch, find_face, find_face_again, turned
@@ -24,7 +24,6 @@ from ml.values import (
     NOT_SKIN,
     RGB,
     Analysis,
-    Lesion,
     Modality,
     ModelCard,
     Overlay,
@@ -76,7 +75,6 @@ class Analyzer:
         self._searcher = searcher
         self._measurements = measurements
         self._lesions = lesions
-        self._explainer = Explainer(models.encoder, models.classifier, searcher)
 
     def analyze(self, request: CaseRequest, deadline: Deadline) -> Analysis:
         """Raises DeadlineExceededError, naming the stage that could not start, and BackendError.
@@ -103,7 +101,8 @@ class Analyzer:
         lesion = None
         if routing.no_lesion is None and self._lesions:
             with clock.stage("classify"):
-                lesion = self._classify(request, deadline)
+                photos = [photo.rgb for photo in request.photos]
+                lesion = self._models.classifier.classify(photos, request.patient, deadline)
         with clock.stage("measure"):
             zones = _zones(first, seen.faces) if seen.faces is not None and routing.skin else None
             subject = Subject(frame, zones, portrait=modality.label == kinds.FACE)
@@ -114,11 +113,11 @@ class Analyzer:
                 skin = scored(skin, self._population)
         info = self._searcher.info
         verdict = decide(info, quality, modality, skin.tone, found.assessment, conflict=routing.conflict)
-        overlays: tuple[Overlay, ...] = ()
+        pictures: tuple[Overlay, ...] = ()
         if request.explain:
             with clock.stage("explain"):
                 explained = Explained(subject, lesion, found.cases, request.patient, seen.turns)
-                overlays = self._explainer.overlays(explained, deadline)
+                pictures = overlays(self._models, self._searcher, explained, deadline)
         return Analysis(
             photos=request.photos,
             quality=quality,
@@ -134,7 +133,7 @@ class Analyzer:
             notes=_notes(routing, seen.faces, lesions=self._lesions),
             accuracy=verdict.accuracy,
             accuracy_reason=verdict.accuracy_reason,
-            overlays=overlays,
+            overlays=pictures,
         )
 
     def _cards(self) -> tuple[ModelCard, ...]:
@@ -179,9 +178,6 @@ class Analyzer:
         if own is not self._models.encoder:
             vectors = own.embed(photos[:1], deadline)
         return np.asarray(vectors[0], np.float32)
-
-    def _classify(self, request: CaseRequest, deadline: Deadline) -> Lesion:
-        return self._models.classifier.classify([photo.rgb for photo in request.photos], request.patient, deadline)
 
 
 @dataclass(frozen=True, eq=False)
