@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     from ml.imaging.decode import decode
     from ml.models import registry
     from ml.models.preprocess import to_batch
-    from ml.skin.colour import working_copy
+    from ml.skin.frame import Frame, Subject
     from ml.skin.measure import measure_skin
     from server.allocator import configure
     from settings import Settings
@@ -33,8 +33,9 @@ def main(arguments: list[str]) -> int:
     for name, kind in ((settings.encoder, "encoder"), (settings.classifier, "classifier")):
         spec = registry.find(name, kind).preprocess
         _peak(f"preprocess ({kind})", peaks, lambda spec=spec: to_batch([photo.rgb], spec))  # type: ignore[misc]
-    small = _peak("working copy", peaks, lambda: working_copy(photo.rgb))
-    _peak("measure", peaks, lambda: measure_skin(small))
+    frame = Frame(photo.rgb)
+    _peak("working copy", peaks, lambda: frame.copy)
+    _peak("measure", peaks, lambda: measure_skin(Subject(frame)))
     print(f"measured {json.dumps(peaks)}")
     return 0
 

@@ -19,7 +19,7 @@ from server.threads import intra_op_threads, thread_environment
 from settings import Settings, load_or_exit
 
 if TYPE_CHECKING:
-    from ml.values import RGB, Mask, Zone
+    from ml.values import RGB, Zone
 
 _PART = "  "  # begins the name of a part of the stage above it, which the sum must not count twice
 _MEASURED = ("working copy", "skin mask", "quality", "measure")
@@ -72,67 +72,34 @@ class Stages:
         """One photo, with a stage for whatever it has: zones for a face, the classifier for all."""
         from ml.imaging.decode import decode
         from ml.models.preprocess import to_batch
-        from ml.skin.colour import working_copy
+        from ml.skin.frame import Frame, Subject
         from ml.skin.measure import measure_skin
         from ml.skin.quality import assess
-        from ml.skin.segmentation import skin_masks
         from ml.values import Patient
 
         encoder, classifier = self._models.encoder, self._models.classifier
         photo = watch.time("decode", lambda: decode(data))
-        small = watch.time("working copy", lambda: working_copy(photo.rgb))
-        masks = watch.time("skin mask", lambda: skin_masks(small))
-        watch.time("quality", lambda: assess(small, photo.width, photo.height, masks[0]))
-        zones = self._zones(photo.rgb, small, watch)
+        frame = Frame(photo.rgb, photo.width, photo.height)
+        watch.time("working copy", lambda: frame.copy)
+        watch.time("skin mask", lambda: frame.skin_masks)
+        watch.time("quality", lambda: assess(frame))
+        zones = self._zones(photo.rgb, frame.copy, watch)
         vector = watch.time("encode", lambda: encoder.embed([photo.rgb]))
         watch.time(f"{_PART}preprocess for encode", lambda: to_batch([photo.rgb], encoder.spec.preprocess))
         watch.time("search", lambda: self._index.search(vector, 5))
         watch.time("classify", lambda: classifier.classify([photo.rgb], Patient()))
         watch.time(f"{_PART}preprocess for classify", lambda: to_batch([photo.rgb], classifier.spec.preprocess))
-        portrait = bool(zones)
-        watch.time(
-            "measure", lambda: measure_skin(small, zones, masks, photo.width, photo=photo.rgb, portrait=portrait)
-        )
-        self._parts(small, masks[0], watch)
+        watch.time("measure", lambda: measure_skin(Subject(frame, zones, portrait=bool(zones))))
+        self._measures(photo.rgb, watch)
 
-    def _parts(self, small: RGB, mask: Mask, watch: Stopwatch) -> None:
-        """What measuring consists of, on all skin of the photo."""
-        from ml.skin.colour import illuminant, lightness_and_b, rgb_to_lab
-        from ml.skin.contrast import lesion_contrast
-        from ml.skin.face import colour_means
-        from ml.skin.lesion import segment_lesion
-        from ml.skin.lines import lines
-        from ml.skin.pigment import pigment_maps, skin_pigment
-        from ml.skin.regions import Region
-        from ml.skin.roughness import binary_patterns, co_occurrence, roughness
-        from ml.skin.shape import lesion_geometry
-        from ml.skin.spots import measure_spots
-        from ml.skin.surface import skin_surface
-        from ml.skin.texture import evenness
-        from ml.skin.tone import typology_angle
+    def _measures(self, rgb: RGB, watch: Stopwatch) -> None:
+        """Each measure on all skin of the photo; what several measures share counts for the first of them."""
+        from ml.skin.catalogue import CATALOGUE
+        from ml.skin.frame import Frame, Subject
 
-        def part(name: str, action: Callable[[], _T]) -> _T:
-            return watch.time(_PART + name, action)
-
-        skin = Region("skin", mask)
-        lab = part("CIELAB", lambda: rgb_to_lab(small))
-        balanced = part("white balance", lambda: lightness_and_b(small, illuminant(small)))
-        both = (lab[..., 0], lab[..., 2]), balanced
-        part("tone, raw and balanced", lambda: [typology_angle(*colours, skin) for colours in both])
-        part("colour means", lambda: colour_means(lab, skin))
-        pigment = part("pigment maps", lambda: pigment_maps(small, mask))
-        part("pigment of the skin", lambda: skin_pigment(pigment, skin))
-        found = part("lesion mask", lambda: segment_lesion(small, mask))
-        part("lesion contrast", lambda: lesion_contrast(pigment, found, mask))
-        part("lesion geometry", lambda: lesion_geometry(found, lab, mask))
-        part("spots", lambda: measure_spots(small, skin))
-        surface = part("surface", lambda: skin_surface(lab[..., 0], mask))
-        shown = None if surface is None else part("skin of the surface", lambda: surface.region("skin", mask))
-        part("lines", lambda: lines(surface, shown, "skin"))
-        part("roughness", lambda: roughness(surface, shown, "skin"))
-        part("co-occurrence", lambda: co_occurrence(surface, shown, "skin"))
-        part("binary patterns", lambda: binary_patterns(surface, shown, "skin"))
-        part("evenness", lambda: evenness(lab[..., 0], skin))
+        whole = Subject(Frame(rgb)).whole
+        for measure in CATALOGUE.values():
+            watch.time(_PART + measure.name, lambda measure=measure: measure.measured(whole))  # type: ignore[misc]
 
     def _zones(self, rgb: RGB, small: RGB, watch: Stopwatch) -> tuple[Zone, ...]:
         from ml.models.face_search import find_face, find_face_again

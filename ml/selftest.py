@@ -36,6 +36,7 @@ from ml.models.loading import Models, load_classifier, load_encoder
 from ml.models.registry import MEDIAPIPE_FACE, find
 from ml.models.runtime import Output
 from ml.models.spec import ModelSpec
+from ml.skin.frame import Frame, Subject
 from ml.skin.measure import measure_skin
 from ml.skin.quality import assess
 from ml.values import RGB, Patient, Searcher
@@ -176,8 +177,8 @@ def _describe(searcher: Searcher) -> str:
 
 
 def _measure(photo: RGB) -> None:
-    quality = assess(photo, photo.shape[1], photo.shape[0])
-    skin = measure_skin(photo)
+    frame = Frame(photo)
+    quality, skin = assess(frame), measure_skin(Subject(frame))
     _require(quality.usable and skin.tone is not None and skin.tone.ita_deg is not None, "no skin tone was measured")
     _require(bool(np.isfinite([m.value for m in skin.measurements if m.value is not None]).all()), "not a number")
 

@@ -1,4 +1,4 @@
-"""Frozen results that cross from room to room. Arrays are numpy; a framework's tensor never appears here."""
+"""The frozen values that one package hands to another. Arrays are NumPy's; a framework's tensor never appears here."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ RGB = NDArray[np.uint8]  #: (height, width, 3), sRGB, row-major, upright
 Vector = NDArray[np.float32]  #: (dimension,), L2-normalised
 Vectors = NDArray[np.float32]  #: (n, dimension)
 Mask = NDArray[np.bool_]  #: (height, width)
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A reason why the photo is worse than it could be, and what to do about it."""
+    """Something wrong with a photo, and what to do about it."""
 
     code: str
     message: str
@@ -28,8 +31,8 @@ class Problem:
 class Photo:
     """A decoded upload. ``width`` and ``height`` are the upright original's, in pixels; ``rgb`` may be smaller.
 
-    ``problems`` is what decoding found that the pixels alone do not show, such as slight damage. ``true_colours`` is
-    False where the file does not say which colours its numbers stand for.
+    ``problems`` are those that decoding found and the pixels do not show, such as slight damage. ``true_colours`` is
+    False if the file does not say which colours its numbers stand for.
     """
 
     rgb: RGB
@@ -42,7 +45,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Patient:
-    """What the request says of the person; None where it says nothing. ``age`` in years, 0–120."""
+    """What the request says of the person, None if nothing. ``age`` in years, 0–120."""
 
     age: float | None = None
     sex: str | None = None  # "female" | "male"
@@ -63,8 +66,8 @@ class Prediction:
 class Lesion:
     """The dermatoscopic classifier's answer for one case. Probabilities are 0–1.
 
-    ``predictions`` are calibrated, and ``malignant_probability`` is the sum of the malignant ones among them.
-    ``raw_predictions`` are the model's own output, for whoever compares models. Both have the most probable first.
+    ``predictions`` are calibrated, and ``malignant_probability`` is the sum of the malignant ones.
+    ``raw_predictions`` are the model's own output, for comparing models. Both have the most probable first.
     """
 
     model: str
@@ -78,9 +81,9 @@ class Lesion:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measured number. ``value`` in ``unit``, None where it could not be measured; ``uncertainty`` is how far it
-    may move when the photo is repeated, in the same unit (ml.skin.uncertainty); ``score`` is the percentage of the
-    index's population with a smaller value, 0–100, sure to ``score_uncertainty``; both None where that is not known."""
+    """One measured number. ``value`` in ``unit``, None if it could not be measured; ``uncertainty`` in the same unit:
+    how far it may move when the photo is repeated (ml.skin.declaration). ``score`` is the percentage of the index's
+    population with a smaller value, 0–100, ± ``score_uncertainty``; both None if that is unknown."""
 
     name: str
     value: float | None
@@ -94,8 +97,8 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Quality:
-    """``score`` 0–100 (100 is best); ``usable`` is False only where nothing can be measured. ``colours`` is False where
-    the photo's colours say nothing of the skin's: in black and white, in one hue, or in an unknown colour space."""
+    """``score`` 0–100 (100 is best); ``usable`` is False only if nothing can be measured. ``colours`` is False if the
+    photo's colours are not the skin's: in black and white, in one hue, or in an unknown colour space."""
 
     usable: bool
     score: float
@@ -105,10 +108,10 @@ class Quality:
 
 @dataclass(frozen=True)
 class Tone:
-    """Skin tone estimates; every field is None where there is too little skin to tell.
+    """Skin tone estimates; all are None, and ``caveat`` says why, if the tone cannot be estimated.
 
-    ``ita_deg`` is the individual typology angle in degrees as photographed, ``ita_corrected_deg`` after shades of
-    grey; ``fitzpatrick_estimate`` 1–6, ``monk_estimate`` 1–10, each with the lowest and highest that are as likely.
+    ``ita_deg`` is the individual typology angle in degrees as photographed, ``ita_corrected_deg`` after white balance;
+    ``fitzpatrick_estimate`` is 1–6, ``monk_estimate`` 1–10, each with its likely range, lowest and highest.
     """
 
     ita_deg: float | None
@@ -136,7 +139,7 @@ class Skin:
 
     tone: Tone | None
     measurements: tuple[Measurement, ...] = ()
-    zones: tuple[Zone, ...] | None = None  # None: not looked for; (): no face found
+    zones: tuple[Zone, ...] | None = None  # None: faces were not looked for; (): none was found
 
 
 #: the label of a photo that shows no skin
@@ -145,7 +148,8 @@ NOT_SKIN = "not_skin"
 
 @dataclass(frozen=True)
 class Modality:
-    """What kind of photo this is. ``label`` and ``confidence`` (0–1) are None where it was not determined."""
+    """What kind of photo this is. ``label`` and ``confidence`` (0–1) are None if it was not determined; ``stated`` is
+    what the request says it is."""
 
     label: str | None
     confidence: float | None
@@ -171,9 +175,9 @@ class SimilarCase:
 @dataclass(frozen=True)
 class Condition:
     """A named condition. ``probability`` is its share of the similarity-weighted vote, 0–1; ``calibrated_probability``
-    what the index's calibration makes of it, None where there is none. ``band`` is that of the calibrated probability,
-    or of the share where there is none. ``agreement``: how far the dermatologists of its evidence agreed, 0–1: the
-    vote-weighted mean of the shares that named their case's leading condition."""
+    is None without a calibration. ``band`` is that of the calibrated probability, or else of the share.
+    ``agreement``, 0–1, is how far the dermatologists of its evidence agreed: the vote-weighted mean of the shares that
+    named their case's leading condition."""
 
     name: str
     icd_10: str | None
@@ -186,8 +190,8 @@ class Condition:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the analysis commits to. ``kind`` is answer, set or abstain; ``coverage`` 0–1 or None if unmeasured;
-    ``group`` is whose calibration the set was made by: a group of skin tones, or "all"."""
+    """The conditions that the analysis commits to. ``kind`` is answer, set or abstain; ``coverage`` 0–1 or None if
+    unmeasured; ``group`` is the group of skin tones that the set was calibrated by, or "all"."""
 
     kind: str
     set: tuple[str, ...] = ()
@@ -198,7 +202,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often the index's answer was right on cases that it had not seen. ``value`` and its 95% interval 0–1, over
+    """How often the index's answer was right on cases that it had not seen: ``value`` and its 95% interval, 0–1, over
     ``n`` cases of the group."""
 
     group: str
@@ -215,9 +219,9 @@ class Assessment:
 
     ``probabilities``: every condition that the index knows → calibrated probability, largest first; they sum to 1.
     ``distance`` is 1 − the mean cosine of the voters, 0–2; beyond ``outlier`` a case is unlike those of the index.
-    A set of conditions with 1 − probability up to ``limits``[tone group] holds a right one with the stated
-    ``coverage``, 0–1; None where too few cases of the group were there to calibrate by. ``accuracy``: by tone group.
-    Both know the group "all".
+    The set of conditions with 1 − probability up to ``limits``[tone group] holds a right one with the stated
+    ``coverage``, 0–1; a limit is None if the group had too few cases. ``accuracy``: by tone group. Both have the group
+    "all".
     """
 
     probabilities: Mapping[str, float]
@@ -233,7 +237,8 @@ class Overlay:
     """A picture to lay over the first photo: ``data`` is a PNG with transparency in its shape, at most 512 px long.
 
     ``deletion_score`` 0–1, of a heat map only: how much more of the explained score goes when its most important part
-    is taken away than when the same shape is taken away elsewhere; 0 is no better than chance.
+    is taken away than when the same shape is taken away elsewhere; 0 is no better than chance. ``clinical``: it shows a
+    lesion, or explains its class, and cosmetic mode leaves it out.
     """
 
     name: str
@@ -241,11 +246,12 @@ class Overlay:
     data: bytes
     media_type: str = "image/png"
     deletion_score: float | None = None
+    clinical: bool = False
 
 
 @dataclass(frozen=True)
 class IndexInfo:
-    """What the answers were looked up in. ``built_at`` is an ISO 8601 time: the newest source's."""
+    """The index that was searched. ``built_at`` is an ISO 8601 time: the newest source's."""
 
     name: str
     dataset: str
@@ -259,8 +265,8 @@ class IndexInfo:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """A searcher's answer: the nearest distinct cases, the vote over their differentials, and what the calibration
-    says of it (None where the index has none)."""
+    """A searcher's answer: the nearest distinct cases, the vote over their differentials, and the assessment, None if
+    the index has no calibration."""
 
     cases: tuple[SimilarCase, ...]
     conditions: tuple[Condition, ...]
@@ -268,7 +274,7 @@ class Retrieval:
 
 
 class Searcher(Protocol):
-    """Finds labelled cases near the views of one case. Implemented by scin; handed to the analyzer."""
+    """Finds labelled cases that resemble the views of one case. Implemented by scin; handed to the analyzer."""
 
     @property
     def version(self) -> str:
@@ -289,7 +295,7 @@ class Searcher(Protocol):
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What the answer says of a model that took part."""
+    """A model that took part, as an answer names it."""
 
     name: str
     version: str
@@ -300,7 +306,7 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Analysis:
-    """The whole answer for one case, before it takes its wire form. Times are in milliseconds."""
+    """The whole answer for one case, before it is rendered. Times are in milliseconds."""
 
     photos: tuple[Photo, ...]
     quality: Quality

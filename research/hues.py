@@ -19,7 +19,7 @@ from PIL import Image
 
 from ml.imaging.encodings import linear_to_srgb
 from ml.skin.colour import srgb_to_linear, working_copy
-from ml.skin.hues import chroma_spread, has_colours
+from ml.skin.quality import chroma_spread, has_colours
 from ml.values import RGB
 from research.photo_kind.pictures import skin_photos
 from research.shares import tell_share

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from ml.imaging.encodings import linear_to_srgb
-from ml.skin.colour import lightness_and_b, srgb_to_linear
+from ml.skin.colour import linear_to_lightness_and_b, srgb_to_linear
+from ml.skin.frame import MIN_COVERAGE
 from ml.skin.regions import Region
 from ml.skin.segmentation import skin_mask
-from ml.skin.tone import MIN_COVERAGE, monk_features, typology_angle
+from ml.skin.tone import monk_features, typology_angle
 from ml.values import RGB
 from scin.synthetic import plan_cases, render_case
 
@@ -73,7 +74,7 @@ def _relit(rgb: RGB, rng: np.random.Generator) -> RGB:
 
 def _read(kind: str, case: int, monk: int, rgb: RGB, whole: bool = False) -> Iterator[Sample]:
     mask = np.ones(rgb.shape[:2], np.bool_) if whole else skin_mask(rgb)
-    angle = typology_angle(*lightness_and_b(rgb), Region("skin", mask, MIN_COVERAGE))
+    angle = typology_angle(*linear_to_lightness_and_b(srgb_to_linear(rgb)), Region(mask, MIN_COVERAGE))
     if angle is not None:
         yield Sample(kind, case, monk, angle.degrees, angle.lightness)
 

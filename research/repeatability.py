@@ -32,11 +32,11 @@ from ml.models.loading import LANDMARK_FILE
 from ml.models.registry import MEDIAPIPE_FACE
 from ml.models.store import ModelStore
 from ml.skin.catalogue import CATALOGUE
-from ml.skin.colour import srgb_to_linear, working_copy
+from ml.skin.colour import srgb_to_linear
+from ml.skin.declaration import LIMITS, ZONE_LIMITS, Limit
 from ml.skin.face import face_zones
+from ml.skin.frame import Frame, Subject
 from ml.skin.measure import measure_skin
-from ml.skin.segmentation import skin_masks
-from ml.skin.uncertainty import LIMITS, ZONE_LIMITS, Limit
 from ml.values import RGB, Measurement, Zone
 from scin.synthetic import plan_cases, render_case
 
@@ -106,9 +106,9 @@ class Meter:
         self._faces = faces
 
     def __call__(self, rgb: RGB) -> dict[str, Measurement]:
-        small = working_copy(rgb)
-        zones = self._zones(rgb, small)
-        skin = measure_skin(small, zones, skin_masks(small), rgb.shape[1], photo=rgb, portrait=bool(zones))
+        frame = Frame(rgb)
+        zones = self._zones(rgb, frame.copy)
+        skin = measure_skin(Subject(frame, zones, portrait=bool(zones)))
         found = {f"{m.region}/{m.name}": m for m in skin.measurements}
         for zone in skin.zones or ():
             found |= {f"zone {zone.name}/{m.name}": m for m in zone.measurements}

@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import lightness_and_b
+from ml.skin.colour import linear_to_lightness_and_b, srgb_to_linear
+from ml.skin.frame import MIN_COVERAGE, Frame
 from ml.skin.pigment import Pigment, pigment_maps
 from ml.skin.quality import assess
 from ml.skin.regions import Region
 from ml.skin.segmentation import skin_mask
-from ml.skin.tone import MIN_COVERAGE, typology_angle
+from ml.skin.tone import typology_angle
 from ml.values import Mask
 from scin.synthetic import RenderedView, plan_cases, render_case
 
@@ -91,13 +92,13 @@ def _as_photographed(view: RenderedView) -> dict[str, float | None]:
     return {
         "photographed": float(mask[view.skin_mask].mean()),
         "outside": float(mask[behind].mean()) if behind.any() else None,
-        "quality": assess(view.rgb, 1600, 1200, mask).score,
+        "quality": assess(Frame(view.rgb, 1600, 1200)).score,
         **{f"{name}, lit": _correlation(pair) for name, pair in _pixels(view, maps, view.bare_mask).items()},
     }
 
 
 def _off(view: RenderedView, mask: Mask) -> float | None:
-    angle = typology_angle(*lightness_and_b(view.rgb), Region("skin", mask, MIN_COVERAGE))
+    angle = typology_angle(*linear_to_lightness_and_b(srgb_to_linear(view.rgb)), Region(mask, MIN_COVERAGE))
     return None if angle is None else angle.degrees - view.true_ita_deg
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.skin.lesion import lesion_mask
+from ml.skin.outline import Segmentation, segment_lesion
 from ml.skin.regions import Region
 from ml.skin.segmentation import skin_mask
 from ml.skin.spots import measure_spots
@@ -69,7 +69,7 @@ def _look_at(spec: CaseSpec) -> list[Photo]:
             tone=spec.monk,
             condition=spec.condition,
             shot=plan.shot_type,
-            iou=_overlap(lesion_mask(view.rgb, skin_mask(view.rgb)), view.lesion_mask),
+            iou=_overlap(segment_lesion(view.rgb, skin_mask(view.rgb)), view.lesion_mask),
             spots=view.spots,
             freckled=view.freckled,
             counted=_count(view) if spotted else None,
@@ -79,15 +79,15 @@ def _look_at(spec: CaseSpec) -> list[Photo]:
     ]
 
 
-def _overlap(found: Mask | None, truth: Mask) -> float | None:
+def _overlap(found: Segmentation | None, truth: Mask) -> float | None:
     if not truth.any():
         return None
-    return 0.0 if found is None else float(np.count_nonzero(found & truth) / np.count_nonzero(found | truth))
+    return 0.0 if found is None else float(np.count_nonzero(found.mask & truth) / np.count_nonzero(found.mask | truth))
 
 
 def _count(view: RenderedView) -> float:
     rgb: RGB = view.rgb
-    return measure_spots(rgb, Region("skin", view.skin_mask))[0].value or 0.0
+    return measure_spots(rgb, Region(view.skin_mask))[0][0] or 0.0
 
 
 def _report_outlines(photos: list[Photo]) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ml.analysis.scores import STEPS, Distribution, Population
 from ml.errors import ArtifactError, ImageError
 from ml.imaging.decode import decode
-from ml.skin.catalogue import CATALOGUE
-from ml.skin.percentiles import STEPS, Distribution, Population
-from ml.skin.texture import close_up_texture
+from ml.skin.frame import Frame
+from ml.skin.measure import measure_scored
 from ml.values import Measurement
 from scin.index.manifest import read_json, write_json
 from storage import Storage, StorageError
@@ -43,7 +43,7 @@ def measure_population(store: Storage, paths: Sequence[str]) -> Population:
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
     for found in map_ordered(_measure, contents, workers=cores, ahead=2 * cores, name="measurer"):
         for measurement in found:
-            if measurement.value is not None and CATALOGUE[measurement.name].scored:
+            if measurement.value is not None:
                 key = f"{measurement.region}/{measurement.name}"
                 values[key, measurement.method].append(measurement.value)
     return Population(SEED, {key: _distribution(method, v) for (key, method), v in values.items() if len(v) >= LEAST})
@@ -54,7 +54,7 @@ def _measure(content: tuple[str, bytes | StorageError]) -> Sequence[Measurement]
     if isinstance(data, StorageError):
         return ()
     try:
-        return close_up_texture(decode(data).rgb)
+        return measure_scored(Frame(decode(data).rgb))
     except ImageError:
         return ()
 

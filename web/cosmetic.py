@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ml import values
-from ml.analysis.explain import OF_LESIONS
 from ml.skin.catalogue import CATALOGUE
 
 COSMETIC = "cosmetic_mode"
@@ -24,7 +23,7 @@ def without_diseases(analysis: values.Analysis) -> values.Analysis:
         accuracy_reason=COSMETIC,
         skin=_skin(analysis.skin),
         similar_cases=tuple(replace(case, differential={}, dermatologists={}) for case in analysis.similar_cases),
-        overlays=tuple(overlay for overlay in analysis.overlays if overlay.name not in OF_LESIONS),
+        overlays=tuple(overlay for overlay in analysis.overlays if not overlay.clinical),
         notes=(),
     )
 

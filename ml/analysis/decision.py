@@ -1,8 +1,8 @@
 """What an analysis commits to: one condition, a set of stated coverage, or nothing, each with its reasons.
 
 Split conformal prediction by group (Vovk et al. 2005, "Mondrian"): the set holds every condition whose calibrated
-probability is within the limit that the calibration found for the skin tone of this photo. It abstains where the limit
-says nothing: on what the index was not made of. "Nothing is wrong" is never among the answers.
+probability is within the limit that the calibration found for the skin tone of this photo. It abstains from photos for
+which the limit does not hold: those unlike the index's. "Nothing is wrong" is never among the answers.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from dataclasses import dataclass
 
 from ml.values import NOT_SKIN, Accuracy, Assessment, Decision, IndexInfo, Modality, Quality, Tone
 
-#: groups of Monk tones by which sets are calibrated and accuracy is told
+#: groups of Monk tones by which sets are calibrated and accuracy is reported
 TONE_GROUPS = {"Monk 1–4": range(1, 5), "Monk 5–7": range(5, 8), "Monk 8–10": range(8, 11)}
-#: the group of whoever belongs to no other
+#: the group for photos whose tone is unknown
 ALL = "all"
 #: a longer list of possibilities helps nobody
 MOST_IN_SET = 10
 
-# Why it abstains; of a photo without skin, its label tells.
+# Why it abstains; for a photo without skin, the reason is its label.
 SYNTHETIC, UNUSABLE, CONFLICT = "synthetic_index", "unusable_photo", "modality_conflict"
 DERMATOSCOPIC, NO_COLOURS = "dermatoscopic_photo", "no_colours"
 NOT_CALIBRATED, UNLIKE, TOO_MANY, NOTHING = "not_calibrated", "unlike_index", "too_many_conditions", "nothing_likely"
 TOO_FEW_TO_CALIBRATE = "too_few_to_calibrate"
-# Why a set, or an accuracy, is that of all tones, or there is none.
+# Why a set, or an accuracy, is that of all tones, or missing.
 TONE_UNKNOWN, TONE_TOO_FEW, TOO_FEW = "tone_unknown", "tone_group_too_few", "too_few"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The decision, and how often the service was right for people like this one, or why that is not told."""
+    """The decision, and how often the service was right for people like this one, or why that is missing."""
 
     decision: Decision
     accuracy: Accuracy | None = None
@@ -42,13 +42,13 @@ def tone_group(monk: int | None) -> str | None:
 
 
 def names_conditions(index: IndexInfo, quality: Quality, modality: Modality) -> bool:
-    """Whether conditions may be named at all: not from generated skin, nor on a photo on which nothing can be seen or
-    whose colours say nothing, nor on one that is not of the kind that the index holds."""
+    """Whether conditions may be named at all: not from generated skin, nor for a photo that shows nothing, has no
+    colours, or is not of the kind that the index holds."""
     return not index.synthetic and quality.usable and quality.colours and _not_clinical(modality) is None
 
 
 def _not_clinical(modality: Modality) -> str | None:
-    """Why an index of clinical photos says nothing of such a photo, or None where it does."""
+    """Why an index of clinical photos does not apply to such a photo, or None if it does."""
     if modality.label == NOT_SKIN:
         return NOT_SKIN
     return DERMATOSCOPIC if modality.label == "dermatoscopic" else None
@@ -63,8 +63,8 @@ def decide(
     *,
     conflict: bool,
 ) -> Verdict:
-    """``tone`` is that of the skin in the photo, None where it was not measured; ``assessment`` is what the index's
-    calibration says, None where it has none; ``conflict``: the pixels contradict the stated modality."""
+    """``tone`` is that of the skin in the photo, None if it was not measured; ``assessment`` is None if the index has
+    no calibration; ``conflict``: the pixels contradict the stated modality."""
     reasons = _obstacles(index, quality, modality, assessment, conflict=conflict)
     if index.synthetic or assessment is None:
         why = SYNTHETIC if index.synthetic else NOT_SKIN if NOT_SKIN in reasons else NOT_CALIBRATED
@@ -78,7 +78,7 @@ def decide(
 def _obstacles(
     index: IndexInfo, quality: Quality, modality: Modality, assessment: Assessment | None, *, conflict: bool
 ) -> tuple[str, ...]:
-    """Every reason to abstain whatever the vote says."""
+    """The reasons to abstain that do not depend on the vote."""
     not_clinical = None if conflict else _not_clinical(modality)
     looked_up = modality.label != NOT_SKIN
     uncalibrated = assessment is None and looked_up and not index.synthetic
@@ -110,7 +110,7 @@ def _from_set(assessment: Assessment, group: str | None) -> Decision:
 
 
 def _group_of_limit(assessment: Assessment, group: str | None) -> tuple[str, tuple[str, ...]]:
-    """The group whose limit is used, and why it is not the photo's own."""
+    """The group whose limit is used, and why, if it is not the photo's own."""
     if group is None:
         return ALL, (TONE_UNKNOWN,)
     if assessment.limits.get(group) is None:

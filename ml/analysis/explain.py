@@ -1,107 +1,229 @@
-"""The overlays of one case: heat maps of both models, and pictures of what was measured."""
+"""The overlays of one case, as PNG with transparency in the shape of the photo's working copy: pictures of what was
+found and measured, and heat maps of both models.
+
+A heat map shows which parts of a photo a score depends on: they are blurred away one by one (Zeiler and Fergus 2014).
+What is taken away is replaced by a blurred copy of the photo: a grey square would be something that no model has seen,
+and its edges would change the score by themselves (Fong and Vedaldi 2017).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.analysis.occlusion import Score, heat_map
-from ml.analysis.pictures import heat_picture, map_picture, mask_picture, region_picture
 from ml.deadline import Deadline
 from ml.models.face_search import turned
-from ml.skin.face import zone_mask
-from ml.skin.lesion import segment_lesion
-from ml.skin.pigment import pigment_maps
-from ml.values import RGB, Lesion, Mask, Overlay, Patient, Searcher, SimilarCase, Zone
+from ml.skin.frame import Subject
+from ml.skin.outline import lesions
+from ml.skin.pigment import pigment
+from ml.values import RGB, Floats, Lesion, Mask, Overlay, Patient, Searcher, SimilarCase
 
 if TYPE_CHECKING:
     from ml.models.classifier import LesionClassifier
     from ml.models.encoder import Encoder
+    from ml.models.loading import Models
 
-#: overlays that show, or come of, a lesion
-OF_LESIONS = ("lesion", "lesion_class")
+#: photos (n) → (n,) scores of 0 or more
+Score = Callable[[Sequence[RGB]], Floats]
+Colour = tuple[int, int, int]  # R, G, B
 
 _SKIN, _LESION = (0, 170, 120), (255, 196, 0)
 _MELANIN, _HAEMOGLOBIN = (96, 48, 0), (200, 0, 40)
 _ZONES = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75), (23, 190, 207))
+_OPAQUE, _TRANSLUCENT = 220, 90  # of 255
+_LEVELS = 32  # of a map: finer steps are not seen, and PNG packs few levels well
+_PERCENTILES = (2.0, 98.0)
+
+GRID = 8  # cells along each side of the heat map
+_PATCH = 2  # cells along each side of what is blurred at once, in steps of one cell
+_BATCH = 7  # photos that are scored together
+_BLUR = 0.08  # standard deviation of the blur, as a share of the photo's long side
+_DELETED = 0.2  # of the photo is taken away to check the heat map
+_ELSEWHERE = 4  # how often the same shape is taken away elsewhere
+_LEAST_SCORE = 1e-3  # a smaller score cannot fall
+_SEED = 20240601
 
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """What is to be explained. ``small`` is the working copy of the first photo, with the skin that was found in it;
-    ``zones`` and ``lesion`` are None where there are none. ``turns``: the quarter turns to the left, 0–3, after which
-    the photo was looked up."""
+    """What is to be explained: the ``subject`` of the first photo, the answers of both models (``lesion`` is None and
+    ``cases`` empty if one did not answer), and the quarter ``turns`` to the left, 0–3, after which the photo was looked
+    up."""
 
-    small: RGB
-    skin: Mask
-    zones: Sequence[Zone] | None
+    subject: Subject
     lesion: Lesion | None
     cases: Sequence[SimilarCase]
     patient: Patient
     turns: int = 0
 
 
-class Explainer:
-    """Makes overlays with the models' public interfaces. Safe to use from several threads."""
-
-    def __init__(self, encoder: Encoder, classifier: LesionClassifier, searcher: Searcher) -> None:
-        self._encoder = encoder
-        self._classifier = classifier
-        self._searcher = searcher
-
-    def overlays(self, seen: Explained, deadline: Deadline) -> tuple[Overlay, ...]:
-        """Raises DeadlineExceededError between two runs of a model, ModelError, ArtifactError."""
-        found = list(measured(seen))
-        if seen.cases:
-            found.append(_heat("similar_cases", seen.small, self._similarity(seen, deadline)))
-        if seen.lesion is not None:
-            found.append(_heat("lesion_class", seen.small, self._probability(seen, seen.lesion, deadline)))
-        return tuple(found)
-
-    def _similarity(self, seen: Explained, deadline: Deadline) -> Score:
-        """The mean cosine with the similar cases of the answer; below 0 it is nothing."""
-        names = [case.case_id for case in seen.cases]
-
-        def score(photos: Sequence[RGB]) -> NDArray[np.float32]:
-            upright = [turned(photo, seen.turns) for photo in photos]
-            found = self._searcher.similarities(self._encoder.embed(upright, deadline), names)
-            return np.asarray(np.maximum(found.mean(axis=1), 0.0), np.float32)
-
-        return score
-
-    def _probability(self, seen: Explained, lesion: Lesion, deadline: Deadline) -> Score:
-        """The probability of the class that the answer ranks first."""
-        column = self._classifier.output.codes.index(lesion.predictions[0].code)
-
-        def score(photos: Sequence[RGB]) -> NDArray[np.float32]:
-            return self._classifier.predict(photos, seen.patient, deadline)[:, column]
-
-        return score
-
-
-def measured(seen: Explained) -> tuple[Overlay, ...]:
-    """What was found and measured in the photo; an overlay that would show nothing is left out."""
-    found = [Overlay("skin_mask", "skin", mask_picture(seen.skin, _SKIN))]
-    if seen.zones:
-        masks = [zone_mask(zone, *seen.skin.shape) for zone in seen.zones]
-        found.append(Overlay("zones", "face", region_picture(masks, list(islice(cycle(_ZONES), len(masks))))))
-    else:
-        lesion = segment_lesion(seen.small, seen.skin)
-        if lesion is not None:
-            found.append(Overlay("lesion", "lesion", mask_picture(lesion.mask, _LESION)))
-    if seen.skin.any():
-        pigment = pigment_maps(seen.small, seen.skin)
-        found.append(Overlay("melanin", "skin", map_picture(pigment.melanin, seen.skin, _MELANIN)))
-        found.append(Overlay("haemoglobin", "skin", map_picture(pigment.haemoglobin, seen.skin, _HAEMOGLOBIN)))
+def overlays(models: Models, searcher: Searcher, seen: Explained, deadline: Deadline) -> tuple[Overlay, ...]:
+    """Raises DeadlineExceededError between two runs of a model, ModelError, ArtifactError."""
+    photo = seen.subject.frame.copy
+    found = list(measured(seen.subject))
+    if seen.cases:
+        found.append(_heat_overlay("similar_cases", photo, _similarity(models.encoder, searcher, seen, deadline)))
+    if seen.lesion is not None:
+        score = _probability(models.classifier, seen, seen.lesion, deadline)
+        found.append(_heat_overlay("lesion_class", photo, score, clinical=True))
     return tuple(found)
 
 
-def _heat(name: str, photo: RGB, score: Score) -> Overlay:
+def _similarity(encoder: Encoder, searcher: Searcher, seen: Explained, deadline: Deadline) -> Score:
+    """The mean cosine with the similar cases of the answer, at least 0."""
+    names = [case.case_id for case in seen.cases]
+
+    def score(photos: Sequence[RGB]) -> Floats:
+        upright = [turned(photo, seen.turns) for photo in photos]
+        found = searcher.similarities(encoder.embed(upright, deadline), names)
+        return np.asarray(np.maximum(found.mean(axis=1), 0.0), np.float32)
+
+    return score
+
+
+def _probability(classifier: LesionClassifier, seen: Explained, lesion: Lesion, deadline: Deadline) -> Score:
+    """The probability of the class that the answer ranks first."""
+    column = classifier.output.codes.index(lesion.predictions[0].code)
+
+    def score(photos: Sequence[RGB]) -> Floats:
+        return classifier.predict(photos, seen.patient, deadline)[:, column]
+
+    return score
+
+
+def measured(subject: Subject) -> tuple[Overlay, ...]:
+    """What was found and measured in the photo; an overlay that would show nothing is left out."""
+    whole = subject.whole
+    found = [Overlay("skin_mask", "skin", mask_picture(whole.skin, _SKIN))]
+    if subject.zone_masks:
+        colours = list(islice(cycle(_ZONES), len(subject.zone_masks)))
+        found.append(Overlay("zones", "face", _region_picture(subject.zone_masks, colours)))
+    elif (outlined := lesions(whole)) is not None:
+        found.append(Overlay("lesion", "lesion", mask_picture(outlined.mask, _LESION), clinical=True))
+    if whole.skin.any():
+        maps = pigment(whole)
+        found.append(Overlay("melanin", "skin", map_picture(maps.melanin, whole.skin, _MELANIN)))
+        found.append(Overlay("haemoglobin", "skin", map_picture(maps.haemoglobin, whole.skin, _HAEMOGLOBIN)))
+    return tuple(found)
+
+
+def _heat_overlay(name: str, photo: RGB, score: Score, *, clinical: bool = False) -> Overlay:
     found = heat_map(photo, score)
     picture = heat_picture(found.importance, *photo.shape[:2])
-    return Overlay(name, "photo", picture, deletion_score=found.deletion_score)
+    return Overlay(name, "photo", picture, deletion_score=found.deletion_score, clinical=clinical)
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """``importance`` (GRID, GRID), 0–1: how much the score falls if a cell is blurred, the most important 1.
+
+    ``deletion_score`` 0–1: the share of the score that goes with the most important fifth of the photo, less the mean
+    share that goes with the same shape elsewhere; 0 is no better than chance, None if there was no score.
+    """
+
+    importance: Floats
+    deletion_score: float | None
+
+
+def heat_map(photo: RGB, score: Score) -> HeatMap:
+    """Explain ``score`` of ``photo`` (H, W, 3) by 55 runs of it. Raises what ``score`` does."""
+    blurred = cv2.GaussianBlur(photo, (0, 0), max(1.0, _BLUR * max(photo.shape[:2])))
+
+    def without(cells: Mask) -> RGB:
+        return np.where(_to_pixels(cells, photo)[..., None], blurred, photo)
+
+    patches = list(_patches())
+    scores = _scores(score, [np.zeros((GRID, GRID), np.bool_), *patches], without)
+    whole, drops = float(scores[0]), np.maximum(scores[0] - scores[1:], 0.0)
+    covered = np.array(patches, np.float32)
+    importance = np.tensordot(drops, covered, axes=1) / covered.sum(axis=0)
+    most = float(importance.max())
+    found = np.asarray(importance / most if most > 0 else importance, np.float32)
+    if whole < _LEAST_SCORE:
+        return HeatMap(found, None)
+    left = _scores(score, [_most_important(found), *_elsewhere(_most_important(found))], without)
+    gone = 1.0 - left / whole
+    return HeatMap(found, float(np.clip(gone[0] - gone[1:].mean(), 0.0, 1.0)))
+
+
+def _scores(score: Score, taken: Sequence[Mask], without: Callable[[Mask], RGB]) -> Floats:
+    """(n,), a batch at a time, so that few copies of the photo are held at once."""
+    batches = [taken[start : start + _BATCH] for start in range(0, len(taken), _BATCH)]
+    return np.concatenate([score([without(cells) for cells in batch]) for batch in batches])
+
+
+def _patches() -> Iterator[Mask]:
+    for row in range(GRID - _PATCH + 1):
+        for column in range(GRID - _PATCH + 1):
+            cells = np.zeros((GRID, GRID), np.bool_)
+            cells[row : row + _PATCH, column : column + _PATCH] = True
+            yield cells
+
+
+def _most_important(importance: Floats) -> Mask:
+    order = np.argsort(-importance.ravel(), kind="stable")[: round(_DELETED * GRID * GRID)]
+    cells = np.zeros(GRID * GRID, np.bool_)
+    cells[order] = True
+    return cells.reshape(GRID, GRID)
+
+
+def _elsewhere(cells: Mask) -> list[Mask]:
+    """The same shape elsewhere, around the edges if need be; always the same places."""
+    rng = np.random.default_rng(_SEED)
+    steps = rng.choice(np.arange(1, GRID * GRID), _ELSEWHERE, replace=False)
+    return [np.roll(cells, divmod(int(step), GRID), axis=(0, 1)) for step in steps]
+
+
+def _to_pixels(cells: Mask, photo: RGB) -> Mask:
+    size = (photo.shape[1], photo.shape[0])
+    return np.asarray(cv2.resize(cells.view(np.uint8), size, interpolation=cv2.INTER_NEAREST), np.bool_)
+
+
+def mask_picture(mask: Mask, colour: Colour) -> bytes:
+    """``mask`` (H, W) tinted, with a line around it."""
+    return _region_picture([mask], [colour])
+
+
+def _region_picture(masks: Sequence[Mask], colours: Sequence[Colour]) -> bytes:
+    """Each of ``masks`` (H, W), at least one, in its colour."""
+    rgba = np.zeros((*masks[0].shape, 4), np.uint8)
+    for mask, colour in zip(masks, colours, strict=True):
+        rgba[mask] = (*colour, _TRANSLUCENT)
+        outline = mask & ~cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
+        rgba[outline] = (*colour, _OPAQUE)
+    return _to_png(rgba)
+
+
+def map_picture(values: Floats, where: Mask, colour: Colour) -> bytes:
+    """``values`` (H, W) between the 2nd and 98th percentiles of ``where`` (H, W): the higher, the stronger the colour.
+    Transparent elsewhere."""
+    low, high = np.percentile(values[where], _PERCENTILES) if where.any() else (0.0, 1.0)
+    strength = np.clip((values - low) / max(float(high - low), 1e-6), 0.0, 1.0)
+    return _tinted(np.where(where, strength, 0.0), np.broadcast_to(np.array(colour, np.uint8), (*values.shape, 3)))
+
+
+def heat_picture(importance: Floats, height: int, width: int) -> bytes:
+    """``importance`` (rows, columns), 0–1, over a photo of this size: transparent where it is 0."""
+    smooth = cv2.resize(importance, (width, height), interpolation=cv2.INTER_CUBIC)
+    levels = np.round(np.clip(smooth, 0.0, 1.0) * (_LEVELS - 1)) / (_LEVELS - 1)
+    bgr = cv2.applyColorMap(np.asarray(levels * 255, np.uint8), cv2.COLORMAP_INFERNO)
+    return _tinted(levels, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+
+
+def _tinted(strength: NDArray[np.floating], rgb: NDArray[Any]) -> bytes:
+    levels = np.round(strength * (_LEVELS - 1)) / (_LEVELS - 1)
+    return _to_png(np.dstack([rgb, levels * _OPAQUE]).astype(np.uint8))
+
+
+def _to_png(rgba: NDArray[np.uint8]) -> bytes:
+    """(H, W, 4) as a PNG file. Raises ValueError if it cannot be written."""
+    done, data = cv2.imencode(".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))
+    if not done:
+        raise ValueError("the picture could not be written as PNG")
+    return bytes(data.tobytes())

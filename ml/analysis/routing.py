@@ -1,11 +1,11 @@
 """What kind of photo this is, and whether the dermatoscopic classifier answers for it.
 
-A face is what the face detector is sure of. The rest is told by three small heads on the encoder's embedding: skin or
-another thing, through a dermatoscope or not, one lesion or other skin. ``python -m research.photo_kind`` fits them;
+The face detector finds faces. Three small heads on the encoder's embedding classify the rest: skin or another thing,
+through a dermatoscope or not, one lesion or other skin. ``python -m research.photo_kind`` fits them;
 docs/models/photo-kind.md is their card and holds what was measured.
 
-The classifier is made for dermatoscopic photos, and names cancers in any other: it answers only where the photo was
-stated to be dermatoscopic and does not contradict that, or where the head is nearly certain of it.
+The classifier is made for dermatoscopic photos, and names cancers in any other. It answers only if the photo was stated
+to be dermatoscopic and does not contradict that, or if the head is nearly certain of it.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ _CLOSE = "It is a close call whether this photo shows {one} or {other}."
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the pixels tell. ``face``: the detector's score of a face whose landmarks were found, 0 without one.
-    ``skin``, ``dermatoscopic``, ``lesion`` are probabilities, 0–1; each is None where nothing can be seen."""
+    """What the pixels show. ``face``: the detector's score of a face whose landmarks were found, 0 without one.
+    ``skin``, ``dermatoscopic``, ``lesion``: probabilities, 0–1, all None if nothing can be seen."""
 
     face: float = 0.0
     skin: float | None = None
@@ -62,9 +62,8 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Routing:
-    """What follows from the kind of photo. ``no_lesion``: why the dermatoscopic classifier does not answer, None where
-    it does; ``notes``: what else the person should know; ``conflict``: whether the pixels contradict what was
-    stated."""
+    """What follows from the kind of photo. ``no_lesion``: why the dermatoscopic classifier does not answer, None if it
+    does; ``notes``: what else the person should know; ``conflict``: whether the pixels contradict what was stated."""
 
     modality: Modality
     conflict: bool
@@ -78,26 +77,36 @@ class Routing:
 
 
 class KindOfPhoto:
-    """Tells kinds of photos by heads on the embedding of ``heads.encoder``."""
+    """Classifies photos by heads on the embedding of ``heads.encoder``."""
 
     def __init__(self, heads: HeadSet) -> None:
         self._heads = heads.heads
         self._limits = {name: head.threshold for name, head in heads.heads.items()}
 
     def evidence(self, embedding: Vector | None, face: float) -> Evidence:
-        """``embedding`` (dimension,) of the photo, None where nothing can be seen in it; ``face`` as in Evidence."""
+        """``embedding`` (dimension,) of the photo, None if nothing can be seen in it; ``face`` as in Evidence."""
         if embedding is None:
             return Evidence(face)
-        told = {name: head.probability(embedding) for name, head in self._heads.items()}
-        return Evidence(face, told["skin"], told["dermatoscopic"], told["lesion"])
+        return Evidence(face, **{name: head.probability(embedding) for name, head in self._heads.items()})
 
-    def route(self, stated: str | None, seen: Evidence, *, usable: bool = True, colours: bool = True) -> Routing:
+    def route(
+        self,
+        stated: str | None,
+        seen: Evidence,
+        looks_like: Modality | None = None,
+        *,
+        usable: bool = True,
+        colours: bool = True,
+    ) -> Routing:
         """Follow what was ``stated``, unless the pixels clearly contradict it; otherwise go by the pixels.
 
-        ``usable`` and ``colours`` are the photo's (``ml.values.Quality``): without either, no lesion model answers.
+        ``looks_like`` is what ``look`` says of the same evidence, if that is known. ``usable`` and ``colours`` are the
+        photo's (``ml.values.Quality``): without either, no lesion model answers.
         """
         contradicted = None if stated is None else self._contradiction(stated, seen)
-        modality = self.look(seen) if stated is None else Modality(contradicted or stated, None, stated)
+        modality = looks_like or self.look(seen)
+        if stated is not None:
+            modality = Modality(contradicted or stated, None, stated)
         conflict = contradicted is not None
         if modality.label == NOT_SKIN:
             return Routing(modality, conflict, _NO_SKIN, (_WHY_NOTHING,))
@@ -111,7 +120,7 @@ class KindOfPhoto:
         return Routing(modality, conflict, None if colours else _IN_GREY, notes)
 
     def look(self, seen: Evidence) -> Modality:
-        """The kind by the pixels alone, and how sure that is."""
+        """The kind by the pixels alone, with its probability."""
         if seen.skin is None or seen.dermatoscopic is None or seen.lesion is None:
             return Modality(FACE, seen.face, None) if seen.face else Modality(None, None, None)
         dermatoscopic = seen.dermatoscopic >= self._limits["dermatoscopic"]

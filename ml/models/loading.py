@@ -22,7 +22,7 @@ from ml.models.preprocess import model_inputs
 from ml.models.runtime import Runtime, RuntimeOptions, load_runtime, run_each
 from ml.models.spec import ModelSpec
 from ml.models.store import ModelStore
-from ml.skin.inversion import prepare
+from ml.skin.pigment import prepare
 from ml.values import ModelCard, Patient
 
 if TYPE_CHECKING:

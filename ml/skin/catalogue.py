@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from ml.skin import contrast, face, lines, pigment, pores, roughness, segmentation, shape, spots, texture, tone
+from ml.skin import face, lesion, pigment, quality, spots, texture, tone
 from ml.skin.declaration import Measure
 
 
@@ -21,17 +21,5 @@ def by_name(measures: Iterable[Measure]) -> Mapping[str, Measure]:
 
 #: name → measure, in the order of an answer
 CATALOGUE: Mapping[str, Measure] = by_name(
-    (
-        *segmentation.MEASURES,
-        *tone.MEASURES,
-        *face.MEASURES,
-        *pigment.MEASURES,
-        *lines.MEASURES,
-        *roughness.MEASURES,
-        *pores.MEASURES,
-        *texture.MEASURES,
-        *contrast.MEASURES,
-        *shape.MEASURES,
-        *spots.MEASURES,
-    )
+    measure for family in (quality, tone, pigment, texture, face, lesion, spots) for measure in family.MEASURES
 )

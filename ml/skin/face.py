@@ -1,48 +1,22 @@
-"""Zones of a face from its 468 landmarks, and what is measured in each. Pure geometry: no model runs here."""
+"""Faces: their zones from 468 landmarks, which is pure geometry, and the pores of nose and cheeks.
+
+The working copy is too small for pores, so these are measured on the photo itself, a zone at a time, at one scale of
+the face.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import cv2
 import numpy as np
-from numpy.typing import NDArray
-from skimage.draw import polygon2mask
 
+from ml.skin.colour import lightness
 from ml.skin.declaration import Measure
-from ml.skin.pigment import ERYTHEMA
-from ml.skin.regions import Region
-from ml.skin.texture import evenness
-from ml.values import Mask, Measurement, Zone
-
-Floats = NDArray[np.float32]
-
-LIGHTNESS = Measure(
-    name="lightness",
-    label="Lightness",
-    unit="L*",
-    direction="lighter",
-    description="The mean lightness of the skin, 0 (black) to 100 (white). It depends on light and exposure.",
-    method="mean L*, CIELAB under D65",
-    regions=("skin", "zone"),
-)
-REDNESS = Measure(
-    name="redness",
-    label="Redness",
-    unit="a*",
-    direction="redder",
-    description="How far the mean colour of the skin lies from green towards red. It depends on the light.",
-    method="mean a*, CIELAB under D65",
-    regions=("skin", "zone"),
-)
-YELLOWNESS = Measure(
-    name="yellowness",
-    label="Yellowness",
-    unit="b*",
-    direction="yellower",
-    description="How far the mean colour of the skin lies from blue towards yellow. It depends on the light.",
-    method="mean b*, CIELAB under D65",
-)
-MEASURES = (LIGHTNESS, REDNESS, YELLOWNESS)
+from ml.skin.frame import Part, zone_mask
+from ml.skin.regions import UNKNOWN, Region, Value
+from ml.skin.texture import detail_of, pit_response
+from ml.values import RGB, Floats, Mask, Zone
 
 # Rings of MediaPipe's canonical face mesh. Left and right are the person's own; all rings run the same way round,
 # so that a zone turned away from the camera shows by the sign of its area.
@@ -73,61 +47,87 @@ RINGS = {
 }
 _LEAST_INSIDE = 0.5  # of a zone's area must lie within the frame
 
-
-@dataclass(frozen=True, eq=False)
-class SkinMaps:
-    """What zones are measured on, all (H, W): CIELAB (H, W, 3), the erythema index, and where skin is."""
-
-    lab: Floats
-    erythema: Floats
-    skin: Mask
+FACE_SIDE = 640  #: pixels from forehead to chin at which pits are looked for: about a quarter of a millimetre each
+LEAST_SIDE = 800  #: of the face in the photo; its copy at 0.8 of the size then holds as much
+_SMOOTHING, _WAVE = 0.6, 4.0  # pixels at that size
 
 
 def face_zones(landmarks: Floats, width: int, height: int) -> tuple[Zone, ...]:
     """The zones of a face, unmeasured.
 
     ``landmarks``: (468, 2 or 3), x and y in pixels of the photo of ``width`` × ``height``. Sides are the
-    person's own: in a mirrored selfie they are swapped. A zone that is turned away from the camera, or of which
-    the frame cuts off half or more, is left out; a lesser cut is drawn along the frame.
+    person's own: in a mirrored selfie they are swapped. A zone is left out if it is turned away from the camera, or if
+    the frame cuts off half of it or more; a smaller cut is drawn along the frame.
     """
     points = np.asarray(landmarks[:, :2] / (width, height), np.float32)
     zones = []
     for name, ring in RINGS.items():
         polygon = points[list(ring)]
         shown = np.asarray(polygon.clip(0, 1), np.float32)
-        area = _signed_area(polygon)
-        if area > 0 and _signed_area(shown) > _LEAST_INSIDE * area:
+        area = cv2.contourArea(polygon, oriented=True)
+        if area > 0 and cv2.contourArea(shown, oriented=True) > _LEAST_INSIDE * area:
             zones.append(Zone(name, tuple((float(x), float(y)) for x, y in shown)))
     return tuple(zones)
 
 
-def zone_mask(zone: Zone, height: int, width: int) -> Mask:
-    """The zone's pixels in a photo, or a copy of it, of ``height`` × ``width``."""
-    corners = np.array(zone.polygon)[:, ::-1] * (height, width) - 0.5  # (row, column) of pixel centres
-    return np.asarray(polygon2mask((height, width), corners), np.bool_)
+def _pores(part: Part) -> Value:
+    """Unknown if the face has under 800 pixels from forehead to chin."""
+    if part.zone is None:
+        return UNKNOWN
+    height, width = part.frame.rgb.shape[:2]
+    corners = np.array([corner for zone in part.whole.zones for corner in zone.polygon]) * (width, height)
+    side = float(np.ptp(corners, axis=0).max())
+    return pores(part.frame.rgb, part.zone, part.skin, FACE_SIDE / side) if side >= LEAST_SIDE else UNKNOWN
 
 
-def measure_zone(zone: Zone, inside: Mask, maps: SkinMaps) -> Zone:
-    """``zone``, whose mask ``inside`` (H, W) is, with its lightness, redness, evenness and erythema index, on the skin
-    in it.
+def pores(photo: RGB, zone: Zone, skin: Mask, scale: float) -> Value:
+    """How much of a ``zone`` is pores, in percent of its area: the zone is cut out of the ``photo`` (H, W, 3), as large
+    as there is, and brought to ``scale`` of its size. ``skin`` (h, w) is that of the working copy."""
+    height, width = photo.shape[:2]
+    corners = np.array(zone.polygon)
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    rows = slice(int(top * height), int(np.ceil(bottom * height)))
+    columns = slice(int(left * width), int(np.ceil(right * width)))
+    part = photo[rows, columns]
+    size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
+    small = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+    box = (columns.start / width, rows.start / height, columns.stop / width, rows.stop / height)
+    inside = zone_mask(_within(zone, box), size[1], size[0]) & _cut(skin, box, size)
+    weight = inside.astype(np.float32)
+    detail = detail_of(lightness(small) * weight, weight, _SMOOTHING, _WAVE)
+    region = Region(cv2.erode(inside.view(np.uint8), np.ones((9, 9), np.uint8)).astype(np.bool_))
+    return region.mean(np.asarray(100 * pit_response(detail), np.float32))
 
-    Hair, glasses and anything else that is not skin-coloured is left out; values are None where under 64
-    pixels remain.
-    """
-    region = Region(zone.name, inside & maps.skin)
-    return replace(zone, measurements=(*colour_means(maps.lab, region)[:2], *_surface(maps, region)))
+
+def _within(zone: Zone, box: tuple[float, float, float, float]) -> Zone:
+    """``zone`` in fractions of the ``box`` (left, top, right, bottom)."""
+    left, top, right, bottom = box
+    return replace(
+        zone, polygon=tuple(((x - left) / (right - left), (y - top) / (bottom - top)) for x, y in zone.polygon)
+    )
 
 
-def colour_means(lab: Floats, region: Region) -> tuple[Measurement, ...]:
-    """Mean L*, a* and b* of a region."""
-    return tuple(region.mean(measure, lab[..., axis]) for axis, measure in enumerate(MEASURES))
+def _cut(mask: Mask, box: tuple[float, float, float, float], size: tuple[int, int]) -> Mask:
+    """The ``box`` of ``mask``, brought to ``size`` (width, height)."""
+    height, width = mask.shape
+    left, top, right, bottom = box
+    columns = ((left + (np.arange(size[0]) + 0.5) / size[0] * (right - left)) * width).astype(np.intp)
+    rows = ((top + (np.arange(size[1]) + 0.5) / size[1] * (bottom - top)) * height).astype(np.intp)
+    return np.asarray(mask[np.ix_(rows.clip(0, height - 1), columns.clip(0, width - 1))], np.bool_)
 
 
-def _surface(maps: SkinMaps, region: Region) -> tuple[Measurement, ...]:
-    return evenness(maps.lab[..., 0], region), region.mean(ERYTHEMA, maps.erythema)
-
-
-def _signed_area(polygon: Floats) -> float:
-    """Shoelace area of (n, 2), positive for clockwise rings as seen (y points down)."""
-    x, y = polygon.astype(np.float64).T
-    return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2)
+MEASURES = (
+    Measure(
+        name="pores",
+        label="Pores",
+        unit="%",
+        direction="more pores",
+        description="How much of the nose or a cheek is covered by small dark pits. Only a large photo of a face has "
+        "it.",
+        method="mean response of a Hessian pit filter (Frangi 1998, for blobs) to dark pits of L*, "
+        f"σ = 1.2 px of {FACE_SIDE} from forehead to chin; higher is more pores",
+        measured=_pores,
+        regions=("zone",),
+        zones=("nose", "left_cheek", "right_cheek"),
+    ),
+)

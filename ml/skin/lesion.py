@@ -1,114 +1,355 @@
-"""Where lesions stand out of the skin around them, and which skin lies around them.
+"""Lesions: the shape and colours of the main one, and how all of them differ from the skin around them.
 
-Geometry to measure by, not a diagnosis: patches that differ from bare skin far more than bare skin does from itself.
+No points and no verdict: the ABCD rule's (Stolz et al., 1994) hold for melanocytic lesions under a dermatoscope, and
+its D counts structures that are not looked for here. So these are lengths, areas and colours, each in its own unit.
+
+A difference depends on what was outlined, and on how finely eight bits resolve colours there: on dark skin one code is
+a large step of light, and a compressed photo is a code off here and there.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import to_side
-from ml.skin.conspicuity import BareSkin, conspicuity
-from ml.skin.parts import labelled
-from ml.skin.patches import Thresholds, find_patches
-from ml.values import RGB, Mask
+from ml.skin.colour import code_step
+from ml.skin.declaration import Measure
+from ml.skin.frame import Part, once
+from ml.skin.outline import Segmentation, is_doubtful, lesions, surroundings
+from ml.skin.pigment import ERYTHEMA_METHOD, MELANIN_METHOD, PER_DECADE, Pigment, pigment
+from ml.skin.regions import UNKNOWN, Region, Value, deviation, labelled, standard_error, total
+from ml.values import Doubles, Floats, Mask
 
-_SIDE = 256  # long side on which outlines are found
-_SPECK = 0.0006  # of the photo; smaller patches are pores and noise
-_BESIDE = 0.04  # of the largest patch's area; smaller ones beside it are not what the photo was taken for
-_BARE = BareSkin(density=0.01, codes=0.3, mottled=False)  # a faint lesion may be as broad as mottling
-_LOW, _PEAK = 3.0, 6.0  # standard deviations from bare skin
-_GAP, _UNLIKE = 9, 2.0  # pixels, standard deviations: scale lies in flakes, and between two shows what is hardly skin
-_STEP = 0.3  # by which the thresholds are moved to tell how sure an outline is
-_MOST = 0.90  # of the skin: more leaves nothing to compare with
-_DOUBTFUL = 0.45  # of the skin: where so much stands out, the rest of it may as well be what does
-_GUARD, _RING = 0.02, 0.08  # of the photo's long side: the border left out, and the width of the ring beyond
+_MIN_PIXELS = 100  # of the working copy: a smaller lesion's outline is that of its pixels
+_ALIKE = 0.5  # of the largest lesion's area: if a second one is as large, none is the main one
+_CUT = 0.03  # of a lesion's outline along the photo's edge, from which on its shape is unknown
+_FOLDED = 128  # side, in pixels, to which a lesion is brought for folding
+_ROUNDED = 0.012  # of a lesion's diameter: the outline's smoothing, so that pixels do not count as notches
+_LARGE = 0.3  # of all lesions' area: without a lesion as large, the difference may be another
+_PER_DENSITY = (100.0, 200.0, 25.0, 33.0)  # how far a unit of optical density may change each difference
 
 
 @dataclass(frozen=True, eq=False)
-class Segmentation:
-    """Lesions in a photo, (H, W) each: ``mask``, and the same at thresholds a step lower (``wide``) and higher
-    (``narrow``), all False where nothing is left of them."""
+class MainLesion:
+    """The largest connected part of a mask: its bounding ``box``, rows and columns, and its pixels (h, w) ``inside``
+    that."""
 
-    mask: Mask
-    wide: Mask
-    narrow: Mask
-
-    @cached_property
-    def parts(self) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-        """The connected parts of the mask, numbered from 1 (H, W), and how many pixels each has; of number 0, none."""
-        return labelled(self.mask, 4)
+    box: tuple[slice, slice]
+    inside: Mask
 
 
-def lesion_mask(rgb: RGB, skin: Mask) -> Mask | None:
-    """Everything in ``rgb`` (H, W, 3) that stands out of ``skin`` (H, W), or None where nothing does."""
-    found = segment_lesion(rgb, skin)
-    return None if found is None else found.mask
+@dataclass(frozen=True)
+class Shape:
+    """``asymmetry``: share that differs when folded along each principal axis, mean of both (Stoecker 1992);
+    ``compactness``: perimeter² / (4π·area) (Golston 1992); ``diameter``: the largest Feret diameter, in pixels."""
+
+    asymmetry: float
+    compactness: float
+    diameter: float
 
 
-def segment_lesion(rgb: RGB, skin: Mask) -> Segmentation | None:
-    """``lesion_mask`` with the outlines that other thresholds would have given."""
-    height, width = skin.shape
-    small = to_side(rgb, _SIDE)
-    inside = cv2.resize(skin.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST).view(np.bool_)
-    distance = conspicuity(small, inside, _BARE)
-    if distance is None:
-        return None
-    thresholds = Thresholds(_LOW, _PEAK, _SPECK * inside.size, _BESIDE)
-    found, wide, narrow = (
-        _joined(find_patches(distance, inside, thresholds.moved(1 + step)), inside & (distance > _UNLIKE))
-        for step in (0, -_STEP, _STEP)
+@dataclass(frozen=True)
+class Geometry:
+    """What is measured of lesions: the ``area`` of all as a share of skin; and of the main one, ``colours`` in ΔE and
+    the parts of its `Shape`."""
+
+    area: Value
+    asymmetry: Value
+    compactness: Value
+    colours: Value
+    diameter: Value
+
+
+@once
+def geometry(part: Part) -> Geometry:
+    """That of a part's lesions."""
+    return lesion_geometry(lesions(part), part.frame.lab, part.region.mask)
+
+
+def lesion_geometry(found: Segmentation | None, lab: Floats, skin: Mask) -> Geometry:
+    """The geometry of lesions in ``skin`` (H, W) of a photo in CIELAB (H, W, 3).
+
+    All but the area are unknown if no lesion is the main one, or if it is uncertain which part of the skin is bare. All
+    but the area and the colours are unknown if the frame cuts the main one, even if only at a lower or a higher
+    threshold: a value must not depend on that.
+    """
+    mains = _main_lesions(found, skin)
+    shapes = [None if main is None else shape_of(main, skin.shape) for main in mains]
+    return Geometry(
+        area=_area(found, skin),
+        asymmetry=_range_of(shapes, lambda shape: shape.asymmetry, 0.01),
+        compactness=_range_of(shapes, lambda shape: shape.compactness, 0.02),
+        colours=_span([_colours(lab, main) for main in mains], 0.5),
+        diameter=_range_of(shapes, lambda shape: shape.diameter, 1.0),
     )
-    if not found.any() or np.count_nonzero(found) > _MOST * np.count_nonzero(inside):
+
+
+def _main_lesions(found: Segmentation | None, skin: Mask) -> list[MainLesion | None]:
+    """The main lesion at the usual, a higher and a lower threshold; empty if none is, or if the bare skin is
+    uncertain."""
+    if found is None or is_doubtful(found, skin) or not _has_main(found.parts[1]):
+        return []
+    return [main_lesion(mask) for mask in (found.mask, found.narrow, found.wide)]
+
+
+def _has_main(areas: NDArray[np.intp]) -> bool:
+    """Whether one lesion is by far the largest; ``areas`` (n,) in pixels, the first for no lesion."""
+    ordered = np.sort(areas)
+    return len(areas) > 1 and bool(ordered[-2] < _ALIKE * ordered[-1])
+
+
+def main_lesion(mask: Mask) -> MainLesion | None:
+    """The largest connected part of ``mask`` (H, W), or None if no part has 100 pixels."""
+    if not mask.any():
         return None
-    return Segmentation(*(_enlarge(mask, (width, height)) & skin for mask in (found, wide, narrow)))
-
-
-def is_doubtful(found: Segmentation, skin: Mask) -> bool:
-    """Whether so much of ``skin`` (H, W) stands out that it is a guess which part of it is bare."""
-    return bool(np.count_nonzero(found.mask) > _DOUBTFUL * np.count_nonzero(skin))
-
-
-def _joined(patches: Mask, unlike_skin: Mask) -> Mask:
-    """``patches`` (H, W) with the narrow gaps between and in them filled where ``unlike_skin`` (H, W)."""
-    if not patches.any():
-        return patches
-    box = _within(patches, 0)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_GAP, _GAP))
-    framed = cv2.copyMakeBorder(patches[box].view(np.uint8), _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=0)
-    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, kernel)[_GAP:-_GAP, _GAP:-_GAP].astype(np.bool_)
-    joined = patches.copy()
-    joined[box] |= closed & unlike_skin[box]
-    return joined
-
-
-def surroundings(lesion: Mask, skin: Mask) -> Mask:
-    """A ring of ``skin`` around ``lesion``, a little off its border, which belongs to neither."""
-    side = max(lesion.shape)
-    reach = (_GUARD + _RING) * side
-    near = _within(lesion, math.ceil(reach))
-    distance = cv2.distanceTransform((~lesion[near]).view(np.uint8), cv2.DIST_L2, 5)
-    ring = np.zeros_like(skin)
-    ring[near] = skin[near] & (distance > _GUARD * side) & (distance <= reach)
-    return ring
-
-
-def _within(mask: Mask, margin: int) -> tuple[slice, slice]:
-    """The rows and columns of ``mask``'s bounding box and ``margin`` pixels around it."""
     left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
-    return (
-        slice(max(0, top - margin), top + high + margin),
-        slice(max(0, left - margin), left + wide + margin),
+    labels, areas = labelled(np.ascontiguousarray(mask[top : top + high, left : left + wide]), 4)
+    largest = int(areas.argmax())
+    if areas[largest] < _MIN_PIXELS:
+        return None
+    inside = labels == largest
+    x, y, wide, high = cv2.boundingRect(inside.view(np.uint8))
+    box = slice(top + y, top + y + high), slice(left + x, left + x + wide)
+    return MainLesion(box, inside[y : y + high, x : x + wide])
+
+
+def shape_of(main: MainLesion, frame: tuple[int, ...]) -> Shape | None:
+    """The shape of a lesion in a photo of (H, W, …) ``frame``; None if the frame cuts it."""
+    rows, columns = main.box
+    contours, _ = cv2.findContours(main.inside.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = np.asarray(max(contours, key=cv2.contourArea)[:, 0], np.int32)
+    height, width = frame
+    x, y = (outline + np.array((columns.start, rows.start))).T
+    if np.mean((x == 0) | (x == width - 1)) + np.mean((y == 0) | (y == height - 1)) > _CUT:
+        return None
+    hull = np.asarray(cv2.convexHull(outline)[:, 0], np.float32)
+    diameter = _feret(hull)
+    return Shape(_asymmetry(main.inside, hull), _compactness(outline, diameter), diameter)
+
+
+def _feret(hull: Floats) -> float:
+    """The greatest distance between two corners (n, 2) of pixels' convex hull, a pixel's own width included."""
+    return float(np.sqrt(((hull[:, None] - hull) ** 2).sum(axis=2).max())) + 1
+
+
+def _compactness(outline: NDArray[np.int32], diameter: float) -> float:
+    """Of the outline (n, 2), smoothed as a closed curve by a Gaussian."""
+    sigma = max(1.5, _ROUNDED * diameter * np.pi)
+    reach = min(int(4 * sigma), len(outline))
+    padded = np.concatenate([outline[-reach:], outline, outline[:reach]]).astype(np.float32)
+    smooth = cv2.GaussianBlur(padded, (1, 2 * reach + 1), sigmaX=0.1, sigmaY=sigma)[reach:-reach].reshape(-1, 1, 2)
+    smooth = np.ascontiguousarray(smooth)
+    return float(cv2.arcLength(smooth, True) ** 2 / (4 * np.pi * max(cv2.contourArea(smooth), 1.0)))
+
+
+def _asymmetry(main: Mask, hull: Floats) -> float:
+    """The lesion, turned to its principal axes about its centroid, compared with its mirror images. ``hull``: corners
+    (n, 2) of its convex hull, one of which is its farthest pixel from anywhere."""
+    moments = cv2.moments(main.view(np.uint8), binaryImage=True)
+    centroid = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
+    degrees = float(np.degrees(np.arctan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"]) / 2))
+    radius = float(np.hypot(*(hull - centroid).T).max()) + 1
+    turn = np.asarray(cv2.getRotationMatrix2D(centroid.tolist(), degrees, (_FOLDED - 2) / (2 * radius)), np.float64)
+    turn[:, 2] += (_FOLDED - 1) / 2 - centroid
+    upright = cv2.warpAffine(main.astype(np.float32), turn, (_FOLDED, _FOLDED))
+    differs = [float(np.abs(upright - np.flip(upright, axis)).sum()) for axis in (0, 1)]
+    return sum(differs) / 2 / (2 * float(upright.sum()))
+
+
+def _colours(lab: Floats, main: MainLesion | None) -> float | None:
+    if main is None:
+        return None
+    inside = np.ascontiguousarray(main.inside).view(np.uint8)
+    return math.hypot(*(deviation(lab[main.box][..., axis], inside) for axis in range(3)))
+
+
+def _area(found: Segmentation | None, skin: Mask) -> Value:
+    """Of all lesions; all of it is uncertain if it is uncertain which part of the skin is bare."""
+    whole = np.count_nonzero(skin)
+    if found is None or not whole:
+        return UNKNOWN
+    masks = found.mask, found.narrow, found.wide
+    area, spread = _span([float(np.count_nonzero(mask) / whole) for mask in masks], 0.002)
+    return area, area if is_doubtful(found, skin) else spread
+
+
+def _range_of(shapes: list[Shape | None], quantity: Callable[[Shape], float], least: float) -> Value:
+    return _span([None if shape is None else quantity(shape) for shape in shapes], least)
+
+
+def _span(values: Sequence[float | None], least: float) -> Value:
+    """The first of ``values``, and how far the others lie from it, at least ``least``, which a pixel may change.
+    Unknown if one of them is None."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return UNKNOWN
+    return known[0], max(least, *(abs(value - known[0]) for value in known))
+
+
+def _times(value: Value, factor: float | None) -> Value:
+    return UNKNOWN if factor is None or value[0] is None or value[1] is None else (value[0] * factor, value[1] * factor)
+
+
+def _mm_per_pixel(part: Part) -> float | None:
+    """Of the working copy."""
+    pixels_per_mm = part.frame.pixels_per_mm
+    return None if pixels_per_mm is None else part.frame.scale / pixels_per_mm
+
+
+@once
+def differences(part: Part) -> tuple[Value, ...]:
+    """The lesions less the skin around them, for each map of `Pigment`."""
+    return lesion_contrast(pigment(part), lesions(part), part.skin)
+
+
+def _difference_at(place: int, part: Part) -> Value:
+    return differences(part)[place]
+
+
+def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tuple[Value, ...]:
+    """All lesions less the ``skin`` (H, W) around them, for each of the four maps.
+
+    The difference cancels exposure, and the constant melanin that the erythema index sees on dark skin. Unknown if
+    there is no lesion or no skin around it, even if only at a lower or a higher threshold: a value must not depend on
+    that. Unknown, too, if it is uncertain which part of the skin is bare.
+    """
+    if found is None or is_doubtful(found, skin):
+        return (UNKNOWN,) * 4
+    outlines = list(_outlines(found, skin))
+    left, top, wide, high = cv2.boundingRect(np.logical_or.reduce([a | b for a, b in outlines]).view(np.uint8))
+    box = slice(top, top + high), slice(left, left + wide)
+    parts = {id(mask): Region(mask[box]) for outline in outlines for mask in outline}  # some masks are shared
+    if not all(part.usable for part in parts.values()):
+        return (UNKNOWN,) * 4
+    values = maps.within(box)
+    means = {of: _means(part, values) for of, part in parts.items()}
+    contrasts = np.array([means[id(lesion)] - means[id(around)] for lesion, around in outlines])
+    changes = np.abs(contrasts[1:] - contrasts[0]).max(axis=0)
+    both = [id(mask) for mask in outlines[0]]
+    green = np.array([means[of][:2].sum() for of in both])  # its index: the sum of the first two
+    step = float(np.hypot(*code_step(green / PER_DECADE)))
+    sides = parts[both[0]], parts[both[1]]
+    return tuple(
+        _difference(of, sides, (change, step * per_density))
+        for of, change, per_density in zip(values, changes.tolist(), _PER_DENSITY, strict=True)
     )
 
 
-def _enlarge(mask: Mask, size: tuple[int, int]) -> Mask:
-    """``mask`` at ``size`` (width, height), its outline drawn between the pixels rather than along them."""
-    grown = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(grown > 0.5, np.bool_)
+def _outlines(found: Segmentation, skin: Mask) -> Iterator[tuple[Mask, Mask]]:
+    """The lesions as found, at a lower and a higher threshold, and without each that makes up much of them; each with
+    the skin around."""
+    around = surroundings(found.mask, skin)
+    yield found.mask, around
+    yield found.wide, surroundings(found.wide, skin)
+    yield found.narrow, around
+    labels, areas = found.parts
+    if len(areas) > 2:
+        for label in np.flatnonzero(areas >= _LARGE * areas.sum()):
+            rest = found.mask & (labels != label)
+            yield rest, surroundings(rest, skin)
+
+
+def _means(part: Region, maps: Sequence[Floats]) -> Doubles:
+    """The mean of each of n ``maps`` (H, W), (n,)."""
+    inside = part.mask.view(np.uint8)
+    return np.array([total(values, inside) / part.pixels for values in maps])
+
+
+def _difference(values: Floats, sides: tuple[Region, Region], uncertainties: tuple[float, float]) -> Value:
+    """The mean of ``values`` (H, W) in the first of two ``sides`` less that in the second, with its standard error and
+    other ``uncertainties``."""
+    (lesion, of_lesion), (around, of_around) = (part.means(values) for part in sides)
+    spread = math.hypot(standard_error(of_lesion) or 0.0, standard_error(of_around) or 0.0, *uncertainties)
+    return lesion - around, spread
+
+
+_MODEL = "ln of the volume fraction, by a two-layer optical model of skin inverted (Claridge 2003, Jacques 2013)"
+_MELANIN, _BLOOD = "The logarithm of the volume fraction of melanin", "The logarithm of the volume fraction of blood"
+_MAPS = (  # name, label, unit, direction of the difference, what it is of, method; in the order of `Pigment.within`
+    ("erythema_index", "Erythema index", "index", "a redder lesion", "The erythema index", ERYTHEMA_METHOD),
+    ("melanin_index", "Melanin index", "index", "a darker lesion", "The melanin index", MELANIN_METHOD),
+    ("melanin", "Melanin", "ln", "more melanin in the lesion", _MELANIN, _MODEL),
+    ("haemoglobin", "Haemoglobin", "ln", "more blood in the lesion", _BLOOD, _MODEL),
+)
+#: their own uncertainty covers how far they move on changed photos
+DIFFERENCES = tuple(
+    Measure(
+        name=f"{name}_difference",
+        label=f"{label}, difference",
+        unit=unit,
+        direction=direction,
+        description=f"{of} of the lesions less that of the skin around them. Exposure cancels out.",
+        method=method,
+        measured=partial(_difference_at, place),
+        regions=("lesion_minus_surrounding",),
+        clinical=True,
+        limited=False,
+    )
+    for place, (name, label, unit, direction, of, method) in enumerate(_MAPS)
+)
+_of_lesion = partial(Measure, regions=("lesion",), clinical=True)
+_DIAMETER = "largest Feret diameter of the outline"
+_CHANGES = "uncertainty: the greatest change at thresholds 30% lower and higher, and what it moved by on changed photos"
+SHAPES = (
+    _of_lesion(
+        name="lesion_area",
+        label="Area",
+        unit="share of skin",
+        direction="larger",
+        description="How much of the skin in the photo all lesions cover.",
+        method=f"all that stands out of the skin; {_CHANGES}",
+        measured=lambda part: geometry(part).area,
+    ),
+    _of_lesion(
+        name="lesion_asymmetry",
+        label="Asymmetry",
+        unit="share",
+        direction="less symmetric",
+        description="How much of the main lesion has no counterpart when it is folded along its axes.",
+        method=f"share that differs when folded along each principal axis, mean of both (Stoecker 1992); {_CHANGES}",
+        measured=lambda part: geometry(part).asymmetry,
+    ),
+    _of_lesion(
+        name="lesion_border_irregularity",
+        label="Irregularity of the border",
+        unit="1",
+        direction="less round",
+        description="How much longer the border of the main lesion is than that of a disc. A disc has 1.",
+        method=f"compactness: perimeter² / (4π·area), 1 for a disc (Golston 1992); {_CHANGES}",
+        measured=lambda part: geometry(part).compactness,
+    ),
+    _of_lesion(
+        name="lesion_colour_variegation",
+        label="Variety of colours",
+        unit="ΔE",
+        direction="more varied colours",
+        description="How far the colours within the main lesion differ from its mean colour.",
+        method=f"root mean square distance from the lesion's mean colour, CIELAB; {_CHANGES}",
+        measured=lambda part: geometry(part).colours,
+    ),
+    _of_lesion(
+        name="lesion_diameter_px",
+        label="Diameter in pixels",
+        unit="px",
+        direction="larger",
+        description="The greatest diameter of the main lesion, in pixels of the photo as it was sent.",
+        method=f"{_DIAMETER}; {_CHANGES}",
+        measured=lambda part: _times(geometry(part).diameter, part.frame.scale),
+    ),
+    _of_lesion(
+        name="lesion_diameter_mm",
+        label="Diameter",
+        unit="mm",
+        direction="larger",
+        description="The greatest diameter of the main lesion. Measured only if the request states the photo's scale.",
+        method=f"{_DIAMETER}; {_CHANGES}",
+        measured=lambda part: _times(geometry(part).diameter, _mm_per_pixel(part)),
+    ),
+)
+MEASURES = (*DIFFERENCES, *SHAPES)

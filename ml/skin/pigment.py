@@ -1,59 +1,71 @@
-"""Pigment from colour: erythema and melanin indices, and melanin and haemoglobin maps.
+"""Pigment from colour: erythema and melanin indices, and maps of melanin and haemoglobin.
 
 All work on linear reflectance, taken here as the camera's linear RGB: no white reference stands in the photo,
 so anything that is not a ratio of channels, or a difference within the photo, shifts with its exposure.
+
+The maps invert the model of `ml.skin.optics`: each colour gets its likeliest pigments (maximum a posteriori: Tarantola
+2005, section 3.2), read from a table. Three channels depend on four unknowns: melanin, blood, the light, which darkens
+all channels alike, and the white that skin's surface, thin scale or flare adds to them. How much a channel shows of a
+pigment depends on how dark skin is: on dark skin blue shows the white alone, and light skin full of blood has the
+ratios of channels of dark skin. So light and white are free within bounds, and channels are weighted by how finely
+8 bits resolve them there. On dark skin the same blood changes a code by less than rounding and noise do: there,
+neighbours of like colour are averaged first. The photo's exposure is estimated from its typical skin.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import optical_density
+from ml.skin.colour import code_step, optical_density
 from ml.skin.declaration import Measure
-from ml.skin.regions import Region
-from ml.skin.unmixing import Box, unmix
-from ml.values import RGB, Mask, Measurement
+from ml.skin.frame import Part, once
+from ml.skin.optics import LOG_BLOOD, LOG_MELANIN, density_table
+from ml.values import RGB, Bytes, Doubles, Floats, Mask
 
-Floats = NDArray[np.float32]
+Box = tuple[slice, slice]  #: rows and columns
 
 PER_DECADE = 100 / np.log(10)  #: an index's units in one of optical density
-_CODES = np.arange(256, dtype=np.uint8)
+_CODES: Bytes = np.arange(256, dtype=np.uint8)
 _INDEX = np.asarray(optical_density(_CODES) * PER_DECADE, np.float32)  # of a code: 100·log10(1/linear)
 
-ERYTHEMA_METHOD = "100·log10(R/G), linear reflectance"
-MELANIN_METHOD = "100·log10(1/R), linear reflectance"
-ERYTHEMA = Measure(
-    name="erythema_index",
-    label="Erythema index",
-    unit="index",
-    direction="redder",
-    description="The redness of blood in the skin, from how much more red than green light it reflects. Brown pigment "
-    "raises it too.",
-    method=ERYTHEMA_METHOD,
-    regions=("skin", "zone"),
-)
-MELANIN = Measure(
-    name="melanin_index",
-    label="Melanin index",
-    unit="index",
-    direction="more brown pigment",
-    description="The brown pigment of the skin, from how little red light it reflects. It depends on the exposure.",
-    method=f"{MELANIN_METHOD}; shifts with exposure",
-)
-MEASURES = (ERYTHEMA, MELANIN)
+_AVERAGED = 2  # pixels to a side of one value of the maps, which halves the rounding
+_NEAR = 1.5  # values, one standard deviation, over which dark skin is averaged
+# Density of green: averaging begins at the one and is whole from the other; codes lie .012 and .02 apart there.
+_AVERAGED_FROM, _AVERAGED_TO = 0.7, 1.9
+_REACH = 7  # values to a side that may be averaged
+_ALIKE = 0.15  # in optical density, one standard deviation: neighbours further apart are not averaged
+
+_TYPICAL = 4  # values to a side that typical skin is averaged over, so that rounding hardly counts
+_EXPOSURE = 0.15  # in optical density: one standard deviation of a photo's mean light
+_TYPICAL_MISFIT = 0.05  # of the colour of a whole photo's skin, with the light's cast and flare
+
+_SHADING = 0.05  # in optical density: one standard deviation of the light in a photo
+_WHITE = 0.001  # in linear light: one standard deviation of the white that the surface adds
+_MISFIT = 0.004  # of the model, in optical density
+_MEAN, _SPREAD = np.log([0.03, 0.006]), np.array([3.0, 1.0])  # prior of ln melanin and ln blood
+_STEP = np.array([LOG_MELANIN[1] - LOG_MELANIN[0], LOG_BLOOD[1] - LOG_BLOOD[0]])
+_POWERS = np.array([1.0, 0.5], np.float32)  # the table holds these powers of the fractions, nearly linear in density
+_PLACES = np.float32(32)  # of a cell: positions are rounded to these, as some of OpenCV's interpolations do anyway
+
+# The table's axes: the density of red, that of green less red, that of blue less green.
+_RED, _GREEN_RED, _BLUE_GREEN = np.linspace(0, 4.6, 47), np.linspace(-0.1, 1.9, 33), np.linspace(-0.1, 1.7, 31)
+_AXES = (_RED, _GREEN_RED, _BLUE_GREEN)
+_TO_AXES = np.array([(1, 0, 0), (-1, 1, 0), (0, -1, 1)]) / np.array([[a[1] - a[0]] for a in _AXES])
+_ORIGIN = np.array([-a[0] / (a[1] - a[0]) for a in _AXES])
 
 
 @dataclass(frozen=True, eq=False)
 class Pigment:
-    """Maps (H, W) of a photo ``rgb`` (H, W, 3) whose exposure is judged by its ``skin`` (H, W), or by all of it:
-    ``erythema`` and ``melanin_index`` in index units, ``melanin`` and ``haemoglobin`` as natural logarithms of volume
-    fractions, of melanosomes in the epidermis and of blood in the dermis, by `ml.skin.unmixing`. A model's fractions
-    are no laboratory's: read differences within a photo."""
+    """Maps (H, W) of a photo ``rgb`` (H, W, 3) whose exposure is estimated from its ``skin`` (H, W), or from all of it.
+
+    ``erythema`` and ``melanin_index`` are in index units. ``melanin`` and ``haemoglobin`` are natural logarithms of
+    volume fractions, of melanosomes in the epidermis and of blood in the dermis. A model's fractions are no
+    laboratory's: read differences within a photo."""
 
     rgb: RGB
     skin: Mask | None
@@ -61,8 +73,8 @@ class Pigment:
     melanin_index: Floats
 
     def within(self, box: Box) -> tuple[Floats, ...]:
-        """The four maps in a ``box``, for less than all of them would take."""
-        melanin, haemoglobin = (np.asarray(part, np.float32) for part in cv2.split(unmix(self.rgb, self.skin, box)))
+        """The four maps in a ``box``, in less time than the whole maps take."""
+        melanin, haemoglobin = (np.asarray(part, np.float32) for part in cv2.split(_unmix(self.rgb, self.skin, box)))
         return self.erythema[box], self.melanin_index[box], melanin, haemoglobin
 
     @property
@@ -75,18 +87,207 @@ class Pigment:
 
     @cached_property
     def _fractions(self) -> Floats:
-        return unmix(self.rgb, self.skin)
+        return _unmix(self.rgb, self.skin)
 
 
 def pigment_maps(rgb: RGB, skin: Mask | None = None) -> Pigment:
-    """The maps of a photo (H, W, 3) with ``skin`` (H, W); those of volume fractions are computed when they are read."""
+    """The maps of a photo (H, W, 3) with ``skin`` (H, W); those of volume fractions are computed when first read."""
     melanin_index, green = (np.asarray(cv2.LUT(cv2.extractChannel(rgb, code), _INDEX), np.float32) for code in (0, 1))
     return Pigment(rgb, skin, np.asarray(green - melanin_index, np.float32), melanin_index)
 
 
-def skin_pigment(maps: Pigment, skin: Region) -> tuple[Measurement, ...]:
-    """Mean erythema and melanin index of a region of skin."""
-    return (
-        skin.mean(ERYTHEMA, maps.erythema),
-        skin.mean(MELANIN, maps.melanin_index),
-    )
+@once
+def pigment(part: Part) -> Pigment:
+    """The maps of a part's photo."""
+    return pigment_maps(part.frame.copy, part.region.mask)
+
+
+def prepare() -> None:
+    """Compute the table now, so that no photo waits for it."""
+    _atlas()
+
+
+def _unmix(rgb: RGB, skin: Mask | None, box: Box | None = None) -> Floats:
+    """ln of the volume fractions of melanin and of blood (h, w, 2), in a ``box`` or in all of a photo (H, W, 3) with
+    ``skin`` (H, W). Without skin the values mean nothing, but are finite."""
+    height, width = rgb.shape[:2]
+    wanted = box or (slice(0, height), slice(0, width))
+    fine = _shrink(optical_density(rgb), _AVERAGED)
+    exposure = _exposure(_typical(fine, skin))
+    rows, columns = _needed(wanted[0], height, len(fine)), _needed(wanted[1], width, fine.shape[1])
+    pigments = np.zeros((*fine.shape[:2], 2), np.float32)
+    pigments[rows, columns] = _likeliest_pigments(_steadied(fine[rows, columns]), exposure)
+    return np.asarray(cv2.resize(pigments, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[wanted]
+
+
+def _needed(part: slice, pixels: int, values: int) -> slice:
+    """Which of ``values`` along a side of ``pixels`` are needed to compute a ``part`` of these."""
+    scale, beside = values / pixels, _REACH // 2 + 2  # two more, between which a pixel is interpolated
+    return slice(max(0, int(part.start * scale) - beside), int(part.stop * scale) + 1 + beside)
+
+
+def _steadied(density: Floats) -> Floats:
+    """Densities (H, W, 3); those of dark skin are averaged over like neighbours (a bilateral filter)."""
+    smooth = np.asarray(cv2.bilateralFilter(density, _REACH, _ALIKE, _NEAR), np.float32)
+    share = _averaged_share(smooth)
+    return np.asarray(density + cv2.merge([share, share, share]) * (smooth - density), np.float32)
+
+
+def _averaged_share(density: Floats | Doubles) -> Floats:
+    """The weight (…), 0–1, of the neighbours' mean at a density (…, 3)."""
+    share = (density[..., 1] - _AVERAGED_FROM) / (_AVERAGED_TO - _AVERAGED_FROM)
+    return np.asarray(np.clip(share, 0, 1), np.float32)
+
+
+def _shrink(values: Floats, factor: int) -> Floats:
+    height, width = values.shape[:2]
+    size = max(1, width // factor), max(1, height // factor)
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _typical(density: Floats, skin: Mask | None) -> Doubles:
+    """The median density (3,) of skin."""
+    small = _shrink(density, _TYPICAL)
+    colours = small.reshape(-1, 3)
+    if skin is not None:
+        size = small.shape[1], small.shape[0]
+        whole = cv2.resize(skin.astype(np.float32), size, interpolation=cv2.INTER_AREA).ravel() > 0.99
+        colours = colours[whole] if whole.any() else colours
+    return np.median(colours, axis=0).astype(np.float64)
+
+
+def _exposure(density: Doubles) -> float:
+    """What the light adds to ``density`` (3,) of typical skin, at its likeliest pigments."""
+    noise = _noise(density, _TYPICAL_MISFIT)
+    row, column = (int(i[0]) for i in _likeliest(density[None], _weights(noise[None], _EXPOSURE), 1))
+    precision = 1 / noise
+    rest = density - density_table()[row, column]
+    found = float(precision @ rest / (precision.sum() + 1 / _EXPOSURE**2))
+    return max(-2 * _EXPOSURE, min(2 * _EXPOSURE, found))  # more is a scale bar, or a mask that is not skin
+
+
+def _likeliest_pigments(density: Floats, exposure: float) -> Floats:
+    """ln of the fractions of melanin and blood (H, W, 2) at densities (H, W, 3), less the light's ``exposure``: read
+    from the table, linear between its cells."""
+    offset = _ORIGIN - _TO_AXES.sum(axis=1) * exposure
+    position = np.asarray(cv2.transform(density, np.column_stack([_TO_AXES, offset]).astype(np.float32)), np.float32)
+    rows = np.float32(len(_GREEN_RED))
+    red, green, blue = cv2.split(position)
+    red = np.clip(red, 0, np.float32(len(_RED) - 1.001))
+    slab = np.floor(red)
+    row = slab * rows + np.clip(green, 0, rows - 1)
+    column, row = (np.rint(axis * _PLACES) / _PLACES for axis in (blue, row))
+    read = cv2.split(cv2.remap(_atlas(), column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    along = red - slab
+    between = (near + (far - near) * along for near, far in zip(read[:2], read[2:], strict=True))
+    logarithms = [cv2.log(value) / power for value, power in zip(between, _POWERS, strict=True)]
+    return np.asarray(cv2.merge(logarithms), np.float32)
+
+
+@cache
+def _atlas() -> Floats:
+    """The table as one image, for OpenCV: slabs of one density of red below each other, in each green − red down and
+    blue − green across. Each place holds its own two values and those of the next slab, so that one look-up does."""
+    slabs = np.exp([_slab(red) * _POWERS for red in _RED]).astype(np.float32)
+    return np.concatenate([slabs[:-1], slabs[1:]], axis=-1).reshape(-1, len(_BLUE_GREEN), 4)
+
+
+def _slab(red: float) -> Doubles:
+    green = red + _GREEN_RED[:, None] + 0 * _BLUE_GREEN
+    density = np.stack([np.full_like(green, red), green, green + _BLUE_GREEN], axis=-1)
+    share = _averaged_share(density)[..., None]
+    kept = ((1 - share) ** 2 + share**2 / (4 * np.pi * _NEAR**2)) / _AVERAGED**2  # of the rounding's variance
+    weights = _weights(_noise(density, _MISFIT, kept), _SHADING, _WHITE * np.exp(density))
+    row, column = _likeliest(density.reshape(-1, 3), weights.reshape(-1, 3, 3), 4)
+    start = _pigments()[row, column].reshape(*green.shape, 2)
+    return _refine(density, start, weights)
+
+
+def _noise(density: Doubles, misfit: float, kept: Doubles | float = 1.0) -> Doubles:
+    """Variance of optical densities: of 8-bit rounding, of which averaging leaves the share ``kept``, and of the
+    model's ``misfit``."""
+    return np.asarray(kept * code_step(density) ** 2 / 12 + misfit**2)
+
+
+def _weights(noise: Doubles, light: float, white: Doubles | None = None) -> Doubles:
+    """The inverse covariance (…, 3, 3) of densities with the variances ``noise`` (…, 3), where the light varies by
+    ``light``, and added white changes them by ``white`` (…, 3)."""
+    covariance = noise[..., None] * np.eye(3) + light**2
+    if white is not None:
+        covariance = covariance + white[..., :, None] * white[..., None, :]
+    return np.asarray(np.linalg.inv(covariance))
+
+
+def _likeliest(density: Doubles, weights: Doubles, stride: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns in the model's table of the likeliest pigments for densities (N, 3)."""
+    # (d - t)ᵀ W (d - t), less the part that depends on d alone, as one product of matrices
+    linear = -2 * np.einsum("nij,nj->ni", weights, density)
+    terms = _cost_terms(stride)
+    cost = np.concatenate([linear, weights.reshape(-1, 9), np.ones((len(density), 1))], axis=1) @ terms
+    row, column = np.unravel_index(cost.argmin(axis=1), _pigments()[::stride, ::stride].shape[:2])
+    return row * stride, column * stride
+
+
+@cache
+def _cost_terms(stride: int) -> Doubles:
+    """The terms of a cost (13, …) for each of the model's colours t: t, t tᵀ and the prior of its pigments."""
+    table = density_table()[::stride, ::stride].reshape(-1, 3).astype(np.float64)
+    squares = np.einsum("ti,tj->tij", table, table).reshape(-1, 9)
+    prior = (((_pigments()[::stride, ::stride] - _MEAN) / _SPREAD) ** 2).sum(axis=-1).ravel()
+    return np.concatenate([table, squares, prior[:, None]], axis=1).T.copy()
+
+
+@cache
+def _pigments() -> Doubles:
+    """ln melanin and ln blood of each of the model's colours (65, 121, 2)."""
+    return np.stack(np.meshgrid(LOG_MELANIN, LOG_BLOOD), axis=-1)
+
+
+def _refine(density: Doubles, at: Doubles, weights: Doubles) -> Doubles:
+    """Gauss–Newton steps from ``at`` (…, 2) to the likeliest pigments of ``density`` (…, 3)."""
+    prior = np.diag(_SPREAD**-2.0)
+    low, high = np.array([LOG_MELANIN[0], LOG_BLOOD[0]]), np.array([LOG_MELANIN[-1], LOG_BLOOD[-1]])
+    for _ in range(5):
+        x, y = np.moveaxis(((at - low) / _STEP).astype(np.float32), -1, 0)
+        value, *slopes = (cv2.remap(t, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for t in _model())
+        jacobian = np.stack(slopes, axis=-2)
+        gathered = jacobian @ weights
+        right = (gathered @ (density - value)[..., None])[..., 0] - (at - _MEAN) @ prior
+        step = np.linalg.solve(gathered @ jacobian.swapaxes(-1, -2) + prior, right[..., None])[..., 0]
+        at = np.clip(at + np.clip(step, -4 * _STEP, 4 * _STEP), low, high)
+    return at
+
+
+@cache
+def _model() -> tuple[Floats, Floats, Floats]:
+    """The model's density, and its slopes in ln melanin and ln blood."""
+    table = density_table()
+    slopes = (np.gradient(table, axis=axis) / step for axis, step in ((1, _STEP[0]), (0, _STEP[1])))
+    melanin, blood = (np.asarray(slope, np.float32) for slope in slopes)
+    return table, melanin, blood
+
+
+ERYTHEMA_METHOD = "100·log10(R/G), linear reflectance"
+MELANIN_METHOD = "100·log10(1/R), linear reflectance"
+MEASURES = (
+    Measure(
+        name="erythema_index",
+        label="Erythema index",
+        unit="index",
+        direction="redder",
+        description="The redness of blood in the skin, from how much more red than green light it reflects. Brown "
+        "pigment raises it too.",
+        method=ERYTHEMA_METHOD,
+        measured=lambda part: part.region.mean(pigment(part.whole).erythema),
+        regions=("skin", "zone"),
+    ),
+    Measure(
+        name="melanin_index",
+        label="Melanin index",
+        unit="index",
+        direction="more brown pigment",
+        description="The brown pigment of the skin, from how little red light it reflects. It depends on the exposure.",
+        method=f"{MELANIN_METHOD}; shifts with exposure",
+        measured=lambda part: part.region.mean(pigment(part.whole).melanin_index),
+    ),
+)

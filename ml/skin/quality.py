@@ -5,71 +5,74 @@ The score is 100 · Π gradeᵢ^weightᵢ, so that one bad aspect cannot hide be
 reported as a problem exactly where its grade is below one half. Marks were set on clinical and dermatoscopic
 photos and on blurred, darkened and tinted copies of them, and on all ten Monk tones: no mark asks skin itself to
 be bright. A colour cast shows only where it is strong: a photo filled with skin has no grey to judge by.
+
+A photo in black and white, sepia or a tint has one hue for each lightness. So chroma is fitted as a cubic of luma, and
+what remains is measured, scaled to a luma of 128: dark skin has as many colours as light skin, but smaller numbers for
+them. In photos of skin it is several codes, in tinted ones little but the noise of compression: LEAST_SPREAD lies
+between, and ``python -m research.hues DATA`` prints both. An even patch of skin has one hue too: unless it is grey,
+only a photo with light and dark parts is called tinted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import extremes, illuminant, working_copy
-from ml.skin.hues import has_colours
-from ml.skin.ranks import percentiles
-from ml.skin.regions import deviation
-from ml.skin.segmentation import coverage, skin_mask
-from ml.values import RGB, Mask, Problem, Quality
-
-Floats = NDArray[np.float32]
+from ml.skin.colour import extremes
+from ml.skin.declaration import Measure
+from ml.skin.frame import MIN_COVERAGE, Frame
+from ml.skin.regions import deviation, percentiles
+from ml.skin.segmentation import coverage
+from ml.values import RGB, Bytes, Floats, Mask, Problem, Quality
 
 LEAST_CONTRAST = 4.0  # grey codes between the 1st and 99th percentile: below, nothing is there to be measured
 _GRADE_FLOOR = 0.01
-_MIN_COVERAGE = 0.05  # with less skin than this, the whole photo is judged
+
+#: codes of chroma at a luma of 128 by which a tenth of a photo with colours is away from the fit, at least
+LEAST_SPREAD = 1.0
+_BLOCK = 16  # pixels of a block that is averaged, because JPEG stores chroma in blocks of 16
+_LEAST_BLOCKS = 100
+_TOO_FEW = 40
+_DARK, _BRIGHT = 8, 250  # luma outside has no room for chroma
+_ROUNDS = 4
+_LEAST_RANGE = 0.07  # standard deviation of luma, over its mean, from which one hue is a tint …
+_GREY = 4.0  # … and codes of chroma, at a luma of 128, below which nearly all of a photo has no hue
+_MIDDLE = 128
+_NO_CHROMA = 127.5  # OpenCV puts grey at half of the range
+_CODING_NOISE = 10  # codes of luma below which rounding makes up most of chroma
 
 
-@dataclass(frozen=True)
-class _Aspect:
-    weight: float
-    problem: Problem
-
-
-def _aspect(weight: float, code: str, message: str, advice: str) -> _Aspect:
-    return _Aspect(weight, Problem(code, message, advice))
-
-
-_ASPECTS = (
-    _aspect(0.30, "too_blurry", "The photo is blurred.", "Hold still, tap to focus, and keep 10–20 cm away."),
-    _aspect(0.20, "too_dark", "The photo is too dark to show colours.", "Use daylight or a brighter room."),
-    _aspect(0.20, "too_bright", "The photo is overexposed.", "Turn off the flash or move out of direct light."),
-    _aspect(
+#: code → weight, message and advice
+_ASPECTS = {
+    "too_blurry": (0.30, "The photo is blurred.", "Hold still, tap to focus, and keep 10–20 cm away."),
+    "too_dark": (0.20, "The photo is too dark to show colours.", "Use daylight or a brighter room."),
+    "too_bright": (0.20, "The photo is overexposed.", "Turn off the flash or move out of direct light."),
+    "clipped": (
         0.15,
-        "clipped",
         "Part of the skin is so bright that its colour is lost.",
         "Avoid glare: tilt the camera slightly, or turn off the flash.",
     ),
-    _aspect(
+    "colour_cast": (
         0.10,
-        "colour_cast",
         "The light has a strong colour, so skin colours cannot be trusted.",
         "Use daylight or plain white light, and no colour filter.",
     ),
-    _aspect(
+    "low_resolution": (
         0.10,
-        "low_resolution",
         "The photo has few pixels, so fine detail is missing.",
         "Send the original photo, at least 400 pixels on its shorter side.",
     ),
-    _aspect(
+    "no_colour": (
         0.30,
-        "no_colour",
         "The photo is black and white, or tinted in one colour.",
         "Send a colour photo, without a filter, to get skin tone and measurements.",
     ),
-    _aspect(0.15, "little_skin", "Little skin was found in the photo.", "Move closer, so that skin fills it."),
-)
+    "little_skin": (0.15, "Little skin was found in the photo.", "Move closer, so that skin fills it."),
+}
 _NO_CONTRAST = Problem("no_contrast", "The photo is one even area: nothing can be measured.", "Take the photo again.")
 
 #: of a photo whose face was found only after the photo was turned (ml.models.face_search)
@@ -80,22 +83,21 @@ TURNED = Problem(
 )
 
 
-def assess(rgb: RGB, width: int, height: int, mask: Mask | None = None, light: Floats | None = None) -> Quality:
-    """Judge ``rgb`` (H, W, 3), decoded from an upright original of ``width`` × ``height`` pixels.
+def assess(frame: Frame) -> Quality:
+    """The quality of a photo.
 
-    ``mask`` and ``light``: the skin and the `ml.skin.colour.illuminant` (3,) of its working copy, where these are
-    already known. ``usable`` is False, and the score 0, only for an image without contrast. ``colours`` is False for
-    one in black and white, or in one hue.
+    ``usable`` is False, and the score 0, only for an image without contrast. ``colours`` is False for one in black and
+    white, or in one hue.
     """
-    copy = working_copy(rgb)
-    skin = skin_mask(copy) if mask is None else mask
+    copy, skin = frame.copy, frame.skin_masks[0]
     grey = np.asarray(cv2.cvtColor(copy, cv2.COLOR_RGB2GRAY), np.uint8)
+    judged = skin if coverage(skin) >= MIN_COVERAGE else np.ones_like(skin)
     grades = {
-        "too_blurry": _log_ramp(sharpness(grey, _judged(skin)), 3, 30),
-        "low_resolution": _ramp(min(width, height), 100, 400),
+        "too_blurry": _log_ramp(sharpness(grey, judged), 3, 30),
+        "low_resolution": _ramp(min(frame.width, frame.height), 100, 400),
         "little_skin": _ramp(coverage(skin), 0.0, 0.30),
         "no_colour": 1.0,
-        **_light(copy, _judged(skin), illuminant(copy) if light is None else light),
+        **_light(copy, judged, frame.light),
     }
     dark, bright = percentiles(grey, 1, 99)
     if bright - dark < LEAST_CONTRAST:
@@ -104,17 +106,17 @@ def assess(rgb: RGB, width: int, height: int, mask: Mask | None = None, light: F
     if not colours:  # a tint is no light, and skin is found by its colours
         grades |= {"no_colour": 0.0, "colour_cast": 1.0, "little_skin": 1.0}
     score = 100.0
-    for aspect in _ASPECTS:
-        score *= max(grades[aspect.problem.code], _GRADE_FLOOR) ** aspect.weight
+    for code, (weight, _, _) in _ASPECTS.items():
+        score *= max(grades[code], _GRADE_FLOOR) ** weight
     return Quality(True, round(score, 1), _problems(grades), colours)
 
 
 def _problems(grades: Mapping[str, float]) -> tuple[Problem, ...]:
-    return tuple(aspect.problem for aspect in _ASPECTS if grades[aspect.problem.code] < 0.5)
+    return tuple(Problem(code, *texts) for code, (_, *texts) in _ASPECTS.items() if grades[code] < 0.5)
 
 
-def sharpness(grey: NDArray[np.uint8], mask: Mask) -> float:
-    """Variance of the Laplacian in ``mask``, as at a mean grey of 128, so that dark skin is not called blurred.
+def sharpness(grey: Bytes, mask: Mask) -> float:
+    """Variance of the Laplacian in ``mask``, scaled to a mean grey of 128, so that dark skin does not count as blurred.
 
     ``grey`` (H, W) is a working copy's. A smaller photo is not enlarged: its few pixels are a problem of their own.
     """
@@ -125,7 +127,7 @@ def sharpness(grey: NDArray[np.uint8], mask: Mask) -> float:
 
 
 def _light(rgb: RGB, judged: Mask, light: Floats | None) -> dict[str, float]:
-    """Grades of exposure, clipping and colour of the ``light`` (3,)."""
+    """Grades of exposure, clipping and the colour of the ``light`` (3,)."""
     lowest, highest = extremes(rgb)
     clipped = np.count_nonzero((highest >= 254) & judged) / np.count_nonzero(judged)
     return {
@@ -148,10 +150,6 @@ def _neutrality(light: Floats | None) -> float:
     return 1 - _ramp(float(outside), 0.0, 0.4)
 
 
-def _judged(skin: Mask) -> Mask:
-    return skin if coverage(skin) >= _MIN_COVERAGE else np.ones_like(skin)
-
-
 def _ramp(value: float, bad: float, good: float) -> float:
     """0 at or below ``bad``, 1 at or above ``good``, straight between."""
     return min(1.0, max(0.0, (value - bad) / (good - bad)))
@@ -159,3 +157,68 @@ def _ramp(value: float, bad: float, good: float) -> float:
 
 def _log_ramp(value: float, bad: float, good: float) -> float:
     return _ramp(float(np.log(max(value, 1e-6))), float(np.log(bad)), float(np.log(good)))
+
+
+def has_colours(copy: RGB) -> bool:
+    """Whether ``copy`` (H, W, 3), a working copy, shows more than one hue; True if that is unknown."""
+    blocks = _blocks(copy)
+    if blocks is None:
+        return True
+    luma, chroma = blocks
+    is_grey = np.percentile(np.hypot(*chroma.T) * _scale(luma), 99) < _GREY
+    is_even = luma.std() < _LEAST_RANGE * luma.mean()
+    return bool(not is_grey and (is_even or _spread(luma, chroma) >= LEAST_SPREAD))
+
+
+def chroma_spread(copy: RGB) -> float | None:
+    """How far the colours of ``copy`` (H, W, 3) are from those that follow from its lightness, in codes of Cb and Cr
+    at a luma of 128: the 90th percentile over blocks. None if too little lies between black and white."""
+    blocks = _blocks(copy)
+    return None if blocks is None else _spread(*blocks)
+
+
+def _blocks(copy: RGB) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Luma (n,) and chroma (n, 2) of averaged blocks, in codes; None if too few are between black and white."""
+    height, width = copy.shape[:2]
+    block = max(1.0, min(_BLOCK, (height * width / _LEAST_BLOCKS) ** 0.5))
+    size = max(1, round(width / block)), max(1, round(height / block))
+    small = cv2.resize(copy.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    luma, red, blue = (np.asarray(one) * 255 for one in cv2.split(cv2.cvtColor(small / 255, cv2.COLOR_RGB2YCrCb)))
+    seen = (luma > _DARK) & (luma < _BRIGHT)
+    if np.count_nonzero(seen) < _TOO_FEW:
+        return None
+    return luma[seen], np.stack([red[seen], blue[seen]], axis=1) - _NO_CHROMA
+
+
+def _spread(luma: NDArray[Any], chroma: NDArray[Any]) -> float:
+    return float(np.percentile(_residuals(luma / 127.5 - 1, chroma) * _scale(luma), 90))
+
+
+def _scale(luma: NDArray[Any]) -> NDArray[Any]:
+    """The factor from codes of chroma to those at a luma of 128."""
+    return np.asarray((_MIDDLE + _CODING_NOISE) / (luma + _CODING_NOISE))
+
+
+def _residuals(lightness: NDArray[Any], chroma: NDArray[Any]) -> NDArray[Any]:
+    """(n,) distances of ``chroma`` (n, 2) from a cubic of ``lightness`` (n,), fitted by least absolute distances."""
+    powers = np.vander(lightness, 4)
+    weight = np.ones(len(lightness))
+    for _ in range(_ROUNDS):
+        fit = np.linalg.lstsq(powers * weight[:, None], chroma * weight[:, None], rcond=None)[0]
+        distance = np.hypot(*(chroma - powers @ fit).T)
+        weight = 1 / np.sqrt(np.maximum(distance, 0.5))
+    return np.asarray(distance)
+
+
+MEASURES = (
+    Measure(
+        name="skin_coverage",
+        label="Skin in the photo",
+        unit="share of the photo",
+        direction="more skin",
+        description="How much of the photo shows skin. All other measures are taken there.",
+        method="chromaticity segmentation",
+        measured=lambda part: (coverage(part.skin), None),
+        regions=("photo",),
+    ),
+)

@@ -1,4 +1,5 @@
-"""Skin tone from the photo's colours: the individual typology angle (ITA) and what is estimated from it."""
+"""The colour and the tone of skin: mean colours, evenness, the individual typology angle (ITA), and what follows
+from it."""
 
 from __future__ import annotations
 
@@ -7,40 +8,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ml.skin.colour import lightness_and_b
-from ml.skin.declaration import Measure
-from ml.skin.own_colour import own_colour
-from ml.skin.ranks import median
-from ml.skin.regions import Region, standard_error, total
-from ml.skin.uncertainty import angle_limit
-from ml.values import RGB, Mask, Measurement, Tone
-
-Floats = NDArray[np.float32]
-
-MIN_COVERAGE = 0.05  # of the photo: less skin than this is as likely something else
-_METHOD = "atan2(L* − 50, b*) of skin within ±1 SD of the median L* and b*; of two colours, of the one nearer the frame"
-ITA = Measure(
-    name="ita",
-    label="Typology angle (ITA)",
-    unit="°",
-    direction="lighter skin",
-    description="The individual typology angle: how light the skin is for its yellowness, in the photo's own light.",
-    method=_METHOD,
-    limited=False,
-)
-BALANCED_ITA = Measure(
-    name="ita_white_balanced",
-    label="Typology angle, white-balanced",
-    unit="°",
-    direction="lighter skin",
-    description="The individual typology angle after the colour of the light is removed. Where it differs much from "
-    "the angle in the photo's own light, neither can be trusted.",
-    method=f"{_METHOD}, after shades of grey (p = 6)",
-    limited=False,
-)
-MEASURES = (ITA, BALANCED_ITA)  # their limits are those of L* and b*
+from ml.skin.declaration import ANGLE_LIMITS, Measure
+from ml.skin.frame import Part, once
+from ml.skin.regions import UNKNOWN, Region, Value, deviation, median, near_frame, standard_error
+from ml.values import Doubles, Floats, Mask, Tone
 
 # Least angle in degrees of each category but the last. Chardon et al. (1991), extended by Del Bino et al. (2006).
 CATEGORIES = (
@@ -55,10 +28,10 @@ DARKEST = "dark"
 # Least angle of Fitzpatrick types 1 to 5: the cut-offs of Kinyanjui et al. (2020), as used by Groh et al. (2021).
 FITZPATRICK = (55.0, 41.0, 28.0, 19.0, 10.0)
 
-# The ten Monk swatches cannot be told apart by the nearest colour: 1 to 3 almost coincide, 5 and 7 lie 61° of ITA
-# apart, and the light swatches are far lighter than skin ever photographs, so that everyone would land at 5 or
-# above. So the tone is a proportional-odds model's (McCullagh 1980): the estimate is 1 and one more for each cut that
-# the score exceeds. `python -m research.monk` fits and prints both.
+# The nearest of the ten Monk swatches is no estimate: 1 to 3 almost coincide, 5 and 7 lie 61° of ITA apart, and the
+# light swatches are far lighter than skin ever photographs, so that everyone would be 5 or above. So the tone is a
+# proportional-odds model's (McCullagh 1980): the estimate is 1 and one more for each cut that the score exceeds.
+# `python -m research.monk` fits and prints both.
 _MONK_WEIGHTS = (-0.123, -0.108, 0.150)
 _MONK_CUTS = (-14.01, -12.9, -11.84, -10.66, -8.47, -4.73, -0.39, 4.35, 7.58)
 _BRIGHT = 55.0  # L*: above, exposure moves L* more than tone does
@@ -75,11 +48,17 @@ NO_FACE = (
 )
 NOT_YELLOW = "No yellow shows in the skin in this light, where the typology angle has no meaning. Use neutral light."
 
+# Thresholds for skin of two colours, one of which is a large patch such as vitiligo.
+_LEAST_SHARE = 0.1  # of the skin: a smaller patch does not move a median
+_LEAST_GAP = 12.0  # L*, between the two means
+_CLEAR = 4.5  # the gap over the spread within; light that falls off evenly has 3.5 (a uniform distribution, halved)
+_STEP = 3  # pixels: every third is enough
+
 
 @dataclass(frozen=True)
 class TypologyAngle:
-    """ITA in ``degrees``, the mean ``lightness`` (L*) and ``yellowness`` (b*) of the skin it was taken on, and its
-    standard error from image blocks, None with too few of them."""
+    """ITA in ``degrees``, the mean ``lightness`` (L*) and ``yellowness`` (b*) of the skin that it was measured on, and
+    its standard error from image blocks, None with too few of them."""
 
     degrees: float
     lightness: float
@@ -87,24 +66,40 @@ class TypologyAngle:
     uncertainty: float | None
 
 
-def estimate(rgb: RGB, mask: Mask) -> Tone:
-    """The tone of the skin that ``mask`` (H, W) marks in ``rgb``; see ``ml.values.Tone``.
+@once
+def photographed(part: Part) -> TypologyAngle | None:
+    """The angle in the photo's own light. None for a portrait whose face was not found."""
+    if part.lost:
+        return None
+    return typology_angle(part.frame.lab[..., 0], part.frame.lab[..., 2], part.region)
 
-    Every estimate is None, and the caveat says why, where the mask covers under 5% of the photo, or where the
-    skin's b* is not positive: the angle is defined for yellowish colours only.
+
+@once
+def balanced(part: Part) -> TypologyAngle | None:
+    """The angle after white balance. The difference between the two shows how far either can be trusted."""
+    return None if part.lost else typology_angle(*part.frame.balanced, part.region)
+
+
+def tone_of(part: Part) -> Tone:
+    """The tone of a part; see ``ml.values.Tone``.
+
+    Every estimate is None, and the caveat says why, if too little skin is seen, or if its b* is not positive: the angle
+    is defined for yellowish colours only.
     """
-    skin = Region("skin", mask, MIN_COVERAGE)
-    return tone_of(typology_angle(*lightness_and_b(rgb), skin), skin)
-
-
-def tone_of(angle: TypologyAngle | None, skin: Region, corrected: TypologyAngle | None = None) -> Tone:
-    """The tone that follows from the ``angle`` of ``skin``; ``corrected`` is its angle after white balance.
-
-    A range is one step to either side, as labelled photos ask for (see ``CAVEAT``), and one more towards what the
-    corrected angle gives where that lies further off: where the two differ, the light is in doubt.
-    """
+    if part.lost:
+        return Tone(None, None, None, None, NO_FACE)
+    angle = photographed(part)
     if angle is None:
-        return Tone(None, None, None, None, NOT_YELLOW if skin.usable else TOO_LITTLE)
+        return Tone(None, None, None, None, NOT_YELLOW if part.region.usable else TOO_LITTLE)
+    return tone_at(angle, balanced(part))
+
+
+def tone_at(angle: TypologyAngle, corrected: TypologyAngle | None = None) -> Tone:
+    """The tone at an ``angle``; ``corrected`` is the angle after white balance.
+
+    A range is one step to either side, as labelled photos require (see ``CAVEAT``), and one more towards the estimate
+    at the corrected angle if that lies further off: where the two differ, the light is in doubt.
+    """
     ita, other = angle.degrees, corrected or angle
     skin_type, step = fitzpatrick(ita), monk(ita, angle.lightness)
     return Tone(
@@ -119,50 +114,16 @@ def tone_of(angle: TypologyAngle | None, skin: Region, corrected: TypologyAngle 
     )
 
 
+def monk_of(part: Part) -> int | None:
+    """The Monk tone of a part, 1–10, without the rest of its tone."""
+    angle = photographed(part)
+    return None if angle is None else monk(angle.degrees, angle.lightness)
+
+
 def _range(estimate: int, other: int, most: int) -> tuple[int, int]:
     low = estimate - (2 if other < estimate - 1 else 1)
     high = estimate + (2 if other > estimate + 1 else 1)
     return max(1, low), min(most, high)
-
-
-def typology_angle(lightness: Floats, b: Floats, skin: Region) -> TypologyAngle | None:
-    """ITA of ``skin`` in CIELAB's ``lightness`` and ``b`` (H, W), on its pixels within one standard deviation of the
-    median of each; None where the region is not usable, or where their mean b* is not positive."""
-    if not skin.usable:
-        return None
-    typical = Region(skin.name, typical_skin(lightness, b, skin.mask))
-    (mean, means), (mean_b, means_b) = typical.means(lightness), typical.means(b)
-    if mean_b <= 0:
-        return None
-    return TypologyAngle(float(_ita(mean, mean_b)), mean, mean_b, standard_error(_ita(means, means_b)))
-
-
-def ita_measurement(measure: Measure, angle: TypologyAngle | None, skin: Region) -> Measurement:
-    """The angle of ``skin`` as ``measure``, in degrees, with its limit (`ml.skin.uncertainty`)."""
-    if angle is None:
-        return measure.measurement(skin.name)
-    limit = angle_limit(measure.name, angle.lightness, angle.yellowness)
-    return measure.measurement(skin.name, angle.degrees, math.hypot(angle.uncertainty or 0.0, limit))
-
-
-def typical_skin(lightness: Floats, b: Floats, mask: Mask) -> Mask:
-    """The skin within one standard deviation of the median in L* and in b*, (H, W) all; all of it where none is."""
-    own = own_colour(lightness, mask)
-    typical = own & _near_median(lightness, own) & _near_median(b, own)
-    return typical if typical.any() else own
-
-
-def _near_median(values: Floats, mask: Mask) -> Mask:
-    """Which of ``values`` (H, W) lie within one standard deviation of the median of those in ``mask`` (H, W)."""
-    off = values - np.float32(median(values.ravel() if mask.all() else values[mask]))
-    inside, pixels = mask.view(np.uint8), np.count_nonzero(mask)
-    spread = cv2.norm(off, cv2.NORM_L2SQR, inside) / pixels - (total(off, inside) / pixels) ** 2
-    return np.asarray(np.abs(off, out=off) <= math.sqrt(max(0.0, spread)))
-
-
-def _ita(lightness: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
-    """ITA in degrees, −180 to 180, from L* and b*."""
-    return np.asarray(np.degrees(np.arctan2(np.asarray(lightness) - 50, b)))
 
 
 def category(ita: float) -> str:
@@ -182,5 +143,153 @@ def monk(ita: float, lightness: float) -> int:
 
 
 def monk_features(ita: float, lightness: float) -> tuple[float, float, float]:
-    """What the Monk tone is estimated from: the angle, L*, and what L* has above 55."""
+    """The features of the Monk model: the angle, L*, and how far L* exceeds 55."""
     return ita, lightness, max(lightness - _BRIGHT, 0.0)
+
+
+def typology_angle(lightness: Floats, b: Floats, skin: Region) -> TypologyAngle | None:
+    """ITA of ``skin`` in CIELAB's ``lightness`` and ``b`` (H, W), on its pixels within one standard deviation of the
+    median of each; None if the region is not usable, or if their mean b* is not positive."""
+    if not skin.usable:
+        return None
+    typical = Region(typical_skin(lightness, b, skin.mask))
+    (mean, means), (mean_b, means_b) = typical.means(lightness), typical.means(b)
+    if mean_b <= 0:
+        return None
+    return TypologyAngle(float(_ita(mean, mean_b)), mean, mean_b, standard_error(_ita(means, means_b)))
+
+
+def _ita(lightness: ArrayLike, b: ArrayLike) -> Doubles:
+    """ITA in degrees, −180 to 180, from L* and b*."""
+    return np.asarray(np.degrees(np.arctan2(np.asarray(lightness) - 50, b)))
+
+
+def typical_skin(lightness: Floats, b: Floats, mask: Mask) -> Mask:
+    """The skin within one standard deviation of the median in L* and in b*, (H, W) all; all of it if none is."""
+    own = own_colour(lightness, mask)
+    typical = own & _near_median(lightness, own) & _near_median(b, own)
+    return typical if typical.any() else own
+
+
+def _near_median(values: Floats, mask: Mask) -> Mask:
+    """Which of ``values`` (H, W) lie within one standard deviation of the median of those in ``mask`` (H, W)."""
+    off = values - np.float32(median(values.ravel() if mask.all() else values[mask]))
+    return np.asarray(np.abs(off, out=off) <= deviation(values, mask.view(np.uint8)))
+
+
+def own_colour(lightness: Floats, mask: Mask) -> Mask:
+    """The part of ``mask`` (H, W) that has the person's own lightness L* (H, W), so that a large patch of vitiligo or a
+    naevus does not decide the tone. Of two clearly different lightnesses it is the one that more skin near the frame
+    has; of one, all of the mask."""
+    sampled = mask[::_STEP, ::_STEP]
+    values = lightness[::_STEP, ::_STEP][sampled]
+    if not len(values):
+        return mask
+    cut, _ = cv2.threshold((values * 2.55).astype(np.uint8), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    cut = (cut + 1) / 2.55
+    pale = values >= cut
+    if not _are_two(values, pale):
+        return mask
+    near = near_frame(sampled.shape)[sampled]
+    counted = pale[near] if near.any() else pale
+    return mask & ((lightness >= cut) if counted.mean() > 0.5 else (lightness < cut))
+
+
+def _are_two(values: Floats, pale: Mask) -> bool:
+    """Whether the ``pale`` (n,) of ``values`` (n,) lie clearly apart from the others."""
+    if not _LEAST_SHARE <= pale.mean() <= 1 - _LEAST_SHARE:
+        return False
+    light, dark = values[pale], values[~pale]
+    gap = light.mean() - dark.mean()
+    within = np.sqrt((light.var() * len(light) + dark.var() * len(dark)) / len(values))
+    return bool(gap >= max(_LEAST_GAP, _CLEAR * within))
+
+
+def _measured_angle(name: str, angle: TypologyAngle | None) -> Value:
+    if angle is None:
+        return UNKNOWN
+    limit = angle_limit(name, angle.lightness, angle.yellowness)
+    return angle.degrees, math.hypot(angle.uncertainty or 0.0, limit)
+
+
+def angle_limit(name: str, lightness: float, yellowness: float) -> float:
+    """The limit of a typology angle in degrees, from the limits of L* and b*: near its pole, at L* 50 without yellow,
+    it is uncertain even if both are known well.
+
+    atan2(L* − 50, b*) to first order in both (JCGM 100:2008, 5.1).
+    """
+    limits = ANGLE_LIMITS[name]
+    up, along = lightness - 50, yellowness
+    moved = math.hypot(along * limits["lightness"].of(lightness), up * limits["yellowness"].of(yellowness))
+    return min(180.0, math.degrees(moved / max(up**2 + along**2, 1e-6)))
+
+
+def _evenness(part: Part) -> Value:
+    return (part.region.deviation(part.frame.lab[..., 0]) if part.region.usable else None), None
+
+
+_METHOD = "atan2(L* − 50, b*) of skin within ±1 SD of the median L* and b*; of two colours, of the one nearer the frame"
+MEASURES = (
+    Measure(
+        name="ita",
+        label="Typology angle (ITA)",
+        unit="°",
+        direction="lighter skin",
+        description="The individual typology angle: how light the skin is for its yellowness, in the photo's own "
+        "light.",
+        method=_METHOD,
+        measured=lambda part: _measured_angle("ita", photographed(part)),
+        limited=False,
+    ),
+    Measure(
+        name="ita_white_balanced",
+        label="Typology angle, white-balanced",
+        unit="°",
+        direction="lighter skin",
+        description="The individual typology angle after the colour of the light is removed. Where it differs much "
+        "from the angle in the photo's own light, neither can be trusted.",
+        method=f"{_METHOD}, after shades of grey (p = 6)",
+        measured=lambda part: _measured_angle("ita_white_balanced", balanced(part)),
+        limited=False,
+    ),
+    Measure(
+        name="lightness",
+        label="Lightness",
+        unit="L*",
+        direction="lighter",
+        description="The mean lightness of the skin, 0 (black) to 100 (white). It depends on light and exposure.",
+        method="mean L*, CIELAB under D65",
+        measured=lambda part: part.region.mean(part.frame.lab[..., 0]),
+        regions=("skin", "zone"),
+    ),
+    Measure(
+        name="redness",
+        label="Redness",
+        unit="a*",
+        direction="redder",
+        description="How far the mean colour of the skin lies from green towards red. It depends on the light.",
+        method="mean a*, CIELAB under D65",
+        measured=lambda part: part.region.mean(part.frame.lab[..., 1]),
+        regions=("skin", "zone"),
+    ),
+    Measure(
+        name="yellowness",
+        label="Yellowness",
+        unit="b*",
+        direction="yellower",
+        description="How far the mean colour of the skin lies from blue towards yellow. It depends on the light.",
+        method="mean b*, CIELAB under D65",
+        measured=lambda part: part.region.mean(part.frame.lab[..., 2]),
+    ),
+    Measure(
+        name="evenness",
+        label="Evenness of tone",
+        unit="L*",
+        direction="less even",
+        description="How much the lightness varies across the skin: a low value is even skin. Shading counts too.",
+        method="standard deviation of L*; lower is more even",
+        measured=_evenness,
+        regions=("skin", "zone"),
+        scored=True,
+    ),
+)

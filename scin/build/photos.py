@@ -12,8 +12,8 @@ from PIL import Image
 from ml.errors import ImageError
 from ml.imaging.decode import decode
 from ml.skin.colour import shrink, working_copy
-from ml.skin.segmentation import skin_mask
-from ml.skin.tone import estimate
+from ml.skin.frame import Frame, Subject
+from ml.skin.tone import monk_of as monk_of_skin
 from ml.values import RGB, Vector
 from storage import NotFoundError, StorageError
 
@@ -77,8 +77,7 @@ def decode_photo(photo: PhotoPath, content: bytes | StorageError) -> Decoded | R
 
 def monk_of(rgb: RGB) -> int | None:
     """The Monk tone that serving would estimate from the same photo."""
-    small = working_copy(rgb)
-    return estimate(small, skin_mask(small)).monk_estimate
+    return monk_of_skin(Subject(Frame(rgb)).whole)
 
 
 def thumbnail(rgb: RGB) -> bytes:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.analysis.scores import Population
 from ml.errors import ArtifactError
-from ml.skin.percentiles import Population
 from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
 from scin.index.cases import CASES_TABLE, THUMBNAILS, CaseTable
 from scin.index.manifest import Manifest, check_encoder, read_manifest, verify_files

@@ -2,7 +2,7 @@
 
 Melanin filters light above a scattering dermis that contains blood. Light crosses the epidermis twice (Beer–Lambert,
 diffuse path); the semi-infinite dermis reflects by Kubelka–Munk (K = 2 µa, S = ¾ µs′ − ¼ µa); the skin's surface
-reflects part of that light back inside (Saunderson). All constants are from published spectra (``ml.skin.spectra``).
+reflects part of that light back inside (Saunderson). All constants are from published spectra (``ml.skin.optics``).
 The analysis inverts a similar model, so agreement with this one shows consistency, not that it is right about skin.
 """
 
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin import spectra
+from ml.skin import optics as spectra
 
 Floats = NDArray[np.float64]
 Map = NDArray[np.float32]

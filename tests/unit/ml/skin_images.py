@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.imaging.encodings import linear_to_srgb
 from ml.skin.colour import srgb_to_linear
-from ml.values import RGB, Mask
+from ml.skin.frame import Frame, Subject
+from ml.skin.measure import measure_skin
+from ml.values import RGB, Mask, Skin, Zone
 
 MONK = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
 NEUTRAL = {"grey": (118, 118, 118), "blue": (40, 80, 160), "green": (60, 130, 90), "black": (4, 4, 4)}
@@ -61,3 +65,15 @@ def with_lesion(photo: RGB, where: Mask, factors: tuple[float, float, float] = (
     """``photo`` with its linear R, G and B multiplied by ``factors`` inside ``where``."""
     linear = srgb_to_linear(photo)
     return np.where(where[..., None], linear_to_srgb(linear * np.array(factors, np.float32)), photo)
+
+
+def skin_of(
+    photo: RGB,
+    zones: Sequence[Zone] | None = None,
+    *,
+    portrait: bool = False,
+    width: int | None = None,
+    pixels_per_mm: float | None = None,
+) -> Skin:
+    """What is measured on a photo, which was sent ``width`` pixels wide."""
+    return measure_skin(Subject(Frame(photo, width, pixels_per_mm=pixels_per_mm), zones, portrait=portrait))

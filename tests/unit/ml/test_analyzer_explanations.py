@@ -28,6 +28,7 @@ def test_both_models_and_all_that_was_measured_are_explained() -> None:
     assert scores["skin_mask"] is None
     assert ("similarities", ("-5",)) in parts.calls
     assert ("predict", Patient(age=40)) in parts.calls
+    assert {overlay.name for overlay in analysis.overlays if overlay.clinical} == {"lesion_class"}
     assert "explain" in analysis.timings_ms
     assert analysis.lesion == analyze(Parts(), SKIN, OTHER).lesion
 

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml.analysis.explain import Explained, measured
-from ml.analysis.occlusion import GRID, heat_map
-from ml.analysis.pictures import heat_picture, map_picture, mask_picture
-from ml.skin.segmentation import skin_mask
-from ml.values import RGB, Patient, Zone
+from ml.analysis.explain import GRID, heat_map, heat_picture, map_picture, mask_picture, measured
+from ml.skin.frame import Frame, Subject
+from ml.values import RGB, Zone
 from tests.unit.ml.skin_images import MONK, skin_patch
 
 
@@ -95,8 +93,8 @@ def test_a_heat_picture_has_the_size_of_the_photo() -> None:
     assert picture[80, 110, 3] == 0
 
 
-def seen(photo: RGB, zones: Sequence[Zone] | None = None) -> Explained:
-    return Explained(photo, skin_mask(photo), zones, None, (), Patient())
+def seen(photo: RGB, zones: Sequence[Zone] | None = None) -> Subject:
+    return Subject(Frame(photo), zones)
 
 
 def test_what_was_measured_is_shown_in_the_photos_shape() -> None:
@@ -112,7 +110,9 @@ def test_what_was_measured_is_shown_in_the_photos_shape() -> None:
 def test_a_dark_spot_is_shown_as_a_lesion() -> None:
     photo = skin_patch(MONK[4], 200, 200)
     cv2.circle(photo, (100, 100), 30, (90, 50, 40), -1)
-    lesion = {overlay.name: opened(overlay.data) for overlay in measured(seen(photo))}["lesion"]
+    overlays = {overlay.name: overlay for overlay in measured(seen(photo))}
+    assert [name for name, overlay in overlays.items() if overlay.clinical] == ["lesion"]
+    lesion = opened(overlays["lesion"].data)
     assert lesion[100, 100, 3] > 0
     assert lesion[20, 20, 3] == 0
 

@@ -12,8 +12,8 @@ from ml.errors import ArtifactError
 from ml.imaging.decode import decode
 from ml.models.faces import KEYPOINTS, LANDMARKS, MIRRORED, Face, FaceDetector
 from ml.skin.face import RINGS, face_zones
-from ml.skin.measure import measure_skin
 from ml.values import RGB
+from tests.unit.ml.skin_images import skin_of
 
 # Landmarks of the midline, and mirrored pairs of them: outer and inner eye corners, mouth, cheeks, brows.
 MIDLINE = (10, 9, 168, 4, 0, 17, 152)
@@ -208,7 +208,7 @@ def test_odd_sizes_hold_no_face(detector: FaceDetector, size: tuple[int, int]) -
 @pytest.mark.models
 def test_every_zone_of_a_face_is_shown_and_measured(detector: FaceDetector) -> None:
     photo = portrait()
-    zones = measure_skin(photo, face_zones(mesh(detector, photo), 512, 512)).zones
+    zones = skin_of(photo, face_zones(mesh(detector, photo), 512, 512)).zones
     assert zones is not None
     assert {zone.name for zone in zones} == set(RINGS)
     for zone in zones:

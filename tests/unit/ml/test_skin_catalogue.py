@@ -9,10 +9,8 @@ import pytest
 
 from ml.skin.catalogue import CATALOGUE, by_name
 from ml.skin.declaration import RegionKind
-from ml.skin.measure import measure_skin
-from ml.skin.tone import ITA
 from ml.values import Measurement, Zone
-from tests.unit.ml.skin_images import MONK, disc, skin_patch, with_lesion
+from tests.unit.ml.skin_images import MONK, disc, skin_of, skin_patch, with_lesion
 
 CORNERS = ((0.05, 0.05), (0.95, 0.05), (0.95, 0.95), (0.05, 0.95))
 #: regions that are not zones of a face → their kind
@@ -32,8 +30,8 @@ def answered() -> tuple[Measurement, ...]:
     face = tuple(Zone(name, CORNERS) for name in ("nose", "forehead"))
 
     def found() -> Iterator[Measurement]:
-        yield from measure_skin(photo, pixels_per_mm=10).measurements
-        skin = measure_skin(photo, face, portrait=True)
+        yield from skin_of(photo, pixels_per_mm=10).measurements
+        skin = skin_of(photo, face, portrait=True)
         yield from skin.measurements
         for zone in skin.zones or ():
             yield from zone.measurements
@@ -55,7 +53,7 @@ def test_every_declared_measure_is_answered_in_all_its_regions() -> None:
 
 def test_a_name_is_declared_once() -> None:
     with pytest.raises(ValueError, match="two measures are named ita"):
-        by_name((*CATALOGUE.values(), ITA))
+        by_name((*CATALOGUE.values(), CATALOGUE["ita"]))
 
 
 def test_people_can_read_every_measure() -> None:

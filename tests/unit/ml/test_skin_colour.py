@@ -9,14 +9,20 @@ from skimage.color import rgb2lab
 from ml.imaging.encodings import linear_to_srgb
 from ml.skin.colour import (
     illuminant,
-    lightness_and_b,
+    linear_to_lab,
+    linear_to_lightness_and_b,
     optical_density,
-    rgb_to_lab,
     srgb_to_linear,
     to_side,
     working_copy,
 )
+from ml.values import RGB, Floats
 from tests.unit.ml.skin_images import MONK, colour
+
+
+def rgb_to_lab(rgb: RGB) -> Floats:
+    return linear_to_lab(srgb_to_linear(rgb))
+
 
 EVERY_CODE = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
 
@@ -62,13 +68,15 @@ def test_a_cast_over_greys_is_found_and_removed(light: tuple[float, float, float
     found = illuminant(photo)
     assert found is not None
     assert found == pytest.approx(np.array(light) / np.linalg.norm(light), abs=0.01)
-    _, b = lightness_and_b(photo, found)
+    _, b = linear_to_lightness_and_b(srgb_to_linear(photo), found)
     assert np.abs(b).max() < 1.5
 
 
 def test_neutral_light_is_left_alone() -> None:
     photo = _greys_under((1, 1, 1))
-    for corrected, plain in zip(lightness_and_b(photo, illuminant(photo)), lightness_and_b(photo), strict=True):
+    linear = srgb_to_linear(photo)
+    balanced = linear_to_lightness_and_b(linear, illuminant(photo))
+    for corrected, plain in zip(balanced, linear_to_lightness_and_b(linear), strict=True):
         assert corrected == pytest.approx(plain, abs=0.5)
 
 

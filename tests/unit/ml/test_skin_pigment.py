@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from ml.imaging.encodings import linear_to_srgb
-from ml.skin.chromophores import LOG_BLOOD, LOG_MELANIN, density_table
 from ml.skin.colour import srgb_to_linear
-from ml.skin.contrast import lesion_contrast
-from ml.skin.lesion import Segmentation
-from ml.skin.pigment import pigment_maps, skin_pigment
-from ml.skin.regions import Region
+from ml.skin.lesion import DIFFERENCES, lesion_contrast
+from ml.skin.optics import LOG_BLOOD, LOG_MELANIN, density_table
+from ml.skin.outline import Segmentation
+from ml.skin.pigment import pigment_maps
+from ml.skin.regions import UNKNOWN, Region
 from tests.unit.ml.skin_images import MONK, colour, disc, flat, skin_patch
 
 WHOLE = np.ones((64, 64), np.bool_)
@@ -19,10 +19,11 @@ SPOT = disc(64, 64, 15)
 @pytest.mark.parametrize("swatch", MONK)
 def test_indices_of_a_flat_patch_are_the_closed_formulas(swatch: str) -> None:
     red, green, _ = srgb_to_linear(colour(swatch)).astype(np.float64)
-    erythema, melanin = skin_pigment(pigment_maps(flat(swatch)), Region("skin", WHOLE))
-    assert erythema.value == pytest.approx(100 * np.log10(red / green), abs=1e-3)
-    assert melanin.value == pytest.approx(100 * np.log10(1 / red), abs=1e-3)
-    assert erythema.uncertainty == pytest.approx(0, abs=1e-4)
+    maps, skin = pigment_maps(flat(swatch)), Region(WHOLE)
+    erythema, error = skin.mean(maps.erythema)
+    assert erythema == pytest.approx(100 * np.log10(red / green), abs=1e-3)
+    assert error == pytest.approx(0, abs=1e-4)
+    assert skin.mean(maps.melanin_index)[0] == pytest.approx(100 * np.log10(1 / red), abs=1e-3)
 
 
 def _skin(melanin: float, blood: float) -> np.ndarray:
@@ -35,7 +36,8 @@ def _contrast(inside: np.ndarray, outside: np.ndarray) -> dict[str, float | None
     """Of a spot of one linear colour on another, as a photo whose rounding is dithered."""
     light = np.where(SPOT[..., None], inside, outside) * np.random.default_rng(3).normal(1, 0.01, (64, 64, 1))
     maps = pigment_maps(linear_to_srgb(light.astype(np.float32)))
-    return {m.name: m.value for m in lesion_contrast(maps, Segmentation(SPOT, SPOT, SPOT), WHOLE)}
+    found = lesion_contrast(maps, Segmentation(SPOT, SPOT, SPOT), WHOLE)
+    return {measure.name: value for measure, (value, _) in zip(DIFFERENCES, found, strict=True)}
 
 
 @pytest.mark.parametrize("melanin", [0.03, 0.1, 0.2, 0.3])
@@ -77,8 +79,8 @@ def test_the_same_reddening_measures_the_same_on_every_tone(swatch: str) -> None
     patch = srgb_to_linear(skin_patch(swatch, 64, 64))
     red = patch * np.where(SPOT[..., None], np.array([0.9, 0.7, 0.72], np.float32), 1)
     contrast = lesion_contrast(pigment_maps(linear_to_srgb(red)), Segmentation(SPOT, SPOT, SPOT), WHOLE)
-    assert contrast[0].name == "erythema_index_difference"
-    assert contrast[0].value == pytest.approx(100 * np.log10(0.9 / 0.7), abs=1)
+    assert DIFFERENCES[0].name == "erythema_index_difference"
+    assert contrast[0][0] == pytest.approx(100 * np.log10(0.9 / 0.7), abs=1)
 
 
 @pytest.mark.parametrize(("lesion", "skin"), [(None, WHOLE), (SPOT, SPOT)], ids=["no lesion", "no skin around it"])
@@ -86,9 +88,7 @@ def test_without_a_lesion_or_its_surroundings_there_is_no_difference(
     lesion: np.ndarray | None, skin: np.ndarray
 ) -> None:
     found = None if lesion is None else Segmentation(lesion, lesion, lesion)
-    measured = lesion_contrast(pigment_maps(flat(MONK[3])), found, skin)
-    assert len(measured) == 4
-    assert all(m.value is None and m.uncertainty is None for m in measured)
+    assert lesion_contrast(pigment_maps(flat(MONK[3])), found, skin) == (UNKNOWN,) * 4
 
 
 def test_black_pixels_stay_finite() -> None:

@@ -11,14 +11,14 @@ from skimage import data
 
 from ml.imaging.encodings import linear_to_srgb
 from ml.skin.colour import srgb_to_linear
+from ml.skin.frame import Frame
 from ml.skin.quality import assess
-from ml.skin.segmentation import skin_mask
 from ml.values import RGB, Quality
 from tests.unit.ml.skin_images import MONK, disc, flat, flushed, skin_on, skin_patch, with_lesion
 
 
 def judge(photo: RGB, width: int = 1600, height: int = 1200) -> Quality:
-    return assess(photo, width, height)
+    return assess(Frame(photo, width, height))
 
 
 def codes(quality: Quality) -> set[str]:
@@ -85,10 +85,6 @@ def test_only_an_even_area_is_unusable(photo: RGB) -> None:
 def test_more_blur_never_scores_higher() -> None:
     scores = [judge(cv2.GaussianBlur(GOOD, (0, 0), sigma)).score for sigma in (0.5, 1, 2, 4, 8)]
     assert scores == sorted(scores, reverse=True)
-
-
-def test_a_known_mask_gives_the_same_answer() -> None:
-    assert assess(GOOD, 800, 600, skin_mask(GOOD)) == assess(GOOD, 800, 600)
 
 
 def tinted(photo: RGB, *codes: float) -> RGB:

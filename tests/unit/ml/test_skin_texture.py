@@ -7,20 +7,22 @@ import numpy as np
 import pytest
 
 from ml.imaging.encodings import linear_to_srgb
-from ml.skin.colour import rgb_to_lab, srgb_to_linear
-from ml.skin.measure import measure_skin
-from ml.skin.surface import LEAST_SIDE, skin_surface
-from ml.skin.texture import close_up_texture, measure_texture
+from ml.skin.colour import srgb_to_linear
+from ml.skin.frame import Frame, Part
+from ml.skin.measure import measure_scored
+from ml.skin.regions import Region
+from ml.skin.texture import LEAST_SIDE, MEASURES, STEP, Surface, co_occurrence, roughness
 from ml.values import RGB, Mask
-from tests.unit.ml.skin_images import MONK, skin_patch
+from tests.unit.ml.skin_images import MONK, skin_of, skin_patch
 
 NAMES = ("lines", "roughness", "glcm_contrast_d1", "glcm_homogeneity_d1", "lbp_entropy")
 
 
 def texture(photo: RGB, mask: Mask | None = None) -> dict[str, float | None]:
-    lightness = rgb_to_lab(photo)[..., 0]
-    skin = np.ones(photo.shape[:2], np.bool_) if mask is None else mask
-    return {m.name: m.value for m in measure_texture(skin_surface(lightness, skin), "skin", skin)}
+    frame = Frame(photo)
+    skin = np.ones(frame.copy.shape[:2], np.bool_) if mask is None else mask
+    part = Part(frame, "skin", skin, Region(skin))
+    return {measure.name: measure.measured(part)[0] for measure in MEASURES}
 
 
 def value(photo: RGB, name: str, mask: Mask | None = None) -> float:
@@ -49,11 +51,11 @@ def pits(height: int = 384, width: int = 512, depth: float = 0.3) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [(384, 512), (700, 900), (100, 120)])
 @pytest.mark.parametrize("rgb", [(190, 140, 110), (20, 40, 220)], ids=["skin", "none"])
-def test_a_close_ups_texture_is_that_of_the_whole_measurement(size: tuple[int, int], rgb: tuple[int, int, int]) -> None:
+def test_a_population_is_measured_as_an_answer_is(size: tuple[int, int], rgb: tuple[int, int, int]) -> None:
     noise = np.random.default_rng(1).normal(0, 8, (*size, 1))
     photo = np.clip(np.array(rgb) + noise, 0, 255).astype(np.uint8)
-    whole = {m.name: m for m in measure_skin(photo).measurements}
-    for found in close_up_texture(photo):
+    whole = {m.name: m for m in skin_of(photo).measurements}
+    for found in measure_scored(Frame(photo)):
         same = whole[found.name]
         assert (found.name, found.value, found.method, found.region) == (
             same.name,
@@ -140,3 +142,49 @@ def test_too_small_a_region_has_no_texture() -> None:
     mask = np.zeros((384, 512), np.bool_)
     mask[100:128, 100:128] = True
     assert set(texture(skin_patch(MONK[4]), mask).values()) == {None}
+
+
+WHOLE = Region(np.ones((64, 64), np.bool_))
+
+
+def surface(detail: np.ndarray) -> Surface:
+    height, width = detail.shape
+    return Surface(detail.astype(np.float32), (slice(0, height), slice(0, width)))
+
+
+def glcm(detail: np.ndarray, region: Region = WHOLE) -> dict[tuple[str, int], float]:
+    return co_occurrence(surface(detail), region)
+
+
+def test_co_occurrence_of_stripes_is_the_closed_form() -> None:
+    columns = np.arange(64) % 2
+    found = glcm(np.broadcast_to((0.5 + 2 * columns) * STEP, (64, 64)))
+    # Neighbours at distance 1 differ by 2 levels in every direction but along the stripes; at 3 likewise.
+    assert found["contrast", 1] == pytest.approx((4 + 4 + 0 + 4) / 4)
+    assert found["homogeneity", 1] == pytest.approx((0.2 + 0.2 + 1 + 0.2) / 4)
+
+
+def test_a_checkerboard_is_even_along_its_diagonals() -> None:
+    found = glcm((0.5 + np.indices((64, 64)).sum(axis=0) % 2) * STEP)
+    assert found["contrast", 1] == pytest.approx(0.5)
+
+
+def test_pairs_with_one_outside_the_region_do_not_count() -> None:
+    detail = np.zeros((64, 64))
+    detail[:, 32:] = np.random.default_rng(0).uniform(-4, 4, (64, 32))
+    mask = np.zeros((64, 64), np.bool_)
+    mask[:, :32] = True
+    assert glcm(detail, Region(mask))["contrast", 3] == 0
+
+
+def test_roughness_of_a_wave_is_its_root_mean_square() -> None:
+    wave = np.broadcast_to(2 * np.sin(np.arange(64) * np.pi / 8), (64, 64))
+    value, error = roughness(surface(wave), WHOLE)
+    assert value == pytest.approx(np.sqrt(2))
+    assert error == pytest.approx(0, abs=1e-3)  # every block has the same
+
+
+def test_a_hair_counts_by_no_more_than_four_in_lightness() -> None:
+    detail = np.zeros((64, 64))
+    detail[10] = -60.0
+    assert roughness(surface(detail), WHOLE)[0] == pytest.approx(4 / 8)

@@ -6,13 +6,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
-from ml.skin.own_colour import own_colour
+from ml.skin.frame import MIN_COVERAGE, Frame, Part
 from ml.skin.regions import Region
-from ml.skin.tone import TypologyAngle, category, estimate, fitzpatrick, monk, tone_of, typology_angle
-from ml.values import Mask
+from ml.skin.tone import (
+    TypologyAngle,
+    category,
+    fitzpatrick,
+    monk,
+    own_colour,
+    photographed,
+    tone_at,
+    tone_of,
+    typology_angle,
+)
+from ml.values import RGB, Mask, Tone
 from tests.unit.ml.skin_images import MONK, flat
 
 WHOLE = np.ones((64, 64), np.bool_)
+
+
+def estimate(photo: RGB, mask: Mask) -> Tone:
+    part = Part(Frame(photo), "skin", mask, Region(mask, MIN_COVERAGE))
+    angle = photographed(part)
+    return tone_of(part) if angle is None else tone_at(angle)
 
 
 @pytest.mark.parametrize("swatch", MONK)
@@ -43,8 +59,7 @@ def test_a_range_holds_its_estimate_and_a_neighbour(swatch: str) -> None:
 
 
 def test_light_that_is_in_doubt_widens_the_range_to_its_side() -> None:
-    skin = Region("skin", WHOLE)
-    found = tone_of(TypologyAngle(35.0, 60.0, 14.3, None), skin, TypologyAngle(-60.0, 20.0, 17.3, None))
+    found = tone_at(TypologyAngle(35.0, 60.0, 14.3, None), TypologyAngle(-60.0, 20.0, 17.3, None))
     assert (found.ita_deg, found.ita_corrected_deg) == (35.0, -60.0)
     assert (found.monk_estimate, found.monk_range) == (5, (4, 7))
     assert (found.fitzpatrick_estimate, found.fitzpatrick_range) == (3, (2, 5))
@@ -124,7 +139,7 @@ def test_the_caveat_names_the_light_and_the_cut_offs() -> None:
 
 def test_an_uneven_patch_has_an_uncertain_angle() -> None:
     ramp = np.linspace(60, 70, 64, dtype=np.float32)
-    angle = typology_angle(np.tile(ramp, (64, 1)), np.full((64, 64), 15, np.float32), Region("skin", WHOLE))
+    angle = typology_angle(np.tile(ramp, (64, 1)), np.full((64, 64), 15, np.float32), Region(WHOLE))
     assert angle is not None
     assert angle.uncertainty is not None
     assert 0 < angle.uncertainty < 5

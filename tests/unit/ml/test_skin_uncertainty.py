@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 from ml.imaging.encodings import linear_to_srgb
-from ml.skin import tone
 from ml.skin.catalogue import CATALOGUE
 from ml.skin.colour import srgb_to_linear
-from ml.skin.measure import measure_skin
-from ml.skin.uncertainty import ANGLE_LIMITS, LIMITS, ZONE_LIMITS, angle_limit, either_way, with_repeatability
+from ml.skin.declaration import ANGLE_LIMITS, LIMITS, ZONE_LIMITS, Measure
+from ml.skin.frame import Frame, Subject
+from ml.skin.measure import either_way
+from ml.skin.regions import Value
+from ml.skin.tone import angle_limit
 from ml.values import RGB, Measurement, Zone
-from tests.unit.ml.skin_images import MONK, disc, skin_patch, with_lesion
+from tests.unit.ml.skin_images import MONK, disc, flat, skin_of, skin_patch, with_lesion
 
 TONES = MONK[::3]  # 1, 4, 7 and 10
 CHEEK = Zone("left_cheek", ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)))
@@ -45,8 +47,8 @@ def darker(photo: RGB) -> RGB:
 @pytest.mark.parametrize("swatch", TONES)
 def test_every_value_has_a_unit_a_region_a_method_and_an_uncertainty(swatch: str) -> None:
     photo = with_lesion(skin_patch(swatch, 900, 1200), disc(900, 1200, 100))
-    skin = measure_skin(photo, (CHEEK,))
-    whole = measure_skin(photo)
+    skin = skin_of(photo, (CHEEK,))
+    whole = skin_of(photo)
     for measurement in (*skin.measurements, *whole.measurements, *(skin.zones or ())[0].measurements):
         assert measurement.unit
         assert measurement.method
@@ -57,14 +59,14 @@ def test_every_value_has_a_unit_a_region_a_method_and_an_uncertainty(swatch: str
 @cache
 def before_changes(swatch: str) -> tuple[RGB, tuple[Measurement, ...]]:
     photo = skin_patch(swatch, 480, 640)
-    return photo, measure_skin(photo).measurements
+    return photo, skin_of(photo).measurements
 
 
 @pytest.mark.parametrize("change", [smaller, compressed, lighter, darker])
 @pytest.mark.parametrize("swatch", TONES)
 def test_a_value_moves_by_no_more_than_was_stated(swatch: str, change: Callable[[RGB], RGB]) -> None:
     photo, measured = before_changes(swatch)
-    after = {m.name: m.value for m in measure_skin(change(photo)).measurements}
+    after = {m.name: m.value for m in skin_of(change(photo)).measurements}
     for before in measured:
         if before.value is not None and not before.name.startswith("ita"):
             assert after[before.name] == pytest.approx(before.value, abs=before.uncertainty), before.name
@@ -74,8 +76,8 @@ def test_a_value_moves_by_no_more_than_was_stated(swatch: str, change: Callable[
 @pytest.mark.parametrize("swatch", TONES)
 def test_a_lesions_values_move_by_no_more_than_was_stated(swatch: str, change: Callable[[RGB], RGB]) -> None:
     photo = with_lesion(skin_patch(swatch, 480, 640), disc(480, 640, 60), (0.7, 0.6, 0.55))
-    after = {m.name: m for m in measure_skin(change(photo)).measurements}
-    for before in measure_skin(photo).measurements:
+    after = {m.name: m for m in skin_of(change(photo)).measurements}
+    for before in skin_of(photo).measurements:
         if before.region == "lesion" and before.value is not None:
             moved = after[before.name].value
             assert moved is not None
@@ -83,15 +85,22 @@ def test_a_lesions_values_move_by_no_more_than_was_stated(swatch: str, change: C
             assert moved * larger == pytest.approx(before.value, abs=before.uncertainty), before.name
 
 
+def limited(name: str, value: Value) -> Measurement:
+    """What a measure of this name says of a part that has the ``value``."""
+    made = Measure(name, "Made", "u", direction="more", description="Made.", method="made", measured=lambda part: value)
+    return made.of(Subject(Frame(flat(MONK[4]))).whole, "skin")
+
+
 def test_error_and_limit_add_as_squares() -> None:
-    measured = Measurement("melanin_index", 30.0, "index", "how", "skin", uncertainty=4.0)
     limit = LIMITS["melanin_index"].of(30.0)
-    assert with_repeatability([measured])[0].uncertainty == pytest.approx(math.hypot(4.0, limit))
+    assert limited("melanin_index", (30.0, 4.0)).uncertainty == pytest.approx(math.hypot(4.0, limit))
+    assert limited("melanin_index", (30.0, None)).uncertainty == pytest.approx(limit)
+    assert limited("without a limit", (30.0, 4.0)).uncertainty == 4.0
 
 
 def test_what_was_not_measured_stays_so() -> None:
-    measured = Measurement("lines", None, "%", "how", "skin")
-    assert with_repeatability([measured]) == (measured,)
+    found = limited("lines", (None, None))
+    assert (found.value, found.uncertainty) == (None, None)
 
 
 def test_the_typology_angle_is_unsure_near_its_pole() -> None:
@@ -122,4 +131,4 @@ def test_the_file_holds_a_limit_for_each_limited_measure_and_for_no_other() -> N
     limited = [measure for measure in CATALOGUE.values() if measure.limited]
     assert set(LIMITS) == {measure.name for measure in limited if set(measure.regions) - {"zone"}}
     assert set(ZONE_LIMITS) == {measure.name for measure in limited if "zone" in measure.regions}
-    assert set(ANGLE_LIMITS) == {measure.name for measure in tone.MEASURES}
+    assert set(ANGLE_LIMITS) == {measure.name for measure in CATALOGUE.values() if measure.unit == "°"}

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from ml.skin.uncertainty import LIMITS, ZONE_LIMITS
+from ml.skin.declaration import LIMITS, ZONE_LIMITS
 from ml.values import RGB, Measurement
 from research.repeatability import Move, Source, changes, fit, measure, print_limits
 from tests.unit.ml.skin_images import MONK, skin_patch

@@ -12,13 +12,12 @@ from PIL import Image
 
 from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
-from ml.skin.measure import measure_skin
 from scin.build import BuildError, build
 from scin.index.cases import read_cases
 from scin.index.manifest import Manifest
 from scin.index.search import SearchIndex, load_index
 from storage import NotFoundError, open_storage
-from tests.unit.ml.skin_images import MONK, skin_patch
+from tests.unit.ml.skin_images import MONK, skin_of, skin_patch
 from tests.unit.ml.tiny_models import DIMENSION, ENCODER_SPEC, RecordingRuntime, tiny_encoder
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
 
@@ -121,7 +120,7 @@ def test_our_own_estimate_of_the_first_photos_tone_is_kept_as_serving_would_make
     shutil.copy(folder / "images" / "dark.png", folder / "images" / "copy.png")
     make(folder, tmp_path / "index")
     found = {stored.case_id: stored.monk_estimate for stored in read_cases(tmp_path / "index")}
-    tones = {name: measure_skin(rgb).tone for name, rgb in photos.items()}
+    tones = {name: skin_of(rgb).tone for name, rgb in photos.items()}
     told = {name: tone and tone.monk_estimate for name, tone in tones.items()}
     assert found == {"1": told["light"], "2": told["dark"], "3": None, "4": told["dark"], "5": None}
     assert told["light"] is not None

@@ -12,7 +12,6 @@ from PIL import Image
 
 from ml.errors import ArtifactError
 from ml.skin.catalogue import CATALOGUE
-from ml.skin.measure import measure_skin
 from scin import population
 from scin.build import build
 from scin.index.manifest import read_manifest, verify_files
@@ -20,7 +19,7 @@ from scin.index.search import SearchIndex, load_index
 from scin.population import LEAST, MOST, POPULATION, draw, measure_population, read_population
 from scin.synthetic import SOURCE
 from storage import open_storage
-from tests.unit.ml.skin_images import MONK, skin_patch
+from tests.unit.ml.skin_images import MONK, skin_of, skin_patch
 from tests.unit.ml.tiny_models import DIMENSION, tiny_encoder
 from tests.unit.scin.scin_folder import case, label, write_tables
 
@@ -72,7 +71,7 @@ def test_its_own_photos_have_their_rank_in_it(index: Path) -> None:
     values = []
     for path in drawn:
         photo = np.asarray(Image.open(index.parent / "dataset" / path))
-        values.append(next(m.value for m in measure_skin(photo).measurements if m.name == "roughness"))
+        values.append(next(m.value for m in skin_of(photo).measurements if m.name == "roughness"))
     known = found.distributions["skin/roughness"]
     ranks = [known.share_below(value) for value in values if value is not None]
     assert np.argsort(ranks).tolist() == np.argsort(values).tolist()

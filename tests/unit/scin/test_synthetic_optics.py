@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.skin import spectra
+from ml.skin import optics as spectra
 from scin.synthetic import optics
 from scin.synthetic.render import encode_srgb
 

@@ -29,8 +29,8 @@ def analysis() -> values.Analysis:
         decision=values.Decision("answer", (DISEASE,), 0.9, group="Monk 1–4"),
         accuracy=values.Accuracy("Monk 1–4", "top-1", 0.4, (0.3, 0.5), 120, "somebody"),
         overlays=(
-            values.Overlay("lesion", "lesion", b"png"),
-            values.Overlay("lesion_class", "photo", b"png", deletion_score=0.25),
+            values.Overlay("lesion", "lesion", b"png", clinical=True),
+            values.Overlay("lesion_class", "photo", b"png", deletion_score=0.25, clinical=True),
             values.Overlay("skin_mask", "skin", b"png"),
         ),
         similar_cases=tuple(replace(case, differential={DISEASE: 1.0}) for case in canned.similar_cases),

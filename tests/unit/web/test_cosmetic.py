@@ -50,8 +50,8 @@ class Telling(MockAnalyzer):
             ),
             notes=("The lesion classifier saw a melanoma (C43.9).",),
             overlays=(
-                values.Overlay("lesion", "lesion", b"png"),
-                values.Overlay("lesion_class", "photo", b"png", deletion_score=0.5),
+                values.Overlay("lesion", "lesion", b"png", clinical=True),
+                values.Overlay("lesion_class", "photo", b"png", deletion_score=0.5, clinical=True),
                 values.Overlay("melanin", "skin", b"png"),
             ),
         )

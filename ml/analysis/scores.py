@@ -11,13 +11,13 @@ import numpy as np
 from ml.values import Measurement, Skin
 
 STEPS = 101  #: percentiles 0, 1, … 100
-WIDEST = 10.0  #: a score that is less sure than this, of 100, is no answer
+WIDEST = 10.0  #: a score with a greater uncertainty is left out
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """Values of one measure in ``photos`` photos: ``percentiles`` 0, 1, … 100 of them, ascending, and the ``method`` by
-    which they were measured."""
+    """``percentiles`` 0, 1, … 100 of one measure over a number of ``photos``, ascending, and the ``method`` by which it
+    was measured."""
 
     method: str
     photos: int
@@ -35,14 +35,14 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Population:
-    """Distributions by "region/measure". ``seed`` tells which of the photos were drawn."""
+    """Distributions by "region/measure". ``seed`` decided which of the photos were drawn."""
 
     seed: int
     distributions: Mapping[str, Distribution]
 
     def scored(self, measurements: Iterable[Measurement]) -> tuple[Measurement, ...]:
-        """``measurements``, each with its score where the population knows it in that region, by the same method, and
-        surely enough: to 10 of 100."""
+        """``measurements``, each with its score if the population has it in that region, by the same method, and if its
+        uncertainty is at most 10 of 100."""
         return tuple(self._scored(measurement) for measurement in measurements)
 
     def _scored(self, measurement: Measurement) -> Measurement:
@@ -58,8 +58,8 @@ class Population:
 
 
 def _score(known: Distribution, value: float, uncertainty: float) -> tuple[float, float]:
-    """The score, and how far it may be off: by the value's own uncertainty, and by one standard deviation of the
-    binomial share of so few photos."""
+    """The score and its uncertainty: that of the value, and one standard deviation of the binomial share of so few
+    photos."""
     low, score, high = (known.share_below(v) for v in (value - uncertainty, value, value + uncertainty))
     share = min(max(score / 100, 1 / known.photos), 1 - 1 / known.photos)
     sampling = 100 * math.sqrt(share * (1 - share) / known.photos)
@@ -67,7 +67,7 @@ def _score(known: Distribution, value: float, uncertainty: float) -> tuple[float
 
 
 def scored(skin: Skin, population: Population | None) -> Skin:
-    """``skin`` with the scores that ``population`` gives it; as it is where there is none."""
+    """``skin`` with the scores that ``population`` gives it; unchanged without one."""
     if population is None:
         return skin
     return replace(skin, measurements=population.scored(skin.measurements))

@@ -4,13 +4,18 @@ import cv2
 import numpy as np
 import pytest
 
-from ml.skin.lesion import lesion_mask, segment_lesion, surroundings
-from ml.skin.main_lesion import main_lesion
+from ml.skin.lesion import main_lesion
+from ml.skin.outline import Thresholds, find_patches, segment_lesion, surroundings
 from ml.skin.segmentation import skin_mask
-from ml.values import Mask
+from ml.values import RGB, Mask
 from tests.unit.ml.skin_images import MONK, disc, flat, skin_patch, with_lesion
 
 SPOT = disc(radius=45)
+
+
+def lesion_mask(photo: RGB, skin: Mask) -> Mask | None:
+    found = segment_lesion(photo, skin)
+    return None if found is None else found.mask
 
 
 def iou(found: Mask, truth: Mask) -> float:
@@ -124,3 +129,24 @@ def test_surroundings_are_a_ring_of_skin_off_the_border() -> None:
     assert ring.any()
     assert not (ring & ~skin).any()
     assert not (ring & cv2.dilate(SPOT.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(np.bool_)).any()
+
+
+THRESHOLDS = Thresholds(low=3.0, peak=6.0, least=30, beside=0.05)
+SQUARE = np.ones((256, 256), np.bool_)
+
+
+def test_a_lesion_in_a_shadow_from_the_corner_is_found_without_it() -> None:
+    distance = np.ones(SQUARE.shape, np.float32)
+    distance[:120, :120] = 3.5
+    lesion = np.zeros_like(SQUARE)
+    lesion[60:110, 60:110] = True
+    distance[lesion] = 9.0
+    found = find_patches(distance, SQUARE, THRESHOLDS)
+    assert (found & lesion).sum() > 0.95 * lesion.sum()
+    assert not (found & ~lesion).any()
+
+
+def test_a_shadow_alone_is_none() -> None:
+    distance = np.ones(SQUARE.shape, np.float32)
+    distance[:, :60] = 9.0
+    assert not find_patches(distance, SQUARE, THRESHOLDS).any()

@@ -1,6 +1,11 @@
-"""Published spectra from which the colour of skin follows, 400–700 nm at 10 nm.
+"""The colour of skin as a function of its melanin and its blood: the model that the pigment maps invert.
 
-Sources:
+Two layers, as in Claridge et al. (Medical Image Analysis 7, 2003) and Alotaibi and Smith (BioFaceMaps, CVPR Workshops
+2017): light crosses the epidermis twice and is absorbed by melanin (Beer–Lambert), and a deep dermis, which scatters
+and whose blood absorbs, sends it back (Kubelka–Munk, with K = 2 µa and S = ¾ µs′ − ¼ µa of Jacques 2013). A little
+white light returns from the surface.
+
+Spectra are 400–700 nm at 10 nm, from:
 
 - Daylight: CIE standard illuminant D65 (CIE 15:2004, table T.1).
 - Observer: the multi-lobe fit of the CIE 1931 2° colour matching functions by C. Wyman, P.-P. Sloan and
@@ -13,10 +18,14 @@ Sources:
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from functools import cache
 
-Spectrum = NDArray[np.float64]
+import numpy as np
+
+from ml.skin import colour
+from ml.values import Doubles, Floats
+
+Spectrum = Doubles
 
 WAVELENGTHS_NM: Spectrum = np.arange(400.0, 701.0, 10.0)
 
@@ -41,9 +50,20 @@ DEOXYHAEMOGLOBIN: Spectrum = np.array([
 GRAMS_OF_HAEMOGLOBIN_PER_LITRE = 150.0
 GRAMS_PER_MOLE = 64500.0
 
+LOG_MELANIN = np.linspace(np.log(0.0001), np.log(0.9), 121)
+"""Natural logarithms of the volume fraction of melanosomes in the epidermis: the table's columns."""
+LOG_BLOOD = np.linspace(np.log(0.0003), np.log(0.3), 65)
+"""Natural logarithms of the volume fraction of blood in the dermis: the table's rows."""
 
-def observer() -> NDArray[np.float64]:
-    """CIE 1931 2° colour matching functions x̄, ȳ, z̄ as float64 [3, 31], by Wyman's multi-lobe fit."""
+_PATH_CM = 2 * 2 * 60e-4  # there and back through 60 µm; the mean path of diffuse light is twice the depth
+_OXYGENATION = 0.7
+_INTERNAL = 0.45  # reflected back into the skin at its surface, of diffuse light (Saunderson 1942)
+_SURFACE = 0.012  # of the light, white, from above the melanin
+_ENTERS = 0.96  # of the light, past the surface of skin, whose refractive index is 1.4 to 1.5
+
+
+def observer() -> Doubles:
+    """CIE 1931 2° colour matching functions x̄, ȳ, z̄ (3, 31), by Wyman's multi-lobe fit."""
     x = 1.056 * _lobe(599.8, 37.9, 31.0) + 0.362 * _lobe(442.0, 16.0, 26.7) - 0.065 * _lobe(501.1, 20.4, 26.2)
     y = 0.821 * _lobe(568.8, 46.9, 40.5) + 0.286 * _lobe(530.9, 16.3, 31.1)
     z = 1.217 * _lobe(437.0, 11.8, 36.0) + 0.681 * _lobe(459.0, 26.0, 13.8)
@@ -74,3 +94,20 @@ def dermal_scattering() -> Spectrum:
 def _lobe(centre_nm: float, width_below_nm: float, width_above_nm: float) -> Spectrum:
     width = np.where(centre_nm > WAVELENGTHS_NM, width_below_nm, width_above_nm)
     return np.exp(-0.5 * ((WAVELENGTHS_NM - centre_nm) / width) ** 2)
+
+
+@cache
+def density_table() -> Floats:
+    """Optical density, −ln of linear sRGB in daylight (D65), of skin: (65 of blood, 121 of melanin, 3)."""
+    melanin, blood = np.exp(LOG_MELANIN)[None, :, None], np.exp(LOG_BLOOD)[:, None, None]
+    tissue = bloodless_absorption()
+    absorption = blood * blood_absorption(_OXYGENATION) + (1 - blood) * tissue
+    ratio = 2 * absorption / np.maximum(0.75 * dermal_scattering() - 0.25 * absorption, 1)
+    dermis = 1 + ratio - np.sqrt(ratio * (ratio + 2))
+    below = dermis * np.exp(-_PATH_CM * (melanin * melanosome_absorption() + (1 - melanin) * tissue))
+    reflectance = _SURFACE + _ENTERS * (1 - _INTERNAL) * below / (1 - _INTERNAL * below)
+    seen = observer() * D65
+    tristimulus = reflectance @ (seen / seen[1].sum()).T
+    white = seen.sum(axis=1) / seen[1].sum()
+    linear = tristimulus / white @ (colour.XYZ_TO_LINEAR * colour.D65).T
+    return np.asarray(-np.log(np.maximum(linear, 1e-4)), np.float32)

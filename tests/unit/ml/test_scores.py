@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.skin.percentiles import Distribution, Population, scored
+from ml.analysis.scores import Distribution, Population, scored
 from ml.values import Measurement, Skin
 
 EVEN = Distribution("how", 300, tuple(float(value) for value in range(101)))  # as many from 0 to 1 as from 99 to 100

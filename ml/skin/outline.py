@@ -1,0 +1,258 @@
+"""Where lesions stand out of the skin around them.
+
+Geometry to measure by, not a diagnosis: patches that differ from bare skin far more than bare skin does from itself.
+`lesions` is what the rest of the service uses: another way to outline replaces what it calls.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.skin.colour import to_side
+from ml.skin.conspicuity import BareSkin, conspicuity
+from ml.skin.frame import Part, once
+from ml.skin.regions import Labels, labelled
+from ml.values import RGB, Bytes, Floats, Mask
+
+Box = tuple[slice, slice]  #: rows and columns
+
+_SIDE = 256  # long side on which outlines are found
+_SPECK = 0.0006  # of the photo; smaller patches are pores and noise
+_BESIDE = 0.04  # of the largest patch's area; smaller ones beside it are not what the photo was taken for
+_BARE = BareSkin(density=0.01, codes=0.3, mottled=False)  # a faint lesion may be as broad as mottling
+_LOW, _PEAK = 3.0, 6.0  # standard deviations from bare skin
+_GAP, _UNLIKE = 9, 2.0  # pixels, standard deviations: scale lies in flakes, with hardly any skin between them
+_CHANGE = 0.3  # of the thresholds, to find how certain an outline is
+_MOST = 0.90  # of the skin: more leaves nothing to compare with
+_DOUBTFUL = 0.45  # of the skin: if so much stands out, the rest of it may be what does instead
+_GUARD, _RING = 0.02, 0.08  # of the photo's long side: the border left out, and the width of the ring beyond
+
+# How a patch is drawn.
+_OUTLINE = 0.4  # of a patch's own height, if that is above the least: a blurred edge lies near its middle
+_WHOLE = 0.75  # of a patch must itself stand out, or it is a ring, which is kept with what it encloses
+_CLOSED, _LEFT = 0.7, 0.3  # of a ring, or patch, that must be left when it is drawn in; less, and it fell apart
+_ENCLOSED = 0.5  # of a patch's border must face skin: shadow and background reach in from an edge
+_IN_CORNER = 0.65  # and of one in a corner, where lenses darken a photo
+_RAISED = 1.3  # the step by which a threshold is raised
+_SQUARE = np.ones((3, 3), np.uint8)
+_KERNELS = {size: cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)) for size in (3, 5)}
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """Lesions in a photo, (H, W) each: ``mask``, and the same at thresholds a step lower (``wide``) and higher
+    (``narrow``), all False if nothing is left of them."""
+
+    mask: Mask
+    wide: Mask
+    narrow: Mask
+
+    @cached_property
+    def parts(self) -> tuple[Labels, NDArray[np.intp]]:
+        """The connected parts of the mask, numbered from 1 (H, W), and the pixels of each; number 0 has none."""
+        return labelled(self.mask, 4)
+
+
+@once
+def lesions(part: Part) -> Segmentation | None:
+    """The lesions of a part, None if there are none. Lips, eyes and nostrils are darker than the skin around them too:
+    on a face, only its zones are searched."""
+    return segment_lesion(part.frame.copy, part.region.mask) if part.region.usable else None
+
+
+def segment_lesion(rgb: RGB, skin: Mask) -> Segmentation | None:
+    """Everything in ``rgb`` (H, W, 3) that stands out of ``skin`` (H, W), or None if nothing does."""
+    height, width = skin.shape
+    small = to_side(rgb, _SIDE)
+    inside = cv2.resize(skin.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST).view(np.bool_)
+    distance = conspicuity(small, inside, _BARE)
+    if distance is None:
+        return None
+    thresholds = Thresholds(_LOW, _PEAK, _SPECK * inside.size, _BESIDE)
+    found, wide, narrow = (
+        _joined(find_patches(distance, inside, thresholds.scaled(1 + step)), inside & (distance > _UNLIKE))
+        for step in (0, -_CHANGE, _CHANGE)
+    )
+    if not found.any() or np.count_nonzero(found) > _MOST * np.count_nonzero(inside):
+        return None
+    return Segmentation(*(_enlarge(mask, (width, height)) & skin for mask in (found, wide, narrow)))
+
+
+def is_doubtful(found: Segmentation, skin: Mask) -> bool:
+    """Whether so much of ``skin`` (H, W) stands out that it is uncertain which part of it is bare."""
+    return bool(np.count_nonzero(found.mask) > _DOUBTFUL * np.count_nonzero(skin))
+
+
+def _joined(patches: Mask, unlike_skin: Mask) -> Mask:
+    """``patches`` (H, W) with narrow gaps between and in them filled, where these are ``unlike_skin`` (H, W)."""
+    if not patches.any():
+        return patches
+    box = _within(patches, 0)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_GAP, _GAP))
+    framed = cv2.copyMakeBorder(patches[box].view(np.uint8), _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=0)
+    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, kernel)[_GAP:-_GAP, _GAP:-_GAP].astype(np.bool_)
+    joined = patches.copy()
+    joined[box] |= closed & unlike_skin[box]
+    return joined
+
+
+def surroundings(lesion: Mask, skin: Mask) -> Mask:
+    """A ring of ``skin`` around ``lesion``, (H, W) all, a little off its border, which belongs to neither."""
+    side = max(lesion.shape)
+    reach = (_GUARD + _RING) * side
+    near = _within(lesion, math.ceil(reach))
+    distance = cv2.distanceTransform((~lesion[near]).view(np.uint8), cv2.DIST_L2, 5)
+    ring = np.zeros_like(skin)
+    ring[near] = skin[near] & (distance > _GUARD * side) & (distance <= reach)
+    return ring
+
+
+def _within(mask: Mask, margin: int) -> tuple[slice, slice]:
+    """The rows and columns of ``mask``'s bounding box and ``margin`` pixels around it."""
+    left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
+    return (
+        slice(max(0, top - margin), top + high + margin),
+        slice(max(0, left - margin), left + wide + margin),
+    )
+
+
+def _enlarge(mask: Mask, size: tuple[int, int]) -> Mask:
+    """``mask`` at ``size`` (width, height), with a smooth outline."""
+    grown = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(grown > 0.5, np.bool_)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What counts as a patch. It begins ``low`` standard deviations from bare skin, and a tenth of it must reach
+    ``peak``. ``least``: pixels. ``beside``: the share of the largest patch's area that the others must have.
+    ``outline``: the share of its own height at which a patch is drawn.
+    """
+
+    low: float
+    peak: float
+    least: float
+    beside: float
+    outline: float = _OUTLINE
+
+    def scaled(self, factor: float) -> Thresholds:
+        """All three heights times ``factor``."""
+        return replace(self, low=self.low * factor, peak=self.peak * factor, outline=self.outline * factor)
+
+
+def find_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Mask:
+    """The patches of ``skin`` (H, W) that stand out by ``distance`` (H, W), with their holes filled."""
+    return draw_patches(list(all_patches(distance, skin, thresholds)), skin.shape, thresholds.beside)
+
+
+def draw_patches(patches: Sequence[tuple[Box, Bytes]], shape: tuple[int, ...], beside: float) -> Mask:
+    """A mask of ``shape`` (H, W) of the ``patches`` that have a share ``beside`` of the largest one's area or more."""
+    found = np.zeros(shape, np.bool_)
+    areas = [cv2.countNonZero(patch) for _, patch in patches]
+    for (box, patch), area in zip(patches, areas, strict=True):
+        if area >= beside * max(areas):
+            found[box] |= patch.view(np.bool_)
+    return found
+
+
+def all_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Iterator[tuple[Box, Bytes]]:
+    """The patches that ``find_patches`` draws, and some smaller ones, each in its box. What reaches in from an edge is
+    searched again with a higher threshold: a shadow and a lesion may touch."""
+    around = framed(skin.view(np.uint8))
+    regions = sorted(
+        _regions(skin & (distance > thresholds.low), thresholds), key=lambda part: cv2.countNonZero(part[1])
+    )
+    seeking = [(*part, thresholds) for part in regions]
+    largest = 0
+    while seeking:
+        box, region, raised = seeking.pop()
+        if cv2.countNonZero(region) < thresholds.beside * largest:
+            continue
+        patch = _outline(distance[box], region, raised)
+        if patch is None:
+            continue
+        if _facing(box, patch, around) >= (_IN_CORNER if _cornered(box, skin.shape) else _ENCLOSED):
+            largest = max(largest, cv2.countNonZero(patch))
+            yield box, patch
+        elif raised.low * _RAISED < raised.peak:
+            raised = replace(raised, low=raised.low * _RAISED)
+            within = region.view(np.bool_) & (distance[box] > raised.low)
+            seeking += [(_outer(inner, box), part, raised) for inner, part in _regions(within, raised)]
+
+
+def _outer(inner: Box, box: Box) -> Box:
+    """``inner``, relative to ``box``, as a box of the photo."""
+    rows, columns = (
+        slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(box, inner, strict=True)
+    )
+    return rows, columns
+
+
+def _regions(mask: Mask, thresholds: Thresholds) -> Iterator[tuple[Box, Bytes]]:
+    """The connected parts of ``mask`` in their bounding boxes, without specks and with their holes filled."""
+    return solid_parts(_opened(mask.view(np.uint8), 5), thresholds.least)
+
+
+def _outline(distance: Floats, region: Bytes, thresholds: Thresholds) -> Bytes | None:
+    """``region`` drawn in to where it reaches a part of its own height; None if no part of it stands out clearly."""
+    standing = distance[region.view(np.bool_) & (distance > thresholds.low)]
+    if np.count_nonzero(standing > thresholds.peak) < 0.1 * len(standing):
+        return None
+    upper = 3 * len(standing) // 4
+    high = float(np.partition(standing, upper)[upper])
+    area = cv2.countNonZero(region)
+    drawn = region & (distance > max(thresholds.low, thresholds.outline * high)).view(np.uint8)
+    drawn = _solid(_opened(drawn, 3))
+    least = _CLOSED if len(standing) < _WHOLE * area else _LEFT
+    return drawn if cv2.countNonZero(drawn) >= least * area else region
+
+
+def solid_parts(mask: Bytes, least: float = 1) -> Iterator[tuple[Box, Bytes]]:
+    """The connected parts of ``mask`` (H, W; 0 or 1) in their bounding boxes, with their holes filled, if they then
+    have ``least`` pixels."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    for contour in contours:
+        left, top, wide, high = cv2.boundingRect(contour)
+        if wide * high < least:
+            continue
+        part = np.zeros((high, wide), np.uint8)
+        cv2.drawContours(part, [contour], -1, 1, cv2.FILLED, offset=(-left, -top))
+        if cv2.countNonZero(part) >= least:
+            yield (slice(top, top + high), slice(left, left + wide)), part
+
+
+def _solid(mask: Bytes) -> Bytes:
+    """``mask`` with its holes filled."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED), np.uint8)
+
+
+def _opened(mask: Bytes, size: int) -> Bytes:
+    """``mask`` without what is narrower than ``size`` pixels."""
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _KERNELS[size]), np.uint8)
+
+
+def framed(mask: Bytes) -> Bytes:
+    """``mask`` (H, W) with a pixel of zeros around it."""
+    return np.asarray(cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), np.uint8)
+
+
+def _cornered(box: Box, shape: tuple[int, ...]) -> bool:
+    """Whether ``box`` reaches two neighbouring edges of the photo."""
+    return all(side.start == 0 or side.stop == length for side, length in zip(box, shape, strict=True))
+
+
+def _facing(box: Box, patch: Bytes, skin: Bytes) -> float:
+    """The share of the patch's outer border that is skin within the photo; ``skin`` is framed."""
+    padded = framed(patch)
+    border = np.asarray(cv2.subtract(cv2.dilate(padded, _SQUARE), padded), np.uint8)
+    rows, columns = box
+    around = skin[rows.start : rows.stop + 2, columns.start : columns.stop + 2]
+    return cv2.countNonZero(border & around) / cv2.countNonZero(border)
