@@ -22,10 +22,10 @@ def main(arguments: list[str]) -> int:
     from ml.models.preprocess import to_batch
     from ml.skin.colour import working_copy
     from ml.skin.measure import measure_skin
-    from server.allocator import configure
+    from server.memory import use_one_heap
     from settings import Settings
 
-    configure()
+    use_one_heap()
     settings = Settings.load()
     data = Path(arguments[0]).read_bytes()
     peaks: dict[str, float] = {"file": len(data) / _MIB}

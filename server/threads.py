@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from server.cores import usable_cores
 from settings import Settings
 from web.logs import log_event
 
 _LOG = logging.getLogger("dermserve.threads")
+_TOPOLOGY = Path("/sys/devices/system/cpu")
+_CGROUP = Path("/sys/fs/cgroup")
+_OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True)
@@ -89,3 +94,36 @@ def thread_environment(settings: Settings) -> Mapping[str, str]:
         "OMP_WAIT_POLICY": "PASSIVE",
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }
+
+
+def usable_cores() -> int:
+    """Physical cores that this service may use: its affinity, then the quota of its control group."""
+    cores = {_core_of(cpu) for cpu in os.sched_getaffinity(0)}
+    return max(1, min([len(cores), *map(_quota, _own_cgroups())]))
+
+
+def _core_of(cpu: int) -> tuple[str, str]:
+    folder = _TOPOLOGY / f"cpu{cpu}" / "topology"
+    try:
+        return (folder / "physical_package_id").read_text(), (folder / "core_id").read_text()
+    except OSError:  # no topology to be seen: each processor counts
+        return ("", str(cpu))
+
+
+def _own_cgroups() -> list[Path]:
+    """This process's version 2 control group and those above it: each may have a quota, and the least one counts."""
+    try:
+        named = [line.removeprefix("0::/") for line in _OWN_CGROUP.read_text().splitlines() if line.startswith("0::/")]
+    except OSError:
+        named = []
+    own = _CGROUP.joinpath(*named)
+    return [own, *(folder for folder in own.parents if folder.is_relative_to(_CGROUP))]
+
+
+def _quota(cgroup: Path) -> int:
+    """Whole cores that ``cgroup`` may use, rounded up; a large number where it sets no limit."""
+    try:
+        limit, period = (cgroup / "cpu.max").read_text().split()
+        return math.ceil(int(limit) / int(period))
+    except (OSError, ValueError):
+        return 1_000_000

@@ -118,7 +118,7 @@ class ProductionLoader:
             lesions=not self._settings.cosmetic_mode,
             population=index.population,
         )
-        native = NativeCheck(self._settings.models_dir, self._process.cpus)
+        native = NativeCheck(self._settings.models_dir)
 
         def capability(deadline: Deadline) -> Sequence[Part]:
             return run(models, index, partial(native, deadline=deadline))

@@ -6,7 +6,7 @@ For gunicorn, with the repository's gunicorn.conf.py: ``benchmarks.peers.applica
 from __future__ import annotations
 
 from benchmarks.peers.core import SearchLoader
-from server.process import this_process
+from server.instance import this_process
 from settings import load_or_exit
 from web.app import create_app
 from web.logs import configure_logging

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from benchmarks.peers.core import KIND, Kind
 from benchmarks.peers.outcomes import SLO_S
-from server.cores import usable_cores
-from server.threads import thread_environment
+from server.threads import thread_environment, usable_cores
 from settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from ml.deadline import Deadline
 from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
 from ml.values import Analysis, Decision, Modality, ModelCard, Quality, Searcher, Skin
-from server.process import this_process
+from server.instance import this_process
 from settings import Settings
 from web.loader import Pipeline, ProductionLoader
 from web.rendering import render_analysis

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from ml.models.compiled import describe_processor
-from server.cores import usable_cores
+from server.threads import usable_cores
 
 _PACKAGES = ("torch", "tensorflow-cpu", "onnxruntime", "faiss-cpu", "gunicorn", "flask", "litserve", "bentoml")
 
