@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,16 @@ import numpy as np
 from faiss.contrib import exhaustive_search
 from numpy.typing import NDArray
 
-from benchmarks.large_index import write_index_of
 from ml.values import Vectors
 from scin.building.assemble import chosen_transform
 from scin.embeddings import EMBEDDINGS, blocks, read_embeddings, spread
-from scin.index import INDEX_FILE, SearchIndex, load_index
-from scin.manifest import KINDS, read_manifest
+from scin.index import INDEX_FILE, SearchIndex, load_index, write_index
+from scin.manifest import KINDS, Structure, read_manifest, write_manifest
 from scin.structure import parameters
+from scin.table import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
 from scin.transform import Transform, fit_transforms
 from settings import load_or_exit
+from storage.base import sha256_file
 
 #: standard deviation of the noise, over that of the real embeddings
 NOISE = 0.6
@@ -53,7 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--vectors", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--index", choices=("auto", *KINDS), default="auto")
     parser.add_argument("--folder", type=Path, help="an index with its embeddings, to be measured as it is")
+    parser.add_argument("--make", type=Path, metavar="FOLDER", help="only write an index of random vectors there")
     options = parser.parse_args(arguments)
+    if options.make:
+        make_random(options.make, options.vectors[0])
+        return 0
     if options.folder:
         own = spread(read_embeddings(options.folder), _LIKE)
         report(options.folder, mixture(own, _QUERIES + _WARMING, np.random.default_rng(1)))
@@ -63,6 +69,18 @@ def main(arguments: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="dermserve-search-") as folder:
             measure(Path(folder, "index"), like, count, options.index)
     return 0
+
+
+def make_random(folder: Path, count: int) -> None:
+    """Write an index of ``count`` random vectors: for memory and time at SCIN's size without its photos.
+
+    Serve it with DERMSERVE_INDEX; what it finds has no meaning. Its vectors have the running encoder's dimension, the
+    only one that the service accepts: 124,884 of 512 take the bytes of 10,407 × 6144.
+    """
+    settings = load_or_exit()
+    folder.mkdir(parents=True, exist_ok=True)
+    vectors = np.random.default_rng(0).standard_normal((count, settings.faiss_dimension), dtype=np.float32)
+    write_index_of(folder, vectors, settings.var / "index" / "sample")
 
 
 def measure(folder: Path, like: Path, count: int, kind: str) -> None:
@@ -172,6 +190,50 @@ def _compare(index: SearchIndex, raw: Any, queries: Vectors) -> Mapping[str, flo
 def _resident() -> float:
     """MiB of this process in memory, mapped files included."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def write_index_of(
+    folder: Path, vectors: Vectors, like: Path, *, transform: Transform | None = None, kind: str = "flat"
+) -> Structure:
+    """An index in the project's own format, of one case for each of ``vectors`` (n, dimension).
+
+    It is synthetic, and names the encoder that made the index ``like``. ``transform`` and ``kind`` are as
+    scin.index.write_index takes them.
+    """
+    structure = write_index(folder, vectors, transform, kind)
+    write_cases(folder, (_case(number) for number in range(len(vectors))))
+    (folder / THUMBNAILS).write_bytes(b"no thumbnail")
+    manifest = replace(
+        read_manifest(like),
+        name="random",
+        synthetic=True,
+        cases=len(vectors),
+        images=len(vectors),
+        vectors=len(vectors),
+        skipped={},
+        dimension=vectors.shape[1],
+        structure=structure,
+        files={name: sha256_file(folder / name) for name in (INDEX_FILE, CASES_TABLE, THUMBNAILS)},
+    )
+    write_manifest(folder, manifest)
+    return structure
+
+
+def _case(number: int) -> StoredCase:
+    return StoredCase(
+        case_id=str(number),
+        photos=(StoredPhoto(number, 0, 1, "CLOSE_UP"),),
+        differential={f"Condition {number % 200}": 0.6, f"Condition {number % 31}": 0.4},
+        dermatologists=3,
+        agreement=0.6,
+        fitzpatrick_self=f"FST{1 + number % 6}",
+        fitzpatrick_labels=(f"FST{1 + number % 6}",),
+        monk_india=None,
+        monk_us=1 + number % 10,
+        body_parts=("arm",),
+        age_group="AGE_18_TO_29",
+        sex=None,
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ml.imaging.damage import SLIGHTLY_DAMAGED, Decoded, has_hole, slight
 from ml.imaging.jpeg_layout import JpegLayout, read_layout
 
 #: A progressive JPEG is held whole, as coefficients: this many bytes of them and of the file (95 megapixels with
-#: halved chroma) let a worker that holds 360 MiB grow to less than 700 (python -m benchmarks.large_photos).
+#: halved chroma) let a worker that holds 360 MiB grow to less than 700 (python -m benchmarks.memory large).
 MOST_MEMORY = 300_000_000
 #: Encoders write 6 to 14. Each one takes time for all of the photo, even if it holds a few bytes.
 _MOST_SCANS = 24
