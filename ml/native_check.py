@@ -1,21 +1,19 @@
 """Loads and runs models natively in a process of their own, where the service itself runs them compiled.
 
 PyTorch and TensorFlow would stay in a worker's memory for good once they were imported there: in a child process they
-are gone when it ends. ``python -m ml.native_check MODELS_DIR RESULT CPUS NAME…`` is that process.
+are gone when it ends. ``python -m ml.native_check MODELS_DIR RESULT NAME…`` is that process.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -52,10 +50,8 @@ class NativeRun:
 class NativeCheck:
     """Runs models natively, all that are asked for in one child process. Safe to use from several threads."""
 
-    def __init__(self, models_dir: Path, cpus: Iterable[int] = ()) -> None:
-        """``cpus``: the processors that the child may run on, where this process keeps to fewer."""
+    def __init__(self, models_dir: Path) -> None:
         self._models_dir = models_dir
-        self._cpus = ",".join(map(str, sorted(cpus)))
         self._lock = threading.Lock()
         self._done: dict[str, NativeRun] = {}
 
@@ -74,7 +70,7 @@ class NativeCheck:
         with tempfile.TemporaryDirectory(prefix="dermserve-native-") as folder:
             result = Path(folder, "result.json")
             command = [sys.executable, "-m", "ml.native_check"]
-            problem = _run([*command, str(self._models_dir.resolve()), str(result), self._cpus, *names], deadline)
+            problem = _run([*command, str(self._models_dir.resolve()), str(result), *names], deadline)
             if problem is not None:
                 return {name: NativeRun(problem=problem) for name in names}
             return {name: NativeRun(**facts) for name, facts in json.loads(result.read_text()).items()}
@@ -95,10 +91,7 @@ def _run(command: list[str], deadline: Deadline) -> str | None:
 
 def main(arguments: list[str]) -> int:
     """The child: writes one NativeRun for each name. One model's failure stops no other."""
-    models_dir, result, cpus, *names = arguments
-    if cpus:
-        with suppress(OSError):  # a container may forbid it
-            os.sched_setaffinity(0, map(int, cpus.split(",")))
+    models_dir, result, *names = arguments
     runs = {name: asdict(_try(Path(models_dir), name)) for name in names}
     Path(result).write_text(json.dumps(runs))
     return 0
