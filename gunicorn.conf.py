@@ -58,7 +58,7 @@ def on_starting(server):
     except BootError as error:
         sys.exit(f"dermserve: {error}")
     log_thread_plan(thread_plan(_settings))
-    instance.begin()
+    instance.begin(workers)
     import_shared_libraries()
 
 

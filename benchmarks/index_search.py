@@ -5,8 +5,8 @@ median intrinsic dimension is printed (Levina and Bickel 2004, twenty neighbours
 equally many unit vectors at random have one of some hundred, and nobody's photos are like that. The index is of the
 type that ``auto`` picks, unless --index names one. Recall is of the ten nearest, for queries that are not in the index.
 ``--folder`` measures an index that is there instead. Raw FAISS and the served search look for equally many photos; the
-queries that are timed are new to both. Of the served search, "nearest cases" is what FAISS finds, told as cases; the
-whole also lets them vote, applies the index's calibration if it has one, and reads what is told of them.
+queries that are timed are new to both. Of the served search, "nearest cases" turns what FAISS finds into cases; the
+whole search also counts votes, applies the index's calibration if it has one, and reads the cases' labels.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def report(folder: Path, queries: Vectors) -> None:
     ms = _compare(index, _raw(folder), queries)
     size = (folder / INDEX_FILE).stat().st_size / 2**20
     print(f"  {manifest.vectors:,} vectors, {manifest.cases:,} cases, {size:.0f} MiB of index on disk")
-    print(f"  p50, one thread, {index.depth(_asked(index))} photos, {_QUERIES} queries: " + _told(ms))
+    print(f"  p50, one thread, {index.depth(_asked(index))} photos, {_QUERIES} queries: " + _row(ms))
     print(f"  resident memory that loading and searching took: {_resident() - before:.0f} MiB", flush=True)
 
 
@@ -159,15 +159,15 @@ def _asked(index: SearchIndex) -> int:
     return max(_K, index.manifest.vote.neighbours)
 
 
-def _told(ms: Mapping[str, float]) -> str:
+def _row(ms: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {one:.3f} ms ({one / ms[RAW]:.2f} ×)" for name, one in ms.items())
 
 
 def _compare(index: SearchIndex, raw: Any, queries: Vectors) -> Mapping[str, float]:
     """Median milliseconds of each way to search, for the first of ``queries``, in turn."""
-    wanted, told = _asked(index), parameters(index.manifest.structure)
+    wanted, effort = _asked(index), parameters(index.manifest.structure)
     ways: dict[str, Callable[[Vectors], object]] = {
-        RAW: lambda query: raw.search(query, index.depth(wanted), params=told),
+        RAW: lambda query: raw.search(query, index.depth(wanted), params=effort),
         "nearest cases": lambda query: index.nearest(query, wanted),
         "whole search": lambda query: index.search(query, _K),
     }

@@ -27,7 +27,7 @@ from benchmarks.outcomes import Outcome, Tally, summarise
 ANALYZE = "/api/analyze/skin"
 #: how long an open loop waits for its last answers
 GRACE_S = 2.5
-#: pause of a refused client whose answer does not say when to come back
+#: pause after another status than 200, where the answer has no Retry-After
 _PAUSE_S = 0.1
 _LONGEST_ANSWER_S = 120.0
 _HEAD_BYTES = 64 * 1024
@@ -56,19 +56,19 @@ async def closed_loop(
 ) -> None:
     """Ask with so many ``clients`` until ``stop``.
 
-    A refused client comes back when it is told to, but after ``longest_pause_s`` at the latest. Each sends at most one
-    request in ``every_s``, and ends when its connection is refused.
+    A client that gets another status than 200 waits as long as Retry-After says, and at most ``longest_pause_s``. Each
+    client sends at most one request in ``every_s``, and ends when its connection is refused.
     """
     started, numbers = time.perf_counter(), count()
 
     async def client() -> None:
         while not stop.is_set():
             due = time.perf_counter() - started
-            outcome, told_s = await _ask(send, next(numbers), started, due)
+            outcome, retry_s = await _ask(send, next(numbers), started, due)
             tally.outcomes.append(outcome)
             if outcome.is_refused:
                 return
-            wait_s = 0.0 if outcome.status == 200 else min(told_s, longest_pause_s)
+            wait_s = 0.0 if outcome.status == 200 else min(retry_s, longest_pause_s)
             await pause(stop, max(wait_s, every_s - (time.perf_counter() - started - due)))
 
     await asyncio.gather(*(client() for _ in range(clients)))
@@ -120,8 +120,9 @@ async def _ask(send: Send, number: int, started: float, due: float) -> tuple[Out
     except (OSError, EOFError) as error:  # asyncio's IncompleteReadError is an EOFError
         problem = type(error).__name__
     latency = time.perf_counter() - started - due
-    told = retry_after is not None
-    return Outcome(due, latency, status, problem, told), retry_after if retry_after is not None else _PAUSE_S
+    if retry_after is None:
+        return Outcome(due, latency, status, problem), _PAUSE_S
+    return Outcome(due, latency, status, problem, retry_after=True), retry_after
 
 
 @contextmanager
@@ -148,8 +149,8 @@ def in_background(*clients: Client) -> Iterator[None]:
 def load_on(url: str, photo: bytes, clients: int) -> Iterator[Tally]:
     """``clients`` that send ``photo`` again and again until the body ends.
 
-    Each request has a connection of its own, as nginx makes them. A refused client does not wait as long as it is
-    told to: fewer requests would meet what is tested.
+    Each request has a connection of its own, as nginx makes them. Clients wait less than Retry-After says: otherwise
+    fewer requests would meet the event that is tested.
     """
     tally, pool = Tally(), ConnectionPool(url, keep=False)
     request = post(url, ANALYZE, photo)

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 from server.memory import memory_of
 from server.threads import thread_plan
@@ -21,12 +21,6 @@ from web.process import Memory, Process, State
 
 #: more workers than ever live at once: twice the most that settings allow, as the old ones are still there at a reload
 _ROWS = 128
-
-
-class Worker(Protocol):
-    """What this module needs of gunicorn's worker."""
-
-    number: int
 
 
 class _Row(ctypes.Structure):
@@ -50,28 +44,29 @@ class _Table(ctypes.Structure):
 
 
 class Instance:
-    """Memory that the arbiter and its workers share, and a folder for their metrics.
+    """Memory that the arbiter and its ``expected`` workers share, and a folder for their metrics.
 
-    Make it in the process that forks. Each number is written by one process, and none waits for a lock, which could die
-    with its holder.
+    It is web.process.Readiness of each of them. Make it in the process that forks. Each number is written by one
+    process, and none waits for a lock, which could die with its holder.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, expected: int = 1, folder: Path | None = None) -> None:
         self.folder = folder
         #: of the worker that is forked next; so in a worker's process, its own
         self.number = 0
+        self._expected = expected
         self._table = _Table.from_buffer(mmap.mmap(-1, ctypes.sizeof(_Table)))
         # The worker that reads this byte announces the instance; all others read the end.
         self._announcement, write_end = os.pipe()
         os.write(write_end, b"x")
         os.close(write_end)
 
-    def enrol(self, worker: Worker, others: Iterable[Worker]) -> None:
-        """Give ``worker`` the lowest number that is free, so that it goes on with the metrics of a dead one."""
+    def enrol(self, worker: Any, others: Iterable[Any]) -> None:
+        """Give gunicorn's ``worker`` the lowest number that is free, so that it goes on with a dead one's metrics."""
         taken = {other.number for other in others}
         self.number = worker.number = next(number for number in count() if number not in taken)
 
-    def forget(self, worker: Worker) -> None:
+    def forget(self, worker: Any) -> None:
         """A dead worker is not ready."""
         self._table.workers[worker.number] = _Row()
 
@@ -83,26 +78,28 @@ class Instance:
         """Whether ``mark_stopping`` was called."""
         return bool(self._table.stopping)
 
+    def publish(self, state: State) -> bool:
+        """Make this worker's state known. True if this makes the instance ready for the first time."""
+        row = self._table.workers[self.number]
+        row.pid, row.ready = os.getpid(), state is State.READY
+        if self._count_ready() < self._expected:
+            return False
+        self._table.was_ready = True
+        return bool(os.read(self._announcement, 1))
+
     def was_ready(self) -> bool:
-        """Whether the instance has been ready: a worker that loads again then holds its requests."""
+        """Whether the instance has been ready at any time: a worker that loads again then holds its requests."""
         return bool(self._table.was_ready)
 
-    def workers_ready(self) -> int:
-        """How many workers can analyse."""
-        return sum(row.ready for row in self._table.workers)
+    def instance(self) -> process.Instance:
+        """Ready when every expected worker is; later on, while at least one is and no stop has been asked for."""
+        ready, stopping = self._count_ready(), self.is_stopping()
+        needed = 1 if self.was_ready() else self._expected
+        return process.Instance(ready >= needed and not stopping, ready, self._expected, stopping)
 
     def pids(self) -> list[int]:
         """The process ids of the workers."""
         return [row.pid for row in self._table.workers if row.pid]
-
-    def publish(self, *, ready: bool, expected: int) -> bool:
-        """Make known whether this worker can analyse. True if this makes the instance ready for the first time."""
-        row = self._table.workers[self.number]
-        row.pid, row.ready = os.getpid(), ready
-        if self.workers_ready() < expected:
-            return False
-        self._table.was_ready = True
-        return bool(os.read(self._announcement, 1))
 
     def report_connections(self, connections: int, *, accepting: bool) -> None:
         """Let the other workers see how many connections this one has."""
@@ -120,37 +117,18 @@ class Instance:
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-
-class SharedReadiness:
-    """web.process.Readiness of one worker, among ``expected`` ones of ``shared``."""
-
-    def __init__(self, shared: Instance, expected: int) -> None:
-        self._shared = shared
-        self._expected = expected
-
-    def publish(self, state: State) -> bool:
-        """Make this worker's state known. True if this makes the instance ready for the first time."""
-        return self._shared.publish(ready=state is State.READY, expected=self._expected)
-
-    def was_ready(self) -> bool:
-        """Whether the instance has been ready at any time."""
-        return self._shared.was_ready()
-
-    def instance(self) -> process.Instance:
-        """Ready when every expected worker is; later on, while at least one is and no stop has been asked for."""
-        count, stopping = self._shared.workers_ready(), self._shared.is_stopping()
-        needed = 1 if self.was_ready() else self._expected
-        return process.Instance(count >= needed and not stopping, count, self._expected, stopping)
+    def _count_ready(self) -> int:
+        return sum(row.ready for row in self._table.workers)
 
 
 # gunicorn runs its configuration again at a reload (HUP), in the same process: this outlives it.
 _current: Instance | None = None
 
 
-def begin() -> Instance:
+def begin(workers: int) -> Instance:
     """Make the instance. To be called once, by the arbiter, before it forks."""
     global _current  # noqa: PLW0603 - gunicorn's hooks have no other memory
-    _current = Instance(Path(tempfile.mkdtemp(prefix="dermserve-")))
+    _current = Instance(workers, Path(tempfile.mkdtemp(prefix="dermserve-")))
     return _current
 
 
@@ -159,23 +137,17 @@ def current() -> Instance | None:
     return _current
 
 
-def this_process(settings: Settings) -> Process:
-    """A worker of gunicorn as gunicorn.conf.py has made it. Under any other server the process stands for itself."""
-    return process_of(settings, _current, settings.gunicorn_workers) if _current else process_of(settings)
-
-
-def process_of(settings: Settings, shared: Instance | None = None, expected: int = 1) -> Process:
-    """The process of a worker, among ``expected`` ones of ``shared``; without that, one that stands for itself."""
-    shared = shared or Instance()
-    plan = thread_plan(settings)
+def this_process(settings: Settings, instance: Instance | None = None) -> Process:
+    """The process of a worker of gunicorn. Under any other server it is an instance by itself."""
+    own, plan = instance or _current or Instance(), thread_plan(settings)
 
     def memory() -> Mapping[int, Memory]:
-        return {pid: held for pid in shared.pids() if (held := memory_of(pid)) is not None}
+        return {pid: held for pid in own.pids() if (held := memory_of(pid)) is not None}
 
     return Process(
-        number=shared.number,
-        folder=shared.folder,
-        readiness=SharedReadiness(shared, expected),
+        number=own.number,
+        folder=own.folder,
+        readiness=own,
         intra_op_threads=plan.intra_op,
         thread_plan=plan.facts(),
         memory=memory,

@@ -21,10 +21,10 @@ _OWN_CGROUP = Path("/proc/self/cgroup")
 
 @dataclass(frozen=True)
 class ThreadPlan:
-    """``workers`` processes, in each ``analyses_per_worker`` at once, each on ``intra_op`` threads, on ``cores``.
+    """``workers`` processes; each runs ``analyses_per_worker`` at once, each on ``intra_op`` threads.
 
-    ``cores`` are physical ones that this service may use. Beside them each worker has ``request_threads``, which
-    wait more than they compute, and admits ``admitted_per_worker`` analyses, running or waiting for their turn.
+    ``cores`` are the physical ones that this service may use. Each worker also has ``request_threads``, which wait more
+    than they compute, and admits ``admitted_per_worker`` analyses, running or waiting for their turn.
     """
 
     cores: int
@@ -35,14 +35,9 @@ class ThreadPlan:
     admitted_per_worker: int
 
     @property
-    def computing_per_worker(self) -> int:
-        """Threads of a worker that compute when all its places are taken."""
-        return self.analyses_per_worker * self.intra_op
-
-    @property
     def computing(self) -> int:
         """Threads that compute when every place is taken."""
-        return self.workers * self.computing_per_worker
+        return self.workers * self.analyses_per_worker * self.intra_op
 
     def facts(self) -> dict[str, Any]:
         """For the log and for /health/ready."""
@@ -50,7 +45,7 @@ class ThreadPlan:
 
 
 def thread_plan(settings: Settings) -> ThreadPlan:
-    """What ``settings`` mean on this machine."""
+    """The plan of these settings on this machine."""
     return ThreadPlan(
         cores=usable_cores(),
         workers=settings.gunicorn_workers,

@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +31,10 @@ _LOG = logging.getLogger("dermserve.stop")
 _MARK_S = 0.5
 #: time for a request's first line and headers, which nginx sends at once
 _HEADERS_S = 10.0
-#: A sibling that has not taken a connection in this time is busy: it is then taken here.
+#: A sibling that does not take a connection in this time is busy: this worker then takes it.
 _LEAVE_S = 0.02
 _LOOK_S = 0.0005
-#: a waiting connection that is seen later than this after the last look is another one
+#: a connection that waits this long after the last look is another one
 _SAME_S = 0.05
 #: Release memory after this many seconds without an analysis. The next analysis has to ask for it again.
 _REST_S = 1.0
@@ -63,13 +62,13 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
 
     def accept(self, listener: Any) -> None:
         """Take a new connection, unless a sibling has fewer: then leave it to that one for a moment."""
-        if not self._leaving and self._instance.sibling_has_fewer() and self._may_leave():
+        if not self._leaving and self._instance.sibling_has_fewer() and self._sibling_has_time():
             time.sleep(_LOOK_S)
         else:
             super().accept(listener)
 
-    def _may_leave(self) -> bool:
-        """Whether the connection that waits has not yet been left for ``_LEAVE_S``."""
+    def _sibling_has_time(self) -> bool:
+        """Whether a sibling still has time to take the connection that waits."""
         now = time.monotonic()
         if now - self._looked > _SAME_S:
             self._left_since = now
@@ -150,7 +149,10 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         self.max_keepalived = 0  # gunicorn then ends each answer with `Connection: close`
         stopping, delay = self._instance.is_stopping(), self._application.stop_delay_s()
         log_event(_LOG, "leaving", instance_stops=stopping, delay_s=delay)
-        self._later(delay if stopping else max(delay, _MARK_S), self._end_loop)
+        wait = delay if stopping else max(delay, _MARK_S)
+        timer = threading.Timer(wait, self.method_queue.defer, (self._end_loop,))  # which runs in the loop's thread
+        timer.daemon = True
+        timer.start()
 
     def _end_loop(self) -> None:
         self.alive = False
@@ -171,9 +173,3 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         while self.nr_conns != held:
             held = self.nr_conns
             super().accept(listener)
-
-    def _later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Run ``action`` in the loop's thread, after ``seconds``."""
-        timer = threading.Timer(seconds, self.method_queue.defer, (action,))
-        timer.daemon = True
-        timer.start()

@@ -1,7 +1,7 @@
 """The servers that are compared: how each is started, and where it takes a photo.
 
 Tuned servers share one plan: as many processes as physical cores, one thread of computing in each, OpenMP that does
-not spin, and no more requests at once than can be answered within most of the SLO, where a server can be told so.
+not spin, and no more requests at once than can be answered within most of the SLO, where a server has such a limit.
 "Defaults" start as the server's own first example does, with as many threads as the frameworks take by themselves.
 """
 
@@ -31,7 +31,7 @@ _SPARE_THREADS = 2
 
 @dataclass(frozen=True)
 class Plan:
-    """What a server is told: ``inside`` requests at once in all its ``processes``; ``engine`` runs the models."""
+    """How a server is set up: ``inside`` requests at once in all its ``processes``; ``engine`` runs the models."""
 
     kind: Kind
     engine: str

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from server import instance
-from server.instance import Instance, SharedReadiness, this_process
+from server.instance import Instance, this_process
 from settings import Settings
 from web.process import Instance as Seen
 from web.process import State
@@ -22,7 +22,7 @@ class Worker:
 
 @pytest.fixture
 def shared() -> Instance:
-    return Instance()
+    return Instance(2)
 
 
 @pytest.fixture
@@ -31,13 +31,9 @@ def publish(shared: Instance) -> Callable[[int, State], bool]:
 
     def speak(number: int, state: State) -> bool:
         shared.number = number
-        return SharedReadiness(shared, expected=2).publish(state)
+        return shared.publish(state)
 
     return speak
-
-
-def seen(shared: Instance) -> Seen:
-    return SharedReadiness(shared, expected=2).instance()
 
 
 def test_a_new_worker_takes_the_lowest_number_that_is_free(shared: Instance) -> None:
@@ -57,23 +53,23 @@ def test_a_new_worker_takes_the_lowest_number_that_is_free(shared: Instance) -> 
 def test_the_instance_is_ready_when_the_last_worker_is(shared: Instance, publish) -> None:
     assert not publish(0, State.STARTING)
     assert not publish(0, State.READY)
-    assert seen(shared) == Seen(False, 1, 2)
+    assert shared.instance() == Seen(False, 1, 2)
     assert not shared.was_ready()
     assert publish(1, State.READY)
-    assert seen(shared) == Seen(True, 2, 2)
+    assert shared.instance() == Seen(True, 2, 2)
 
 
 def test_an_instance_that_was_ready_stays_so_while_one_worker_is(shared: Instance, publish) -> None:
     for number in (0, 1):
         publish(number, State.READY)
     shared.forget(Worker(0))
-    assert seen(shared) == Seen(True, 1, 2)
+    assert shared.instance() == Seen(True, 1, 2)
     publish(0, State.STARTING)
-    assert seen(shared).ready
+    assert shared.instance().ready
     assert not publish(0, State.READY), "only the first time is announced"
     for number in (0, 1):
         shared.forget(Worker(number))
-    assert seen(shared) == Seen(False, 0, 2)
+    assert shared.instance() == Seen(False, 0, 2)
 
 
 def test_an_instance_that_stops_is_not_ready_whatever_its_workers_are(shared: Instance, publish) -> None:
@@ -81,14 +77,48 @@ def test_an_instance_that_stops_is_not_ready_whatever_its_workers_are(shared: In
         publish(number, State.READY)
     shared.mark_stopping()
     assert shared.is_stopping()
-    assert seen(shared) == Seen(False, 2, 2, stopping=True)
+    assert shared.instance() == Seen(False, 2, 2, stopping=True)
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.DISABLED, State.STARTING])
 def test_no_other_state_counts(state: State, shared: Instance, publish) -> None:
     for number in (0, 1):
         assert not publish(number, state)
-    assert not seen(shared).ready
+    assert not shared.instance().ready
+
+
+#: stands for a worker that loads, leaves or has ended
+ABSENT = None
+
+
+@pytest.mark.parametrize(
+    ("own", "siblings", "leaves"),
+    [
+        (3, [1], True),
+        (1, [3], False),
+        (2, [2], False),
+        (2, [2, 5, 1], True),
+        (5, [ABSENT], False),
+        (ABSENT, [7], True),
+        (ABSENT, [ABSENT], False),
+        (9, [], False),
+    ],
+)
+def test_a_connection_is_left_to_a_sibling_that_serves_and_has_fewer(own, siblings, leaves, shared: Instance) -> None:
+    for number, connections in enumerate([own, *siblings]):
+        shared.number = number
+        shared.report_connections(connections or 0, accepting=connections is not ABSENT)
+    shared.number = 0
+    assert shared.sibling_has_fewer() is leaves
+
+
+def test_nothing_is_left_to_a_worker_that_has_ended(shared: Instance) -> None:
+    for number, connections in ((1, 0), (0, 5)):
+        shared.number = number
+        shared.report_connections(connections, accepting=True)
+    assert shared.sibling_has_fewer()
+    shared.forget(Worker(1))
+    assert not shared.sibling_has_fewer()
 
 
 def test_workers_that_are_forked_later_share_it_all(shared: Instance, publish) -> None:
@@ -97,7 +127,7 @@ def test_workers_that_are_forked_later_share_it_all(shared: Instance, publish) -
     if child == 0:
         os._exit(0 if publish(1, State.READY) else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert seen(shared) == Seen(True, 2, 2)
+    assert shared.instance() == Seen(True, 2, 2)
     assert shared.pids() == [os.getpid(), child]
     assert not publish(0, State.READY), "the other worker has announced the instance"
 
@@ -114,7 +144,7 @@ def test_under_another_server_a_process_stands_for_itself() -> None:
 def begun(monkeypatch: pytest.MonkeyPatch) -> Iterator[Instance]:
     """As the arbiter makes it."""
     monkeypatch.setattr(instance, "_current", None)
-    made = instance.begin()
+    made = instance.begin(2)
     yield made
     made.remove()
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from gunicorn.http import errors
 
-from server.instance import process_of
+from server.instance import this_process
 from server.refusals import is_client_fault, refuse
 from settings import Settings
 from web.app import create_app
@@ -26,7 +26,7 @@ SECRET = "a secret address"
 @cache
 def application() -> Served:
     settings = Settings(use_mock_services=True, flask_env="testing")
-    served = create_app(settings, process_of(settings)).extensions["dermserve-served"]
+    served = create_app(settings, this_process(settings)).extensions["dermserve-served"]
     assert isinstance(served, Served)
     return served
 
