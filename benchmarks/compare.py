@@ -102,7 +102,7 @@ def _measure(running: Service, job: Job) -> dict[str, Any]:
         check=True,
     )
     result: dict[str, Any] = json.loads(done.stdout)
-    result["cores"] = (running.cpu_seconds() - before) / job.seconds
+    result["cores"] = (running.cpu_seconds() - before) / result["elapsed_s"]
     running.wait_idle(_REST_S)
     return result
 

@@ -309,7 +309,7 @@ class Job:
 
 
 async def run(job: Job) -> dict[str, Any]:
-    """The job's summary, with ``ok_total`` (answers with status 200 in the whole run) and ``client_cores``."""
+    """The job's summary, with ``ok_total`` (answers with status 200 in the whole run) and the client's own use."""
     requests = [post(job.url, job.path, Path(photo).read_bytes()) for photo in job.photos]
     pool = ConnectionPool(job.url, keep=job.keep)
 
@@ -323,6 +323,7 @@ async def run(job: Job) -> dict[str, Any]:
     return {
         **summarise(outcomes, begin=job.warm_s, end=job.seconds, by_completion=job.rate is None),
         "ok_total": sum(one.status == 200 for one in outcomes),
+        "elapsed_s": elapsed,
         "client_cores": used / elapsed,
         "load_average": os.getloadavg()[0],
     }

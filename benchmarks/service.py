@@ -33,14 +33,20 @@ _PACKAGES = ("torch", "tensorflow-cpu", "onnxruntime", "faiss-cpu", "gunicorn", 
 
 
 class ServerError(Exception):
-    """A server did not do what the measurement needs; the message says which and where its output is."""
+    """A server did not do what the measurement needs."""
 
 
 class ProcessGroup:
-    """A command in a session of its own, with everything that it starts."""
+    """A command in a session of its own, with everything that it starts; it runs in ``folder``."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], log: Path, *, pipe: bool = False
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        folder: Path = ROOT,
+        pipe: bool = False,
     ) -> None:
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -48,6 +54,7 @@ class ProcessGroup:
         with log.open("w") as out:
             self.process = subprocess.Popen(
                 command,
+                cwd=folder,
                 env=dict(environment),
                 stdin=subprocess.PIPE if pipe else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if pipe else out,
@@ -89,11 +96,16 @@ class ProcessGroup:
         """Seconds from the start to the first 200 of ``url``. Raises ServerError."""
         while time.monotonic() - self.started < _READY_S:
             if self.process.poll() is not None:
-                raise ServerError(f"ended with status {self.process.returncode} while it started: see {self.log}")
+                raise ServerError(
+                    f"ended with status {self.process.returncode} while it started:\n{self._last_lines()}"
+                )
             if answers(url):
                 return time.monotonic() - self.started
             time.sleep(0.05)
-        raise ServerError(f"not ready within {_READY_S:g} s: see {self.log}")
+        raise ServerError(f"not ready within {_READY_S:g} s:\n{self._last_lines()}")
+
+    def _last_lines(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
 
     def wait_idle(self, limit_s: float) -> bool:
         """Wait until the group does nothing; False if it is still at work after ``limit_s``."""
@@ -165,13 +177,13 @@ class Service(ProcessGroup):
             "MAX_WORKERS": "2",
             "DERMSERVE_STOP_DELAY_S": "0",
         }
-        super().__init__(gunicorn("application:application", tree), {**environment, **settings}, folder / "service.log")
+        command = gunicorn("application:application")
+        super().__init__(command, {**environment, **settings}, folder / "service.log", folder=tree)
 
 
-def gunicorn(application: str, tree: Path = ROOT) -> list[str]:
-    """The command that production runs."""
-    program = str(Path(sys.executable).with_name("gunicorn"))
-    return [program, "--chdir", str(tree), "--config", str(tree / "gunicorn.conf.py"), application]
+def gunicorn(application: str) -> list[str]:
+    """The command that production runs, in a checkout's folder."""
+    return [str(Path(sys.executable).with_name("gunicorn")), "--config", "gunicorn.conf.py", application]
 
 
 def answers(url: str) -> bool:
