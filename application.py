@@ -1,6 +1,6 @@
 """The WSGI entry point: what gunicorn and Elastic Beanstalk look for. Importing it loads no model."""
 
-from server.process import this_process
+from server.instance import this_process
 from settings import load_or_exit
 from web.app import create_app
 from web.logs import configure_logging

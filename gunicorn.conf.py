@@ -9,17 +9,16 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from server import allocator, instance, readiness
+from server import instance
 from server.access_log import GunicornLogger
-from server.cores import cpus_of_worker, keep_to
-from server.sharing import import_libraries
+from server.memory import ARROW_ENVIRONMENT, import_shared_libraries, use_one_heap
 from server.threads import log_thread_plan, thread_environment, thread_plan
 from settings import load_or_exit
 
 _settings = load_or_exit()
-allocator.configure()
+use_one_heap()
 # Libraries read these when they are imported: numpy's starts a thread for each core of the machine otherwise.
-os.environ.update({**allocator.ENVIRONMENT, **thread_environment(_settings)})
+os.environ.update({**ARROW_ENVIRONMENT, **thread_environment(_settings)})
 
 from web import metrics
 from web.boot import BootError, announce, check_boot
@@ -28,8 +27,6 @@ from web.logs import configure_logging
 configure_logging(_settings.log_level)
 # A core file would hold the photos of the requests that were under way.
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-_plan = thread_plan(_settings)
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 worker_class = "server.worker.DrainingWorker"
@@ -59,9 +56,9 @@ def on_starting(server):
         check_boot(_settings)
     except BootError as error:
         sys.exit(f"dermserve: {error}")
-    log_thread_plan(_plan)
+    log_thread_plan(thread_plan(_settings))
     instance.begin(workers)
-    import_libraries()
+    import_shared_libraries()
 
 
 def when_ready(server):
@@ -72,7 +69,7 @@ def when_ready(server):
         # sockets too: the sockets then stay open, and this instance must not empty their queue.
         is_last = server.reexec_pid == server.master_pid == 0 and not server.systemd
         if os.getpid() == server.pid and is_last:
-            readiness.mark_stopping(instance.current().folder)
+            instance.current().mark_stopping()
         server.signal(sig, frame)
 
     signal.signal(signal.SIGTERM, stop)
@@ -81,14 +78,6 @@ def when_ready(server):
 def pre_fork(server, worker):
     """Number the worker."""
     instance.current().enrol(worker, server.WORKERS.values())
-
-
-def post_fork(server, worker):
-    """Note the worker's number in its process, and keep the process to its cores before it starts a thread."""
-    instance.current().number = worker.number
-    cpus = cpus_of_worker(worker.number, _plan.workers, _plan.computing_per_worker) if _settings.pin_workers else None
-    if cpus is not None:
-        keep_to(cpus)
 
 
 def post_worker_init(worker):

@@ -114,8 +114,6 @@ class Settings(BaseSettings):
     """Size of the largest request, in MiB."""
     intra_op_threads: int = _env("DERMSERVE_INTRA_OP_THREADS", 0, ge=0, le=256)
     """Threads that compute one analysis; 0: the physical cores divided by the analyses at once."""
-    pin_workers: bool = _env("DERMSERVE_PIN_WORKERS", True)
-    """Each worker runs on its own cores, if there are enough. Set false where other programs share the machine."""
     max_requests: int = _env("DERMSERVE_MAX_REQUESTS", 0, ge=0, le=10_000_000)
     """Requests until a worker is replaced, give or take a tenth; 0: never."""
     longest_wait_s: _Seconds = _env("DERMSERVE_LONGEST_WAIT_S", 10.0)

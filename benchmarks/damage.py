@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{'':15}" + "".join(f"{name.replace(' %', '%'):>18}" for name in _DAMAGES))
     for name in options.formats:
         counts = _counted(name, pictures[: options.first])
-        print(f"{name:15}" + "".join(f"{_told(counts[damage]):>18}" for damage in _DAMAGES), flush=True)
+        print(f"{name:15}" + "".join(f"{_row(counts[damage]):>18}" for damage in _DAMAGES), flush=True)
     return 0
 
 
@@ -112,7 +112,7 @@ def _counted(name: str, pictures: list[bytes]) -> Mapping[str, Counter[str]]:
     return counts
 
 
-def _told(counts: Counter[str]) -> str:
+def _row(counts: Counter[str]) -> str:
     return " / ".join(str(counts[ending]) for ending in ("refused", "problem", "same", "unseen"))
 
 

@@ -5,8 +5,8 @@ median intrinsic dimension is printed (Levina and Bickel 2004, twenty neighbours
 equally many unit vectors at random have one of some hundred, and nobody's photos are like that. The index is of the
 type that ``auto`` picks, unless --index names one. Recall is of the ten nearest, for queries that are not in the index.
 ``--folder`` measures an index that is there instead. Raw FAISS and the served search look for equally many photos; the
-queries that are timed are new to both. Of the served search, "nearest cases" is what FAISS finds, as cases; the
-whole also lets them vote, applies the index's calibration if it has one, and reads what an answer says of them.
+queries that are timed are new to both. Of the served search, "nearest cases" turns what FAISS finds into cases; the
+whole search also counts votes, applies the index's calibration if it has one, and reads the cases' labels.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,10 @@ import numpy as np
 from faiss.contrib import exhaustive_search
 from numpy.typing import NDArray
 
-from benchmarks.large_index import write_index_of
 from ml.values import Vectors
+from scin.index.cases import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
 from scin.index.faiss_vectors import search_parameters
-from scin.index.manifest import read_manifest
+from scin.index.manifest import Structure, read_manifest, write_manifest
 from scin.index.search import SearchIndex, load_index
 from scin.index.vectors import (
     EMBEDDINGS,
@@ -39,8 +40,10 @@ from scin.index.vectors import (
     kinds,
     read_embeddings,
     spread,
+    write_index,
 )
 from settings import load_or_exit
+from storage.base import sha256_file
 
 #: standard deviation of the noise, over that of the real embeddings
 NOISE = 0.6
@@ -60,7 +63,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--vectors", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--index", choices=("auto", *kinds()), default="auto")
     parser.add_argument("--folder", type=Path, help="an index with its embeddings, to be measured as it is")
+    parser.add_argument("--make", type=Path, metavar="FOLDER", help="only write an index of random vectors there")
     options = parser.parse_args(arguments)
+    if options.make:
+        make_random(options.make, options.vectors[0])
+        return 0
     if options.folder:
         own = spread(read_embeddings(options.folder), _LIKE)
         report(options.folder, mixture(own, _QUERIES + _WARMING, np.random.default_rng(1)))
@@ -70,6 +77,18 @@ def main(arguments: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="dermserve-search-") as folder:
             measure(Path(folder, "index"), like, count, options.index)
     return 0
+
+
+def make_random(folder: Path, count: int) -> None:
+    """Write an index of ``count`` random vectors: for memory and time at SCIN's size without its photos.
+
+    Serve it with DERMSERVE_INDEX; what it finds has no meaning. Its vectors have the running encoder's dimension, the
+    only one that the service accepts: 124,884 of 512 take the bytes of 10,407 × 6144.
+    """
+    settings = load_or_exit()
+    folder.mkdir(parents=True, exist_ok=True)
+    vectors = np.random.default_rng(0).standard_normal((count, settings.faiss_dimension), dtype=np.float32)
+    write_index_of(folder, vectors, settings.var / "index" / "sample")
 
 
 def measure(folder: Path, like: Path, count: int, kind: str) -> None:
@@ -102,7 +121,7 @@ def report(folder: Path, queries: Vectors) -> None:
     ms = _compare(index, _raw(folder), queries)
     size = (folder / index_file(manifest.structure.kind)).stat().st_size / 2**20
     print(f"  {manifest.vectors:,} vectors, {manifest.cases:,} cases, {size:.0f} MiB of index on disk")
-    print(f"  p50, one thread, {index.depth(_asked(index))} photos, {_QUERIES} queries: " + _told(ms))
+    print(f"  p50, one thread, {index.depth(_asked(index))} photos, {_QUERIES} queries: " + _row(ms))
     print(f"  resident memory that loading and searching took: {_resident() - before:.0f} MiB", flush=True)
 
 
@@ -148,7 +167,7 @@ def _asked(index: SearchIndex) -> int:
     return max(_K, index.manifest.vote.neighbours)
 
 
-def _told(ms: Mapping[str, float]) -> str:
+def _row(ms: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {one:.3f} ms ({one / ms[RAW]:.2f} ×)" for name, one in ms.items())
 
 
@@ -180,6 +199,50 @@ def _compare(index: SearchIndex, raw: Any, queries: Vectors) -> Mapping[str, flo
 def _resident() -> float:
     """MiB of this process in memory, mapped files included."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def write_index_of(
+    folder: Path, vectors: Vectors, like: Path, *, transform: Transform | None = None, kind: str = "flat"
+) -> Structure:
+    """An index in the project's own format, of one case for each of ``vectors`` (n, dimension).
+
+    It is synthetic, and names the encoder that made the index ``like``. ``transform`` and ``kind`` are as
+    scin.index.vectors.write_index takes them.
+    """
+    structure = write_index(folder, vectors, transform, kind)
+    write_cases(folder, (_case(number) for number in range(len(vectors))))
+    (folder / THUMBNAILS).write_bytes(b"no thumbnail")
+    manifest = replace(
+        read_manifest(like),
+        name="random",
+        synthetic=True,
+        cases=len(vectors),
+        images=len(vectors),
+        vectors=len(vectors),
+        skipped={},
+        dimension=vectors.shape[1],
+        structure=structure,
+        files={name: sha256_file(folder / name) for name in (index_file(structure.kind), CASES_TABLE, THUMBNAILS)},
+    )
+    write_manifest(folder, manifest)
+    return structure
+
+
+def _case(number: int) -> StoredCase:
+    return StoredCase(
+        case_id=str(number),
+        photos=(StoredPhoto(number, 0, 1, "CLOSE_UP"),),
+        differential={f"Condition {number % 200}": 0.6, f"Condition {number % 31}": 0.4},
+        dermatologists=3,
+        agreement=0.6,
+        fitzpatrick_self=f"FST{1 + number % 6}",
+        fitzpatrick_labels=(f"FST{1 + number % 6}",),
+        monk_india=None,
+        monk_us=1 + number % 10,
+        body_parts=("arm",),
+        age_group="AGE_18_TO_29",
+        sex=None,
+    )
 
 
 if __name__ == "__main__":

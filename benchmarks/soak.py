@@ -15,31 +15,33 @@ import io
 import json
 import random
 import sys
-import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-import requests
 from PIL import Image
 
-from benchmarks.peers.arms import ARMS, OURS, command, environment, plan_for
-from benchmarks.peers.core import Kind
-from benchmarks.peers.machine import facts
-from benchmarks.peers.photos import make_photo
-from benchmarks.peers.processes import ProcessGroup, free_port
+from benchmarks.load import ANALYZE, ConnectionPool, Reply, Send, closed_loop, in_background, post, request_head
+from benchmarks.outcomes import Tally
+from benchmarks.photos import make_photo
+from benchmarks.service import Service, machine_facts, service
 
-_PATH = "/api/analyze/skin"
 _EVERY_S = 5.0
 _LONGEST_WARM_UP_S = 300.0
+#: time after which an impatient client leaves: a photo is sent by then, but not analysed
+_PATIENCE_S = 0.03
 #: how much more than at first counts as growth
 MOST_MEMORY = 1.05
 _MORE_THREADS = 2
 _MORE_FILES = 16
+#: kind of request → how often it is sent
+_MIX = {"ordinary": 70, "large": 5, "bad": 10, "leave": 10, "health": 5}
+
+
+class LeftEarlyError(OSError):
+    """The client did not wait for the answer. What is recorded of a request that was meant to end so."""
 
 
 @dataclass(frozen=True)
@@ -53,67 +55,60 @@ class Sample:
     temporary_files: int
 
 
-@dataclass
-class Tally:
-    """What became of the requests. Lists and counters are only added to, each in one step."""
-
-    statuses: Counter[str] = field(default_factory=Counter)
-    resets: int = 0
-    left: int = 0
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--out", type=Path, help="also write everything here, as JSON")
     options = parser.parse_args(arguments)
-    samples, tally = soak(options.minutes * 60, options.clients)
+    with service({}) as running:
+        samples, tally = soak(running, options.minutes * 60, options.clients)
     problems = judge(samples, tally)
     for line in _lines(samples, tally):
         print(line)
     for problem in problems:
         print(f"MISS: {problem}")
     if options.out:
-        found = {"machine": facts(), "samples": [asdict(one) for one in samples], "statuses": tally.statuses}
-        options.out.write_text(json.dumps({**found, "resets": tally.resets, "problems": problems}, indent=1) + "\n")
+        found = {"machine": machine_facts(), "samples": [asdict(one) for one in samples], "statuses": tally.answers}
+        options.out.write_text(json.dumps({**found, "lost": _resets(tally), "problems": problems}, indent=1) + "\n")
     return int(bool(problems))
 
 
-def soak(seconds: float, clients: int) -> tuple[list[Sample], Tally]:
-    """Run the load, and look at the service while it lasts."""
-    port, plan = free_port(), plan_for(Kind.ANALYSIS, "auto")
-    with tempfile.TemporaryDirectory() as temporary:
-        scratch = Path(temporary)
-        group = ProcessGroup(
-            command(ARMS[OURS], plan, port), environment(plan, scratch, arm=OURS, port=port), scratch / "log"
-        )
-        try:
-            group.wait_ready(f"http://127.0.0.1:{port}/health/ready")
-            return _load(f"http://127.0.0.1:{port}", group, scratch, seconds, clients)
-        finally:
-            group.stop()
-
-
-def _load(url: str, group: ProcessGroup, scratch: Path, seconds: float, clients: int) -> tuple[list[Sample], Tally]:
-    tally, samples, stop = Tally(), [], time.monotonic() + seconds
-    photos = _photos()
-    threads = [threading.Thread(target=_client, args=(url, photos, tally, stop, seed)) for seed in range(clients)]
+def soak(running: Service, seconds: float, clients: int) -> tuple[list[Sample], Tally]:
+    """Run the load, and look at the service meanwhile."""
+    tally, samples, send = Tally(), [], _mixed(running.url)
     started = time.monotonic()
-    for thread in threads:
-        thread.start()
-    while time.monotonic() < stop:
-        time.sleep(min(_EVERY_S, seconds / 20))
-        samples.append(_look(group, scratch, time.monotonic() - started))
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{samples[-1]} {dict(tally.statuses)}\033[K")
-    for thread in threads:
-        thread.join()
+    with in_background(lambda stop: closed_loop(send, clients, stop, tally)):
+        while time.monotonic() < started + seconds:
+            time.sleep(min(_EVERY_S, seconds / 20))
+            samples.append(_look(running, time.monotonic() - started))
+            if sys.stderr.isatty():
+                sys.stderr.write(f"\r{samples[-1]} {dict(tally.answers)}\033[K")
     return samples, tally
 
 
+def _mixed(url: str) -> Send:
+    """Sends a request of a random kind."""
+    patient, impatient = ConnectionPool(url), ConnectionPool(url, longest_answer_s=_PATIENCE_S)
+    requests = {kind: [post(url, ANALYZE, photo) for photo in photos] for kind, photos in _photos().items()}
+    requests |= {"leave": requests["ordinary"], "health": [request_head("GET", url, "/health")]}
+    random_ = random.Random(0)  # noqa: S311 - a mix of requests
+
+    async def send(_: int) -> Reply:
+        kind = random_.choices(list(_MIX), list(_MIX.values()))[0]
+        request = random_.choice(requests[kind])
+        if kind != "leave":
+            return await patient.send(request)
+        try:
+            return await impatient.send(request)
+        except TimeoutError:
+            raise LeftEarlyError from None
+
+    return send
+
+
 def _photos() -> dict[str, list[bytes]]:
-    """By kind; the large ones in several formats, since each is decoded by another library."""
+    """Files by kind; the large ones in several formats, since each is decoded by another library."""
     ordinary = [make_photo(seed) for seed in range(6)]
     large = Image.open(io.BytesIO(make_photo(9, 6400, 4800)))
     formats = []
@@ -127,42 +122,14 @@ def _photos() -> dict[str, list[bytes]]:
     return {"ordinary": ordinary, "large": formats, "bad": bad}
 
 
-def _client(url: str, photos: dict[str, list[bytes]], tally: Tally, stop: float, seed: int) -> None:
-    random_ = random.Random(seed)  # noqa: S311 - a mix of requests
-    with requests.Session() as session:
-        while time.monotonic() < stop:
-            kind = random_.choices(("ordinary", "large", "bad", "leave", "health"), (70, 5, 10, 10, 5))[0]
-            try:
-                if kind == "health":
-                    answer = session.get(f"{url}/health", timeout=30)
-                elif kind == "leave":
-                    _leave(url, random_.choice(photos["ordinary"]), tally)
-                    continue
-                else:
-                    answer = session.post(url + _PATH, files={"image": random_.choice(photos[kind])}, timeout=120)
-            except requests.ConnectionError:
-                tally.resets += 1
-                continue
-            tally.statuses[str(answer.status_code)] += 1
-
-
-def _leave(url: str, photo: bytes, tally: Tally) -> None:
-    """Send a photo, and go before it can have been analysed."""
-    try:
-        requests.post(url + _PATH, files={"image": photo}, timeout=(5, 0.03))
-    except requests.RequestException:
-        tally.left += 1
-
-
-def _look(group: ProcessGroup, scratch: Path, at_s: float) -> Sample:
-    members = group.members()
-    workers = [member for member in members if member.pid != group.process.pid]
+def _look(running: Service, at_s: float) -> Sample:
+    members = running.members()
     return Sample(
         at_s=round(at_s, 1),
-        uss_mb=round(sum(member.memory_full_info().uss for member in workers) / 1e6, 1),
+        uss_mb=round(sum(worker.memory_full_info().uss for worker in running.workers()) / 1e6, 1),
         threads=sum(member.num_threads() for member in members),
         open_files=sum(member.num_fds() for member in members),
-        temporary_files=sum(1 for path in scratch.rglob("*") if path.is_file()),
+        temporary_files=sum(1 for path in running.folder.rglob("*") if path.is_file()),
     )
 
 
@@ -181,14 +148,20 @@ def judge(samples: Sequence[Sample], tally: Tally) -> list[str]:
         before, after = both(lambda sample, name=name: float(getattr(sample, name)))  # type: ignore[misc]
         if after > before + more:
             problems.append(f"{name} grew from {before:.0f} to {after:.0f}")
-    errors = {status: n for status, n in tally.statuses.items() if status.startswith("5") and status != "503"}
+    errors = {status: n for status, n in tally.answers.items() if status >= 500 and status != 503}
     if errors:
         problems.append(f"errors of the server: {errors}")
-    if tally.resets:
-        problems.append(f"{tally.resets} connections were reset")
-    if not tally.statuses["200"]:
+    if lost := _resets(tally):
+        problems.append(f"{len(lost)} requests were lost: {sorted(set(lost))}")
+    if not tally.answers[200]:
         problems.append("no photo was analysed")
     return problems
+
+
+def _resets(tally: Tally) -> list[str]:
+    """Requests that got no answer, except those whose client left."""
+    refused = [ConnectionRefusedError.__name__] * tally.refused
+    return refused + [problem for problem in tally.lost if problem != LeftEarlyError.__name__]
 
 
 def _windows(samples: Sequence[Sample]) -> tuple[Sequence[Sample], Sequence[Sample]]:
@@ -201,7 +174,8 @@ def _windows(samples: Sequence[Sample]) -> tuple[Sequence[Sample], Sequence[Samp
 
 def _lines(samples: Sequence[Sample], tally: Tally) -> list[str]:
     first, last = _windows(samples)
-    lines = [f"statuses {dict(sorted(tally.statuses.items()))}, left early {tally.left}, resets {tally.resets}"]
+    left = tally.lost.count(LeftEarlyError.__name__)
+    lines = [f"statuses {dict(sorted(tally.answers.items()))}, left early {left}, lost {len(_resets(tally))}"]
     for name in ("uss_mb", "threads", "open_files", "temporary_files"):
         before, after = (median(getattr(sample, name) for sample in window) for window in (first, last))
         lines.append(

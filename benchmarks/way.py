@@ -28,7 +28,7 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from server.process import this_process
+from server.instance import this_process
 from server.threads import thread_environment
 from settings import Settings, load_or_exit
 

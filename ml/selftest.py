@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -196,10 +194,8 @@ def _require(condition: bool, otherwise: str) -> None:
 class NativeCheck:
     """Runs models natively in a child process, one for all that are asked for. Safe to use from several threads."""
 
-    def __init__(self, models_dir: Path, cpus: Iterable[int] = ()) -> None:
-        """``cpus``: the processors that the child may use, if this process may use fewer."""
+    def __init__(self, models_dir: Path) -> None:
         self._models_dir = models_dir
-        self._cpus = ",".join(map(str, sorted(cpus)))
         self._lock = threading.Lock()
         self._done: dict[str, NativeRun] = {}
 
@@ -217,7 +213,7 @@ class NativeCheck:
     def _run_child(self, names: list[str], deadline: Deadline) -> dict[str, NativeRun]:
         with tempfile.TemporaryDirectory(prefix="dermserve-native-") as folder:
             result = Path(folder, "result.json")
-            command = [sys.executable, "-m", "ml.selftest", str(self._models_dir.resolve()), str(result), self._cpus]
+            command = [sys.executable, "-m", "ml.selftest", str(self._models_dir.resolve()), str(result)]
             problem = _run_command([*command, *names], deadline)
             if problem is not None:
                 return {name: NativeRun(problem=problem) for name in names}
@@ -239,10 +235,7 @@ def _run_command(command: list[str], deadline: Deadline) -> str | None:
 
 def main(arguments: list[str]) -> int:
     """The child process: writes a NativeRun for each name. A model that fails does not stop the others."""
-    models_dir, result, cpus, *names = arguments
-    if cpus:
-        with suppress(OSError):  # a container may forbid it
-            os.sched_setaffinity(0, map(int, cpus.split(",")))
+    models_dir, result, *names = arguments
     Path(result).write_text(json.dumps({name: asdict(_run_native(Path(models_dir), name)) for name in names}))
     return 0
 

@@ -1,4 +1,4 @@
-"""gunicorn's log lines in the form of all others."""
+"""gunicorn's log lines in the form of this service's own."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _ACCESS = logging.getLogger("dermserve.access")
 
 
 class GunicornLogger(GunicornDefault):  # type: ignore[misc]
-    """Lines go to the root logger. None holds a query, a header, the client's address or what was sent as a request."""
+    """Lines go to the root logger. None holds a query, a header, the client's address or a request's content."""
 
     def setup(self, cfg: Any) -> None:
-        """Hand gunicorn's loggers over to the process's."""
+        """Let the root logger write what gunicorn's loggers get."""
         super().setup(cfg)
         for logger in (self.error_log, self.access_log):
             logger.handlers.clear()
             logger.propagate = True
 
     def exception(self, msg: Any, *arguments: Any, **named: Any) -> None:
-        """gunicorn's own; a request whose handling failed is named without its query."""
+        """Log as gunicorn does, but name a request whose handling failed without its query."""
         cut = [text.partition("?")[0] if isinstance(text, str) else text for text in arguments]
         super().exception(msg, *cut, **named)
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
-        """One line a request."""
+        """Log one line for each request."""
         log_event(
             _ACCESS,
             "access",

@@ -1,4 +1,4 @@
-"""What gunicorn refuses before the application sees it, and what escapes the application: as the one error object."""
+"""The one error object for requests that gunicorn refuses by itself, and for errors that escape the application."""
 
 from __future__ import annotations
 
@@ -18,29 +18,26 @@ if TYPE_CHECKING:
 _REASONS: Mapping[type[Exception], tuple[int, str]] = {
     http.LimitRequestLine: (414, "The address is too long. Send the fields in the body."),
     http.LimitRequestHeaders: (431, "The headers are too many or too long. Send what is long in the body."),
-    http.ExpectationFailed: (417, "The only Expect header that is understood is 100-continue."),
+    http.ExpectationFailed: (417, "The Expect header is not supported, except for 100-continue."),
     http.UnsupportedTransferCoding: (501, "This Transfer-Encoding cannot be read. Send chunked, or a Content-Length."),
-    http.InvalidHTTPVersion: (400, "This version of HTTP is not spoken here. Use HTTP/1.1."),
-    http.InvalidRequestMethod: (
-        400,
-        "The request begins with no method of HTTP. Write it in capitals, such as POST.",
-    ),
+    http.InvalidHTTPVersion: (400, "This version of HTTP is not supported. Use HTTP/1.1."),
+    http.InvalidRequestMethod: (400, "The request begins with no HTTP method. Write it in capitals, such as POST."),
     http.InvalidHeader: (400, "A header is malformed, or Content-Length and Transfer-Encoding disagree."),
     http.InvalidHeaderName: (400, "The name of a header is malformed. Names are letters, digits and hyphens."),
-    http.ObsoleteFolding: (400, "A header goes on in a second line. Send each in one line."),
+    http.ObsoleteFolding: (400, "A header continues on a second line. Send each on one line."),
     http.ParseException: (400, "The request is not HTTP, or is malformed. This port does not speak TLS (https)."),
 }
-#: errors of this kind that are not the client's
+#: errors among these that the client has not made
 _OUR_FAULTS = (http.ConfigurationProblem, http.InvalidResponseHeader, http.InvalidResponseHeaderName)
 
 
-def is_client_s(error: Exception) -> bool:
-    """Whether ``error`` says that the request was malformed."""
+def is_client_fault(error: Exception) -> bool:
+    """Whether ``error`` means that the request was malformed."""
     return isinstance(error, http.ParseException) and not isinstance(error, _OUR_FAULTS)
 
 
 def refuse(client: socket.socket, error: Exception, application: Served) -> None:
-    """Answer ``error`` on the connection ``client`` in the application's words. The connection is to be closed."""
+    """Answer ``error`` on the connection ``client`` with the application's error object. Close the connection then."""
     refusal = application.refusal(error, _reason(error))
     with suppress(OSError):  # the client has gone
         write_nonblock(client, _response(refusal))
@@ -48,7 +45,7 @@ def refuse(client: socket.socket, error: Exception, application: Served) -> None
 
 def _reason(error: Exception) -> tuple[int, str] | None:
     """(status, message), None where the client is not to blame."""
-    if not is_client_s(error):
+    if not is_client_fault(error):
         return None
     return next(_REASONS[kind] for kind in type(error).__mro__ if kind in _REASONS)
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from server.cores import usable_cores
 from settings import Settings
 from web.logs import log_event
 
 _LOG = logging.getLogger("dermserve.threads")
+_TOPOLOGY = Path("/sys/devices/system/cpu")
+_CGROUP = Path("/sys/fs/cgroup")
+_OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True)
 class ThreadPlan:
-    """``workers`` processes, in each ``analyses_per_worker`` at once, each on ``intra_op`` threads, on ``cores``.
+    """``workers`` processes; each runs ``analyses_per_worker`` at once, each on ``intra_op`` threads.
 
-    ``cores`` are physical ones that this service may use. Beside them each worker has ``request_threads``, which
-    wait more than they compute, and admits ``admitted_per_worker`` analyses, running or waiting for their turn.
+    ``cores`` are the physical ones that this service may use. Each worker also has ``request_threads``, which wait more
+    than they compute, and admits ``admitted_per_worker`` analyses, running or waiting for their turn.
     """
 
     cores: int
@@ -30,14 +35,9 @@ class ThreadPlan:
     admitted_per_worker: int
 
     @property
-    def computing_per_worker(self) -> int:
-        """Threads of a worker that compute when all its places are taken."""
-        return self.analyses_per_worker * self.intra_op
-
-    @property
     def computing(self) -> int:
         """Threads that compute when every place is taken."""
-        return self.workers * self.computing_per_worker
+        return self.workers * self.analyses_per_worker * self.intra_op
 
     def facts(self) -> dict[str, Any]:
         """For the log and for /health/ready."""
@@ -45,7 +45,7 @@ class ThreadPlan:
 
 
 def thread_plan(settings: Settings) -> ThreadPlan:
-    """What ``settings`` mean on this machine."""
+    """The plan of these settings on this machine."""
     return ThreadPlan(
         cores=usable_cores(),
         workers=settings.gunicorn_workers,
@@ -89,3 +89,36 @@ def thread_environment(settings: Settings) -> Mapping[str, str]:
         "OMP_WAIT_POLICY": "PASSIVE",
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }
+
+
+def usable_cores() -> int:
+    """Physical cores that this service may use: its affinity, then the quota of its control group."""
+    cores = {_core_of(cpu) for cpu in os.sched_getaffinity(0)}
+    return max(1, min([len(cores), *map(_quota, _own_cgroups())]))
+
+
+def _core_of(cpu: int) -> tuple[str, str]:
+    folder = _TOPOLOGY / f"cpu{cpu}" / "topology"
+    try:
+        return (folder / "physical_package_id").read_text(), (folder / "core_id").read_text()
+    except OSError:  # no topology to be seen: each processor counts
+        return ("", str(cpu))
+
+
+def _own_cgroups() -> list[Path]:
+    """This process's version 2 control group and those above it: each may have a quota, and the least one counts."""
+    try:
+        named = [line.removeprefix("0::/") for line in _OWN_CGROUP.read_text().splitlines() if line.startswith("0::/")]
+    except OSError:
+        named = []
+    own = _CGROUP.joinpath(*named)
+    return [own, *(folder for folder in own.parents if folder.is_relative_to(_CGROUP))]
+
+
+def _quota(cgroup: Path) -> int:
+    """Whole cores that ``cgroup`` may use, rounded up; a large number where it sets no limit."""
+    try:
+        limit, period = (cgroup / "cpu.max").read_text().split()
+        return math.ceil(int(limit) / int(period))
+    except (OSError, ValueError):
+        return 1_000_000

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, with a stop that loses no request and a fair share of new connections.
+"""gunicorn's threaded worker, with a stop that loses no request, a fair share of new connections, and deadlines.
 
 See docs/decisions/0010-stop.md and 0015-overload.md.
 """
@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +18,9 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
-from server import instance, readiness
-from server.allocator import release
-from server.balance import ABSENT, Share, pause
-from server.listener import begin_no_connection, has_waiting
-from server.refusals import is_client_s, refuse
+from server.instance import Instance, current
+from server.memory import release_memory
+from server.refusals import is_client_fault, refuse
 from web.logs import log_event
 
 if TYPE_CHECKING:
@@ -34,12 +31,15 @@ _LOG = logging.getLogger("dermserve.stop")
 _MARK_S = 0.5
 #: time for a request's first line and headers, which nginx sends at once
 _HEADERS_S = 10.0
+#: A sibling that does not take a connection in this time is busy: this worker then takes it.
+_LEAVE_S = 0.02
+_LOOK_S = 0.0005
+#: a connection that waits this long after the last look is another one
+_SAME_S = 0.05
 #: Release memory after this many seconds without an analysis. The next analysis has to ask for it again.
 _REST_S = 1.0
 #: Under load, release memory this often: a heap from which nothing is ever released becomes fragmented.
 _LONGEST_HELD_S = 20.0
-#: time for handshakes that have begun; a client sends its dropped first segment again after a second, so less than that
-_HANDSHAKES_S = 0.5
 
 
 class DrainingWorker(ThreadWorker):  # type: ignore[misc]
@@ -49,38 +49,38 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
     workers, ``max_requests``) leaves the socket, and all that waits on it, to its siblings.
     """
 
-    #: set by the arbiter before the fork: this worker's number, and its entry in the connection counts
+    #: set by the arbiter before the fork
     number: int = 0
-    share: Share | None = None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
-        self._open = 0
         self._leaving = False
         self._ended = 0
         self._last_ended = 0.0
         self._held_since: float | None = None
+        self._left_since = self._looked = 0.0
         super().__init__(*arguments, **named)
 
-    @property
-    def nr_conns(self) -> int:
-        """gunicorn's count of this worker's connections. Only its loop changes it; siblings see it."""
-        return self._open
-
-    @nr_conns.setter
-    def nr_conns(self, count: int) -> None:
-        self._open = count
-        self._report_connections()
-
     def accept(self, listener: Any) -> None:
-        """Take a new connection, unless a sibling has fewer."""
-        if self.share is not None and not self._leaving and self.share.should_wait():
-            pause()
+        """Take a new connection, unless a sibling has fewer: then leave it to that one for a moment."""
+        if not self._leaving and self._instance.sibling_has_fewer() and self._sibling_has_time():
+            time.sleep(_LOOK_S)
         else:
             super().accept(listener)
 
+    def _sibling_has_time(self) -> bool:
+        """Whether a sibling still has time to take the connection that waits."""
+        now = time.monotonic()
+        if now - self._looked > _SAME_S:
+            self._left_since = now
+        self._looked = now
+        if now - self._left_since > _LEAVE_S:
+            self._looked = 0.0  # the next connection is left to a sibling again
+            return False
+        return True
+
     def run(self) -> None:
         """Serve until a signal ends the worker."""
-        if self._is_stopping():  # SIGTERM came after the fork, before this process could hear it
+        if self._instance.is_stopping():  # SIGTERM came after the fork, before this process could hear it
             self.handle_exit(signal.SIGTERM, None)
         super().run()
 
@@ -105,7 +105,8 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         super().murder_pending()
         self._application.cut_overdue()
         self._rest()
-        self._report_connections()
+        can_analyse = self._application.is_ready() and not self._leaving
+        self._instance.report_connections(self.nr_conns, accepting=can_analyse)
 
     def handle(self, conn: Any) -> Any:
         """Handle one request of ``conn``, in a thread, with a deadline for reading its headers."""
@@ -120,7 +121,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer a request that never reached the application, or whose handling failed, with the error object."""
-        if req is not None and is_client_s(exc):
+        if req is not None and is_client_fault(exc):
             return  # the request was answered; the rest of its body, which nobody read, is malformed
         refuse(client, exc, self._application)
 
@@ -132,35 +133,26 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
             self._held_since = self._held_since or now
         if self._held_since and (now > self._last_ended + _REST_S or now > self._held_since + _LONGEST_HELD_S):
             self._held_since = None
-            release()
-
-    def _report_connections(self) -> None:
-        """Let siblings see this worker's connections. While it loads or leaves they see none that serves."""
-        if self.share is not None:
-            serving = self.wsgi is not None and self._application.is_ready() and not self._leaving
-            self.share.report(self._open if serving else ABSENT)
+            release_memory()
 
     @property
     def _application(self) -> Served:
         return self.wsgi.extensions["dermserve-served"]  # type: ignore[no-any-return]
 
-    def _is_stopping(self) -> bool:
-        """Whether the whole instance stops, not this worker alone."""
-        own = instance.current()
-        return own is not None and readiness.is_stopping(own.folder)
+    @property
+    def _instance(self) -> Instance:
+        instance = current()
+        assert instance is not None  # gunicorn.conf.py makes it before the fork
+        return instance
 
     def _leave(self) -> None:
         self.max_keepalived = 0  # gunicorn then ends each answer with `Connection: close`
-        stopping = self._is_stopping()
-        delay = self._application.stop_delay_s()
+        stopping, delay = self._instance.is_stopping(), self._application.stop_delay_s()
         log_event(_LOG, "leaving", instance_stops=stopping, delay_s=delay)
-        self._later(delay if stopping else max(delay, _MARK_S), self._shut)
-
-    def _shut(self) -> None:
-        if self._is_stopping() and all(begin_no_connection(listener) for listener in self.sockets):
-            self._later(_HANDSHAKES_S, self._end_loop)
-        else:
-            self._end_loop()
+        wait = delay if stopping else max(delay, _MARK_S)
+        timer = threading.Timer(wait, self.method_queue.defer, (self._end_loop,))  # which runs in the loop's thread
+        timer.daemon = True
+        timer.start()
 
     def _end_loop(self) -> None:
         self.alive = False
@@ -170,14 +162,14 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         soon = time.monotonic() + STOP_KEEPALIVE_LINGER
         for connection in self.pending_conns:
             connection.timeout = min(connection.timeout, soon)
-        if self._is_stopping():
+        if self._instance.is_stopping():
             for listener in self.sockets:
-                while has_waiting(listener):
-                    self.accept(listener)
+                self._empty(listener)
                 listener.close()
 
-    def _later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Run ``action`` in the loop's thread, after ``seconds``."""
-        timer = threading.Timer(seconds, self.method_queue.defer, (action,))
-        timer.daemon = True
-        timer.start()
+    def _empty(self, listener: Any) -> None:
+        """Accept until no connection waits."""
+        held = -1
+        while self.nr_conns != held:
+            held = self.nr_conns
+            super().accept(listener)

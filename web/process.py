@@ -69,16 +69,14 @@ class Process:
     """One process of an instance.
 
     ``number`` counts from 0; a new process gets the number of one that has ended. ``folder`` is shared by all processes
-    of the instance, None where there is only one. ``intra_op_threads`` compute one analysis. ``cpus`` are the
-    processors of the whole instance. ``thread_plan`` is what /health/ready says of threads. ``memory`` gives what each
-    process of the instance holds, by process id.
+    of the instance, None where there is only one. ``intra_op_threads`` compute one analysis. ``thread_plan`` is what
+    /health/ready says of threads. ``memory`` gives what each process of the instance holds, by process id.
     """
 
     number: int
     folder: Path | None
     readiness: Readiness
     intra_op_threads: int
-    cpus: frozenset[int]
     thread_plan: Mapping[str, Any]
     memory: Callable[[], Mapping[int, Memory]]
 

@@ -113,7 +113,7 @@ class ProductionLoader:
             lesions=not settings.cosmetic_mode,
             population=index.population,
         )
-        native = NativeCheck(settings.models_dir, self._process.cpus)
+        native = NativeCheck(settings.models_dir)
 
         def capability(deadline: Deadline) -> Sequence[CapabilityPart]:
             return run(models, index, partial(native, deadline=deadline))

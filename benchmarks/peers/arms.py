@@ -1,7 +1,7 @@
 """The servers that are compared: how each is started, and where it takes a photo.
 
 Tuned servers share one plan: as many processes as physical cores, one thread of computing in each, OpenMP that does
-not spin, and no more requests at once than can be answered within most of the SLO, where a server can be told so.
+not spin, and no more requests at once than can be answered within most of the SLO, where a server has such a limit.
 "Defaults" start as the server's own first example does, with as many threads as the frameworks take by themselves.
 """
 
@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.load import ANALYZE
+from benchmarks.outcomes import SLO_S
 from benchmarks.peers.core import KIND, Kind
-from benchmarks.peers.outcomes import SLO_S
-from server.cores import usable_cores
-from server.threads import thread_environment
+from benchmarks.service import ROOT, gunicorn
+from server.threads import thread_environment, usable_cores
 from settings import Settings
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 OURS = "dermserve"
 #: how much of the SLO the requests that a server holds may take
 _SHARE_OF_SLO = 0.8
@@ -31,7 +31,7 @@ _SPARE_THREADS = 2
 
 @dataclass(frozen=True)
 class Plan:
-    """What a server is told: ``inside`` requests at once in all its ``processes``; ``engine`` runs the models."""
+    """How a server is set up: ``inside`` requests at once in all its ``processes``; ``engine`` runs the models."""
 
     kind: Kind
     engine: str
@@ -59,7 +59,7 @@ _GTHREAD = ("--config", os.devnull, "--workers", "{processes}", "--worker-class"
 ARMS = {
     arm.name: arm
     for arm in (
-        Arm(OURS, "DermServe", (), "/api/analyze/skin", "/health/ready"),
+        Arm(OURS, "DermServe", (), ANALYZE, "/health/ready"),
         Arm(
             "gthread",
             "gunicorn gthread, no admission",
@@ -70,10 +70,10 @@ ARMS = {
                 "120",
                 "--bind",
                 "127.0.0.1:{port}",
-                "benchmarks.peers.flask_app:app",
+                "benchmarks.peers.core:create_flask()",
             ),
         ),
-        Arm("flask", "Flask's own server, defaults", (_PYTHON, "-m", "benchmarks.peers.flask_app"), tuned=False),
+        Arm("flask", "Flask's own server, defaults", (_PYTHON, "-m", "benchmarks.peers.core"), tuned=False),
         Arm("litserve", "LitServe, tuned", (_PYTHON, "-m", "benchmarks.peers.litserve_app")),
         Arm("litserve-defaults", "LitServe, defaults", (_PYTHON, "-m", "benchmarks.peers.litserve_app"), tuned=False),
         Arm(
@@ -102,8 +102,8 @@ def command(arm: Arm, plan: Plan, port: int) -> list[str]:
     """The arm's command line."""
     if arm.name == OURS:
         # What production runs; for the search alone, the same application around another analyzer.
-        module = "application" if plan.kind is Kind.ANALYSIS else "benchmarks.peers.application"
-        return [f"{_BIN}/gunicorn", "--config", "gunicorn.conf.py", f"{module}:application"]
+        production = plan.kind is Kind.ANALYSIS
+        return gunicorn("application:application" if production else "benchmarks.peers.core:create_ours()")
     values = {"port": port, "processes": plan.processes, "threads": _threads(plan)}
     return [part.format(**values) for part in arm.command]
 
@@ -114,9 +114,9 @@ def environment(plan: Plan, scratch: Path, *, tuned: bool = True, arm: str = "",
         "PATH": os.environ["PATH"],
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": str(ROOT),
         "TF_CPP_MIN_LOG_LEVEL": "2",
-        "DERMSERVE_VAR": os.environ.get("DERMSERVE_VAR", str(REPOSITORY / "var")),
+        "DERMSERVE_VAR": os.environ.get("DERMSERVE_VAR", str(ROOT / "var")),
         "DERMSERVE_ENGINE": plan.engine,
         KIND: plan.kind.value,
         "BENCH_PORT": str(port),

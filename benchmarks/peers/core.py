@@ -2,6 +2,7 @@
 
 What is served comes from the environment, as in production (``DERMSERVE_ENGINE``, ``DERMSERVE_VAR``, …), and
 ``BENCH_KIND`` chooses how much of it: ``search`` (decode, preprocess, encoder, index) or ``analysis`` (all of it).
+``python -m benchmarks.peers.core`` serves it with Flask's own server.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Self
 
+from flask import Flask, Response, request
+
 from ml.analysis.pipeline import CaseRequest
 from ml.deadline import Deadline
 from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
 from ml.values import Analysis, Decision, Modality, ModelCard, Quality, Searcher, Skin
-from server.process import this_process
-from settings import Settings
+from server.instance import this_process
+from settings import Settings, load_or_exit
 from web.answers import render_analysis
+from web.app import create_app
+from web.logs import configure_logging
 from web.services import Pipeline, ProductionLoader
 
 KIND = "BENCH_KIND"
@@ -101,3 +106,30 @@ class Core:
         analysis = self._pipeline.analyzer.analyze(CaseRequest(photos=(decoded,)), deadline)
         timings = {**analysis.timings_ms, "total": (time.perf_counter() - started) * 1e3}
         return render_analysis(analysis, timings, cosmetic=self._settings.cosmetic_mode).model_dump_json().encode()
+
+
+def create_flask() -> Flask:
+    """The core behind plain Flask, as tutorials show it; gunicorn's gthread worker serves the same."""
+    core, app = Core.load(), Flask(__name__)
+
+    @app.get("/health")
+    def health() -> str:
+        return "ok"
+
+    @app.post("/answer")
+    def answer() -> Response:
+        return Response(core.answer(request.get_data()), mimetype="application/json")
+
+    return app
+
+
+def create_ours() -> Flask:
+    """This service as it stands, gate, deadlines and metrics included, with the core's search as its analysis."""
+    settings = load_or_exit()
+    configure_logging(settings.log_level)
+    process = this_process(settings)
+    return create_app(settings, process, SearchLoader(settings, process))
+
+
+if __name__ == "__main__":
+    create_flask().run(host="127.0.0.1", port=int(os.environ["BENCH_PORT"]))

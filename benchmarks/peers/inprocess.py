@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.outcomes import Outcome, summarise
-from benchmarks.peers.processes import ProcessGroup, ServerError
+from benchmarks.outcomes import Outcome, summarise
+from benchmarks.service import ProcessGroup, ServerError
 
 _READY = "ready"
 

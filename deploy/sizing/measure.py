@@ -16,8 +16,7 @@ from pathlib import Path
 import psutil
 
 from deploy.sizing.probe import MIB
-from server.cores import usable_cores
-from server.threads import thread_environment
+from server.threads import thread_environment, usable_cores
 from settings import load_or_exit
 
 _REPOSITORY = Path(__file__).resolve().parents[2]

@@ -141,7 +141,7 @@ def _worker() -> None:
     """What one worker of the server holds; after a line on stdin, what requests take."""
     from deploy.rehearsal.photos import photo_of
     from ml.deadline import Deadline
-    from server.process import this_process
+    from server.instance import this_process
     from settings import Settings
     from web.app import create_app
 

@@ -23,7 +23,7 @@ from ml.imaging.integrity import SLIGHTLY_DAMAGED, Decoded, has_hole
 #: then halved while they are decoded, in a fifth of the time that decoding and averaging all of them takes.
 _LEAST_SIDE = 1800
 #: A progressive JPEG is held whole, as coefficients: this many bytes of them and of the file (95 megapixels with
-#: halved chroma) let a worker that holds 360 MiB grow to less than 700 (python -m benchmarks.large_photos).
+#: halved chroma) let a worker that holds 360 MiB grow to less than 700 (python -m benchmarks.memory large).
 _MOST_MEMORY = 300_000_000
 #: Encoders write 6 to 14. Each one takes time for all of the photo, even if it holds a few bytes.
 _MOST_SCANS = 24

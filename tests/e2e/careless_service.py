@@ -19,7 +19,7 @@ from typing import Any
 
 from ml.deadline import Deadline
 from ml.values import Analysis
-from server.process import this_process
+from server.instance import this_process
 from settings import load_or_exit
 from web.app import create_app
 from web.logs import configure_logging

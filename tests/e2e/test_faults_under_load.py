@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
 import psutil
 import pytest
 
-from tests.e2e.load import Load, load_on
-from tests.e2e.server import ANALYZE, Server, running_server
+from benchmarks.load import load_on, request_head, slow_clients
+from benchmarks.outcomes import Tally
+from tests.e2e.server import ANALYZE, Server, running_server, skin_photo
 from tests.waiting import wait_until
 
 #: fewer than one worker admits: nobody is refused for want of room
@@ -34,7 +33,18 @@ def own(var_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
-def only_answered(load: Load) -> bool:
+def asking(server: Server, clients: int) -> AbstractContextManager[Tally]:
+    """So many clients that ask on and on, and what becomes of their requests."""
+    return load_on(server.url, skin_photo(), clients)
+
+
+def wait_for(load: Tally, more: int) -> None:
+    """Until ``more`` analyses than now have been answered with 200."""
+    goal = load.answers[200] + more
+    wait_until(lambda: load.answers[200] >= goal, lambda: f"{load.answers}, lost: {load.lost}")
+
+
+def only_answered(load: Tally) -> bool:
     """Whether every request so far was answered, and with 200."""
     return load.lost == [] and load.refused == 0 and set(load.answers) == {200}
 
@@ -47,15 +57,15 @@ def wait_for_two(server: Server) -> None:
 
 def test_a_killed_worker_takes_only_what_it_held(own: Server) -> None:
     wait_for_two(own)
-    with load_on(own, _CLIENTS) as load:
-        load.wait_for(4)
+    with asking(own, _CLIENTS) as load:
+        wait_for(load, 4)
         victim, sibling = own.workers()
         held = stopped_while_holding(victim)
         victim.kill()
-        load.wait_for(8)
+        wait_for(load, 8)
         wait_until(lambda: victim.pid not in {worker.pid for worker in own.workers()})
         wait_for_two(own)
-        load.wait_for(4)
+        wait_for(load, 4)
         assert sibling in own.workers()
     assert load.refused == 0
     assert set(load.answers) == {200}
@@ -76,12 +86,12 @@ def stopped_while_holding(worker: psutil.Process) -> int:
 def test_a_reload_fails_no_request(own: Server) -> None:
     wait_for_two(own)
     old = {worker.pid for worker in own.workers()}
-    with load_on(own, _CLIENTS) as load:
-        load.wait_for(4)
+    with asking(own, _CLIENTS) as load:
+        wait_for(load, 4)
         own.process.send_signal(signal.SIGHUP)
         wait_until(lambda: old.isdisjoint(worker.pid for worker in own.workers()))
         wait_for_two(own)
-        load.wait_for(8)
+        wait_for(load, 8)
         assert own.get("/health/ready").status_code == 200
     assert only_answered(load), load
 
@@ -89,24 +99,24 @@ def test_a_reload_fails_no_request(own: Server) -> None:
 def test_workers_that_are_replaced_after_so_many_requests_fail_none(tmp_path: Path) -> None:
     with running_server(tmp_path, tmp_path, {**_MOCK, "DERMSERVE_MAX_REQUESTS": "40"}) as server:
         seen = {worker.pid for worker in server.workers()}
-        with load_on(server, _CLIENTS) as load:
+        with asking(server, _CLIENTS) as load:
             while len(seen) < 6:
-                load.wait_for(10)
+                wait_for(load, 10)
                 seen |= {worker.pid for worker in server.workers()}
     assert only_answered(load), load
 
 
 def test_sigterm_fails_no_request(var_folder: Path, tmp_path: Path) -> None:
     with running_server(var_folder, tmp_path, {"DERMSERVE_STOP_DELAY_S": "5"}) as server:
-        with load_on(server, _CROWD) as load:
-            load.wait_for(8)
+        with asking(server, _CROWD) as load:
+            wait_for(load, 8)
             server.process.send_signal(signal.SIGTERM)
             wait_until(lambda: server.get("/health/ready").status_code == 503)
             assert server.get("/health/ready").json()["error"]["details"]["state"] == "stopping"
             # The instance is marked at once; each worker ends its connections as soon as it has heard the signal.
             wait_until(lambda: server.get("/health/ready").headers["Connection"] == "close")
             assert server.get("/health").status_code == 200
-            load.wait_for(2)
+            wait_for(load, 2)
             wait_until(lambda: load.refused == _CROWD, lambda: load)
         assert server.stop() == 0
     assert load.lost == []
@@ -116,7 +126,7 @@ def test_sigterm_fails_no_request(var_folder: Path, tmp_path: Path) -> None:
 def test_ctrl_c_waits_for_nobody(tmp_path: Path) -> None:
     """The delay is for load balancers, and a client that dawdles is not for the person at the keyboard to wait for."""
     settings = {**_MOCK, "DERMSERVE_STOP_DELAY_S": "600"}
-    with running_server(tmp_path, tmp_path, settings) as server, slow_clients(server, 2):
+    with running_server(tmp_path, tmp_path, settings) as server, trickling(server, 2):
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(60) == 0
 
@@ -124,66 +134,36 @@ def test_ctrl_c_waits_for_nobody(tmp_path: Path) -> None:
 def test_slow_clients_hold_nobody_up_for_long(own: Server) -> None:
     """One byte a second, from more clients than there is room for. Some of them never get past their headers."""
     wait_for_two(own)
-    with slow_clients(own, _CROWD), load_on(own, _CLIENTS) as load:
+    with trickling(own, _CROWD), asking(own, _CLIENTS) as load:
         for _ in range(20):
             assert own.get("/health").status_code == 200
-        load.wait_for(8)
+        wait_for(load, 8)
     assert load.lost == []
     assert set(load.answers) <= {200, 503}
     assert own.get("/health/ready").json()["workers"]["ready"] == 2
 
 
-@contextmanager
-def slow_clients(server: Server, count: int) -> Iterator[None]:
-    """``count`` clients that send a byte a second, one in four of them its headers; whoever is cut off begins anew."""
-    host, port = server.url.removeprefix("http://").split(":")
-    stop = threading.Event()
-    head = f"POST {ANALYZE} HTTP/1.1\r\nHost: {host}\r\nContent-Type: image/jpeg\r\nContent-Length: 500000\r\n\r\n"
-
-    def trickle(start: bytes) -> None:
-        while not stop.is_set():
-            with socket.create_connection((host, int(port))) as sock:
-                begun.release()
-                trickle_into(sock, start)
-
-    def trickle_into(sock: socket.socket, start: bytes) -> None:
-        try:
-            sock.sendall(start)
-            while not stop.wait(1):
-                sock.sendall(b"x")
-        except OSError:
-            return
-
-    begun = threading.Semaphore(0)
-    starts = [head.encode()[:60] if number % 4 == 0 else head.encode() for number in range(count)]
-    threads = [threading.Thread(target=trickle, args=(start,), daemon=True) for start in starts]
-    for thread in threads:
-        thread.start()
-    for _ in threads:
-        assert begun.acquire(timeout=60)
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(60)
+def trickling(server: Server, count: int) -> AbstractContextManager[None]:
+    """``count`` clients that send a byte a second; one in four of them never gets past its headers."""
+    head = request_head("POST", server.url, ANALYZE, Content_Type="image/jpeg", Content_Length="500000")
+    return slow_clients(server.url, [head[:60] if number % 4 == 0 else head for number in range(count)])
 
 
 def test_a_disk_that_fills_up_stops_neither_answers_nor_counting(tmp_path: Path) -> None:
-    with on_small_disk(tmp_path, "4M") as server, load_on(server, _CLIENTS) as load:
-        load.wait_for(8)
+    with on_small_disk(tmp_path, "4M") as server, asking(server, _CLIENTS) as load:
+        wait_for(load, 8)
         # the disk is there for the service alone: it is reached by way of its process
         fill(Path(f"/proc/{server.process.pid}/root{tmp_path}") / "fill")
         before = answered(server)
-        load.wait_for(20)
+        wait_for(load, 20)
         assert answered(server) >= before + 20
         assert server.get("/health/ready").status_code == 200
     assert only_answered(load), load
 
 
 def test_a_disk_without_room_for_metrics_costs_metrics_alone(tmp_path: Path) -> None:
-    with on_small_disk(tmp_path, "200k") as server, load_on(server, _CLIENTS) as load:
-        load.wait_for(20)
+    with on_small_disk(tmp_path, "200k") as server, asking(server, _CLIENTS) as load:
+        wait_for(load, 20)
         response = server.get("/metrics")
         assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
     assert only_answered(load), load

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import pytest
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from server.cores import cpus_of_worker, usable_cores
 from tests.e2e.server import ANALYZE, running_server, skin_photo, start
 from tests.tools import free_port
 
@@ -47,19 +44,6 @@ def test_mock_services_mark_every_answer(tmp_path: Path) -> None:
     with running_server(tmp_path, tmp_path, {**ONE, **switches}) as server:
         assert server.post(files={"image": skin_photo()}).json()["mock"] is True
         assert server.post(files={"image": b"no image"}).status_code == 415
-
-
-@pytest.mark.parametrize("pinned", [True, False])
-def test_workers_keep_to_cores_of_their_own_unless_told_otherwise(pinned: bool, tmp_path: Path) -> None:
-    switches = {"USE_MOCK_SERVICES": "true", "FLASK_ENV": "development", "GUNICORN_WORKERS": "2", "MAX_WORKERS": "2"}
-    with running_server(tmp_path, tmp_path, {**switches, "DERMSERVE_PIN_WORKERS": str(pinned).lower()}) as server:
-        everywhere = os.sched_getaffinity(0)
-        own = {number: cpus_of_worker(number, 2, 1) or everywhere for number in range(2)}
-        threads = [[os.sched_getaffinity(thread.id) for thread in worker.threads()] for worker in server.workers()]
-        plan = server.get("/health/ready").json()["threads"]
-    expected = sorted(map(sorted, own.values())) if pinned else [sorted(everywhere)] * 2
-    assert sorted(sorted(set.union(*kept)) for kept in threads) == expected
-    assert plan["cores"] == usable_cores()
 
 
 def test_without_ml_the_service_stays_up_and_says_so(tmp_path: Path) -> None:

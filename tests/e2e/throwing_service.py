@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ml.models.encoder import Encoder
 from ml.models.runtime import Runtime
-from server.process import this_process
+from server.instance import this_process
 from settings import load_or_exit
 from web.app import create_app
 from web.logs import configure_logging

@@ -11,7 +11,7 @@ import pytest
 import requests
 from werkzeug.serving import make_server
 
-from server.process import this_process
+from server.instance import this_process
 from settings import Settings
 from tests.integration.nginx_fixture import Proxy, proxy_before
 from web.app import create_app

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
-from server.process import this_process
+from server.instance import this_process
 from settings import Settings
 from tests.integration.redis_fixture import RedisServer, running_redis
 from tests.waiting import wait_until

@@ -71,7 +71,6 @@ CHANGED = {
     "DERMSERVE_CLASSIFIER": ("other", "classifier", "other"),
     "DERMSERVE_ENGINE": ("native", "engine", "native"),
     "DERMSERVE_MMAP": ("false", "mmap", False),
-    "DERMSERVE_PIN_WORKERS": ("false", "pin_workers", False),
     "DERMSERVE_COSMETIC_MODE": ("true", "cosmetic_mode", True),
     "DERMSERVE_CORS_ORIGINS": (
         "https://a.example, http://localhost:3000",

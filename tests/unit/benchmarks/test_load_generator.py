@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Iterator
+from concurrent.futures import Future
 from statistics import mean
 
 import pytest
 
-from benchmarks.peers.load import Reply, closed_loop, open_loop, poisson_schedule
-from benchmarks.peers.outcomes import Outcome, median, percentile, summarise
+from benchmarks.compare import ratio
+from benchmarks.load import Reply, Send, closed_loop, in_background, load_on, open_loop, poisson_schedule
+from benchmarks.outcomes import Outcome, Tally, median, percentile, summarise
+from tests.waiting import wait_until
 
 
 def test_arrivals_are_a_poisson_process() -> None:
@@ -57,6 +61,23 @@ def test_what_is_not_answered_is_counted_as_such() -> None:
     assert (refused.status, refused.retry_after) == (503, True)
 
 
+def closed(send: Send, clients: int, requests: int, **pauses: float) -> list[Outcome]:
+    """The outcomes of a closed loop that ends after so many requests."""
+
+    async def run() -> Tally:
+        tally, stop = Tally(), asyncio.Event()
+
+        async def counted(number: int) -> Reply:
+            if number + 1 >= requests:
+                stop.set()
+            return await send(number)
+
+        await closed_loop(counted, clients, stop, tally, **pauses)
+        return tally
+
+    return asyncio.run(run()).outcomes
+
+
 def test_a_closed_loop_has_no_more_requests_under_way_than_clients() -> None:
     under_way, most = 0, 0
 
@@ -68,9 +89,80 @@ def test_a_closed_loop_has_no_more_requests_under_way_than_clients() -> None:
         under_way -= 1
         return Reply(200, None, b"")
 
-    outcomes = asyncio.run(closed_loop(send, clients=3, seconds=0.05))
+    outcomes = closed(send, clients=3, requests=50)
     assert most == 3
     assert {outcome.status for outcome in outcomes} == {200}
+
+
+def test_a_refused_client_comes_back_when_it_is_told_to_or_is_allowed_to() -> None:
+    async def send(_: int) -> Reply:
+        return Reply(503, 0.2, b"")
+
+    told = closed(send, clients=1, requests=2)
+    assert told[1].due - told[0].due >= 0.2
+    hasty = closed(send, clients=1, requests=2, longest_pause_s=0.01)
+    assert hasty[1].due - hasty[0].due < 0.2
+
+
+def test_a_client_keeps_its_pace() -> None:
+    async def send(_: int) -> Reply:
+        return Reply(200, None, b"")
+
+    first, second = closed(send, clients=1, requests=2, every_s=0.1)
+    assert second.due - first.due >= 0.1
+
+
+def test_a_client_ends_where_nobody_listens() -> None:
+    async def send(_: int) -> Reply:
+        raise ConnectionRefusedError
+
+    outcomes = closed(send, clients=2, requests=1_000)
+    assert len(outcomes) == 2
+
+
+def test_nothing_is_left_out_of_the_count() -> None:
+    answered, told = Outcome(0.0, 0.1, 200), Outcome(0.0, 0.1, 503, retry_after=True)
+    tally = Tally([answered, told, Outcome(0.0, 0.1, 503), Outcome(0.0, 0.1, None, "ConnectionResetError")])
+    tally.outcomes.append(Outcome(0.0, 0.1, None, "ConnectionRefusedError"))
+    assert tally.answers == {200: 1, 503: 1}
+    assert tally.lost == ["503 without Retry-After", "ConnectionResetError"]
+    assert tally.refused == 1
+
+
+def test_a_service_is_asked_in_the_background(tcp_service: str) -> None:
+    with load_on(tcp_service, b"a photo", clients=2) as tally:
+        wait_until(lambda: tally.answers[200] >= 4)
+    assert tally.lost == []
+    assert tally.refused == 0
+
+
+@pytest.fixture
+def tcp_service() -> Iterator[str]:
+    """Answers each connection with 200, in the form that a server without keep-alive does."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"a photo")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nan answer")
+        writer.close()
+
+    address: Future[str] = Future()
+
+    async def serve(stop: asyncio.Event) -> None:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            host, port = server.sockets[0].getsockname()
+            address.set_result(f"http://{host}:{port}")
+            await stop.wait()
+
+    with in_background(serve):
+        yield address.result(30)
+
+
+def test_a_ratio_is_told_with_its_interval() -> None:
+    middle, low, high = ratio([2.0, 4.0, 8.0], [1.0, 2.0, 4.0])
+    assert (middle, low, high) == (pytest.approx(2.0), pytest.approx(2.0), pytest.approx(2.0))
+    middle, low, high = ratio([1.0, 4.0], [1.0, 1.0])
+    assert middle == pytest.approx(2.0)
+    assert low < 1 < high
 
 
 def test_the_summary_counts_the_window_alone() -> None:

@@ -98,8 +98,7 @@ def test_a_worker_keeps_what_is_read_and_set(worker: ThreadWorker) -> None:
     kept = vars(worker)
     assert {"alive", "sockets", "nr_conns", "max_keepalived", "pending_conns", "method_queue", "pid"} <= set(kept)
     assert (worker.alive, worker.nr_conns, list(worker.pending_conns)) == (True, 0, [])
-    assert "number" not in kept  # the names that are added are free
-    assert "share" not in kept
+    assert "number" not in kept  # the name that is added is free
 
 
 def test_what_is_deferred_runs_in_the_loop_of_the_worker(worker: ThreadWorker) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from gunicorn.http import errors
 
-from server.process import process_of
-from server.refusals import is_client_s, refuse
+from server.instance import this_process
+from server.refusals import is_client_fault, refuse
 from settings import Settings
 from web.app import create_app
 from web.http import DEFAULT_HEADERS
@@ -26,7 +26,7 @@ SECRET = "a secret address"
 @cache
 def application() -> Served:
     settings = Settings(use_mock_services=True, flask_env="testing")
-    served = create_app(settings, process_of(settings)).extensions["dermserve-served"]
+    served = create_app(settings, this_process(settings)).extensions["dermserve-served"]
     assert isinstance(served, Served)
     return served
 
@@ -64,7 +64,7 @@ def test_each_error_of_the_server_is_answered(kind: type[Exception], caplog: pyt
     assert set(body["error"]) == {"code", "message", "details"}
     assert body["success"] is False
     assert body["error"]["message"]
-    expected = "bad_request" if is_client_s(made(kind)) else "internal_error"
+    expected = "bad_request" if is_client_fault(made(kind)) else "internal_error"
     assert body["error"]["code"] == expected
     assert (response.status == 500) == (expected == "internal_error")
     assert response.headers["Content-Type"] == "application/json"

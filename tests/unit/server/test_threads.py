@@ -1,3 +1,5 @@
+"""Which physical cores the service may use, and how many threads compute on them."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,13 +8,68 @@ import pytest
 
 from server import threads
 from settings import Settings
-from tests.unit.server.machines import EIGHT, Machine
+
+EIGHT = {cpu: (0, cpu % 4) for cpu in range(8)}  # m5.2xlarge: eight processors, four cores
+
+
+class Machine:
+    """What ``server.threads`` reads of the system, from ``folder`` instead."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._patch = patch
+
+    def become(self, cpus: set[int], of_core: dict[int, tuple[int, int]], quota: str | None = None) -> None:
+        """``of_core``: (package, core) of each processor; ``quota`` as cpu.max has it."""
+        for cpu, (package, core) in of_core.items():
+            place = self.folder / "cpu" / f"cpu{cpu}" / "topology"
+            place.mkdir(parents=True)
+            (place / "physical_package_id").write_text(f"{package}\n")
+            (place / "core_id").write_text(f"{core}\n")
+        for name, path in {"_TOPOLOGY": "cpu", "_CGROUP": ".", "_OWN_CGROUP": "own"}.items():
+            self._patch.setattr(threads, name, self.folder / path)
+        self._patch.setattr(threads.os, "sched_getaffinity", lambda _: cpus)
+        if quota is not None:
+            (self.folder / "cpu.max").write_text(quota)
 
 
 @pytest.fixture
-def eight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "of_core", "quota", "usable"),
+    [
+        (set(range(8)), EIGHT, None, 4),
+        ({0, 4}, EIGHT, None, 1),
+        (set(range(8)), EIGHT, "max 100000", 4),
+        (set(range(8)), EIGHT, "200000 100000", 2),
+        (set(range(8)), EIGHT, "50000 100000", 1),
+        ({0, 1}, {}, None, 2),
+        ({0, 1}, {0: (0, 0), 1: (1, 0)}, None, 2),
+    ],
+)
+def test_physical_cores_within_affinity_and_quota(cpus, of_core, quota, usable, machine: Machine) -> None:
+    machine.become(cpus, of_core, quota)
+    assert threads.usable_cores() == usable
+
+
+def test_the_least_quota_on_the_way_to_the_root_counts(machine: Machine) -> None:
+    machine.become(set(range(8)), EIGHT, "max 100000")
+    (machine.folder / "own").write_text("3:cpu:/elsewhere\n0::/system.slice/web.service\n")
+    service = machine.folder / "system.slice" / "web.service"
+    service.mkdir(parents=True)
+    (service / "cpu.max").write_text("300000 100000")
+    assert threads.usable_cores() == 3
+    (service.parent / "cpu.max").write_text("150000 100000")
+    assert threads.usable_cores() == 2
+
+
+@pytest.fixture
+def eight(machine: Machine) -> None:
     """Eight processors, four cores."""
-    Machine(tmp_path, monkeypatch).become(set(range(8)), EIGHT)
+    machine.become(set(range(8)), EIGHT)
 
 
 def test_cores_are_divided_by_what_really_runs_at_once(eight) -> None:

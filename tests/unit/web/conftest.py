@@ -16,7 +16,7 @@ from prometheus_client import values
 
 from ml.deadline import Deadline
 from ml.values import Analysis
-from server.process import process_of
+from server.instance import Instance, this_process
 from settings import Settings
 from web.answers import CapabilityPart
 from web.app import create_app
@@ -70,7 +70,7 @@ def make_services(tmp_path: Path) -> Callable[..., Services]:
 
     def make(loader: FakeLoader | None = None, run_dir: Path | None = None, **settings: Any) -> Services:
         chosen = Settings(**{"var": tmp_path, **settings})
-        return Services(chosen, loader or FakeLoader(), process_of(chosen, run_dir))
+        return Services(chosen, loader or FakeLoader(), this_process(chosen, Instance(folder=run_dir)))
 
     return make
 
@@ -83,7 +83,7 @@ def make_client(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
         loader: FakeLoader | None = None, *, load: bool = True, run_dir: Path | None = None, **settings: Any
     ) -> FlaskClient:
         chosen = Settings(**{"var": tmp_path, **settings})
-        app: Flask = create_app(chosen, process_of(chosen, run_dir), loader or FakeLoader())
+        app: Flask = create_app(chosen, this_process(chosen, Instance(folder=run_dir)), loader or FakeLoader())
         if load:
             services: Services = app.extensions["dermserve"]
             services.start()

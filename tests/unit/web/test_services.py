@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ml.deadline import Deadline
 from ml.errors import ArtifactError, DeadlineExceededError
-from server.readiness import SharedReadiness
 from web.errors import NotReadyError, UnavailableError
 from web.process import State
 from web.services import Services
@@ -46,11 +44,10 @@ def test_an_instance_that_was_never_ready_refuses_while_it_loads(make_services: 
     services.refuse_if_unable()
 
 
-def test_a_worker_that_loads_again_holds_its_requests(make_services: Make, fake_loader: Any, tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    SharedReadiness(tmp_path / "run", expected=1).publish(State.READY)
+def test_a_worker_that_loads_again_holds_its_requests(make_services: Make, fake_loader: Any) -> None:
     go = threading.Event()
-    services = make_services(fake_loader(wait=lambda: go.wait(30)), tmp_path / "run")
+    services = make_services(fake_loader(wait=lambda: go.wait(30)))
+    services.process.readiness.publish(State.READY)
     services.start()
     services.refuse_if_unable()
     with pytest.raises(DeadlineExceededError) as caught:
