@@ -3,6 +3,6 @@
 It needs requests, tenacity and rich alone, and nothing of the service's code.
 """
 
-from client.api import Client, ClientError, RefusedError, UnavailableError, UnreachableError
+from .api import Client, ClientError, RefusedError, UnavailableError, UnreachableError
 
 __all__ = ["Client", "ClientError", "RefusedError", "UnavailableError", "UnreachableError"]

@@ -17,8 +17,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from client.api import DEFAULT_URL, Client, ClientError, RefusedError
-from client.table import KINDS, render
+from .api import DEFAULT_URL, Client, ClientError, RefusedError
+from .table import KINDS, render
 
 _SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".mpo", ".heic", ".heif", ".avif")

@@ -52,6 +52,15 @@ def test_the_command_prints_an_analysis(server: Server, photo: Path) -> None:
         assert text in done.stdout
 
 
+def test_the_installed_command_prints_an_analysis(server: Server, photo: Path, tmp_path: Path) -> None:
+    pip = (sys.executable, "-m", "pip", "install", "--no-build-isolation", "--no-deps", "--no-index")
+    installed = run(*pip, "--target", tmp_path, REPOSITORY / "client", HOME=str(tmp_path))
+    assert installed.returncode == 0, installed.stderr
+    done = run(sys.executable, tmp_path / "bin" / "dermserve", photo, "--url", server.url, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "Similar cases" in done.stdout
+
+
 def test_the_command_gives_the_services_own_json(server: Server, photo: Path) -> None:
     answer = json.loads(run(sys.executable, "-m", "client", photo, "--url", server.url, "--json").stdout)
     assert answer["success"] is True
