@@ -115,7 +115,7 @@ def _analyse(url: str, photo: bytes) -> str:
 
 
 def _made() -> list[bytes]:
-    from deploy.rehearsal.photos import photo_of
+    from deploy.rehearsal.client import photo_of
 
     return [photo_of(megapixels) for megapixels in (1, 2, 8)]
 

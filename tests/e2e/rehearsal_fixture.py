@@ -7,16 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.rehearsal.errors import RehearsalError
-from deploy.rehearsal.narrator import Narrator
-from deploy.rehearsal.rehearsal import Rehearsal, Wishes, rehearsing
+from deploy.rehearsal.progress import Progress, RehearsalError
+from deploy.rehearsal.rehearsal import Rehearsal, RehearsalOptions, running_rehearsal
 
 
 @pytest.fixture(scope="session")
 def rehearsal() -> Iterator[Rehearsal]:
     """An environment with the working tree deployed, its packages taken from this interpreter's environment."""
     try:
-        with rehearsing(Wishes(working_tree=True, installed=True), Narrator()) as running:
+        with running_rehearsal(RehearsalOptions(working_tree=True, installed=True), Progress()) as running:
             done = running.deploy("the first version")
             assert done.status == 0, done.output
             yield running

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.rehearsal.load import steady_load
-from deploy.rehearsal.processes import Finished
+from deploy.rehearsal.checks import steady_load
+from deploy.rehearsal.processes import CommandResult
 from deploy.rehearsal.rehearsal import Rehearsal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.rehearsal, pytest.mark.models]
@@ -28,7 +28,7 @@ def broken(rehearsal: Rehearsal) -> Iterator[Rehearsal]:
     """The first version's files, to be broken; afterwards they are whole again."""
     yield rehearsal
     rehearsal.environment.without = ()
-    rehearsal.source.back_to(rehearsal.first_commit)
+    rehearsal.source.restore(rehearsal.first_commit)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def fails(rehearsal: Rehearsal, what: str) -> str:
     return reason(done)
 
 
-def reason(done: Finished) -> str:
+def reason(done: CommandResult) -> str:
     """The one line in which the events say why."""
     (line,) = [line for line in done.output.splitlines() if "Engine execution has encountered an error." in line]
     return line.partition("encountered an error. ")[2]

@@ -156,7 +156,7 @@ def test_the_agents_settings_are_json_and_name_what_the_alarms_read() -> None:
         (("aws:ec2:instances", "InstanceTypes", "m5_2xlarge"), "instance types"),
         (("aws:elasticbeanstalk:command", "DeploymentPolicy", "immutable"), "Immutable"),
         (("aws:elasticbeanstalk:managedactions", "PreferredStartTime", "Tue:24:00"), "day:hour:minute"),
-        ((ENVIRONMENT, "NOT-A-NAME", "1"), "not a name"),
+        ((ENVIRONMENT, "NOT-A-NAME", "1"), "not a valid name"),
     ],
 )
 def test_what_the_platform_would_refuse_is_named(setting: tuple[str, str, Any], said: str) -> None:
