@@ -46,7 +46,7 @@ def test_a_source_that_cannot_be_read_is_named(instance: dict[str, str]) -> None
     ("failing", "goal"),
     [
         ("ml fetch", "could not be fetched"),
-        ("ml verify", "not what was pinned"),
+        ("ml verify", "do not match their pinned digests"),
         ("scin sample", "could not be built"),
         ("boot check", "would not start"),
     ],
