@@ -23,7 +23,6 @@ ANALYSIS = "/api/analyze/skin"
 JPEG = {"Content-Type": "image/jpeg"}
 _CAPABILITY = json.dumps({"test": "ml_capability"}).encode()
 _TIMEOUT_S = 120
-_MEGABYTE = 2**20
 
 _LOAD_INTERVAL_S = 1.0
 _LOAD_THREADS = 64
@@ -63,7 +62,7 @@ def long_checks(rehearsal: Rehearsal) -> None:
         if not expect(_analyse(rehearsal.port, photo_of(90)), 200).json()["success"]:
             raise CheckError("the photo of 90 MB was not analysed")
     with rehearsal.progress.step("an upload of 101 MB is refused in JSON"):
-        expect(_analyse(rehearsal.port, bytes(101 * _MEGABYTE)), 413, "body_too_large")
+        expect(_analyse(rehearsal.port, bytes(101 * 2**20)), 413, "body_too_large")
     _check_deployments_under_load(rehearsal)
 
 

@@ -57,9 +57,6 @@ def responds(port: int) -> bool:
     return True
 
 
-_MEGABYTE = 10**6
-
-
 def skin_photo(side: int = 512, quality: int = 85, seed: int = 0) -> bytes:
     """A JPEG of ``side`` × ``side`` pixels: skin-coloured with noise and a darker spot."""
     import numpy as np
@@ -77,4 +74,4 @@ def skin_photo(side: int = 512, quality: int = 85, seed: int = 0) -> bytes:
 def photo_of(megabytes: float) -> bytes:
     """A JPEG of 2000 × 2000 pixels and at least ``megabytes`` (10^6 bytes), padded with zeros after its end."""
     photo = skin_photo(2000, quality=95)
-    return photo + bytes(max(0, round(megabytes * _MEGABYTE) - len(photo)))
+    return photo + bytes(max(0, round(megabytes * 10**6) - len(photo)))

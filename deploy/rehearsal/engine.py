@@ -19,11 +19,13 @@ from deploy.rehearsal.instance import Hooks, Instance
 from deploy.rehearsal.processes import CommandResult, Processes
 from deploy.rehearsal.progress import DeployError, Progress
 
+#: bytes
+BUNDLE_LIMIT = 500 * 2**20
 _PROCESS = "aws:elasticbeanstalk:environment:process:default"
 
 
 @dataclass(frozen=True)
-class Options:
+class PlatformOptions:
     """The options that affect a rehearsal."""
 
     properties: Mapping[str, str]
@@ -33,7 +35,7 @@ class Options:
     drain_s: int
 
 
-def read_options(application: Path) -> Options:
+def read_options(application: Path) -> PlatformOptions:
     """Read the options from .ebextensions. Raises DeployError if the platform would refuse one."""
     try:
         settings = all_settings(application)
@@ -47,7 +49,7 @@ def read_options(application: Path) -> Options:
     size = sum(len(name) + len(value) + 1 for name, value in properties.items())
     if size > ENVIRONMENT_LIMIT:
         raise DeployError(f"The environment properties take {size} bytes; {ENVIRONMENT_LIMIT} are allowed")
-    return Options(
+    return PlatformOptions(
         properties,
         health_path=values.get((_PROCESS, "HealthCheckPath"), "/"),
         healthy_count=int(values.get((_PROCESS, "HealthyThresholdCount"), "3")),
@@ -64,9 +66,6 @@ def merged_section(application: Path, name: str) -> dict[str, Any]:
     return dict(sorted(merged.items()))
 
 
-BUNDLE_LIMIT = 500 * 2**20
-
-
 @dataclass
 class Engine:
     """Runs one deployment. If ``seed_packages`` is a virtual environment, the new one reuses its packages."""
@@ -80,7 +79,7 @@ class Engine:
     processes: Processes
     progress: Progress
 
-    def run(self) -> Options:
+    def run(self) -> PlatformOptions:
         """Run all steps. Raises DeployError with the reason if a step fails."""
         self._step("StageApplication", self._stage)
         options = read_options(self.instance.staging)
@@ -104,7 +103,7 @@ class Engine:
         with self.progress.step(f"  {self.instance.name} {name}"):
             action()
 
-    def _properties(self, options: Options) -> dict[str, str]:
+    def _properties(self, options: PlatformOptions) -> dict[str, str]:
         return dict(options.properties) | {"PORT": str(self.instance.app_port)}
 
     def _stage(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from deploy.rehearsal.balancer import Balancer
 from deploy.rehearsal.client import send_request
 from deploy.rehearsal.eb_records import Records
-from deploy.rehearsal.engine import Engine, Options
+from deploy.rehearsal.engine import Engine, PlatformOptions
 from deploy.rehearsal.instance import Instance
 from deploy.rehearsal.processes import Ports, Processes
 from deploy.rehearsal.progress import DeployError, Progress, RehearsalError
@@ -125,7 +125,7 @@ class Environment:
             progress=self.progress,
         )
 
-    def _await_health(self, new: Instance, options: Options) -> None:
+    def _await_health(self, new: Instance, options: PlatformOptions) -> None:
         """Wait for consecutive successful checks. Unlike on the platform, the first crash of the server is final."""
         successes, last_answer, pause = 0, "no answer", threading.Event()
         end = time.monotonic() + _HEALTHY_WITHIN_S

@@ -19,6 +19,16 @@ from deploy.rehearsal.progress import DeployError
 #: gunicorn's graceful_timeout and systemd's stop timeout on the platform
 _GRACE_S = 300.0
 
+_GET_CONFIG = """#!{python}
+# In place of the platform's get-config: prints all environment properties, or the one named with -k.
+import json, pathlib, sys
+properties = json.loads(pathlib.Path({properties!r}).read_text())
+if "-k" in sys.argv:
+    print(properties[sys.argv[sys.argv.index("-k") + 1]])
+else:
+    print(json.dumps(properties))
+"""
+
 
 @dataclass
 class Instance:
@@ -93,17 +103,6 @@ class Instance:
     def remove(self) -> None:
         """Delete all files of the instance."""
         shutil.rmtree(self.root, ignore_errors=True)
-
-
-_GET_CONFIG = """#!{python}
-# In place of the platform's get-config: prints all environment properties, or the one named with -k.
-import json, pathlib, sys
-properties = json.loads(pathlib.Path({properties!r}).read_text())
-if "-k" in sys.argv:
-    print(properties[sys.argv[sys.argv.index("-k") + 1]])
-else:
-    print(json.dumps(properties))
-"""
 
 
 class Hooks:

@@ -16,6 +16,7 @@ from pathlib import Path
 from deploy.rehearsal.progress import RehearsalError
 
 LOOPBACK = "127.0.0.1"
+_STOP_TIMEOUT_S = 15.0
 
 
 class Ports:
@@ -37,9 +38,6 @@ class Ports:
             if port not in self._taken:
                 self._taken.add(port)
                 return port
-
-
-_STOP_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)

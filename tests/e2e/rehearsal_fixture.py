@@ -1,4 +1,4 @@
-"""One rehearsal environment for all tests that deploy: starting it is what costs."""
+"""One rehearsal environment for all tests that deploy, because starting it takes long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deploy.rehearsal.rehearsal import Rehearsal, RehearsalOptions, running_rehe
 
 @pytest.fixture(scope="session")
 def rehearsal() -> Iterator[Rehearsal]:
-    """An environment with the working tree deployed, its packages taken from this interpreter's environment."""
+    """A rehearsal environment with the working tree deployed, using the packages of this interpreter."""
     try:
         with running_rehearsal(RehearsalOptions(working_tree=True, installed=True), Progress()) as running:
             done = running.deploy("the first version")
@@ -21,5 +21,5 @@ def rehearsal() -> Iterator[Rehearsal]:
             yield running
     except RehearsalError as error:
         if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(f"the deployment must be rehearsed in CI: {error}")
-        pytest.skip(f"the deployment is not rehearsed: {error}")
+            pytest.fail(f"CI must rehearse the deployment: {error}")
+        pytest.skip(f"the deployment cannot be rehearsed: {error}")
