@@ -1,8 +1,8 @@
-# make serve: set everything up and run.    make test: set everything up and run all tests.    make help: the rest.
+# make serve: install everything and run.    make test: install everything and test.    make help: all targets.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-# The first interpreter that runs and is of a supported version; PYTHON=… chooses another.
+# The first interpreter with a supported version. Set PYTHON=… to choose another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && { echo $$python; break; }; done)
@@ -12,15 +12,15 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev artifacts serve scin test fuzz fuzz-decoder fuzz-api lock hooks lint audit format bench bench-short soak abuse rehearse sizing clean
 
-help: ## show this list
+help: ## show this list of targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or set PYTHON=…" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or set PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
-# The deployment's own hook prefers the CPU build of torch where it can be had.
+# The deployment hook chooses the CPU build of torch if it is available.
 CPU_TORCH = PATH=$(abspath $(BIN)):$$PATH PIP_CONF=$(VENV)/pip.conf .platform/hooks/prebuild/10_cpu_torch.sh
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
@@ -32,10 +32,10 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	$(PIP) -r requirements-dev.txt
 	@touch $@
 
-install: $(VENV)/.installed ## make the virtual environment
-install-dev: $(VENV)/.installed-dev ## … with what tests and lint need
+install: $(VENV)/.installed ## create the virtual environment
+install-dev: $(VENV)/.installed-dev ## add the packages for tests and lint
 
-artifacts: $(VENV)/.installed ## fetch and verify the models, build the sample index
+artifacts: $(VENV)/.installed ## fetch and verify the models, and build the sample index
 	$(BIN)/python -m ml fetch
 	$(BIN)/python -m scin sample
 
@@ -52,31 +52,31 @@ $(VENV)/.installed-scin: requirements-scin.txt $(VENV)/.installed
 	$(PIP) -r requirements-scin.txt
 	@touch $@
 
-scin: artifacts $(VENV)/.installed-scin ## index, evaluate and serve the real SCIN from SCIN_BUCKET_PATH; goes on where it was stopped
+scin: artifacts $(VENV)/.installed-scin ## index, evaluate and serve SCIN from SCIN_BUCKET_PATH; resumes an interrupted build
 	@test -e $(SCIN)/manifest.json || $(BIN)/python -m scin build --out $(SCIN) --resume --limit $(FIRST)
 	$(BIN)/python -m scin build --out $(SCIN) --resume $(if $(LIMIT),--limit $(LIMIT))
 	$(BIN)/python -m scin evaluate --index $(SCIN)
 	@pid=$$(cat $(PID) 2>/dev/null) && grep -qa gunicorn "/proc/$$pid/cmdline" 2>/dev/null || exit 0; \
-		echo "stopping the service on the old index"; kill $$pid; while kill -0 $$pid 2>/dev/null; do sleep 0.2; done
+		echo "stopping the service that uses the old index"; kill $$pid; while kill -0 $$pid 2>/dev/null; do sleep 0.2; done
 	DERMSERVE_INDEX=scin $(RUN)
 
-test: $(VENV)/.installed-dev artifacts ## run the whole suite (ARGS="-k …" for a part)
+test: $(VENV)/.installed-dev artifacts ## run all tests (ARGS="-k …" selects some)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
-fuzz: fuzz-decoder fuzz-api ## the long forms of all fuzzing
+fuzz: fuzz-decoder fuzz-api ## run the long versions of all fuzz tests
 
-fuzz-decoder: $(VENV)/.installed-dev ## ten thousand spoiled uploads, each within 2 s of CPU and bounded memory (4 minutes)
+fuzz-decoder: $(VENV)/.installed-dev ## decode 10,000 corrupted uploads with limits on CPU time and memory (4 minutes)
 	DERMSERVE_FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/python -m pytest -n0 -q -s tests/fuzz/test_fuzz_uploads.py
 
-fuzz-api: $(VENV)/.installed-dev artifacts ## a thousand requests for each operation, as its OpenAPI document allows them and not
+fuzz-api: $(VENV)/.installed-dev artifacts ## send 1,000 valid and invalid requests to each operation of the OpenAPI document
 	DERMSERVE_API_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/python -m pytest -n0 -q tests/e2e/test_api_fuzz.py
 
-audit: $(VENV)/.installed-dev ## known vulnerabilities of what production installs (asks a vulnerability service)
+audit: $(VENV)/.installed-dev ## check the production packages for known vulnerabilities (online)
 	$(BIN)/python -m deploy.audit
 
-# What an increment needs beside requirements.txt stands in it; what requirements.txt pins does not.
+# The files for scin, ray and dev contain only the packages that requirements.txt does not pin.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
-lock: $(VENV)/.installed-dev ## pin what the requirements*.in files name, with hashes (ARGS=--upgrade)
+lock: $(VENV)/.installed-dev ## pin the packages in requirements*.in with hashes (ARGS=--upgrade)
 	$(LOCK) $(ARGS) requirements.in --output-file requirements.txt
 	$(LOCK) $(ARGS) requirements-bench.in --output-file requirements-bench.txt
 	$(LOCK) $(ARGS) requirements-rehearsal.in --output-file requirements-rehearsal.txt
@@ -84,16 +84,16 @@ lock: $(VENV)/.installed-dev ## pin what the requirements*.in files name, with h
 		$(LOCK) $(ARGS) requirements-$$one.in --constraint requirements.txt $$pinned --output-file requirements-$$one.txt || exit 1; \
 	done
 
-hooks: $(VENV)/.installed-dev ## check style, types and import contracts before each commit
+hooks: $(VENV)/.installed-dev ## install a pre-commit hook that checks style, types and import contracts
 	$(BIN)/pre-commit install
 
-lint: $(VENV)/.installed-dev ## style, types and import contracts
+lint: $(VENV)/.installed-dev ## check style, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(VENV)/.installed-dev ## rewrite the code in its style
+format: $(VENV)/.installed-dev ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -104,22 +104,22 @@ $(BENCH)/.installed: requirements-bench.txt $(VENV)/.installed
 	$(BENCH)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $(BENCH)/requirements.txt
 	@touch $@
 
-bench: $(BENCH)/.installed artifacts ## side by side with Flask, gunicorn, LitServe and BentoML (two hours; 50 minutes with ARGS="--rounds 2 --seconds 5 --no-sweep")
+bench: $(BENCH)/.installed artifacts ## compare with Flask, gunicorn, LitServe and BentoML (two hours; ARGS="--rounds 2 --seconds 5 --no-sweep" takes 50 minutes)
 	$(BENCH)/bin/python -m benchmarks.peers $(ARGS)
 
-bench-short: $(VENV)/.installed-dev artifacts ## this service beside its own in-process limit; fails on ratios (2 minutes)
+bench-short: $(VENV)/.installed-dev artifacts ## compare the service with its in-process speed; fails if the ratio is too low (2 minutes)
 	$(BIN)/python -m benchmarks.peers --short
 
-soak: $(VENV)/.installed-dev artifacts ## half an hour of mixed load; fails if memory, threads or files grow (ARGS="--minutes 5")
+soak: $(VENV)/.installed-dev artifacts ## run 30 minutes of mixed load; fails if memory, threads or open files grow (ARGS="--minutes 5")
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
-abuse: $(VENV)/.installed-dev artifacts ## wrong keys, slow uploads and 100 MB bodies: what an honest client sees of them (a minute)
+abuse: $(VENV)/.installed-dev artifacts ## measure other clients' latency during wrong keys, slow uploads and 100 MB bodies (1 minute)
 	$(BIN)/python -m benchmarks.abuse $(ARGS)
 
-rehearse: $(VENV)/.installed-dev artifacts ## rehearse `eb deploy` with the real EB CLI and nginx, without an account (ARGS=--short)
+rehearse: $(VENV)/.installed-dev artifacts ## rehearse `eb deploy` with the real EB CLI and nginx, without an AWS account (ARGS=--short)
 	$(BIN)/python -m deploy.rehearsal $(ARGS)
 
-sizing: $(VENV)/.installed-dev artifacts ## measure what each part costs here, and recommend an instance
+sizing: $(VENV)/.installed-dev artifacts ## measure memory and CPU time on this host, and recommend an instance type
 	$(BIN)/python -m deploy.sizing $(ARGS)
 
 clean: ## remove the environment, models and indexes

@@ -1,1 +1,1 @@
-"""What stands around a deployment: the option allow-list, the platform's proxy, saved configurations."""
+"""Deployment tools: checks of the configuration files, a rehearsal of `eb deploy`, and sizing."""

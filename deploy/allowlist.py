@@ -1,8 +1,8 @@
 """The Elastic Beanstalk options that this project may set, and the values that each accepts.
 
-One unknown option fails a whole deployment ("Invalid option specification"), and no library ships the list. So
-this is the project's own, made from the developer guide's general options and the Python platform's: what is not
-here may exist, but was not checked. Adding an option means reading the guide first.
+One unknown option makes a whole deployment fail ("Invalid option specification"), and no library contains the list.
+This list comes from the developer guide (general options and Python platform options) and holds only the options that
+this project has checked. Read the guide before you add an option.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-#: value → None if it is allowed, else what is allowed
+#: takes a value; returns None if it is allowed, otherwise a description of the allowed values
 Rule = Callable[[str], str | None]
 
-#: bytes of all environment properties together (names, values, and one "=" each)
+#: maximum bytes of all environment properties (names, values and one "=" each)
 ENVIRONMENT_LIMIT = 4096
 ENVIRONMENT = "aws:elasticbeanstalk:application:environment"
 
@@ -22,29 +22,29 @@ def _one_of(*choices: str) -> Rule:
     return lambda value: None if value in choices else " or ".join(choices)
 
 
-def _whole(low: int, high: int) -> Rule:
+def _integer(low: int, high: int) -> Rule:
     def check(value: str) -> str | None:
         fits = re.fullmatch(r"-?\d+", value) and low <= int(value) <= high
-        return None if fits else f"a whole number from {low} to {high}"
+        return None if fits else f"an integer from {low} to {high}"
 
     return check
 
 
-def _like(pattern: str, words: str) -> Rule:
-    return lambda value: None if re.fullmatch(pattern, value) else words
+def _matching(pattern: str, description: str) -> Rule:
+    return lambda value: None if re.fullmatch(pattern, value) else description
 
 
-_TRUTH = _one_of("true", "false")
-_TEXT = _like(r"\S(.*\S)?", "some text")
+_BOOLEAN = _one_of("true", "false")
+_TEXT = _matching(r"\S(.*\S)?", "text without leading or trailing spaces")
 _RETENTION = _one_of(
     "1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "731", "1827", "3653"
 )
-_IDS = _like(r"[a-z]+-[0-9a-f]{8,17}(,[a-z]+-[0-9a-f]{8,17})*", "ids separated by commas")
-_INSTANCE_TYPES = _like(
+_IDS = _matching(r"[a-z]+-[0-9a-f]{8,17}(,[a-z]+-[0-9a-f]{8,17})*", "ids separated by commas")
+_INSTANCE_TYPES = _matching(
     r"[a-z]+\d+[a-z-]*\.[a-z0-9-]+(, ?[a-z]+\d+[a-z-]*\.[a-z0-9-]+){0,39}", "1 to 40 instance types"
 )
 _ARN = r"arn:aws[a-z-]*:"
-_PERIOD = _like(r"PT(\d+H)?(\d+M)?(\d+S)?(?<!PT)", "a duration such as PT1H")
+_PERIOD = _matching(r"PT(\d+H)?(\d+M)?(\d+S)?(?<!PT)", "a duration such as PT1H")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_.][A-Za-z0-9_.]*")
 
 ALLOWED: Mapping[str, Mapping[str, Rule]] = {
@@ -57,37 +57,37 @@ ALLOWED: Mapping[str, Mapping[str, Rule]] = {
         "Subnets": _IDS,
         "ELBSubnets": _IDS,
         "ELBScheme": _one_of("public", "internal"),
-        "AssociatePublicIpAddress": _TRUTH,
+        "AssociatePublicIpAddress": _BOOLEAN,
     },
     "aws:autoscaling:launchconfiguration": {
         "RootVolumeType": _one_of("gp3", "gp2", "io1", "standard"),
-        "RootVolumeSize": _whole(10, 16_384),
-        "RootVolumeIOPS": _whole(3000, 16_000),
-        "RootVolumeThroughput": _whole(125, 1000),
-        "DisableIMDSv1": _TRUTH,
+        "RootVolumeSize": _integer(10, 16_384),
+        "RootVolumeIOPS": _integer(3000, 16_000),
+        "RootVolumeThroughput": _integer(125, 1000),
+        "DisableIMDSv1": _BOOLEAN,
         "MonitoringInterval": _one_of("1 minute", "5 minute"),
         "IamInstanceProfile": _TEXT,
         "SecurityGroups": _IDS,
     },
     "aws:autoscaling:asg": {
-        "MinSize": _whole(1, 10_000),
-        "MaxSize": _whole(1, 10_000),
-        "Cooldown": _whole(0, 10_000),
+        "MinSize": _integer(1, 10_000),
+        "MaxSize": _integer(1, 10_000),
+        "Cooldown": _integer(0, 10_000),
     },
     "aws:autoscaling:trigger": {
         "MeasureName": _one_of("CPUUtilization", "NetworkIn", "NetworkOut", "Latency", "RequestCount"),
         "Statistic": _one_of("Minimum", "Maximum", "Sum", "Average"),
         "Unit": _one_of("Seconds", "Percent", "Bytes", "Bits", "Count", "Bytes/Second", "Count/Second", "None"),
-        "UpperThreshold": _whole(0, 20_000_000),
-        "LowerThreshold": _whole(0, 20_000_000),
-        "Period": _whole(1, 600),
-        "EvaluationPeriods": _whole(1, 600),
-        "BreachDuration": _whole(1, 600),
-        "UpperBreachScaleIncrement": _whole(1, 100),
-        "LowerBreachScaleIncrement": _whole(-100, -1),
+        "UpperThreshold": _integer(0, 20_000_000),
+        "LowerThreshold": _integer(0, 20_000_000),
+        "Period": _integer(1, 600),
+        "EvaluationPeriods": _integer(1, 600),
+        "BreachDuration": _integer(1, 600),
+        "UpperBreachScaleIncrement": _integer(1, 100),
+        "LowerBreachScaleIncrement": _integer(-100, -1),
     },
     "aws:autoscaling:updatepolicy:rollingupdate": {
-        "RollingUpdateEnabled": _TRUTH,
+        "RollingUpdateEnabled": _BOOLEAN,
         "RollingUpdateType": _one_of("Time", "Health", "Immutable"),
         "Timeout": _PERIOD,
     },
@@ -95,8 +95,8 @@ ALLOWED: Mapping[str, Mapping[str, Rule]] = {
         "DeploymentPolicy": _one_of(
             "AllAtOnce", "Rolling", "RollingWithAdditionalBatch", "Immutable", "TrafficSplitting"
         ),
-        "Timeout": _whole(1, 3600),
-        "IgnoreHealthCheck": _TRUTH,
+        "Timeout": _integer(1, 3600),
+        "IgnoreHealthCheck": _BOOLEAN,
     },
     "aws:elasticbeanstalk:environment": {
         "EnvironmentType": _one_of("LoadBalanced", "SingleInstance"),
@@ -104,14 +104,14 @@ ALLOWED: Mapping[str, Mapping[str, Rule]] = {
         "ServiceRole": _TEXT,
     },
     "aws:elasticbeanstalk:environment:process:default": {
-        "HealthCheckPath": _like(r"/\S*", "a path"),
-        "MatcherHTTPCode": _like(r"[2-4]\d\d([,-][2-4]\d\d)*", "HTTP status codes"),
-        "HealthCheckInterval": _whole(5, 300),
-        "HealthCheckTimeout": _whole(1, 60),
-        "HealthyThresholdCount": _whole(2, 10),
-        "UnhealthyThresholdCount": _whole(2, 10),
-        "DeregistrationDelay": _whole(0, 3600),
-        "Port": _whole(1, 65_535),
+        "HealthCheckPath": _matching(r"/\S*", "a path"),
+        "MatcherHTTPCode": _matching(r"[2-4]\d\d([,-][2-4]\d\d)*", "HTTP status codes"),
+        "HealthCheckInterval": _integer(5, 300),
+        "HealthCheckTimeout": _integer(1, 60),
+        "HealthyThresholdCount": _integer(2, 10),
+        "UnhealthyThresholdCount": _integer(2, 10),
+        "DeregistrationDelay": _integer(0, 3600),
+        "Port": _integer(1, 65_535),
         "Protocol": _one_of("HTTP", "HTTPS"),
     },
     "aws:elasticbeanstalk:environment:proxy": {"ProxyServer": _one_of("nginx", "apache")},
@@ -121,41 +121,43 @@ ALLOWED: Mapping[str, Mapping[str, Rule]] = {
         "ConfigDocument": _TEXT,
     },
     "aws:elasticbeanstalk:cloudwatch:logs": {
-        "StreamLogs": _TRUTH,
-        "DeleteOnTerminate": _TRUTH,
+        "StreamLogs": _BOOLEAN,
+        "DeleteOnTerminate": _BOOLEAN,
         "RetentionInDays": _RETENTION,
     },
     "aws:elasticbeanstalk:cloudwatch:logs:health": {
-        "HealthStreamingEnabled": _TRUTH,
+        "HealthStreamingEnabled": _BOOLEAN,
         "RetentionInDays": _RETENTION,
     },
-    "aws:elasticbeanstalk:hostmanager": {"LogPublicationControl": _TRUTH},
+    "aws:elasticbeanstalk:hostmanager": {"LogPublicationControl": _BOOLEAN},
     "aws:elasticbeanstalk:managedactions": {
-        "ManagedActionsEnabled": _TRUTH,
-        "PreferredStartTime": _like(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun):([01]\d|2[0-3]):[0-5]\d", "day:hour:minute"),
+        "ManagedActionsEnabled": _BOOLEAN,
+        "PreferredStartTime": _matching(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun):([01]\d|2[0-3]):[0-5]\d", "day:hour:minute"),
     },
     "aws:elasticbeanstalk:managedactions:platformupdate": {"UpdateLevel": _one_of("patch", "minor")},
-    "aws:elbv2:loadbalancer": {"IdleTimeout": _whole(1, 3600)},
+    "aws:elbv2:loadbalancer": {"IdleTimeout": _integer(1, 3600)},
     "aws:elbv2:listener:443": {
-        "ListenerEnabled": _TRUTH,
+        "ListenerEnabled": _BOOLEAN,
         "Protocol": _one_of("HTTP", "HTTPS"),
         "DefaultProcess": _TEXT,
-        "SSLCertificateArns": _like(_ARN + r"(acm|iam):[\w:/-]+", "the ARN of a certificate"),
-        "SSLPolicy": _like(r"ELBSecurityPolicy-[\w-]+", "a predefined policy of the load balancer"),
+        "SSLCertificateArns": _matching(_ARN + r"(acm|iam):[\w:/-]+", "the ARN of a certificate"),
+        "SSLPolicy": _matching(r"ELBSecurityPolicy-[\w-]+", "the name of a predefined ELB security policy"),
     },
 }
 
 
 def objection(namespace: str, option: str, value: object) -> str | None:
-    """Why the platform would refuse this setting (or misread it), in one line; None if it is allowed."""
+    """Why the platform would refuse or misread this setting, in one line; None if it is allowed."""
     where = f"{namespace}: {option}"
     if not isinstance(value, str):
-        return f"{where} is not quoted: YAML reads it as {type(value).__name__}"
+        return f"{where} is not quoted, so YAML reads it as {type(value).__name__}"
     if namespace == ENVIRONMENT:
-        return None if _ENVIRONMENT_NAME.fullmatch(option) else f"{where} is not a name for an environment property"
+        return (
+            None if _ENVIRONMENT_NAME.fullmatch(option) else f"{where} is not a valid name of an environment property"
+        )
     if namespace not in ALLOWED:
         return f"{namespace} is not a known namespace"
     if option not in ALLOWED[namespace]:
         return f"{where} is not a known option"
     wanted = ALLOWED[namespace][option](value)
-    return f"{where} is '{value}'; allowed is {wanted}" if wanted else None
+    return f"{where} is '{value}'; allowed: {wanted}" if wanted else None

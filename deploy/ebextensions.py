@@ -1,7 +1,6 @@
-"""Reads .ebextensions and saved configurations the way the platform does, and stricter: a repeated key is an error.
+"""Reads .ebextensions and saved configurations like the platform, but reports a repeated key as an error.
 
-YAML keeps the last of two equal keys without a word, so a namespace that stands twice in a file loses its first
-settings silently.
+YAML silently keeps the last of two equal keys, so a namespace that occurs twice in a file loses its first settings.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any
 
 import yaml
 
-#: what a .config file may hold; a misspelt key would be ignored
+#: the allowed top-level keys of a .config file; the platform ignores misspelt ones
 TOP_LEVEL = frozenset(
     {
         "option_settings", "Resources", "packages", "sources", "files", "users", "groups",
@@ -22,35 +21,35 @@ TOP_LEVEL = frozenset(
 
 
 class ConfigError(ValueError):
-    """A file that the platform would refuse, or take for something else."""
+    """A file that the platform would refuse or misread."""
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML without repeated keys."""
+    """A YAML loader that refuses repeated keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
         if repeated:
             line = node.start_mark.line + 1
-            raise ConfigError(f"line {line}: {', '.join(repeated)} stands twice; only the last one would count")
+            raise ConfigError(f"line {line}: {', '.join(repeated)} occurs twice; only the last one would be used")
         return super().construct_mapping(node, deep)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """One file's mapping. Raises ConfigError, naming the file."""
+    """Load one file. Raises ConfigError, which names the file."""
     try:
-        # The loader is a SafeLoader: it makes nothing but plain values.
+        # The loader is a SafeLoader, so it constructs only plain values.
         loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506
     except (yaml.YAMLError, ConfigError) as error:
         raise ConfigError(f"{path.name}: {error}") from error
     if not isinstance(loaded, dict):
-        raise ConfigError(f"{path.name}: holds no settings")
+        raise ConfigError(f"{path.name}: the file has no settings")
     return loaded
 
 
 def config_files(root: Path) -> list[Path]:
-    """The files that the platform reads, in its order."""
+    """The files that the platform reads, in the order in which it reads them."""
     return sorted((root / ".ebextensions").glob("*.config"))
 
 
@@ -62,7 +61,7 @@ def option_settings(config: dict[str, Any]) -> Iterator[tuple[str, str, object]]
 
 
 def all_settings(root: Path) -> dict[tuple[str, str], object]:
-    """{(namespace, option): value} over all files; raises ConfigError if two files set the same option."""
+    """{(namespace, option): value} of all files. Raises ConfigError if two files set the same option."""
     settings: dict[tuple[str, str], object] = {}
     for path in config_files(root):
         for namespace, option, value in option_settings(load(path)):
@@ -73,7 +72,7 @@ def all_settings(root: Path) -> dict[tuple[str, str], object]:
 
 
 def resources(paths: list[Path]) -> dict[str, Any]:
-    """The CloudFormation resources of several files; raises ConfigError if a name stands in two of them."""
+    """The CloudFormation resources of several files. Raises ConfigError if two files define the same name."""
     merged: dict[str, Any] = {}
     for path in paths:
         for name, resource in (load(path).get("Resources") or {}).items():

@@ -1,4 +1,4 @@
-"""Stages the proxy as the platform does (its own files, with .platform/nginx over them) in a folder of one's own."""
+"""Assembles the nginx configuration like the platform: its own files, overlaid with .platform/nginx."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _STOCK = Path(__file__).parent / "stock_nginx"
 def stage_proxy(
     folder: Path, application: Path, *, listen: int, upstream: int, rewrite: Mapping[str, str] | None = None
 ) -> Path:
-    """Make a proxy below ``folder`` that listens on loopback and touches nothing of the host's.
+    """Write a configuration below ``folder`` that listens on loopback and uses no path outside ``folder``.
 
-    ``listen`` and ``upstream`` are ports; ``rewrite`` replaces text in every file, for tests that cannot wait.
-    Returns the nginx.conf to start. Raises FileNotFoundError if ``application`` has no .platform/nginx.
+    ``listen`` and ``upstream`` are ports. ``rewrite`` replaces text in every file, for example to shorten timeouts.
+    Returns the path of nginx.conf. Raises FileNotFoundError if ``application`` has no .platform/nginx.
     """
     conf = folder / "conf"
     shutil.copytree(_STOCK, conf, dirs_exist_ok=True)
     shutil.copytree(application / ".platform" / "nginx", conf, dirs_exist_ok=True)
-    # conf/html: nginx looks for its default root before it writes a log whose name holds a variable
+    # conf/html: nginx checks that its default root exists before it writes a log whose name contains a variable
     for name in ("log/healthd", "run", "spool", "conf/html"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     replacements = _host_paths(folder, listen, upstream) | dict(rewrite or {})
@@ -36,7 +36,7 @@ def stage_proxy(
 def _host_paths(folder: Path, listen: int, upstream: int) -> dict[str, str]:
     spools = "".join(f"{kind}_temp_path {folder}/spool/{kind};\n" for kind in ("fastcgi", "uwsgi", "scgi"))
     return {
-        # An unprivileged nginx keeps its own user; one started by root must be able to read this folder.
+        # If root starts nginx, its workers must also run as root to read this folder.
         "user nginx;": "user root root;" if os.geteuid() == 0 else "",
         "/var/log/nginx": f"{folder}/log",
         "/var/run/nginx.pid": f"{folder}/run/nginx.pid",

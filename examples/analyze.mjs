@@ -1,4 +1,4 @@
-// One photo with fetch, in Node.js 18 or newer: node analyze.mjs PHOTO [URL]. In a page, take the file from an <input>.
+// Analyzes one photo with fetch in Node.js 18 or newer: node analyze.mjs PHOTO [URL]. A web page uses the file of an <input>.
 import { readFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 
@@ -14,7 +14,7 @@ form.append("body_site", "arm");
 let response;
 for (let attempt = 0; attempt < 5; attempt++) {
   response = await fetch(`${url}/api/analyze/skin`, { method: "POST", body: form, headers });
-  // Full or loading: the service says when to come back.
+  // The service is busy or still loading. Retry-After is the number of seconds to wait.
   const seconds = response.headers.get("Retry-After");
   if (![429, 503].includes(response.status) || seconds === null) break;
   await wait(Number(seconds) * 1000);
@@ -25,6 +25,6 @@ if (!response.ok) {
   console.error(`${response.status}: ${answer.error.message}`);
   process.exit(1);
 }
-console.log("tone:", answer.skin.tone?.ita_category ?? "not measured"); // null where no skin was measured
+console.log("tone:", answer.skin.tone?.ita_category ?? "not measured"); // null if no skin was measured
 console.log("decision:", answer.decision.kind, answer.decision.set, answer.decision.reasons);
 console.log(answer.disclaimer);

@@ -1,4 +1,4 @@
-"""One photo with requests: analyze.py PHOTO [URL]."""
+"""Analyzes one photo with requests: analyze.py PHOTO [URL]."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ for _ in range(5):
         headers={"X-API-Key": key} if key else {},
         timeout=345,
     )
-    # Full or loading: the service says when to come back.
+    # The service is busy or still loading. Retry-After is the number of seconds to wait.
     if response.status_code not in {429, 503} or "Retry-After" not in response.headers:
         break
     time.sleep(int(response.headers["Retry-After"]))
@@ -29,7 +29,7 @@ if not response.ok:
     sys.exit(f"{response.status_code}: {answer['error']['message']}")
 for problem in answer["quality"]["problems"]:
     print("problem:", problem["message"], problem["advice"])
-tone = answer["skin"]["tone"] or {}  # null where no skin was measured
+tone = answer["skin"]["tone"] or {}  # null if no skin was measured
 print("tone:", tone.get("ita_category") or "not measured")
 print("decision:", answer["decision"]["kind"], answer["decision"]["set"], answer["decision"]["reasons"])
 print(answer["disclaimer"])

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One photo from the shell: analyze.sh PHOTO [URL]. curl's --retry honours Retry-After.
+# Analyzes one photo with curl: analyze.sh PHOTO [URL]. curl --retry waits as long as Retry-After says.
 set -euo pipefail
 photo=$1
 url=${2:-http://127.0.0.1:8000}

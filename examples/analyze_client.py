@@ -1,4 +1,4 @@
-"""One photo with the client, which waits for a busy service by itself: analyze_client.py PHOTO [URL]."""
+"""Analyzes one photo with the client, which retries while the service is busy: analyze_client.py PHOTO [URL]."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ try:
     answer = client.analyze(sys.argv[1], age=54, sex="female", body_site="arm")
 except ClientError as error:
     sys.exit(f"{error.status}: {error.message}")
-tone = answer["skin"]["tone"] or {}  # null where no skin was measured
+tone = answer["skin"]["tone"] or {}  # null if no skin was measured
 print("tone:", tone.get("ita_category") or "not measured")
 print("decision:", answer["decision"]["kind"], answer["decision"]["set"], answer["decision"]["reasons"])
 print(answer["disclaimer"])

@@ -1,1 +1,1 @@
-"""How true the answers are, and the fits of what the service has learned. Never imported by the service."""
+"""Evaluates the accuracy of the answers and fits the learned parameters. The service never imports it."""

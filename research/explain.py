@@ -1,8 +1,8 @@
-"""``python -m research.explain FOLDER``: what an explanation costs, and how far its heat maps can be trusted.
+"""``python -m research.explain FOLDER``: the CPU time of explanations, and the fidelity of their heat maps.
 
-Explains the photos in FOLDER (dermatoscopic ones, so that both models answer) against the sample index. Prints, for
-each heat map, the mean deletion score with the share of photos on which the most important part matters more than the
-same shape elsewhere, and the CPU time of an analysis without and with explanations, one photo at a time.
+Explains the photos in FOLDER with the sample index. The photos must be dermatoscopic, so that both models answer.
+Prints for each heat map the mean deletion score, and the share of photos on which the most important region affects the
+answer more than a region of the same shape elsewhere. Also prints the CPU time per photo with and without explanations.
 """
 
 from __future__ import annotations

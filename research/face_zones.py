@@ -1,9 +1,9 @@
-"""``python -m research.face_zones [PHOTO …]``: whether faces are found, and whether landmarks agree with themselves.
+"""``python -m research.face_zones [PHOTO …]``: face detection, and the consistency of landmarks.
 
-Each photo, and scikit-image's astronaut, is mirrored, and turned by 10° either way about each face; the landmarks
-found there are brought back and compared with those of the photo itself. Distances are in % of the face's width (from
-landmark 234 to 454). Faces that the frame cuts are told apart: the landmarks beyond it are guesses. The last line tells
-what placing them costs.
+Mirrors each photo, and scikit-image's astronaut, and rotates it by ±10° about each face. Transforms the landmarks
+found there back and compares them with those of the original photo. Distances are percentages of the face's width
+(from landmark 234 to 454). Faces that are cut by the frame are reported separately, because the landmarks outside are
+guesses. The last line is the CPU time of the landmarks.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from research.shares import wilson
 Floats = NDArray[np.float32]
 
 _MODELS = Path("var/models/mediapipe-face/0.6.0")
-_LIMIT = 0.03  # of the face's width
-_TURNS = {"turned −10°": -10.0, "turned +10°": 10.0}
+_LIMIT = 0.03  # as a share of the face's width
+_ROTATIONS = {"rotated −10°": -10.0, "rotated +10°": 10.0}
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One face, one change: how far each landmark (468,) came to lie, in widths of the face; None where it was lost."""
+    """One change of one face: distance of each landmark (468,) in face widths; None if the face was not found."""
 
     change: str
     cut: bool
-    apart: Floats | None
+    distances: Floats | None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,10 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
         for face in faces:
             trials += _trials(detector, photo, face)
             costs.append(_cost_ms(detector, photo, face))
-    for change in ("mirrored", *_TURNS):
+    for change in ("mirrored", *_ROTATIONS):
         for cut in (False, True):
             _report([trial for trial in trials if trial.change == change and trial.cut == cut])
-    print(f"\nlandmarks of one face: {np.median(costs):.1f} ms of CPU, the median of {len(costs)}")
+    print(f"\nlandmarks of one face: {np.median(costs):.1f} ms of CPU time, the median of {len(costs)}")
     return 0
 
 
@@ -78,7 +78,7 @@ def _photos(paths: list[Path]) -> Iterator[tuple[str, RGB]]:
 
 
 def _cost_ms(detector: FaceDetector, photo: RGB, face: Face) -> float:
-    """CPU of one thread, in milliseconds."""
+    """CPU time of the landmarks of one face, in milliseconds."""
     started = time.thread_time()
     detector.landmarks(photo, face)
     return (time.thread_time() - started) * 1e3
@@ -93,7 +93,7 @@ def _zones(detector: FaceDetector, photo: RGB, face: Face) -> list[str]:
 def _trials(detector: FaceDetector, photo: RGB, face: Face) -> list[Trial]:
     height, width = photo.shape[:2]
     straight = _flat(detector.landmarks(photo, face))
-    across = float(np.linalg.norm(straight[234] - straight[454]))
+    face_width = float(np.linalg.norm(straight[234] - straight[454]))
     cut = bool(((straight < 0) | (straight > (width, height))).any())
     middle = straight.mean(axis=0)
     trials = []
@@ -101,22 +101,22 @@ def _trials(detector: FaceDetector, photo: RGB, face: Face) -> list[Trial]:
     if mirrored is not None:
         mirrored = mirrored[MIRRORED]
         mirrored[:, 0] = width - 1 - mirrored[:, 0]
-    trials.append(_trial("mirrored", cut, straight, mirrored, across))
-    for change, degrees in _TURNS.items():
+    trials.append(_trial("mirrored", cut, straight, mirrored, face_width))
+    for change, degrees in _ROTATIONS.items():
         turn = np.asarray(cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), degrees, 1.0), np.float64)
         turned = np.asarray(cv2.warpAffine(photo, turn, (width, height)), np.uint8)
         expected = np.asarray(straight @ turn[:, :2].T + turn[:, 2], np.float32)
-        trials.append(_trial(change, cut, expected, _nearest(detector, turned, (middle[0], middle[1])), across))
+        trials.append(_trial(change, cut, expected, _nearest(detector, turned, (middle[0], middle[1])), face_width))
     return trials
 
 
 def _trial(change: str, cut: bool, expected: Floats, found: Floats | None, width: float) -> Trial:
-    apart = None if found is None else np.asarray(np.linalg.norm(expected - found, axis=1) / width, np.float32)
-    return Trial(change, cut, apart)
+    distances = None if found is None else np.asarray(np.linalg.norm(expected - found, axis=1) / width, np.float32)
+    return Trial(change, cut, distances)
 
 
 def _nearest(detector: FaceDetector, photo: RGB, where: tuple[float, float]) -> Floats | None:
-    """The landmarks (468, 2) of the face nearest to a point."""
+    """The landmarks (468, 2) of the face nearest to the point ``where``, or None."""
     found = [marks for face in detector.detect(photo) if (marks := detector.landmarks(photo, face)) is not None]
     meshes = [_flat(marks) for marks in found]
     return min(meshes, key=lambda mesh: float(np.hypot(*(mesh.mean(axis=0) - where))), default=None)
@@ -130,13 +130,13 @@ def _flat(landmarks: Floats | None) -> Floats:
 def _report(trials: list[Trial]) -> None:
     if not trials:
         return
-    found = [trial.apart for trial in trials if trial.apart is not None]
+    found = [trial.distances for trial in trials if trial.distances is not None]
     kind = "cut by the frame" if trials[0].cut else "whole"
     print(f"\n{trials[0].change}, faces {kind}: {len(found)} of {len(trials)} found again")
     if not found:
         return
     points = np.concatenate(found)
-    within = sum(bool((apart < _LIMIT).all()) for apart in found)
+    within = sum(bool((distances < _LIMIT).all()) for distances in found)
     low, high = wilson(within, len(found))
     mean, high_points, worst = points.mean() * 100, np.percentile(points, 95) * 100, points.max() * 100
     print(f"  mean {mean:.2f}%, 95th percentile {high_points:.2f}%, worst {worst:.2f}% of the face's width")

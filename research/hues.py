@@ -1,8 +1,9 @@
-"""``python -m research.hues DATA``: which photos are taken for black and white or one hue.
+"""``python -m research.hues DATA``: which photos are classified as monochrome (black and white, or one hue).
 
-DATA holds collections of skin photos (see research.photo_kind.pictures). Prints, for the photos as they are and at a
-twelfth of their light, how many are taken for tinted, with 95 % intervals, and the lowest spreads of chroma; and for
-copies that are in black and white, in sepia or tinted, as they are and as JPEGs, how many are found.
+DATA holds collections of skin photos (see research.photo_kind.pictures). For the original photos and for copies with a
+twelfth of their light, prints the share that is wrongly classified as monochrome with its 95% interval, and the lowest
+spreads of chroma. For copies in black and white, sepia or another tint, uncompressed and as JPEGs, prints the share
+that is recognized.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from ml.skin.colour import srgb_to_linear, working_copy
 from ml.skin.quality import chroma_spread, has_colours
 from ml.values import RGB
 from research.photo_kind.pictures import skin_photos
-from research.shares import tell_share
+from research.shares import report_share
 
 _DIM = 1 / 12
 _SEED = 1
-#: the colour of white, and of black
+#: (colour of white, colour of black)
 _TINTS = {
     "black and white": ((255, 255, 255), (0, 0, 0)),
     "faint warm tint": ((255, 250, 240), (0, 0, 0)),
@@ -39,7 +40,7 @@ _QUALITIES = (None, 90, 70, 50)
 
 
 def tinted(photo: RGB) -> Iterator[tuple[str, RGB]]:
-    """``photo`` in each tint and stored in each way."""
+    """Copies of ``photo`` in each tint and each JPEG quality, with their names."""
     grey = np.asarray(Image.fromarray(photo).convert("L"), np.float32)[..., None] / 255
     for name, (white, black) in _TINTS.items():
         pixels = np.rint(grey * np.array(white) + (1 - grey) * np.array(black)).astype(np.uint8)
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         copies.setdefault(picture.source, []).append(copy)
         copies.setdefault(f"{picture.source}, dim", []).append(_dimmed(copy))
     for name, of in copies.items():
-        tell_share(f"{name}: taken for tinted", np.array([not has_colours(copy) for copy in of]))
+        report_share(f"{name}: classified as monochrome", np.array([not has_colours(copy) for copy in of]))
         spreads = sorted(found for found in map(chroma_spread, of) if found is not None)
         print(f"  lowest spreads: {', '.join(f'{value:.2f}' for value in spreads[:3])}")
     hits: dict[str, list[bool]] = {}
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name, copy in tinted(picture.load()):
             hits.setdefault(name, []).append(not has_colours(working_copy(copy)))
     for name, found in hits.items():
-        tell_share(f"{name}: found", np.array(found))
+        report_share(f"{name}: recognized", np.array(found))
     return 0
 
 

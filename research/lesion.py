@@ -1,11 +1,11 @@
-"""``python -m research.lesion FOLDER``: a lesion classifier on labelled dermatoscopic photos.
+"""``python -m research.lesion FOLDER``: evaluate a lesion classifier on labelled dermatoscopic photos.
 
-FOLDER holds the photos and ``labels.csv`` (file, dx: one of akiec bcc bkl df mel nv vasc), as a selection of the
-ISIC 2018 task 3 test set does. Prints shares with their 95% Wilson intervals, of the calibrated probabilities that the
-service answers with; the area under the curve of the malignant probability, raw and calibrated; the temperature
-that fits best, with its bootstrap interval, and what it does to the negative log-likelihood and the calibration error,
-each photo judged by a temperature that was fitted to the others; and the same for four flips averaged, at four times
-the cost. ``--write FILE`` keeps the temperature and the sensitivity for the model's registry entry.
+FOLDER contains photos and ``labels.csv`` (file, dx: one of akiec bcc bkl df mel nv vasc), for example a part of the
+ISIC 2018 task 3 test set. Prints accuracy, sensitivity and specificity of the calibrated probabilities with 95% Wilson
+intervals, and the AUC of the malignant probability, raw and calibrated. Then prints the best temperature with its
+bootstrap interval, and its effect on negative log-likelihood and calibration error (leave one out). Repeats this for
+the average of four flips, which takes four times as long. ``--write FILE`` saves temperature and sensitivity for the
+model's registry entry.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ml.models.classifier import LesionClassifier, soften
 from ml.models.loading import load_classifier
 from ml.models.spec import ModelSpec
 from ml.values import RGB, Patient
-from research.shares import tell_share, wilson
+from research.shares import report_share, wilson
 
 _RESAMPLES, _SEED = 1000, 1
 _FLIPS = ((1, 1), (-1, 1), (1, -1), (-1, -1))
@@ -41,8 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--models", type=Path, default=Path("var/models"))
     parser.add_argument("--classifier", default="sklesion")
     parser.add_argument("--threshold", type=float, default=0.3, help="malignant probability, calibrated (default .3)")
-    parser.add_argument("--write", type=Path, help="keep what was fitted in this JSON file")
-    parser.add_argument("--data", default="", help="what the photos are, for that file")
+    parser.add_argument("--write", type=Path, help="write the fit to this JSON file")
+    parser.add_argument("--data", default="", help="description of the photos in that file")
     options = parser.parse_args(arguments)
     with (options.folder / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -57,19 +57,19 @@ def main(arguments: list[str] | None = None) -> int:
     calibrated = soften(probabilities, temperature)
     raw_score, score = probabilities[:, columns].sum(axis=1), calibrated[:, columns].sum(axis=1)
     right = probabilities.argmax(axis=1) == truth
-    tell_share("accuracy", right)
+    report_share("accuracy", right)
     found = score >= options.threshold
-    tell_share(f"sensitivity (malignant probability ≥ {options.threshold:g})", found[malignant])
-    tell_share(f"specificity (malignant probability < {options.threshold:g})", ~found[~malignant])
+    report_share(f"sensitivity (malignant probability ≥ {options.threshold:g})", found[malignant])
+    report_share(f"specificity (malignant probability < {options.threshold:g})", ~found[~malignant])
     print(f"malignancy AUC: raw {roc_auc_score(malignant, raw_score):.4f}, ", end="")
     print(f"calibrated {roc_auc_score(malignant, score):.4f}")
     print(f"mean confidence: raw {probabilities.max(axis=1).mean():.3f}, ", end="")
     print(f"calibrated {calibrated.max(axis=1).mean():.3f}")
-    interval = _tell_temperature("single pass", probabilities.astype(np.float64), truth)
+    interval = _report_temperature("single pass", probabilities.astype(np.float64), truth)
     if options.write:
         labels = [row["dx"] for row in rows]
         _write_fit(options, classifier.spec, labels, found[malignant], (temperature, interval))
-    _tell_temperature("four flips averaged", _flipped(classifier, photos), truth)
+    _report_temperature("four flips averaged", _flipped(classifier, photos), truth)
     return 0
 
 
@@ -80,7 +80,7 @@ def _write_fit(
     found: NDArray[np.bool_],
     temperature: tuple[float, tuple[float, float]],
 ) -> None:
-    """What ``ml.models.spec.Calibration`` reads, and where it comes from. ``found``: of the malignant lesions."""
+    """Write the file that ``ml.models.spec.Calibration`` reads. ``found``: which malignant lesions were recognized."""
     value, interval = temperature
     fit = {
         "model": {"name": spec.name, "version": spec.version},
@@ -103,13 +103,13 @@ def _write_fit(
 
 
 def _flipped(classifier: LesionClassifier, photos: list[RGB]) -> Floats:
-    """(n, 7): the mean of the probabilities of a photo, mirrored along either axis and along both."""
+    """(n, 7) probabilities, each the mean over the photo and its three mirror images."""
     views = [[np.ascontiguousarray(photo[::down, ::across]) for down, across in _FLIPS] for photo in photos]
     return np.stack([classifier.predict(one, Patient()).mean(axis=0) for one in views]).astype(np.float64)
 
 
 def fit_temperature(probabilities: Floats, truth: NDArray[np.intp]) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al. 2017) of (n, C) probabilities."""
+    """The temperature that minimizes the negative log-likelihood of (n, C) probabilities (Guo et al. 2017)."""
     found = minimize_scalar(lambda t: _nll(soften(probabilities, np.exp(t)), truth), bounds=(-2, 3), method="bounded")
     return float(np.exp(found.x))
 
@@ -126,9 +126,8 @@ def _ece(probabilities: Floats, truth: NDArray[np.intp], bins: int = 10) -> floa
     return float(np.abs(gaps).sum() / len(truth))
 
 
-def _tell_temperature(what: str, probabilities: Floats, truth: NDArray[np.intp]) -> tuple[float, float]:
-    """Print the temperature of all photos, and what it does where each photo has that of the others. Returns its 95%
-    interval."""
+def _report_temperature(what: str, probabilities: Floats, truth: NDArray[np.intp]) -> tuple[float, float]:
+    """Print the temperature of all photos, and its effect with leave-one-out fits. Returns its 95% interval."""
     n, rng = len(truth), np.random.default_rng(_SEED)
     resamples = [rng.integers(0, n, n) for _ in range(_RESAMPLES)]
     low, high = np.percentile([fit_temperature(probabilities[rows], truth[rows]) for rows in resamples], (2.5, 97.5))

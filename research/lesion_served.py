@@ -1,8 +1,8 @@
-"""``python -m research.lesion_served FOLDER --url http://127.0.0.1:8000``: labelled photos, answered over HTTP.
+"""``python -m research.lesion_served FOLDER --url http://127.0.0.1:8000``: evaluate a running service.
 
-FOLDER is as ``research.lesion`` takes it. Nothing but the photo is sent. Prints what share of the photos got the
-lesion classifier's answer, and that answer's accuracy, balanced accuracy and the area under the curve of its malignant
-probability; a photo without one counts as wrong, and as not malignant. Intervals: Wilson for shares, 1,000 resamples
+FOLDER has the same form as for ``research.lesion``. Sends each photo without any other field. Prints the share of
+photos that the lesion classifier answered, and the accuracy, balanced accuracy and malignancy AUC. A photo without
+such an answer counts as wrong and as not malignant. Intervals are Wilson for shares and bootstrap (1,000 resamples)
 for the rest.
 """
 
@@ -20,7 +20,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from client.api import DEFAULT_URL, Client
 from ml.models.registry import find
-from research.shares import tell_share
+from research.shares import report_share
 from settings import Settings
 
 _RESAMPLES, _SEED = 1000, 1
@@ -36,19 +36,19 @@ def main(arguments: list[str] | None = None) -> int:
     client = Client(options.url)
     lesions = [client.analyze([options.folder / row["file"]])["lesion"] for row in rows]
     truth = np.array([row["dx"] for row in rows])
-    said = np.array([lesion["predictions"][0]["code"] if lesion else "none" for lesion in lesions])
+    predicted = np.array([lesion["predictions"][0]["code"] if lesion else "none" for lesion in lesions])
     malignant = np.array([lesion["malignant_probability"] if lesion else 0.0 for lesion in lesions])
-    tell_share("got the classifier's answer", said != "none")
-    tell_share("accuracy", said == truth)
-    _tell("balanced accuracy", lambda picked: float(balanced_accuracy_score(truth[picked], said[picked])), truth)
+    report_share("answered by the lesion classifier", predicted != "none")
+    report_share("accuracy", predicted == truth)
+    _report("balanced accuracy", lambda picked: float(balanced_accuracy_score(truth[picked], predicted[picked])), truth)
     classes = find(Settings.load().classifier, "classifier").lesion
     is_malignant = np.isin(truth, classes.malignant if classes else ())
-    _tell("malignancy AUC", lambda picked: float(roc_auc_score(is_malignant[picked], malignant[picked])), truth)
+    _report("malignancy AUC", lambda picked: float(roc_auc_score(is_malignant[picked], malignant[picked])), truth)
     return 0
 
 
-def _tell(what: str, measure: Callable[[NDArray[np.intp]], float], truth: NDArray[np.str_]) -> None:
-    """Resampled class by class, so that no class is lost in a resample."""
+def _report(what: str, measure: Callable[[NDArray[np.intp]], float], truth: NDArray[np.str_]) -> None:
+    """Print a measure with its bootstrap interval. Each class is resampled separately, so that none gets lost."""
     rng = np.random.default_rng(_SEED)
     places = [np.flatnonzero(truth == code) for code in np.unique(truth)]
     resamples = [np.concatenate([rng.choice(own, len(own)) for own in places]) for _ in range(_RESAMPLES)]

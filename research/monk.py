@@ -1,11 +1,10 @@
-"""``python -m research.monk``: fits the Monk tone that `ml.skin.tone` estimates, and says how far it is off.
+"""``python -m research.monk``: fit the Monk tone estimate of `ml.skin.tone`, and report its error.
 
-A proportional-odds model (McCullagh 1980) of the ten tones on ITA, L* and what L* has above 55, as the service reads
-them. It is fitted to generated skin as photographed, to the same photos in other light (exposure by 0.3 of a natural
-logarithm, warmth by 0.08: one standard deviation each), and to the ten published swatches in such light. No photo of a
-person with a Monk label is among them. Printed are the coefficients, and for the model, fitted without the tenth of the
-cases that it is asked about, and for fixed cut-offs of ITA and L*: the mean absolute error in steps, the share within
-one step, and the error by tone.
+The model is a proportional-odds model (McCullagh 1980) of the ten tones. Its features are ITA, L*, and the part of L*
+above 55. It is fitted to generated photos, to the same photos in other light (standard deviations of ln exposure 0.3
+and of warmth 0.08), and to the ten published swatches in such light. None is a photo of a person with a Monk label.
+Prints the coefficients. Also prints, for 10-fold cross-validation and for fixed cut-offs of ITA and L*, the mean
+absolute error in steps, the share within one step, and the error by tone.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ Steps = NDArray[np.intp]
 SWATCHES = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
 TONES, FOLDS, PENALTY = 10, 10, 1e-3
 _EXPOSURE, _WARMTH, _TINT = 0.3, 0.08, 0.02  # one standard deviation of each, in ln of the gains
-_RELIT = 2  # times that each photo, and
-_RELIT_SWATCH = 5  # each swatch, is taken in other light
+_RELIT = 2  # copies of each photo in other light
+_RELIT_SWATCH = 5  # copies of each swatch in other light
 
-# The cut-offs to compare with: Del Bino's categories, and cuts half-way between the swatches.
+# Cut-offs for comparison: Del Bino's categories, and midpoints between the swatches.
 _BY_ANGLE, _BY_LIGHTNESS = (76.0, 68.0, 55.0, 41.0, 28.0, 10.0, -30.0), (25.9, 17.9)
 
 
@@ -80,7 +79,7 @@ def _read(kind: str, case: int, monk: int, rgb: RGB, whole: bool = False) -> Ite
 
 
 def fit(features: Floats, steps: Steps) -> tuple[Floats, Floats]:
-    """Weights (p,) and cuts (9,), ascending, by maximum likelihood with a slight L2 penalty on scaled features."""
+    """Weights (p,) and ascending cuts (9,), by maximum likelihood with a small L2 penalty on scaled features."""
     middle, spread = features.mean(axis=0), features.std(axis=0)
     scaled, n, p = (features - middle) / spread, *features.shape
 
@@ -100,7 +99,7 @@ def fit(features: Floats, steps: Steps) -> tuple[Floats, Floats]:
 
 
 def estimates(features: Floats, weights: Floats, cuts: Floats) -> Steps:
-    """The tone below and above which the odds are even: 1 + how many cuts the score exceeds."""
+    """The median tone of the model: 1 + the number of cuts below the score."""
     return np.asarray(1 + (features @ weights > cuts[:, None]).sum(axis=0), np.intp)
 
 
@@ -124,7 +123,8 @@ def _report(name: str, found: Steps, taken: list[Sample]) -> None:
         monk = np.array([taken[number].monk for number in of_kind])
         by_tone = " ".join(f"{off[monk == tone].mean():.2f}" for tone in range(1, TONES + 1))
         print(
-            f"{name:10} {kind:15} n {len(off):4}  off by {off.mean():.2f}  within 1 {(off <= 1).mean():.3f}  {by_tone}"
+            f"{name:10} {kind:15} n {len(off):4}  mean error {off.mean():.2f}  within 1 {(off <= 1).mean():.3f}  "
+            f"{by_tone}"
         )
 
 
@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"weights {np.round(weights, 3)}\ncuts {np.round(cuts, 2)}")
     fold = np.array([one.case % FOLDS for one in taken], np.intp)
     _report("cut-offs", np.array([_by_cut_offs(one) for one in taken], np.intp), taken)
-    _report("left out", held_out(features, steps, fold), taken)
+    _report("held out", held_out(features, steps, fold), taken)
     return 0
 
 

@@ -1,7 +1,7 @@
-"""``python -m research.reference URL FOLDER``: a running service's lesion probabilities against the published ones.
+"""``python -m research.reference URL FOLDER``: compare a running service with the published model.
 
-FOLDER holds JPEG photos of at most 2,048 pixels. The reference is the Keras file itself on the same pixels, resized by
-``tf.image.resize``, with nothing known of the person. Prints the largest difference of any probability.
+FOLDER contains JPEG photos of at most 2,048 pixels. The reference is the published Keras model on the same pixels,
+resized with ``tf.image.resize`` and without patient data. Prints the largest difference of a lesion probability.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""``python -m research.repeatability PHOTO…``: how far each measurement moves when a photo comes a little
-differently: at 0.8 × its size, as a JPEG of quality 80, and with 5% more and less exposure.
+"""``python -m research.repeatability PHOTO…``: how much each measurement changes when its photo changes slightly.
 
-``--generated N`` adds N generated photos, of all ten tones. Every measurement of every photo is taken again after each
-change; a move beyond the uncertainty that the first answer stated is a miss. Exposure is changed twice: in linear
-light, where 5% is a fourteenth of a stop, and in the photo's codes, where it is about a sixth.
+The changes are a scale of 0.8, JPEG compression of quality 80, and 5% more and less exposure. All measurements are
+repeated after each change. A difference beyond the uncertainty of the first measurement is a miss. The exposure
+changes once in linear light (5% is 1/14 of a stop) and once in the pixel values (5% is about 1/6 of a stop).
 
-``--fit`` prints the limits that ml/skin/params/repeatability.json holds: it fits them to every other photo, so that the
-rest tell how they hold, and to what a value moves by beyond the uncertainty that its own photo tells.
+``--generated N`` adds N generated photos of all ten tones, and prints the rank correlation of each measurement with
+their known melanin.
 
-For generated photos, whose melanin is known, the rank correlation of each measurement with it is printed.
+``--fit`` prints the limits in ml/skin/params/repeatability.json. It fits them to every other photo, so that the
+remaining photos test them. It fits only the part of each difference that the uncertainty computed from the photo does
+not cover.
 """
 
 from __future__ import annotations
@@ -42,17 +43,17 @@ from scin.synthetic import plan_cases, render_case
 
 _RELATIVE = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3)
 _COVERED = 0.998
-_JUMPING, _OF_JUMPING = ("lesion_area", "spot_count", "spot_area"), 0.995  # in the rest something else is found
-_RESERVE = 1.15  # what the least limit that covers so many is widened by: it was fitted to few photos
-_WHOLE = ("skin", "face", "photo", "lesion", "lesion_minus_surrounding")  # regions; the others are a face's zones
-_LENGTHS = ("px", "mm")  # a limit must hold for a photo of any size
+_JUMPING, _OF_JUMPING = ("lesion_area", "spot_count", "spot_area"), 0.995  # the remaining changes find another object
+_RESERVE = 1.15  # factor on fitted limits, because they are fitted to few photos
+_WHOLE = ("skin", "face", "photo", "lesion", "lesion_minus_surrounding")  # all other regions are zones of a face
+_LENGTHS = ("px", "mm")  # lengths have proportional limits, because photos vary in size
 _LEAST_PHOTOS = 10
-_PITTED_SIDE, _PITS = 1600, 0.004  # pixels; pits a pixel
+_PITTED_SIDE, _PITS = 1600, 0.004  # pixels; pits per pixel
 
 
 @dataclass(frozen=True)
 class Source:
-    """A photo and, where it was generated, how much melanin it shows."""
+    """A photo, and its melanin if it is generated."""
 
     name: str
     rgb: RGB
@@ -75,7 +76,7 @@ class Move:
 
     @property
     def beyond(self) -> float:
-        """What of the move the uncertainty that the photo itself tells, which a limit adds to, does not cover."""
+        """The part of the move that the uncertainty without the limit does not cover."""
         limits = LIMITS if self.before.region in _WHOLE else ZONE_LIMITS
         limit = limits.get(self.before.name, Limit(0.0)).of(self.before.value or 0.0)
         own = max(0.0, (self.before.uncertainty or 0.0) ** 2 - limit**2)
@@ -83,12 +84,12 @@ class Move:
 
     @property
     def ratio(self) -> float:
-        """Of the move to the stated uncertainty."""
+        """The move divided by the stated uncertainty."""
         return self.size / (self.before.uncertainty or 1e-12)
 
 
 def changes(rgb: RGB) -> Iterator[tuple[str, RGB]]:
-    """The photo, a little differently."""
+    """(name, changed photo) of each change."""
     size = round(rgb.shape[1] * 0.8), round(rgb.shape[0] * 0.8)
     yield "0.8 size", np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
     _, jpeg = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
@@ -100,7 +101,7 @@ def changes(rgb: RGB) -> Iterator[tuple[str, RGB]]:
 
 
 class Meter:
-    """The measurements of a photo as the service takes them, with its face's zones where it shows a face."""
+    """Measures a photo like the service, with the zones of a face if there is one."""
 
     def __init__(self, faces: FaceDetector) -> None:
         self._faces = faces
@@ -127,7 +128,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("photos", type=Path, nargs="*", metavar="PHOTO")
     parser.add_argument("--generated", type=int, default=0, metavar="N")
     parser.add_argument("--pitted", action="store_true", help="add each face, enlarged and painted with pores")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[5], help="of the generated photos, N for each")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[5], help="seeds of the generated photos; each seed gives N"
+    )
     parser.add_argument("--models", type=Path, default=Path("var/models"))
     parser.add_argument("--fit", action="store_true")
     options = parser.parse_args(arguments)
@@ -151,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
 def measure(
     sources: Sequence[Source], meter: Callable[[RGB], Mapping[str, Measurement]]
 ) -> tuple[list[Mapping[str, Measurement]], list[Move]]:
-    """The measurements of each photo, and how each that has a value moved under each change."""
+    """The measurements of each photo, and the move of each value after each change."""
     first, moves = [], []
     for number, source in enumerate(sources):
         before = meter(source.rgb)
@@ -167,7 +170,7 @@ def measure(
 
 
 def _compared(after: Measurement | None, larger: float) -> float | None:
-    """The value after a change, a length in pixels as if the photo had kept its size."""
+    """The value after a change. Lengths in pixels are scaled to the original size."""
     if after is None or after.value is None:
         return None
     return after.value * larger if after.unit == "px" else after.value
@@ -177,7 +180,7 @@ def print_moves(photos: int, moves: Sequence[Move]) -> None:
     lost = [move for move in moves if move.after is None]
     kept = [move for move in moves if move.after is not None]
     print(f"{photos} photos; {len(kept)} moves of {len({move.before.name for move in kept})} measures")
-    print(f"{'measure':28} {'moves':>6} {'within':>7} {'not fitted':>10} {'of value':>8} {'worst':>6}  at")
+    print(f"{'measure':28} {'moves':>6} {'within':>7} {'held out':>10} {'of value':>8} {'worst':>6}  at")
     for key, group in sorted(_grouped(kept).items()):
         worst = max(group, key=lambda move: move.ratio)
         print(
@@ -187,12 +190,12 @@ def print_moves(photos: int, moves: Sequence[Move]) -> None:
     for change in dict.fromkeys(move.change for move in kept):
         print(f"{change:28} {_within([m for m in kept if m.change == change]):7.2%} within")
     odd = [move for move in kept if move.photo % 2]
-    print(f"all: {_within(kept):.2%} within their stated uncertainty; {_within(odd):.2%} on photos not fitted to")
-    print(f"values that a change took away: {len(lost)} of {len(moves)}")
+    print(f"all: {_within(kept):.2%} within their stated uncertainty; {_within(odd):.2%} on held-out photos")
+    print(f"values that became null after a change: {len(lost)} of {len(moves)}")
 
 
 def print_limits(moves: Sequence[Move]) -> None:
-    """The limits of the measures that have one, as ml/skin/params/repeatability.json holds them."""
+    """Print the fitted limits in the form of ml/skin/params/repeatability.json."""
     found: dict[str, dict[str, tuple[float, float]]] = {"whole": {}, "zone": {}}
     for key, group in sorted(_grouped([m for m in moves if m.photo % 2 == 0 and m.after is not None]).items()):
         measure = CATALOGUE[group[0].before.name]
@@ -214,8 +217,10 @@ def print_limits(moves: Sequence[Move]) -> None:
 def fit(
     values: Sequence[float], sizes: Sequence[float], *, covered: float = _COVERED, proportional: bool = False
 ) -> Limit:
-    """The limit that covers ``covered`` of the moves ``sizes`` of ``values``, and of those the one that is least in the
-    median; ``proportional``: of those without an absolute part."""
+    """The smallest limit, by its median over ``values``, that covers a share ``covered`` of the moves ``sizes``.
+
+    If ``proportional``, the limit has no absolute part.
+    """
     v, moved = np.abs(np.array(values)), np.array(sizes)
     if proportional:
         return Limit(0.0, _round_up(float(np.quantile(moved / np.maximum(v, 1e-12), covered))))
@@ -224,7 +229,7 @@ def fit(
 
 
 def _round_up(value: float) -> float:
-    """To two digits."""
+    """Round up to two significant digits."""
     if value <= 0:
         return 0.0
     step = 10.0 ** (math.floor(math.log10(value)) - 1)
@@ -256,7 +261,7 @@ def _grouped(moves: Sequence[Move]) -> dict[str, list[Move]]:
 
 
 def _of_value(moves: Sequence[Move]) -> float:
-    """The stated uncertainty as a share of the value, in the median."""
+    """The median of the stated uncertainty as a share of the value."""
     shares = [(move.before.uncertainty or 0.0) / max(abs(move.before.value or 0.0), 1e-12) for move in moves]
     return float(np.median(shares))
 
@@ -271,7 +276,7 @@ def _photos(paths: Sequence[Path]) -> Iterator[Source]:
 
 
 def _pitted(source: Source, detector: FaceDetector) -> Source | None:
-    """The face of a photo, enlarged to what a good camera would show, with pits and noise that enlarging cannot add."""
+    """The face of a photo, enlarged, with synthetic pits and noise; None without a face."""
     faces = detector.detect(source.rgb)
     if not faces:
         return None

@@ -1,9 +1,10 @@
-"""``python -m research.truth``: what is measured on generated skin, against the maps that it was drawn from, by tone.
+"""``python -m research.truth``: compare measurements on generated skin with its true maps, by tone.
 
-Renders ``--cases`` cases, the tones and conditions in balance, in neutral light and as photographed. Correlations are
-Pearson's, with the logarithm of the true fraction, over the skin in the frame that no scale, crust or serum hides:
-over all photos of a tone together, each with as many pixels, and within a photo, in the median over a tone's photos.
-"Clear" leaves out also where a thin coat changes the light by a tenth or more, as thin scale does on dark skin.
+Renders ``--cases`` cases with balanced tones and conditions, in neutral light and as photographed. Correlations are
+Pearson's, with the logarithm of the true fraction, over skin that is not hidden by scale, crust or serum. They are
+computed over all photos of a tone together (with equally many pixels per photo), and within each photo (median over
+the photos of a tone). "Clear" also excludes pixels where a thin coat changes the light by a tenth or more, such as
+thin scale on dark skin.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from scin.synthetic import RenderedView, plan_cases, render_case
 
 Pixels = dict[str, NDArray[np.float64]]
 
-_PIXELS = 2000  # of each photo, in the correlation over all photos of a tone
+_PIXELS = 2000  # pixels per photo for correlations
 _PIGMENTS = ("melanin", "haemoglobin")
 
 _COLUMNS: tuple[tuple[str, Callable[[NDArray[np.float64]], float]], ...] = (
@@ -46,23 +47,23 @@ _COLUMNS: tuple[tuple[str, Callable[[NDArray[np.float64]], float]], ...] = (
     ("quality", lambda values: float(values.mean())),
 )
 _MEANING = (
-    "ITA error: the largest, in degrees, in neutral light, of bare skin; own: of all that the mask holds, as served;\n"
-    "melanin r, haemoglobin r: correlations over all photos of a tone, in neutral light; clear: the same without what\n"
-    "thin coats change; in 1: within a photo, the median; density: of the melanin index with the true melanin;\n"
-    "lit: within a photo as photographed, with its shading and noise;\n"
-    "coverage, photographed: share of the true skin that the mask holds, in neutral light and as photographed;\n"
-    "outside: share of what is not skin that it holds; quality: mean score as photographed."
+    "ITA error: the largest error in degrees on bare skin in neutral light; own: on the whole mask, as served;\n"
+    "melanin r, haemoglobin r: correlation over all photos of a tone in neutral light; clear: the same without thin\n"
+    "coats; in 1: median correlation within a photo; density: melanin index with true melanin;\n"
+    "lit: within a photo as photographed, with shading and noise;\n"
+    "coverage, photographed: share of the true skin in the mask, in neutral light and as photographed;\n"
+    "outside: share of the background in the mask; quality: mean score as photographed."
 )
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one case measured; None where there was nothing to compare."""
+    """The results of one case. A value is None if there is nothing to compare."""
 
     monk: int
     values: dict[str, float | None]
-    pixels: Pixels  # of each pigment, as measured and in truth (2, n), in neutral light
-    clear: Pixels  # the same, where no coat changes the light
+    pixels: Pixels  # per pigment (2, n): measured and true, in neutral light
+    clear: Pixels  # the same, without thin coats
 
 
 def measure(cases: int, seed: int) -> Iterator[Row]:

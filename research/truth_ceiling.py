@@ -1,9 +1,9 @@
-"""``python -m research.truth_ceiling``: how much blood the codes of generated photos hold at all, by tone.
+"""``python -m research.truth_ceiling``: the upper limit of a pixel-wise haemoglobin estimate, by tone.
 
-Correlations (Pearson) of ln of the true fraction of blood with the polynomial of the three optical densities that was
-fitted to it: squares, cubes and products, over all photos of a tone together, and within each photo (the median). A
-pixel-wise estimate of that kind, without the truth, can hardly do better. Densities are smoothed by ``--sigma``
-pixels; neutral light, on skin whose colour no coat changes.
+Fits a polynomial (squares, cubes and products) of the three optical densities to ln of the true haemoglobin fraction
+of generated photos. Prints the Pearson correlation of the two, over all photos of a tone together and within each
+photo (median). An estimate of this kind that does not know the truth can hardly reach more. Uses neutral light and
+skin without a coat. ``--sigma`` smooths the densities, in pixels.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from scin.synthetic import RenderedView, plan_cases, render_case
 
 Floats = NDArray[np.float64]
 
-_PIXELS = 2000  # of each photo
+_PIXELS = 2000  # per photo
 _SIGMAS = (0.0, 1.0, 2.0, 4.0)
 
 
 def _pixels(view: RenderedView, sigma: float) -> tuple[Floats, Floats]:
-    """Densities (n, 3) and ln of the blood (n,)."""
+    """Optical densities (n, 3) and ln of the haemoglobin fraction (n,)."""
     density = optical_density(view.rgb)
     if sigma:
         density = np.asarray(cv2.GaussianBlur(density, (0, 0), sigma), np.float32)
@@ -37,7 +37,7 @@ def _pixels(view: RenderedView, sigma: float) -> tuple[Floats, Floats]:
 
 
 def best_correlation(density: Floats, truth: Floats) -> float:
-    """Of ``truth`` (n,) with the polynomial of ``density`` (n, 3) that was fitted to it."""
+    """The correlation of ``truth`` (n,) with the polynomial of ``density`` (n, 3) that is fitted to it."""
     d = density - density.mean(axis=0)
     red, green, blue = d.T
     terms = np.column_stack([np.ones_like(red), d, d**2, d**3, red * green, red * blue, green * blue])

@@ -1,9 +1,9 @@
-"""``python -m research.truth_lesions``: lesion outlines and spot counts against generated skin, whose truth is known.
+"""``python -m research.truth_lesions``: compare lesion outlines and spot counts with generated skin.
 
-Prints, by tone and by condition, the overlap (IoU) of the lesion mask with the true one in close-ups as photographed,
-and how many spots are counted for each true one, on clean photos (even neutral light, no noise or blur) and as
-photographed. Freckles are spots that the truth does not count: photos of freckled skin have a line of their own.
-Brackets: 95% intervals, by resampling cases. The seed is none that the methods were made on.
+Prints by tone and condition the overlap (IoU) of the measured and the true lesion mask in close-ups, and the ratio of
+counted to true spots, on clean photos (even neutral light, no noise or blur) and as photographed. The truth does not
+count freckles, so photos of freckled skin are reported separately. Brackets contain 95% bootstrap intervals over cases.
+The default seed was not used during development.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from ml.values import RGB, Mask
 from scin.synthetic import CaseSpec, RenderedView, plan_cases, render_case
 
 CLOSE = ("CLOSE_UP", "AT_AN_ANGLE")
-#: what is drawn as separate round marks; the others are patches that run together, or blisters too small to count
+#: conditions drawn as separate round marks; the others are merged patches, or blisters too small to count
 SPOTTED = ("Folliculitis", "Insect Bite", "Melanocytic Nevus", "SK/ISK")
-#: one definite lesion, or a few
+#: conditions with one distinct lesion, or a few
 SINGLE = ("Melanocytic Nevus", "SK/ISK")
 _RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Photo:
-    """What was found in one photo. ``counted`` and ``clean`` are spots, as photographed and in neutral light."""
+    """The results of one photo. ``counted`` and ``clean`` are spot counts, as photographed and in neutral light."""
 
     case: str
     tone: int
@@ -116,9 +116,7 @@ def _outlines(name: str, photos: Sequence[Photo]) -> None:
 
 def _report_spots(photos: list[Photo]) -> None:
     close = [photo for photo in photos if photo.shot in CLOSE and not photo.freckled]
-    print(
-        f"\nspots counted for each true one ({', '.join(SPOTTED)}), close-ups: clean [95%], as photographed [95%], true"
-    )
+    print(f"\ncounted spots per true spot ({', '.join(SPOTTED)}), close-ups: clean [95%], as photographed [95%], true")
     _spots("all", close)
     for tone, group in _grouped(close, lambda photo: photo.tone):
         _spots(f"Monk {tone}", group)
@@ -137,12 +135,12 @@ def _spots(name: str, photos: Sequence[Photo]) -> None:
 
     if not photos:
         return
-    told = "  ".join(
+    intervals = "  ".join(
         f"{share(photos):.2f} [{low:.2f}, {high:.2f}]"
         for share in (clean, counted)
         for low, high in [_interval(photos, share)]
     )
-    print(f"{name:22} {told}  {sum(photo.spots for photo in photos)}")
+    print(f"{name:22} {intervals}  {sum(photo.spots for photo in photos)}")
 
 
 def _grouped(photos: Iterable[Photo], key: Callable[[Photo], int | str]) -> list[tuple[int | str, list[Photo]]]:
@@ -153,7 +151,7 @@ def _grouped(photos: Iterable[Photo], key: Callable[[Photo], int | str]) -> list
 
 
 def _interval(photos: Sequence[Photo], statistic: Callable[[Sequence[Photo]], float]) -> tuple[float, float]:
-    """The middle 95% of ``statistic`` over resampled cases: photos of one case stand or fall together."""
+    """The 95% bootstrap interval of ``statistic``. Cases are resampled with all their photos."""
     cases: dict[str, list[Photo]] = defaultdict(list)
     for photo in photos:
         cases[photo.case].append(photo)

@@ -1,9 +1,10 @@
-"""``python -m research.turned_faces PORTRAITS [COLLECTION …]``: faces in photos that lie on their side.
+"""``python -m research.turned_faces PORTRAITS [COLLECTION …]``: detection of faces in rotated photos.
 
-PORTRAITS and each COLLECTION are folders of photos. Of scikit-image's astronaut and the portraits, after 0 to 3 quarter
-turns, in colour and in black and white, it prints how many are called a face, and how far the detector's keypoints and
-the landmarks lie apart. Of each collection, it prints in how many of its photos a face was found only after a turn, and
-what the second look takes of a whole analysis. Models, index and engine are the service's.
+PORTRAITS and each COLLECTION are folders of photos. For scikit-image's astronaut and the portraits, rotated by 0 to 3
+quarter turns, in colour and in black and white, prints how many are classified as a face, and the distance between the
+detector's keypoints and the landmarks. For each collection, prints how many photos show a face only after a rotation,
+and the share of an analysis that this second search takes. Uses the models, index and engine of the service's
+settings.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def load(settings: Settings) -> tuple[Analyzer, FaceDetector]:
 
 
 def photos(folder: Path, most: int | None = None) -> Iterator[tuple[str, Photo]]:
-    """Those of ``folder``; ``most`` of them, drawn by a fixed seed, where it holds more."""
+    """(name, photo) of the photos in ``folder``, or of a random sample of ``most`` with a fixed seed."""
     from ml.imaging.decode import decode
 
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
@@ -91,21 +92,23 @@ def is_turned(found: Analysis) -> bool:
 def report_portraits(analyzer: Analyzer, detector: FaceDetector, portraits: list[RGB]) -> None:
     from ml.models.face_search import turned
 
-    print("| portraits | turned by | called a face, with zones | turned_photo | not_skin |\n|---|---|---|---|---|")
+    print(
+        "| portraits | rotated by | classified as a face, with zones | turned_photo | not_skin |\n|---|---|---|---|---|"
+    )
     for shade, change in (("colour", np.ascontiguousarray), ("black and white", in_grey)):
         for turns in range(4):
             answers = [analyze(analyzer, as_photo(turned(change(rgb), turns))) for rgb in portraits]
             faces = sum(bool(answer.modality.label == "face" and answer.skin.zones) for answer in answers)
             noted, nothing = sum(map(is_turned, answers)), sum(a.modality.label == "not_skin" for a in answers)
             print(f"| {shade} | {90 * turns}° | {faces} of {len(answers)} | {noted} | {nothing} |")
-    print("\nkeypoints from landmarks, in lengths of the face, of each face that is found after a turn by")
+    print("\ndistance of keypoints from landmarks, in face lengths, for each detected face after a rotation by")
     for turns in range(4):
         apart = sorted(distance for rgb in portraits for distance in _disagreements(detector, turned(rgb, turns)))
         print(f"  {90 * turns}°: {', '.join(f'{distance:.2f}' for distance in apart)}")
 
 
 def _disagreements(detector: FaceDetector, rgb: RGB) -> Iterator[float]:
-    """Of the faces that the detector finds in ``rgb`` as it is."""
+    """The disagreement of keypoints and landmarks for each face in ``rgb``."""
     from ml.models.face_search import PlacedFace
 
     for face in detector.detect(rgb):
@@ -122,20 +125,20 @@ def report_collection(analyzer: Analyzer, detector: FaceDetector, folder: Path, 
         answer, whole = _timed(partial(analyze, analyzer, photo))
         if is_turned(answer):
             names.append(name)
-        if answer.modality.label not in ("dermatoscopic", None) and (looks := _looks_ms(detector, photo.rgb)):
+        if answer.modality.label not in ("dermatoscopic", None) and (looks := _search_times_ms(detector, photo.rgb)):
             costs.append((whole, *looks))
     low, high = wilson(len(names), count)
-    print(f"\n{folder}: {len(names)} of {count} turned [{max(low, 0):.4f}, {high:.4f}] {', '.join(names)}")
+    print(f"\n{folder}: {len(names)} of {count} rotated [{max(low, 0):.4f}, {high:.4f}] {', '.join(names)}")
     if costs:
         whole, second, thorough = (mean(of) for of in zip(*costs, strict=True))
         print(
-            f"  {len(costs)} photos have a second look; ms of CPU, means: whole analysis {whole:.1f}, second look "
-            f"{second:.1f} ({second / whole:.0%}), one that seeks small turned faces too {thorough:.1f}"
+            f"  {len(costs)} photos need a second search; mean CPU ms: whole analysis {whole:.1f}, second search "
+            f"{second:.1f} ({second / whole:.0%}), thorough search for small rotated faces {thorough:.1f}"
         )
 
 
-def _looks_ms(detector: FaceDetector, rgb: RGB) -> tuple[float, float] | None:
-    """Milliseconds of the second look at ``rgb``, and of the thorough one; None where none is taken."""
+def _search_times_ms(detector: FaceDetector, rgb: RGB) -> tuple[float, float] | None:
+    """CPU milliseconds of the second search and of the thorough search; None if the first search is certain."""
     from ml.models.face_search import find_face, find_face_again
     from ml.skin.colour import working_copy
 
@@ -148,7 +151,7 @@ def _looks_ms(detector: FaceDetector, rgb: RGB) -> tuple[float, float] | None:
 
 
 def _timed(action: Callable[[], _T]) -> tuple[_T, float]:
-    """What ``action`` returns, and the milliseconds of CPU that the process took for it."""
+    """The result of ``action``, and its CPU time in milliseconds."""
     started = time.process_time()
     result = action()
     return result, (time.process_time() - started) * 1e3
@@ -158,7 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("portraits", type=Path, metavar="PORTRAITS")
     parser.add_argument("collections", type=Path, nargs="*", metavar="COLLECTION")
-    parser.add_argument("--most", type=int, default=400, help="photos of each collection")
+    parser.add_argument("--most", type=int, default=400, help="maximum number of photos of each collection")
     options = parser.parse_args(arguments)
     settings = load_or_exit()
     os.environ.update(thread_environment(settings))

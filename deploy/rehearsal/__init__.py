@@ -1,1 +1,1 @@
-"""Rehearses `eb deploy` without an account: the real EB CLI against a small stand-in for the platform, on loopback."""
+"""Rehearses `eb deploy` without an AWS account: the real EB CLI runs against a local simulation of the platform."""

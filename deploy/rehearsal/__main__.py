@@ -1,4 +1,4 @@
-"""``python -m deploy.rehearsal``: rehearse `eb deploy` from end to end, without an account."""
+"""``python -m deploy.rehearsal``: rehearse `eb deploy` from end to end, without an AWS account."""
 
 from __future__ import annotations
 
@@ -7,31 +7,29 @@ import signal
 import sys
 from typing import NoReturn
 
-from deploy.rehearsal.checks import short_checks
-from deploy.rehearsal.errors import CheckError, RehearsalError
-from deploy.rehearsal.long_checks import long_checks
-from deploy.rehearsal.narrator import Narrator
-from deploy.rehearsal.rehearsal import Rehearsal, Wishes, rehearsing
+from deploy.rehearsal.checks import long_checks, short_checks
+from deploy.rehearsal.progress import CheckError, Progress, RehearsalError
+from deploy.rehearsal.rehearsal import Rehearsal, RehearsalOptions, running_rehearsal
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0, 1 if the rehearsal fails, 130 if it is interrupted."""
-    options = _parse(arguments)
-    wishes = Wishes(
-        working_tree=options.working_tree, installed=options.short, port_base=options.port_base, keep=options.keep
+    parsed = _parse(arguments)
+    options = RehearsalOptions(
+        working_tree=parsed.working_tree, installed=parsed.short, port_base=parsed.port_base, keep=parsed.keep
     )
     signal.signal(signal.SIGTERM, _interrupt)
-    narrator = Narrator()
+    progress = Progress()
     try:
-        with rehearsing(wishes, narrator) as rehearsal:
-            _rehearse(rehearsal, short=options.short)
+        with running_rehearsal(options, progress) as rehearsal:
+            _rehearse(rehearsal, short=parsed.short)
     except (CheckError, RehearsalError) as error:
-        narrator.say(f"REHEARSAL FAILED: {error}")
+        progress.report(f"REHEARSAL FAILED: {error}")
         return 1
     except KeyboardInterrupt:
-        narrator.say("interrupted; everything that was started has been ended")
+        progress.report("interrupted; all started processes have ended")
         return 130
-    narrator.say("rehearsal passed")
+    progress.report("rehearsal passed")
     return 0
 
 
@@ -51,12 +49,18 @@ def _interrupt(*_: object) -> NoReturn:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deploy.rehearsal", description=__doc__)
     parser.add_argument(
-        "--short", action="store_true", help="one deployment with this interpreter's packages, and the quick checks"
+        "--short",
+        action="store_true",
+        help="deploy once with the packages of this interpreter, and run the quick checks only",
     )
-    parser.add_argument("--working-tree", action="store_true", help="deploy the files as they are, not what HEAD holds")
-    parser.add_argument("--port-base", type=int, metavar="N", help="ports from N on (default: free ones)")
     parser.add_argument(
-        "--keep", action="store_true", help="keep the instances' folders and logs (var/rehearsal/run-…)"
+        "--working-tree", action="store_true", help="deploy the files as they are now instead of the commit HEAD"
+    )
+    parser.add_argument(
+        "--port-base", type=int, metavar="N", help="use consecutive ports from N (default: any free ports)"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the folders and logs of the instances (var/rehearsal/run-…)"
     )
     return parser.parse_args(arguments)
 

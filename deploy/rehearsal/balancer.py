@@ -1,4 +1,4 @@
-"""A front nginx in the place of the load balancer: it knows one target, and drains the old one when that changes."""
+"""An nginx in place of the load balancer. It has one target; when the target changes, the old one is drained."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from pathlib import Path
 
 import psutil
 
-from deploy.rehearsal.errors import RehearsalError
-from deploy.rehearsal.http_client import answers
-from deploy.rehearsal.ports import LOOPBACK
-from deploy.rehearsal.processes import Processes
+from deploy.rehearsal.client import responds
+from deploy.rehearsal.processes import LOOPBACK, Processes
+from deploy.rehearsal.progress import RehearsalError
 
 _START_S = 20
 
-# As the ALB: streams bodies of any size, gives up after its idle timeout, and answers 503 without a target.
+# Like the ALB, it streams bodies of any size, closes idle connections, and answers 503 without a target.
 _CONF = """
 {user}
 worker_processes 1;
@@ -54,7 +53,7 @@ http {{
 
 
 class Balancer:
-    """The environment's address."""
+    """The load balancer of the environment."""
 
     def __init__(self, nginx: str, folder: Path, port: int, user: str, processes: Processes) -> None:
         self.port = port
@@ -62,7 +61,7 @@ class Balancer:
         self._folder = folder
         self._user = user
         self._processes = processes
-        self._front: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Raises RehearsalError if nginx does not start."""
@@ -70,37 +69,39 @@ class Balancer:
         conf = self._write("return 503;", idle_s=60)
         log = self._folder / "front.log"
         command: list[str | Path] = [self._nginx, "-c", conf, "-p", self._folder, "-e", log, "-g", "daemon off;"]
-        self._front = self._processes.start(command, cwd=self._folder, env={"PATH": "/usr/bin:/bin"}, log=log)
+        self._process = self._processes.start(command, cwd=self._folder, env={"PATH": "/usr/bin:/bin"}, log=log)
         pause = threading.Event()
         for _ in range(_START_S * 10):
-            if answers(self.port):
+            if responds(self.port):
                 return
-            if self._front.poll() is not None:
+            if self._process.poll() is not None:
                 break
             pause.wait(0.1)
-        raise RehearsalError(f"the front nginx did not start; see {log}")
+        raise RehearsalError(f"the load balancer's nginx did not start; see {log}")
 
     def switch(self, port: int, idle_s: int, drain_s: int) -> bool:
-        """Send new requests to ``port`` and wait for those that run. True if all of them ended within ``drain_s``."""
-        if self._front is None:
-            raise RehearsalError("the front nginx was not started")
-        before = psutil.Process(self._front.pid).children()
+        """Send new requests to ``port`` and wait for running ones. Returns whether all ended within ``drain_s``."""
+        if self._process is None:
+            raise RehearsalError("the load balancer's nginx was not started")
+        old_workers = psutil.Process(self._process.pid).children()
         self._write(f"proxy_pass http://{LOOPBACK}:{port};", idle_s)
-        self._front.send_signal(signal.SIGHUP)
-        self._await_new_worker({worker.pid for worker in before})
-        # A worker of the old configuration leaves once its last request is answered.
-        _, left = psutil.wait_procs(before, timeout=drain_s)
-        return not left
+        self._process.send_signal(signal.SIGHUP)
+        self._await_new_worker({worker.pid for worker in old_workers})
+        # An nginx worker with the old configuration exits after its last request.
+        _, still_running = psutil.wait_procs(old_workers, timeout=drain_s)
+        return not still_running
 
     def _await_new_worker(self, old: set[int]) -> None:
-        assert self._front is not None
+        assert self._process is not None
         end = time.monotonic() + _START_S
         pause = threading.Event()
         while time.monotonic() < end:
-            if {worker.pid for worker in psutil.Process(self._front.pid).children()} - old:
+            if {worker.pid for worker in psutil.Process(self._process.pid).children()} - old:
                 return
             pause.wait(0.05)
-        raise RehearsalError(f"the front nginx did not take its new target; see {self._folder}/front.error.log")
+        raise RehearsalError(
+            f"the load balancer's nginx did not switch to the new target; see {self._folder}/front.error.log"
+        )
 
     def _write(self, target: str, idle_s: int) -> Path:
         conf = self._folder / "front.conf"

@@ -1,15 +1,185 @@
-"""The Elastic Beanstalk Query API on loopback: what the EB CLI talks to."""
+"""The part of the Elastic Beanstalk Query API that `eb init` and `eb deploy` use, served on loopback."""
 
 from __future__ import annotations
 
 import threading
 import urllib.parse
 import uuid
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from xml.sax.saxutils import escape
 
-from deploy.rehearsal.eb_operations import Deploy, Operations, xml
-from deploy.rehearsal.eb_records import Records
-from deploy.rehearsal.ports import LOOPBACK
+from deploy.rehearsal.eb_records import (
+    APPLICATION,
+    BRANCH,
+    BUCKET,
+    ENVIRONMENT,
+    PLATFORM_ARN,
+    STACK,
+    VERSION,
+    AppVersion,
+    Records,
+    now,
+)
+from deploy.rehearsal.processes import LOOPBACK
+
+#: called with (version label, request id) when the client requests a deployment
+DeployCallback = Callable[[str, str], None]
+Parameters = Mapping[str, str]
+
+
+class Operations:
+    """Each public method is one API operation and returns the XML inside its result element."""
+
+    def __init__(self, records: Records, deploy: DeployCallback) -> None:
+        self._records = records
+        self._deploy = deploy
+        self._operations: Mapping[str, Callable[[Parameters, str], str]] = {
+            "CreateApplicationVersion": self.create_application_version,
+            "CreateStorageLocation": self.create_storage_location,
+            "DescribeApplicationVersions": self.describe_application_versions,
+            "DescribeApplications": self.describe_applications,
+            "DescribeConfigurationSettings": self.describe_configuration_settings,
+            "DescribeEnvironments": self.describe_environments,
+            "DescribeEvents": self.describe_events,
+            "DescribePlatformVersion": self.describe_platform_version,
+            "ListAvailableSolutionStacks": self.list_available_solution_stacks,
+            "ListPlatformBranches": self.list_platform_branches,
+            "ListPlatformVersions": self.list_platform_versions,
+            "UpdateEnvironment": self.update_environment,
+        }
+
+    def call(self, action: str, parameters: Parameters, request_id: str) -> str | None:
+        """Returns None if the operation is not simulated."""
+        operation = self._operations.get(action)
+        return None if operation is None else operation(parameters, request_id)
+
+    def create_storage_location(self, _: Parameters, __: str) -> str:
+        return xml(S3Bucket=BUCKET)
+
+    def describe_applications(self, _: Parameters, __: str) -> str:
+        return _members("Applications", [xml(ApplicationName=APPLICATION, DateCreated=now(), DateUpdated=now())])
+
+    def describe_environments(self, _: Parameters, __: str) -> str:
+        return _members("Environments", [self._environment()])
+
+    def create_application_version(self, parameters: Parameters, _: str) -> str:
+        return f"<ApplicationVersion>{_version(self._records.add_version(parameters))}</ApplicationVersion>"
+
+    def describe_application_versions(self, parameters: Parameters, _: str) -> str:
+        labels = {value for name, value in parameters.items() if name.startswith("VersionLabels.member.")}
+        return _members("ApplicationVersions", [_version(v) for v in self._records.versions(labels or None)])
+
+    def update_environment(self, parameters: Parameters, request_id: str) -> str:
+        self._records.status = "Updating"
+        self._records.add_event("Environment update is starting.", request_id)
+        label = parameters["VersionLabel"]
+        threading.Thread(target=self._deploy, args=(label, request_id), name="deploy", daemon=True).start()
+        return self._environment()
+
+    def describe_events(self, parameters: Parameters, _: str) -> str:
+        found = self._records.events(parameters.get("RequestId"), parameters.get("StartTime"))
+        return _members(
+            "Events",
+            [
+                xml(
+                    EventDate=event.at,
+                    Message=event.message,
+                    ApplicationName=APPLICATION,
+                    EnvironmentName=ENVIRONMENT,
+                    Severity=event.severity,
+                    RequestId=event.request_id,
+                )
+                for event in found
+            ],
+        )
+
+    def describe_configuration_settings(self, _: Parameters, __: str) -> str:
+        settings = xml(
+            ApplicationName=APPLICATION,
+            EnvironmentName=ENVIRONMENT,
+            SolutionStackName=STACK,
+            PlatformArn=PLATFORM_ARN,
+        )
+        return _members("ConfigurationSettings", [f"{settings}<OptionSettings></OptionSettings>"])
+
+    def list_available_solution_stacks(self, _: Parameters, __: str) -> str:
+        return _members("SolutionStacks", [STACK]) + _members("SolutionStackDetails", [])
+
+    def list_platform_branches(self, _: Parameters, __: str) -> str:
+        branch = xml(PlatformName="Python", BranchName=BRANCH, LifecycleState="Supported", BranchOrder="1")
+        return _members("PlatformBranchSummaryList", [branch])
+
+    def list_platform_versions(self, _: Parameters, __: str) -> str:
+        return _members(
+            "PlatformSummaryList",
+            [
+                xml(
+                    PlatformArn=PLATFORM_ARN,
+                    PlatformOwner="AWSElasticBeanstalk",
+                    PlatformStatus="Ready",
+                    PlatformCategory="Python",
+                    OperatingSystemName="Amazon Linux",
+                    OperatingSystemVersion="2023",
+                    PlatformLifecycleState="Recommended",
+                    PlatformVersion=VERSION,
+                    PlatformBranchName=BRANCH,
+                    PlatformBranchLifecycleState="Supported",
+                )
+            ],
+        )
+
+    def describe_platform_version(self, _: Parameters, __: str) -> str:
+        described = xml(
+            PlatformArn=PLATFORM_ARN,
+            PlatformOwner="AWSElasticBeanstalk",
+            PlatformName="Python 3.11",
+            PlatformVersion=VERSION,
+            SolutionStackName=STACK,
+            PlatformStatus="Ready",
+            PlatformBranchName=BRANCH,
+        )
+        return f"<PlatformDescription>{described}</PlatformDescription>"
+
+    def _environment(self) -> str:
+        colour, status = self._records.health
+        facts = xml(
+            ApplicationName=APPLICATION,
+            EnvironmentName=ENVIRONMENT,
+            EnvironmentId="e-rehearsal1",
+            VersionLabel=self._records.deployed,
+            SolutionStackName=STACK,
+            PlatformArn=PLATFORM_ARN,
+            Status=self._records.status,
+            Health=colour,
+            HealthStatus=status,
+            CNAME="localhost",
+            AbortableOperationInProgress="false",
+            DateCreated=now(),
+            DateUpdated=now(),
+        )
+        return f"{facts}<Tier>{xml(Name='WebServer', Type='Standard', Version='1.0')}</Tier>"
+
+
+def xml(**elements: str) -> str:
+    return "".join(f"<{name}>{escape(value)}</{name}>" for name, value in elements.items())
+
+
+def _members(name: str, items: list[str]) -> str:
+    return f"<{name}>" + "".join(f"<member>{item}</member>" for item in items) + f"</{name}>"
+
+
+def _version(version: AppVersion) -> str:
+    facts = xml(
+        ApplicationName=APPLICATION,
+        VersionLabel=version.label,
+        Description=version.description,
+        Status="UNPROCESSED",
+        DateCreated=version.created,
+        DateUpdated=version.created,
+    )
+    return f"{facts}<SourceBundle>{xml(S3Bucket=version.bucket, S3Key=version.key)}</SourceBundle>"
+
 
 _NAMESPACE = "http://elasticbeanstalk.amazonaws.com/docs/2010-12-01/"
 
@@ -17,7 +187,7 @@ _NAMESPACE = "http://elasticbeanstalk.amazonaws.com/docs/2010-12-01/"
 class EbApi:
     """Serves the API until ``stop``."""
 
-    def __init__(self, port: int, records: Records, deploy: Deploy) -> None:
+    def __init__(self, port: int, records: Records, deploy: DeployCallback) -> None:
         self.url = f"http://{LOOPBACK}:{port}"
         handler = type("Handler", (_Handler,), {"operations": Operations(records, deploy)})
         self._server = ThreadingHTTPServer((LOOPBACK, port), handler)
@@ -37,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
     operations: Operations
 
     def log_message(self, *_: object) -> None:
-        """Quiet: the client says what it asks for."""
+        """Log nothing: the EB CLI logs its requests."""
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
@@ -45,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
         action, request_id = parameters.get("Action", ""), str(uuid.uuid4())
         result = self.operations.call(action, parameters, request_id)
         if result is None:
-            error = f"<Error>{xml(Type='Sender', Code='NotImplemented', Message=f'{action} is not rehearsed')}</Error>"
+            error = f"<Error>{xml(Type='Sender', Code='NotImplemented', Message=f'{action} is not simulated')}</Error>"
             text = f'<ErrorResponse xmlns="{_NAMESPACE}">{error}{xml(RequestId=request_id)}</ErrorResponse>'
         else:
             metadata = f"<ResponseMetadata>{xml(RequestId=request_id)}</ResponseMetadata>"

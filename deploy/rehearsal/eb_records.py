@@ -1,4 +1,4 @@
-"""What the stand-in for Elastic Beanstalk remembers: application versions, one environment, its events."""
+"""The state of the simulated Elastic Beanstalk: application versions, one environment and its events."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PLATFORM_ARN = f"arn:aws:elasticbeanstalk:us-east-1::platform/{BRANCH}/{VERSION}
 
 
 def now() -> str:
-    """The time as the API writes it."""
+    """The current time in the API's format."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 @dataclass(frozen=True)
 class AppVersion:
-    """A bundle that was uploaded."""
+    """An application version: an uploaded bundle with a label."""
 
     label: str
     bucket: str
@@ -34,7 +34,7 @@ class AppVersion:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the environment's story."""
+    """One event of the environment."""
 
     at: str
     message: str
@@ -43,7 +43,7 @@ class Event:
 
 
 class Records:
-    """Shared by the API's threads and the deployment."""
+    """The state, shared by the threads of the API and of the deployment."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -67,32 +67,32 @@ class Records:
         return version
 
     def versions(self, labels: set[str] | None = None) -> list[AppVersion]:
-        """Those with the given labels, or all."""
+        """The versions with the given labels, or all versions."""
         with self._lock:
             return [version for label, version in self._versions.items() if labels is None or label in labels]
 
     def version(self, label: str) -> AppVersion:
-        """Raises KeyError if there is none."""
+        """The version with this label. Raises KeyError if there is none."""
         with self._lock:
             return self._versions[label]
 
-    def tell(self, message: str, request_id: str, severity: str = "INFO") -> None:
+    def add_event(self, message: str, request_id: str, severity: str = "INFO") -> None:
         """Add an event."""
         with self._lock:
             self._events.append(Event(now(), message, severity, request_id))
 
     def events(self, request_id: str | None, since: str | None) -> list[Event]:
-        """The newest first, as the API gives them; times are compared as text of one form."""
+        """Events of one request since a time, or all; newest first, as the API returns them."""
         with self._lock:
             return [
                 event
                 for event in reversed(self._events)
-                if request_id in (None, event.request_id) and (since is None or event.at >= _same_form(since))
+                if request_id in (None, event.request_id) and (since is None or event.at >= _api_time(since))
             ]
 
 
-def _same_form(moment: str) -> str:
-    """A time of the client, in the form of ``now``; clients write fewer or more digits of a second."""
+def _api_time(moment: str) -> str:
+    """A client's time in the format of ``now``, so that times compare as text. Clients send fewer digits."""
     parsed = datetime.fromisoformat(moment.replace("Z", "+00:00"))
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -1,4 +1,4 @@
-"""The platform's deployment engine on one instance, step by step in its order."""
+"""The steps of one deployment on one instance, in the order in which the platform runs them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,69 @@ import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from deploy.allowlist import ENVIRONMENT, ENVIRONMENT_LIMIT, objection
+from deploy.ebextensions import ConfigError, all_settings, config_files, load
 from deploy.proxy import stage_proxy
 from deploy.rehearsal import packages
-from deploy.rehearsal.errors import DeployError
-from deploy.rehearsal.hooks import Hooks
-from deploy.rehearsal.instance import Instance
-from deploy.rehearsal.narrator import Narrator
-from deploy.rehearsal.processes import Finished, Processes
-from deploy.rehearsal.properties import Options, read_options, section
+from deploy.rehearsal.instance import Hooks, Instance
+from deploy.rehearsal.processes import CommandResult, Processes
+from deploy.rehearsal.progress import DeployError, Progress
 
+#: bytes
 BUNDLE_LIMIT = 500 * 2**20
+_PROCESS = "aws:elasticbeanstalk:environment:process:default"
+
+
+@dataclass(frozen=True)
+class PlatformOptions:
+    """The options that affect a rehearsal."""
+
+    properties: Mapping[str, str]
+    health_path: str
+    healthy_count: int
+    idle_timeout_s: int
+    drain_s: int
+
+
+def read_options(application: Path) -> PlatformOptions:
+    """Read the options from .ebextensions. Raises DeployError if the platform would refuse one."""
+    try:
+        settings = all_settings(application)
+    except ConfigError as error:
+        raise DeployError(f"Invalid .ebextensions: {error}") from error
+    refused = [line for (space, name), value in settings.items() if (line := objection(space, name, value))]
+    if refused:
+        raise DeployError(f"Invalid option specification: {refused[0]}")
+    values = {key: str(value) for key, value in settings.items()}
+    properties = {name: value for (space, name), value in values.items() if space == ENVIRONMENT}
+    size = sum(len(name) + len(value) + 1 for name, value in properties.items())
+    if size > ENVIRONMENT_LIMIT:
+        raise DeployError(f"The environment properties take {size} bytes; {ENVIRONMENT_LIMIT} are allowed")
+    return PlatformOptions(
+        properties,
+        health_path=values.get((_PROCESS, "HealthCheckPath"), "/"),
+        healthy_count=int(values.get((_PROCESS, "HealthyThresholdCount"), "3")),
+        idle_timeout_s=int(values.get(("aws:elbv2:loadbalancer", "IdleTimeout"), "60")),
+        drain_s=int(values.get((_PROCESS, "DeregistrationDelay"), "20")),
+    )
+
+
+def merged_section(application: Path, name: str) -> dict[str, Any]:
+    """Merge one section (``files``, ``container_commands``, …) of all .ebextensions, sorted by key."""
+    merged: dict[str, Any] = {}
+    for path in config_files(application):
+        merged |= load(path).get(name) or {}
+    return dict(sorted(merged.items()))
 
 
 @dataclass
 class Engine:
-    """Runs one deployment. ``seed_packages`` is an environment whose packages are borrowed."""
+    """Runs one deployment. If ``seed_packages`` is a virtual environment, the new one reuses its packages."""
 
     instance: Instance
     bundle: Path
@@ -33,15 +77,15 @@ class Engine:
     pip_cache: Path
     seed_packages: Path | None
     processes: Processes
-    narrator: Narrator
+    progress: Progress
 
-    def run(self) -> Options:
-        """All steps. Raises DeployError at the first that fails, with the reason."""
+    def run(self) -> PlatformOptions:
+        """Run all steps. Raises DeployError with the reason if a step fails."""
         self._step("StageApplication", self._stage)
         options = read_options(self.instance.staging)
         self._hooks = Hooks(self.instance, self._properties(options), self.aws, self.processes, self._install_env)
         self._step("WriteFiles", self._write_files)
-        self._step("CreateVirtualEnvironment", self._make_venv)
+        self._step("CreateVirtualEnvironment", self._create_venv)
         self._step("RunAppDeployPreBuildHooks", lambda: self._hooks.run("prebuild", self.instance.staging))
         self._step("InstallDependency", self._install)
         self._step("StageProxy", self._stage_proxy)
@@ -56,16 +100,18 @@ class Engine:
     def _step(self, name: str, action: Callable[[], None]) -> None:
         with self.instance.engine_log.open("a") as log:
             log.write(f"[INFO] Executing instruction: {name}\n")
-        with self.narrator.step(f"  {self.instance.name} {name}"):
+        with self.progress.step(f"  {self.instance.name} {name}"):
             action()
 
-    def _properties(self, options: Options) -> dict[str, str]:
+    def _properties(self, options: PlatformOptions) -> dict[str, str]:
         return dict(options.properties) | {"PORT": str(self.instance.app_port)}
 
     def _stage(self) -> None:
         size = self.bundle.stat().st_size
         if size > BUNDLE_LIMIT:
-            raise DeployError(f"The bundle has {size / 2**20:.0f} MB; at most 500 are allowed. See .gitattributes.")
+            raise DeployError(
+                f"The bundle has {size / 2**20:.0f} MB; at most 500 MB are allowed. Exclude files in .gitattributes."
+            )
         with zipfile.ZipFile(self.bundle) as archive:
             archive.extractall(self.instance.staging)
             for entry in archive.infolist():
@@ -77,19 +123,20 @@ class Engine:
             and not (self.instance.staging / "application.py").is_file()
         ):
             raise DeployError(
-                "Neither Procfile nor application.py is at the root of the bundle: is it zipped with its folder?"
+                "The root of the bundle has neither Procfile nor application.py. "
+                "Zip the files without their parent folder."
             )
 
     def _write_files(self) -> None:
-        for name, content in section(self.instance.staging, "files").items():
+        for name, content in merged_section(self.instance.staging, "files").items():
             target = self.instance.files / name.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(content.get("content", ""), encoding="utf-8")
 
-    def _make_venv(self) -> None:
-        made = self._run(sys.executable, "-m", "venv", str(self.instance.venv))
-        if made.status:
-            raise DeployError(f"The virtual environment cannot be made: {made.last_line}")
+    def _create_venv(self) -> None:
+        created = self._run(sys.executable, "-m", "venv", str(self.instance.venv))
+        if created.status:
+            raise DeployError(f"The virtual environment cannot be created: {created.last_line}")
         if self.seed_packages is not None:
             packages.seed(self.instance.venv, self.seed_packages)
 
@@ -115,7 +162,7 @@ class Engine:
         )
 
     def _container_commands(self) -> None:
-        for name, entry in section(self.instance.staging, "container_commands").items():
+        for name, entry in merged_section(self.instance.staging, "container_commands").items():
             done = self._run("/bin/bash", "-c", entry["command"], cwd=self.instance.staging)
             if done.status and not entry.get("ignoreErrors"):
                 raise DeployError(f"container_command {name} failed: {done.last_line}")
@@ -129,7 +176,7 @@ class Engine:
             "",
         )
         if not line:
-            raise DeployError("The Procfile has no web: line.")
+            raise DeployError("The Procfile has no line that begins with web:")
         command = ["/bin/bash", "-c", f"exec {line.removeprefix('web:').strip()}"]
         env = self._hooks.application_environment()
         self.instance.web = self.processes.start(command, cwd=self.instance.current, env=env, log=self.instance.web_log)
@@ -142,12 +189,12 @@ class Engine:
         if tested.status:
             reason = next((text for text in tested.output.splitlines() if "[emerg]" in text), tested.last_line)
             reason = reason.partition("[emerg]")[2].strip() or reason
-            raise DeployError(f"nginx refuses its configuration: {reason}. Correct .platform/nginx and deploy again.")
+            raise DeployError(f"nginx rejects its configuration: {reason}. Correct .platform/nginx and deploy again.")
         self.instance.nginx = self.processes.start(
             [*command, "-g", "daemon off;"], cwd=prefix, env={"PATH": os.defpath}, log=log
         )
 
-    def _run(self, *command: str, cwd: Path | None = None, pip: bool = False) -> Finished:
+    def _run(self, *command: str, cwd: Path | None = None, pip: bool = False) -> CommandResult:
         env = {"PATH": f"{self.instance.venv}/bin:{os.defpath}:/usr/sbin", "HOME": str(self.instance.home)}
         env |= {"TMPDIR": str(self.instance.tmp), "LANG": "C.UTF-8"} | (self._install_env() if pip else {})
         return self.processes.run(command, cwd=cwd or self.instance.root, env=env, log=self.instance.engine_log)

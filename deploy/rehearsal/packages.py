@@ -1,4 +1,4 @@
-"""The instance's virtual environment: made as the platform does, but it may borrow packages that are already here."""
+"""pip settings of an instance, and reuse of installed packages in its virtual environment."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _SITE = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
-#: of pip's settings, the strongest last
+#: sections of pip's configuration; later ones override earlier ones
 _SECTIONS = ("global", "install", ":env:")
-#: what a package install may need of the caller's environment beside pip's own variables
-_PASSED_ON = (
+#: variables that pip needs besides its own
+_INHERITED = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
@@ -25,16 +25,15 @@ _PASSED_ON = (
 )
 
 
-def this_interpreters_packages() -> Path | None:
-    """The environment that runs the rehearsal, if it is a virtual one."""
+def current_virtual_environment() -> Path | None:
+    """The virtual environment of this interpreter, or None."""
     return Path(sys.prefix) if sys.prefix != sys.base_prefix else None
 
 
 def seed(venv: Path, origin: Path) -> None:
-    """Let the fresh ``venv`` find the packages of the environment ``origin``, and have its commands.
+    """Make the packages and commands of the environment ``origin`` available in the new ``venv``.
 
-    pip takes them for installed where they are what is asked for; anything else it installs into ``venv`` itself,
-    and it never changes ``origin``.
+    pip treats matching packages as installed. It installs all others into ``venv`` and never changes ``origin``.
     """
     (venv / _SITE / "seed.pth").write_text(f"import site; site.addsitedir({str(origin / _SITE)!r})\n")
     for script in (origin / "bin").iterdir():
@@ -51,22 +50,22 @@ def _copy_script(script: Path, target: Path, old: str, new: str) -> None:
 
 
 def pip_environment(cache: Path, written: Path | None = None) -> dict[str, str]:
-    """The caller's registry settings, as variables, for a pip that does not see the caller's HOME.
+    """The caller's pip settings as environment variables, because pip runs with another HOME.
 
-    ``written`` is the configuration that a hook wrote; its extra index is added to the caller's.
+    ``written`` is a configuration file that a hook wrote. Its extra index is added to the caller's.
     """
-    env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    env |= _configured(None)
+    env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    env |= _pip_config(None)
     if written is not None and written.exists():
-        for name, value in _configured(written).items():
+        for name, value in _pip_config(written).items():
             joined = f"{env[name]} {value}" if name == "PIP_EXTRA_INDEX_URL" and name in env else value
             env[name] = joined
     env |= {"PIP_CACHE_DIR": str(cache), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
     return env
 
 
-def _configured(file: Path | None) -> dict[str, str]:
-    """{PIP_NAME: value} of what `pip config list` says, for the caller or for one file alone."""
+def _pip_config(file: Path | None) -> dict[str, str]:
+    """{PIP_NAME: value} from `pip config list`, for the caller or for one file only."""
     env: Mapping[str, str] = os.environ
     if file is not None:
         env = {"PATH": os.environ["PATH"], "HOME": str(file.parent), "PIP_CONFIG_FILE": str(file)}

@@ -1,9 +1,11 @@
-"""Every process that a rehearsal starts, each in a group of its own, so that all of them can be ended by id."""
+"""Starts and ends processes, and allocates loopback ports."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -11,27 +13,49 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.rehearsal.errors import RehearsalError
+from deploy.rehearsal.progress import RehearsalError
 
+LOOPBACK = "127.0.0.1"
 _STOP_TIMEOUT_S = 15.0
 
 
+class Ports:
+    """Allocates free ports of 127.0.0.1: consecutive ones from ``base``, or any."""
+
+    def __init__(self, base: int | None = None) -> None:
+        self._consecutive = itertools.count(base) if base else None
+        self._taken: set[int] = set()
+
+    def take(self) -> int:
+        """A port that was not taken before. Raises RehearsalError if the next consecutive port is in use."""
+        while True:
+            wanted = next(self._consecutive) if self._consecutive else 0
+            try:
+                with socket.create_server((LOOPBACK, wanted)) as probe:
+                    port = int(probe.getsockname()[1])
+            except OSError as error:
+                raise RehearsalError(f"port {wanted} is in use; choose another --port-base") from error
+            if port not in self._taken:
+                self._taken.add(port)
+                return port
+
+
 @dataclass(frozen=True)
-class Finished:
-    """A command that ran to its end: exit status, and all it wrote, in order."""
+class CommandResult:
+    """Exit status and output (stdout and stderr in order) of a command."""
 
     status: int
     output: str
 
     @property
     def last_line(self) -> str:
-        """The last line that says anything."""
+        """The last line that is not empty."""
         lines = [line.strip() for line in self.output.splitlines() if line.strip()]
-        return lines[-1] if lines else "no reason given"
+        return lines[-1] if lines else "no output"
 
 
 class Processes:
-    """The processes of one rehearsal. After ``end_all`` nothing more can be started."""
+    """The processes of one rehearsal, each in its own process group. After ``end_all``, ``start`` fails."""
 
     def __init__(self) -> None:
         self._running: list[subprocess.Popen[bytes]] = []
@@ -41,10 +65,10 @@ class Processes:
     def start(
         self, command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], log: Path
     ) -> subprocess.Popen[bytes]:
-        """Start a server; what it writes is appended to ``log``."""
+        """Start a server. Its output is appended to ``log``."""
         with log.open("ab") as sink, self._lock:
             if self._closed:
-                raise RehearsalError("the rehearsal is being ended")
+                raise RehearsalError("the rehearsal is ending")
             process = subprocess.Popen(
                 [str(part) for part in command],
                 cwd=cwd,
@@ -59,8 +83,8 @@ class Processes:
 
     def run(
         self, command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], log: Path, limit_s: float = 1800
-    ) -> Finished:
-        """Run a command to its end. One that takes longer than ``limit_s`` is ended and counts as failed (124)."""
+    ) -> CommandResult:
+        """Run a command. After ``limit_s`` it is ended and its exit status is 124."""
         begin = log.stat().st_size if log.exists() else 0
         process = self.start(command, cwd=cwd, env=env, log=log)
         try:
@@ -71,15 +95,18 @@ class Processes:
             self.end(process)
         with log.open("rb") as written:
             written.seek(begin)
-            return Finished(status, written.read().decode("utf-8", "replace"))
+            return CommandResult(status, written.read().decode("utf-8", "replace"))
 
     def end(
-        self, process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM, timeout_s: float = _STOP_TIMEOUT_S
+        self,
+        process: subprocess.Popen[bytes],
+        stop_signal: signal.Signals = signal.SIGTERM,
+        timeout_s: float = _STOP_TIMEOUT_S,
     ) -> bool:
-        """Ask ``process`` to stop; kill what is left of its group after ``timeout_s``. True if it went by itself."""
+        """Signal ``process``, and kill its group after ``timeout_s``. Returns whether it stopped by itself."""
         if process.poll() is None:
             with suppress(ProcessLookupError):
-                process.send_signal(how)
+                process.send_signal(stop_signal)
         try:
             process.wait(timeout_s)
             stopped = True
@@ -93,13 +120,13 @@ class Processes:
         return stopped
 
     def end_all(self) -> None:
-        """End everything, the newest first."""
+        """End all processes, the newest first."""
         with self._lock:
             self._closed = True
-            left = list(reversed(self._running))
-        for process in left:
+            running = list(reversed(self._running))
+        for process in running:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGCONT)
                 process.terminate()
-        for process in left:
+        for process in running:
             self.end(process, timeout_s=3.0)

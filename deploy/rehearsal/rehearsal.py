@@ -1,4 +1,4 @@
-"""Everything together: tools, local S3, the API, the front, and a source tree to deploy from."""
+"""Sets up a rehearsal: tools, local S3, the API, the load balancer and a source tree to deploy."""
 
 from __future__ import annotations
 
@@ -13,23 +13,20 @@ from pathlib import Path
 from deploy.rehearsal import packages
 from deploy.rehearsal.balancer import Balancer
 from deploy.rehearsal.eb_api import EbApi
-from deploy.rehearsal.eb_cli import EbCli, install_tools
 from deploy.rehearsal.eb_records import BUCKET, Records
 from deploy.rehearsal.environment import Environment
-from deploy.rehearsal.errors import RehearsalError
-from deploy.rehearsal.local_s3 import LocalS3
-from deploy.rehearsal.narrator import Narrator
-from deploy.rehearsal.ports import Ports
-from deploy.rehearsal.processes import Finished, Processes
+from deploy.rehearsal.processes import CommandResult, Ports, Processes
+from deploy.rehearsal.progress import Progress, RehearsalError
 from deploy.rehearsal.source import Source
+from deploy.rehearsal.tools import EbCli, LocalS3, install_tools
 from settings import load_or_exit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """How to rehearse. ``installed``: take the packages of this interpreter's environment instead of installing."""
+class RehearsalOptions:
+    """Options of a rehearsal. With ``installed``, instances reuse the packages of this interpreter."""
 
     working_tree: bool = False
     installed: bool = False
@@ -45,25 +42,25 @@ class Rehearsal:
     source: Source
     environment: Environment
     cli: EbCli
-    narrator: Narrator
-    #: what was deployed first, before anything was changed
+    progress: Progress
+    #: the commit that was deployed first
     first_commit: str
 
     @property
     def port(self) -> int:
-        """Where the environment answers: the load balancer's."""
+        """The port of the load balancer."""
         return self.environment.balancer.port
 
-    def deploy(self, what: str) -> Finished:
-        """`eb deploy` of what is committed. The exit status is the EB CLI's own."""
-        with self.narrator.step(f"eb deploy ({what})"):
+    def deploy(self, what: str) -> CommandResult:
+        """Run `eb deploy` on the last commit of the source. Returns the result of the EB CLI."""
+        with self.progress.step(f"eb deploy ({what})"):
             done = self.cli.deploy()
-        self.narrator.say(f"eb deploy ({what}): exit status {done.status}")
+        self.progress.report(f"eb deploy ({what}): exit status {done.status}")
         return done
 
 
 def find_nginx() -> str:
-    """Raises RehearsalError if there is none."""
+    """The path of nginx. Raises RehearsalError if it is not installed."""
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None:
         raise RehearsalError("nginx is not installed (Debian: apt-get install nginx)")
@@ -71,58 +68,58 @@ def find_nginx() -> str:
 
 
 @contextmanager
-def rehearsing(wishes: Wishes, narrator: Narrator) -> Iterator[Rehearsal]:
-    """Start everything that a deployment needs; at the end, however it comes, every process is ended.
+def running_rehearsal(options: RehearsalOptions, progress: Progress) -> Iterator[Rehearsal]:
+    """Start everything that a deployment needs, and end every process when the block ends.
 
     Raises RehearsalError if a tool is missing.
     """
-    home = wishes.repository / "var" / "rehearsal"
+    home = options.repository / "var" / "rehearsal"
     with ExitStack() as ends:
-        run = _run_folder(home, wishes, narrator, ends)
-        environment = _environment(wishes, narrator, run)
-        ends.callback(environment.settle)
+        run = _run_folder(home, options, progress, ends)
+        environment = _environment(options, progress, run)
+        ends.callback(environment.wait_until_idle)
         ends.callback(environment.processes.end_all)
-        with narrator.step("tools"):
-            pins = wishes.repository / "requirements-rehearsal.txt"
+        with progress.step("tools"):
+            pins = options.repository / "requirements-rehearsal.txt"
             tools = install_tools(pins, home / "tools", environment.processes)
-        with narrator.step("source tree"):
-            make = Source.of_working_tree if wishes.working_tree else Source.of_head
-            source = make(wishes.repository, run / "source", run / "home")
-        with narrator.step("local S3, API and front"):
+        with progress.step("source tree"):
+            make = Source.from_working_tree if options.working_tree else Source.from_head
+            source = make(options.repository, run / "source", run / "home")
+        with progress.step("local S3, API and load balancer"):
             cli = _start(environment, tools, source, ends)
-        with narrator.step("eb init"):
+        with progress.step("eb init"):
             cli.init()
-        source.commit("What eb init wrote")
-        yield Rehearsal(source, environment, cli, narrator, source.head())
+        source.commit("Configure the EB CLI")
+        yield Rehearsal(source, environment, cli, progress, source.head())
 
 
-def _run_folder(home: Path, wishes: Wishes, narrator: Narrator, ends: ExitStack) -> Path:
+def _run_folder(home: Path, options: RehearsalOptions, progress: Progress, ends: ExitStack) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     run = Path(tempfile.mkdtemp(prefix="run-", dir=home))
     (run / "home").mkdir()
-    if wishes.keep:
-        ends.callback(narrator.say, f"kept: {run}")
+    if options.keep:
+        ends.callback(progress.report, f"kept: {run}")
     else:
         ends.callback(shutil.rmtree, run, ignore_errors=True)
     return run
 
 
-def _environment(wishes: Wishes, narrator: Narrator, run: Path) -> Environment:
-    nginx, ports, processes = find_nginx(), Ports(wishes.port_base), Processes()
-    front_port = ports.take()
+def _environment(options: RehearsalOptions, progress: Progress, run: Path) -> Environment:
+    nginx, ports, processes = find_nginx(), Ports(options.port_base), Processes()
+    balancer_port = ports.take()
     user = "user root root;" if os.geteuid() == 0 else ""
     return Environment(
         folder=run,
         records=Records(),
         s3=LocalS3(ports.take()),
-        balancer=Balancer(nginx, run / "front", front_port, user, processes),
+        balancer=Balancer(nginx, run / "front", balancer_port, user, processes),
         ports=ports,
         nginx=nginx,
         pip_cache=run.parent / "pip-cache",
         processes=processes,
-        narrator=narrator,
-        seed_packages=packages.this_interpreters_packages() if wishes.installed else None,
-        seed_data=_data_of(wishes.repository),
+        progress=progress,
+        seed_packages=packages.current_virtual_environment() if options.installed else None,
+        seed_data=_local_data(options.repository),
     )
 
 
@@ -139,7 +136,7 @@ def _start(environment: Environment, tools: Path, source: Source, ends: ExitStac
     return EbCli(tools, source.folder, run / "eb.log", plain | aws, environment.processes)
 
 
-def _data_of(repository: Path) -> Path | None:
-    """The developer's own models and index, if there are any: their digests are checked again on the instance."""
+def _local_data(repository: Path) -> Path | None:
+    """The data folder of this repository, if it has models. The instance checks their digests again."""
     var = repository / load_or_exit().var
     return var if (var / "models").is_dir() else None

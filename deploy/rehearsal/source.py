@@ -1,4 +1,4 @@
-"""The tree that is deployed: a temporary repository, because `eb deploy` sends what HEAD holds there."""
+"""The source tree to deploy: a temporary git repository, because `eb deploy` sends the commit HEAD."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from deploy.rehearsal.errors import RehearsalError
+from deploy.rehearsal.progress import RehearsalError
 
-_WHO = {
+_GIT_IDENTITY = {
     "GIT_AUTHOR_NAME": "rehearsal",
     "GIT_AUTHOR_EMAIL": "rehearsal@localhost",
     "GIT_COMMITTER_NAME": "rehearsal",
@@ -19,22 +19,22 @@ _WHO = {
 
 
 class Source:
-    """A repository of one's own to change, commit and deploy from."""
+    """A temporary repository whose files a rehearsal may change and commit."""
 
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder = folder
-        self._env = {"PATH": os.environ["PATH"], "HOME": str(home), **_WHO}
+        self._env = {"PATH": os.environ["PATH"], "HOME": str(home), **_GIT_IDENTITY}
 
     @classmethod
-    def of_head(cls, repository: Path, folder: Path, home: Path) -> Source:
-        """A clone of what ``repository`` has committed. Raises RehearsalError if it has no commit."""
+    def from_head(cls, repository: Path, folder: Path, home: Path) -> Source:
+        """Clone ``repository``. Raises RehearsalError if it has no commit."""
         made = cls(folder, home)
         made._git(folder.parent, "clone", "--quiet", str(repository), str(folder))
         return made
 
     @classmethod
-    def of_working_tree(cls, repository: Path, folder: Path, home: Path) -> Source:
-        """A repository with one commit: every file of ``repository`` that git does not ignore, as it is now."""
+    def from_working_tree(cls, repository: Path, folder: Path, home: Path) -> Source:
+        """Copy every file of ``repository`` that git does not ignore, and commit the copies."""
         made = cls(folder, home)
         listed = made._git(repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
         for name in filter(None, listed.split("\0")):
@@ -50,7 +50,7 @@ class Source:
         return (self.folder / name).read_text(encoding="utf-8")
 
     def write(self, name: str, text: str, *, executable: bool = False) -> None:
-        """Make or replace a file."""
+        """Create or replace a file."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -58,10 +58,10 @@ class Source:
             path.chmod(0o755)
 
     def replace(self, name: str, old: str, new: str) -> None:
-        """Replace a text that must be there. Raises RehearsalError if it is not."""
+        """Replace text in a file. Raises RehearsalError if the file does not contain it."""
         text = self.read(name)
         if old not in text:
-            raise RehearsalError(f"{name} no longer has '{old}'; the rehearsal must be adapted to it")
+            raise RehearsalError(f"{name} does not contain '{old}'; adapt the rehearsal to the new text")
         self.write(name, text.replace(old, new))
 
     def commit(self, message: str) -> None:
@@ -69,20 +69,20 @@ class Source:
         self._git(self.folder, "add", "--all")
         self._git(self.folder, "commit", "--quiet", "--allow-empty", "--message", message)
 
-    def back_to(self, commit: str) -> None:
-        """Make the files what they were at ``commit``, as a new commit."""
+    def restore(self, commit: str) -> None:
+        """Restore all files to ``commit``, as a new commit."""
         self._git(self.folder, "rm", "-r", "-q", "--cached", ".")
         self._git(self.folder, "checkout", "--quiet", commit, "--", ".")
         self._git(self.folder, "clean", "-q", "-d", "--force")
-        self.commit(f"Back to {commit}")
+        self.commit(f"Restore {commit}")
 
     def head(self) -> str:
-        """The name of the last commit."""
+        """The hash of the last commit."""
         return self._git(self.folder, "rev-parse", "HEAD").strip()
 
     def _git(self, where: Path, *arguments: str) -> str:
         done = subprocess.run(
-            ["git", *arguments],  # noqa: S607 - whichever git the developer uses
+            ["git", *arguments],  # noqa: S607 - the git on PATH
             cwd=where,
             env=self._env,
             capture_output=True,

@@ -1,1 +1,1 @@
-"""How large an instance must be: what each part costs here, measured, and what that means for a given load."""
+"""Measures the memory and CPU time of the service, and recommends an instance type for a given load."""

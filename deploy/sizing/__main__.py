@@ -1,4 +1,4 @@
-"""``python -m deploy.sizing``: what the service costs on this host, and the instance that a given load needs."""
+"""``python -m deploy.sizing``: measure the service on this host and recommend an instance type for a load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deploy.sizing.measure import SizingError, measure
 from deploy.sizing.plan import Load, recommend
 from deploy.sizing.report import as_json, as_text
 
-#: vectors of the whole SCIN dataset: its photos
+#: vectors in an index of the whole SCIN dataset, one per photo
 _SCIN_VECTORS = 10_407
 
 
@@ -34,10 +34,18 @@ def main(arguments: list[str] | None = None) -> int:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deploy.sizing", description=__doc__)
     parser.add_argument(
-        "--requests-per-minute", type=_positive, default=30.0, metavar="N", help="photos at the busiest time (30)"
+        "--requests-per-minute",
+        type=_positive,
+        default=30.0,
+        metavar="N",
+        help="photos per minute at peak load (default: 30)",
     )
     parser.add_argument(
-        "--index-vectors", type=int, default=_SCIN_VECTORS, metavar="N", help="vectors in the index (all of SCIN)"
+        "--index-vectors",
+        type=int,
+        default=_SCIN_VECTORS,
+        metavar="N",
+        help="vectors in the index (default: all of SCIN)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Runs the probes, one process each, and gathers what they say."""
+"""Runs each probe in its own process and collects the measurements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from settings import load_or_exit
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _MARK = "measured "
-#: vectors that are measured; the cost is linear in them
+#: vectors in the measured index; the cost grows linearly with their number
 INDEX_VECTORS = 10_000
 
 IMPORTS = ("web", "opencv", "scikit-image", "pillow", "faiss", "pytorch", "tensorflow")
@@ -29,12 +29,12 @@ MODELS = ("encoder", "classifier", "faces")
 
 
 class SizingError(Exception):
-    """A probe failed. One line that says which, and why."""
+    """A probe failed. The message is one line that names the probe and the reason."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one part costs: MiB of memory of its own, and seconds until it is there."""
+    """Memory (MiB) and load time (seconds) of one part."""
 
     name: str
     mb: float
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True)
 class WorkerCost:
-    """One worker beside another: MiB that only it uses, MiB that the two share; a request of one photo at its peak."""
+    """Memory (MiB) of one of two workers, private and shared, and the cost of a request with one photo."""
 
     private_mb: float
     shared_mb: float
@@ -57,7 +57,7 @@ class WorkerCost:
 
 @dataclass(frozen=True)
 class Measured:
-    """Everything, with what it was measured on."""
+    """All measurements, and a description of the host."""
 
     python_mb: float
     imports: tuple[Part, ...]
@@ -67,25 +67,25 @@ class Measured:
     host: dict[str, str] = field(default_factory=dict)
 
 
-def measure(tell: Callable[[str], None]) -> Measured:
-    """All probes, one after the other. Raises SizingError, for instance if no models are there."""
-    tell("imports")
+def measure(report: Callable[[str], None]) -> Measured:
+    """Run all probes. ``report`` receives the name of each step. Raises SizingError, for example without models."""
+    report("imports")
     imports = tuple(measure_import(name) for name in IMPORTS)
-    tell("models")
+    report("models")
     models = tuple(Part(name, **_run("model", name)) for name in MODELS)
-    tell("index")
+    report("index")
     index = measure_index(INDEX_VECTORS)
-    tell("two workers")
+    report("two workers")
     return Measured(_bare_python_mb(), imports, models, index, _workers(), _host())
 
 
 def measure_import(name: str) -> Part:
-    """One framework in a bare Python (numpy included, which most of them need)."""
+    """Measure the import of one framework, with numpy if it needs it."""
     return Part(name, **_run("import", name))
 
 
 def measure_index(vectors: int) -> Part:
-    """The search index alone, all of it read once."""
+    """Measure a search index that is completely in memory."""
     cost = _run("index", str(vectors))
     return Part(f"index of {vectors:,} vectors", cost["mb"], cost["seconds"])
 
@@ -97,7 +97,7 @@ def _bare_python_mb() -> float:
 
 
 def _workers() -> WorkerCost:
-    """Two at once, as an instance runs them: only then can be seen what they share."""
+    """Measure two workers that run at the same time, because only then is their shared memory visible."""
     with ExitStack() as both:
         workers = [both.enter_context(_start("worker")) for _ in range(2)]
         loaded = [_read(worker, "worker") for worker in workers]
@@ -136,12 +136,12 @@ def _read(probe: subprocess.Popen[str], name: str) -> dict[str, float]:
         if line.startswith(_MARK):
             return {key: float(value) for key, value in json.loads(line.removeprefix(_MARK)).items()}
         last = line.strip() or last
-    raise SizingError(f"the probe '{name}' failed: {last or 'it said nothing'}")
+    raise SizingError(f"the probe '{name}' failed: {last or 'no output'}")
 
 
 @contextmanager
 def _start(*arguments: str, code: str | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A probe; it is ended with the block."""
+    """Start a probe, and end it with the block."""
     what = ["-c", code] if code else ["-m", "deploy.sizing.probe", *arguments]
     probe = subprocess.Popen(
         [sys.executable, *what],

@@ -1,28 +1,77 @@
-"""From what was measured to an instance, workers, threads and a price. Arithmetic only."""
+"""Instance types, and the choice of one from the measurements: workers, threads and price. Arithmetic only."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from deploy.sizing.catalogue import INSTANCES, MAX_INSTANCES, SYSTEM_MB, InstanceType
 from deploy.sizing.measure import INDEX_VECTORS, Measured
 from settings import SPARE_THREADS
 
-#: the specification's targets: of the memory, and of the cores when all places are taken by the given load
+
+@dataclass(frozen=True)
+class InstanceType:
+    """One instance type. The price is from the specification (us-east-1, on demand, $ per month)."""
+
+    name: str
+    vcpu: int
+    memory_gb: int
+    dollars_a_month: int
+    gpu: bool = False
+
+    @property
+    def cores(self) -> int:
+        """Physical cores, at least 1. In these families a vCPU is one of the two threads of a core."""
+        return max(1, self.vcpu // 2)
+
+
+INSTANCES = (
+    InstanceType("t3.micro", 2, 1, 8),
+    InstanceType("m5.large", 2, 8, 70),
+    InstanceType("m5.xlarge", 4, 16, 140),
+    InstanceType("c5.2xlarge", 8, 16, 250),
+    InstanceType("m5.2xlarge", 8, 32, 280),
+    InstanceType("r5.2xlarge", 8, 64, 365),
+    InstanceType("g4dn.xlarge", 4, 16, 380, gpu=True),
+    InstanceType("p3.2xlarge", 8, 61, 2200, gpu=True),
+)
+
+#: the minimum in the specification, and the type that .ebextensions sets
+PINNED = "m5.2xlarge"
+#: MaxSize in .ebextensions/20-scaling.config
+MAX_INSTANCES = 3
+
+#: {part: memory that the specification expects, in MB}
+EXPECTED_MB = {
+    "python": "100",
+    "web": "200",
+    "opencv": "200",
+    "scikit-image": "150",
+    "pillow": "50",
+    "faiss": "300",
+    "pytorch": "800",
+    "tensorflow": "500",
+    "index": "2,000–5,000",
+}
+#: the operating system and the platform's processes; from the specification, not measured
+SYSTEM_MB = 500.0
+#: the totals of the specification for one instance, in GB
+EXPECTED_TOTALS_GB = {"minimum": 8.6, "recommended": 14.6, "full SCIN": 24.6}
+
+#: maximum shares of memory and CPU in use, from the specification
 MEMORY_TARGET = 0.8
 CPU_TARGET = 0.7
-#: the longest answer that the specification wants
+#: the maximum response time in the specification
 RESPONSE_TARGET_S = 10.0
-#: requests that may wait for each one that runs
+#: waiting requests per running request
 _WAITING_PER_RUNNING = 2
-#: two workers, so that one may crash or be replaced while the other answers; more only cost memory
+#: two workers, so that one answers while the other restarts; more workers only use more memory
 _WORKERS = 2
 
 
 @dataclass(frozen=True)
 class Load:
-    """Photos a minute at the busiest time, and vectors in the index."""
+    """Photos per minute at peak load, and vectors in the index."""
 
     requests_per_minute: float
     index_vectors: int
@@ -30,7 +79,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Choice:
-    """One instance type for one load. ``objection`` says why it will not do."""
+    """One instance type for one load. ``objection`` says why it is unsuitable, or is None."""
 
     instance: InstanceType
     workers: int
@@ -44,12 +93,12 @@ class Choice:
 
 
 def index_mb(measured: Measured, vectors: int) -> float:
-    """MiB of an index of so many vectors, shared by all workers of an instance (it is memory-mapped)."""
+    """MiB of an index with ``vectors``. It is memory-mapped, so all workers of an instance share it."""
     return measured.index.mb * vectors / INDEX_VECTORS
 
 
 def memory_gb(measured: Measured, load: Load, workers: int, at_once: int) -> float:
-    """GiB in use on an instance when every place is taken: system, shared, each worker's own, each request's peak."""
+    """GiB that an instance uses while ``at_once`` analyses run."""
     worker = measured.worker
     parts = (
         SYSTEM_MB,
@@ -62,21 +111,21 @@ def memory_gb(measured: Measured, load: Load, workers: int, at_once: int) -> flo
 
 
 def throughput(measured: Measured, cores: int) -> float:
-    """Photos a minute that one instance answers with its cores used to ``CPU_TARGET``.
+    """Photos per minute of one instance at a CPU use of ``CPU_TARGET``.
 
-    Assumes cores as fast as the measuring host's, and nothing of a core's second thread.
+    Assumes cores as fast as this host's and no gain from the second thread of a core.
     """
     return 60 / measured.worker.request_cpu_s * cores * CPU_TARGET
 
 
 def threads_for(at_once: int, workers: int) -> int:
-    """GUNICORN_THREADS: those that run, those that wait, and the spare ones for health checks and refusals."""
+    """GUNICORN_THREADS: running requests, waiting requests, and spare threads for health checks and refusals."""
     running = max(1, at_once // workers)
     return running * (1 + _WAITING_PER_RUNNING) + SPARE_THREADS
 
 
 def consider(measured: Measured, load: Load, instance: InstanceType) -> Choice:
-    """How this type would be set up, and whether it does."""
+    """Plan the configuration of one instance type, and check whether it is suitable."""
     at_once = instance.cores
     workers = min(_WORKERS, at_once)
     used_gb = memory_gb(measured, load, workers, at_once)
@@ -97,11 +146,11 @@ def consider(measured: Measured, load: Load, instance: InstanceType) -> Choice:
 
 def _objection(measured: Measured, instance: InstanceType, used_gb: float, count: int) -> str | None:
     if instance.gpu:
-        return "untried: the models run on the CPU here"
+        return "not tested: the models were measured on the CPU"
     if used_gb > MEMORY_TARGET * instance.memory_gb:
         return f"more than {MEMORY_TARGET:.0%} of its memory"
     if instance.cores < _WORKERS:
-        return "one core, so one worker: nobody answers while it restarts"
+        return "one core allows one worker, and nothing answers while it restarts"
     if measured.worker.request_s * (1 + _WAITING_PER_RUNNING) > RESPONSE_TARGET_S:
         return f"a request that waits takes more than {RESPONSE_TARGET_S:.0f} s"
     if count > MAX_INSTANCES:
@@ -110,7 +159,7 @@ def _objection(measured: Measured, instance: InstanceType, used_gb: float, count
 
 
 def recommend(measured: Measured, load: Load) -> tuple[Choice | None, tuple[Choice, ...]]:
-    """The cheapest type that does (of two equal ones that with more memory), and all of them as considered."""
+    """The cheapest suitable type (of equally cheap ones, the one with more memory) or None, and all choices."""
     choices = tuple(consider(measured, load, instance) for instance in INSTANCES)
     good = [choice for choice in choices if choice.objection is None]
     best = min(good, key=lambda choice: (choice.dollars_a_month, -choice.instance.memory_gb), default=None)

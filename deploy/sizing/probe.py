@@ -1,7 +1,7 @@
-"""Runs in a process of its own: does one thing and prints, as JSON, what it cost. ``python -m deploy.sizing.probe``.
+"""Loads one part in this process and prints its cost as JSON. Run as ``python -m deploy.sizing.probe``.
 
-A part's cost is the growth of the process's resident memory. Pages of libraries count in full, whoever else on this
-host has mapped them: on an instance nobody else has.
+The cost is the growth of the resident memory. Library pages that other processes share count in full, because on
+an instance no other process uses them.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _FRAMEWORKS = {
 
 
 def main(arguments: list[str]) -> int:
-    """``import NAME``, ``model NAME``, ``index VECTORS`` or ``worker``; prints one JSON object (``worker``: two)."""
+    """Arguments: ``import NAME``, ``model NAME``, ``index VECTORS`` or ``worker``. Prints JSON lines."""
     kind, *rest = arguments
     if kind == "import":
-        _say(_cost(lambda: [importlib.import_module(name) for name in _FRAMEWORKS[rest[0]]]))
+        _print_cost(_cost(lambda: [importlib.import_module(name) for name in _FRAMEWORKS[rest[0]]]))
     elif kind == "model":
-        _say(_MODELS[rest[0]]())
+        _print_cost(_MODELS[rest[0]]())
     elif kind == "index":
-        _say(_index(int(rest[0])))
+        _print_cost(_index(int(rest[0])))
     elif kind == "worker":
         _worker()
     return 0
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 def _cost(action: Callable[[], object]) -> dict[str, float]:
     before, began = _resident_mb(), time.perf_counter()
-    kept = action()  # in use while it is measured
+    kept = action()  # keeps the result in memory during the measurement
     cost = {"mb": _resident_mb() - before, "seconds": time.perf_counter() - began}
     del kept
     return cost
@@ -63,7 +63,9 @@ def _encoder() -> dict[str, float]:
     from settings import Settings
 
     settings = Settings.load()
-    framework_of(find(settings.encoder, "encoder"))  # imported now: the framework is a part of its own
+    framework_of(
+        find(settings.encoder, "encoder")
+    )  # imported before the measurement, because the framework is a separate part
     return _cost(lambda: load_encoder(settings.models_dir, settings.encoder, threads=1))
 
 
@@ -116,7 +118,7 @@ _MODELS: dict[str, Callable[[], dict[str, float]]] = {
 
 
 def _index(vectors: int) -> dict[str, float]:
-    """An index of so many random vectors, mapped and searched once, so that all of it is in memory."""
+    """Measure an index of random vectors. One search brings all of it into memory."""
     import faiss
     import numpy as np
 
@@ -138,8 +140,8 @@ def _index(vectors: int) -> dict[str, float]:
 
 
 def _worker() -> None:
-    """What one worker of the server holds; after a line on stdin, what requests take."""
-    from deploy.rehearsal.photos import photo_of
+    """Print the cost of loading one worker. After a line on stdin, print the cost of requests."""
+    from deploy.rehearsal.client import photo_of
     from ml.deadline import Deadline
     from server.instance import this_process
     from settings import Settings
@@ -154,17 +156,17 @@ def _worker() -> None:
     seconds = time.perf_counter() - began
     with application.test_client() as client:
         _analyse(client, photo)
-        _say({"seconds": seconds})
+        _print_cost({"seconds": seconds})
         if not sys.stdin.readline():
             return
-        settled = _resident_mb()
-        _forget_peak()
+        before = _resident_mb()
+        _reset_peak()
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(_REQUESTS):
             _analyse(client, photo)
-        _say(
+        _print_cost(
             {
-                "peak_mb": max(0.0, _resident_mb(peak=True) - settled),
+                "peak_mb": max(0.0, _resident_mb(peak=True) - before),
                 "wall_s": (time.perf_counter() - wall) / _REQUESTS,
                 "cpu_s": (time.process_time() - cpu) / _REQUESTS,
                 "photo_mb": len(photo) / MIB,
@@ -178,7 +180,7 @@ def _analyse(client: FlaskClient, photo: bytes) -> None:
         raise SystemExit(f"the analysis failed: {answer.get_data(as_text=True)}")
 
 
-def _forget_peak() -> None:
+def _reset_peak() -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
@@ -189,8 +191,8 @@ def _resident_mb(*, peak: bool = False) -> float:
     return int(line.split()[1]) / 1024
 
 
-def _say(cost: dict[str, float]) -> None:
-    # Libraries write to stdout as well; the measurement is the line that begins with this.
+def _print_cost(cost: dict[str, float]) -> None:
+    # Libraries also write to stdout, so this prefix marks the measurement.
     os.write(1, f"\nmeasured {json.dumps(cost)}\n".encode())
 
 

@@ -1,4 +1,4 @@
-"""What was measured, beside what the specification expects, and what follows: for people, and as JSON."""
+"""The report as text and as JSON: measurements, the specification's expectations and the recommendation."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from deploy.sizing.catalogue import EXPECTED_MB, EXPECTED_TOTALS_GB, PINNED, SYSTEM_MB
 from deploy.sizing.measure import Measured
-from deploy.sizing.plan import CPU_TARGET, MEMORY_TARGET, Choice, Load, index_mb
+from deploy.sizing.plan import (
+    CPU_TARGET,
+    EXPECTED_MB,
+    EXPECTED_TOTALS_GB,
+    MEMORY_TARGET,
+    PINNED,
+    SYSTEM_MB,
+    Choice,
+    Load,
+    index_mb,
+)
 
 
 def as_json(measured: Measured, load: Load, best: Choice | None, choices: tuple[Choice, ...]) -> dict[str, Any]:
-    """Everything, with the units in the names."""
+    """The whole report. The names contain the units."""
     return {
         "measured": asdict(measured),
         "load": asdict(load),
@@ -24,7 +33,7 @@ def as_json(measured: Measured, load: Load, best: Choice | None, choices: tuple[
 
 
 def as_text(measured: Measured, load: Load, best: Choice | None, choices: tuple[Choice, ...]) -> str:
-    """The tables and the recommendation."""
+    """The tables and the recommendation as text."""
     return "\n".join(
         [*_parts(measured, load), "", *_worker(measured), "", *_choices(load, choices), "", *_advice(best)]
     )
@@ -32,7 +41,7 @@ def as_text(measured: Measured, load: Load, best: Choice | None, choices: tuple[
 
 def _parts(measured: Measured, load: Load) -> Iterator[str]:
     yield "measured on: " + ", ".join(f"{name} {value}" for name, value in measured.host.items())
-    yield "each part in a process of its own (frameworks: what importing adds; models: what loading and one use add)"
+    yield "each part in its own process (frameworks: memory added by the import; models: added by loading and one use)"
     yield f"{'part':28} {'measured MB':>12} {'seconds':>8} {'specification MB':>17}"
     yield f"{'python':28} {measured.python_mb:12.0f} {'':8} {EXPECTED_MB['python']:>17}"
     for part in (*measured.imports, *measured.models):
@@ -45,42 +54,42 @@ def _parts(measured: Measured, load: Load) -> Iterator[str]:
 def _worker(measured: Measured) -> Iterator[str]:
     worker = measured.worker
     yield (
-        f"one worker, loaded: {worker.private_mb:.0f} MB of its own, {worker.shared_mb:.0f} MB shared with the other "
+        f"one loaded worker: {worker.private_mb:.0f} MB private, {worker.shared_mb:.0f} MB shared with the other "
         f"(PSS {worker.pss_mb:.0f} MB), ready after {worker.load_s:.1f} s"
     )
     yield (
-        f"one request (a photo of {worker.photo_mb:.1f} MB): {worker.request_peak_mb:.0f} MB more at its peak, "
+        f"one request (a photo of {worker.photo_mb:.1f} MB): {worker.request_peak_mb:.0f} MB more at the peak, "
         f"{worker.request_s:.2f} s, {worker.request_cpu_s:.2f} s of CPU"
     )
     totals = ", ".join(f"{name} {gb} GB" for name, gb in EXPECTED_TOTALS_GB.items())
-    yield f"the specification's totals: {totals}; the system's {SYSTEM_MB:.0f} MB are its figure, too"
+    yield f"the specification's totals: {totals}, including {SYSTEM_MB:.0f} MB (not measured) for the system"
 
 
 def _choices(load: Load, choices: tuple[Choice, ...]) -> Iterator[str]:
     yield (
-        f"for {load.requests_per_minute:g} photos a minute and {load.index_vectors:,} vectors, memory within "
-        f"{MEMORY_TARGET:.0%}, cores within {CPU_TARGET:.0%} (physical cores, as fast as here):"
+        f"for {load.requests_per_minute:g} photos per minute and {load.index_vectors:,} vectors, at most "
+        f"{MEMORY_TARGET:.0%} of memory and {CPU_TARGET:.0%} of CPU in use (physical cores, as fast as here):"
     )
-    heads = f"{'instance':12} {'GB used':>12} {'workers × threads':>18} {'at once':>8} {'a minute':>9}"
+    heads = f"{'instance':12} {'GB used':>12} {'workers × threads':>18} {'parallel':>8} {'per minute':>10}"
     yield f"{heads} {'number':>7} {'$/month':>8}"
     for choice in choices:
         gb = f"{choice.memory_gb:.1f} of {choice.instance.memory_gb}"
         shape = f"{choice.workers} × {choice.threads}"
         line = f"{choice.instance.name:12} {gb:>12} {shape:>18} {choice.analyses_at_once:8}"
-        line += f" {choice.requests_per_minute:9.0f} {choice.instances:7} {choice.dollars_a_month:8}"
+        line += f" {choice.requests_per_minute:10.0f} {choice.instances:7} {choice.dollars_a_month:8}"
         yield f"{line}  {choice.objection or ''}".rstrip()
 
 
 def _advice(best: Choice | None) -> Iterator[str]:
     if best is None:
-        yield "no instance does: raise MaxSize in .ebextensions/20-scaling.config, or lower the load"
+        yield "no instance type is suitable: raise MaxSize in .ebextensions/20-scaling.config, or lower the load"
         return
     yield (
-        f"recommended: {best.instances} × {best.instance.name}, ${best.dollars_a_month} a month: MAX_WORKERS="
+        f"recommended: {best.instances} × {best.instance.name}, ${best.dollars_a_month} per month: MAX_WORKERS="
         f"{best.analyses_at_once} GUNICORN_WORKERS={best.workers} GUNICORN_THREADS={best.threads}"
     )
     if best.instance.name != PINNED:
         yield (
-            f"the specification's minimum, which .ebextensions pins, is {PINNED}: it costs more and has room to grow. "
-            "Prices are the specification's; load balancer, disk and traffic are not included"
+            f".ebextensions sets the specification's minimum, {PINNED}, which costs more and leaves room for growth. "
+            "Prices are from the specification and exclude load balancer, disk and traffic"
         )

@@ -1,1 +1,1 @@
-"""Fits the heads that tell the kind of a photo: ``python -m research.photo_kind --help``."""
+"""Fits the heads that classify the kind of a photo: ``python -m research.photo_kind --help``."""

@@ -1,8 +1,8 @@
-"""``python -m research.photo_kind DATA THINGS``: fit the heads that tell the kind of a photo, and report what they do.
+"""``python -m research.photo_kind DATA THINGS``: fit and evaluate the heads that classify the kind of a photo.
 
-DATA holds collections of skin photos (see research.photo_kind.pictures), THINGS the pictures of other things that
-``python -m research.photo_kind.things THINGS`` gathers. Writes ml/analysis/photo_kind.json and prints Markdown tables:
-shares with their 95 % Wilson intervals. Each picture is judged by a fit without its patient, lesion or condition.
+DATA contains collections of skin photos (see research.photo_kind.pictures). THINGS contains pictures of other things,
+from ``python -m research.photo_kind.things THINGS``. Writes ml/analysis/photo_kind.json and prints Markdown tables of
+shares with 95% Wilson intervals. Each picture is evaluated by a fit without its patient, lesion or condition.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from research.shares import wilson
 
 _ARRAYS = re.compile(r"\[[^\]]*\]")
 _VARIATIONS = 3
-_ROUND_FIELD = {"dermatoscopic": 0.35}  # of the variations; of other pictures 3 %
+_ROUND_FIELD = {"dermatoscopic": 0.35}  # share of the variations with a round field; 3% for all other kinds
 _CLINICAL = ("clinical", "clinical_more", "clinical_kind")
-#: conditions that are one lesion, of those that only ``clinical`` and ``clinical_more`` hold: a test, never fitted to
+#: conditions of ``clinical`` and ``clinical_more`` that are single lesions; used only for evaluation
 ONE_LESION = frozenset(
     [
         "basalcellcarcinoma",
@@ -69,8 +69,8 @@ ONE_LESION = frozenset(
         "milkersnodule",
     ]
 )
-#: of the other skin in clinical_kind, the share that may be called one lesion
-_OTHER_SKIN_LET_IN = 0.10
+#: accepted share of other skin in clinical_kind that is classified as one lesion
+_OTHER_SKIN_ACCEPTED = 0.10
 
 
 class Study:
@@ -80,7 +80,7 @@ class Study:
         self.kind = np.array([picture.kind for picture in pictures])
         self.source = np.array([picture.source for picture in pictures])
         self.group = np.array([picture.group for picture in pictures])
-        shared = np.isin(self.source, _CLINICAL)  # one publisher: its conditions stay together across folders
+        shared = np.isin(self.source, _CLINICAL)  # from one publisher, so a condition is one group across these folders
         groups = np.where(shared, self.group, np.char.add(np.char.add(self.source, "/"), self.group))
         self.data = Embedded(vectors, groups)
         self.face = faces >= SURE_FACE
@@ -100,7 +100,7 @@ class Study:
 
 
 def embed(pictures: Sequence[Picture], models: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Embeddings (n, 1 + variations, dimension) and the best face's score with landmarks (n,), 0 without one."""
+    """Embeddings (n, 1 + variations, dimension), and scores (n,) of the best face with landmarks, or 0."""
     encoder = load_encoder(models, ENCODER.name, threads=2, engine="auto")
     detector = load_faces(ModelStore(models))
     vectors, faces = [], []
@@ -118,26 +118,25 @@ def embed(pictures: Sequence[Picture], models: Path) -> tuple[NDArray[np.float32
 
 
 def calibrated(study: Study, name: str) -> tuple[Floats, Line]:
-    """Log-odds of each picture by a fit that has not seen it, and the fit on all, both calibrated alike."""
+    """Cross-validated log-odds of each picture, and the fit to all pictures, with the same calibration."""
     question = study.questions[name]
     unseen = unseen_log_odds(study.data, question)
     sources = {"ham": 0.5, "isic": 0.25, "isic2017": 0.25} if name == "dermatoscopic" else {}
     weight = equal_sources(study.source.tolist(), sources) if sources else question.weight
     asked = question.asked
     slope, shift = calibration(unseen[asked], question.positive[asked], weight[asked])
-    return unseen * slope + shift, fit(study.data, question, np.ones_like(asked)).stretched(slope, shift)
+    return unseen * slope + shift, fit(study.data, question, np.ones_like(asked)).scaled(slope, shift)
 
 
 def thresholds(study: Study, log_odds: dict[str, Floats]) -> dict[str, float]:
-    """Skin and dermatoscopic: what the probability itself says. One lesion: what lets the stated share of other skin
-    in."""
+    """Fixed probabilities for skin and dermatoscopic. For one lesion, the limit that accepts _OTHER_SKIN_ACCEPTED."""
     other = study.is_from("clinical_kind") & (study.kind == "close_up")
-    lesion = float(np.quantile(_probability(log_odds["lesion"][other]), 1 - _OTHER_SKIN_LET_IN))
+    lesion = float(np.quantile(_probability(log_odds["lesion"][other]), 1 - _OTHER_SKIN_ACCEPTED))
     return {"skin": 0.5, "dermatoscopic": 0.9, "lesion": round(lesion, 3)}
 
 
 def labels(study: Study, log_odds: dict[str, Floats], limits: dict[str, float]) -> NDArray[np.str_]:
-    """(n,) what each picture is called, in the order of ml.analysis.routing."""
+    """(n,) the predicted kind of each picture, with the precedence of ml.analysis.routing."""
     yes = {name: _probability(values) >= limits[name] for name, values in log_odds.items()}
     skin = np.where(yes["lesion"], "lesion_close_up", "close_up")
     return np.where(
@@ -146,7 +145,7 @@ def labels(study: Study, log_odds: dict[str, Floats], limits: dict[str, float]) 
 
 
 def report(study: Study, called: NDArray[np.str_]) -> None:
-    """A table of what each collection is called, and the shares that matter."""
+    """Print the predicted kinds of each collection, and the most important shares."""
     names = ("dermatoscopic", "lesion_close_up", "close_up", "face", "not_skin")
     print(f"| collection | n | {' | '.join(names)} |\n|---|---|" + "---|" * len(names))
     for source in dict.fromkeys(study.source.tolist()):
@@ -159,21 +158,21 @@ def report(study: Study, called: NDArray[np.str_]) -> None:
     one = np.isin(study.group, list(ONE_LESION))
     thing = study.kind == THING
     for text, asked, name in (
-        ("dermatoscopic photos called so", study.kind == "dermatoscopic", "dermatoscopic"),
+        ("dermatoscopic photos called dermatoscopic", study.kind == "dermatoscopic", "dermatoscopic"),
         ("clinical photos called dermatoscopic", clinical, "dermatoscopic"),
         ("clinical photos called not skin", clinical, "not_skin"),
         ("phone photos of a lesion called dermatoscopic", study.is_from("pad"), "dermatoscopic"),
         ("phone photos of a lesion called lesion_close_up", study.is_from("pad"), "lesion_close_up"),
-        ("clinical, unseen conditions, one lesion: called so", mixed & one, "lesion_close_up"),
+        ("clinical, unseen conditions, one lesion: called one lesion", mixed & one, "lesion_close_up"),
         ("clinical, unseen conditions, other skin: called one lesion", mixed & ~one, "lesion_close_up"),
         ("things called not skin", thing, "not_skin"),
     ):
-        _tell(text, called[asked] == name)
-    _tell("things called skin of any kind", np.isin(called[thing], names[:3]))
+        _report_share(text, called[asked] == name)
+    _report_share("things called skin of any kind", np.isin(called[thing], names[:3]))
 
 
 def report_left_out(study: Study, limits: dict[str, float]) -> None:
-    """Each collection judged by fits on the others, calibrated as they come: how far the heads learn the collection."""
+    """Evaluate each collection with uncalibrated fits to the others, to show whether the heads learn the collection."""
     families = [("ham", "isic"), ("isic2017",), ("pad",), _CLINICAL]
     families += [(source,) for source in dict.fromkeys(study.source[study.kind == THING].tolist())]
     for family in families:
@@ -183,8 +182,8 @@ def report_left_out(study: Study, limits: dict[str, float]) -> None:
             >= limits[name]
             for name in ("skin", "dermatoscopic")
         }
-        _tell(f"{' + '.join(family)} left out: called skin", called["skin"][left_out])
-        _tell(f"{' + '.join(family)} left out: called dermatoscopic", called["dermatoscopic"][left_out])
+        _report_share(f"{' + '.join(family)} left out: called skin", called["skin"][left_out])
+        _report_share(f"{' + '.join(family)} left out: called dermatoscopic", called["dermatoscopic"][left_out])
 
 
 def write(path: Path, lines: dict[str, Line], limits: dict[str, float], study: Study, models: Path) -> None:
@@ -215,7 +214,7 @@ def _probability(log_odds: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-log_odds)))
 
 
-def _tell(text: str, flags: Flags) -> None:
+def _report_share(text: str, flags: Flags) -> None:
     low, high = wilson(int(flags.sum()), len(flags))
     print(f"- {text}: {flags.mean():.4f} [{low:.4f}, {high:.4f}] of {len(flags)}")
 
@@ -226,7 +225,7 @@ def main() -> None:
     parser.add_argument("things", type=Path)
     parser.add_argument("--models", type=Path, default=Path("var/models"))
     parser.add_argument("--out", type=Path, default=Path("ml/analysis/photo_kind.json"))
-    parser.add_argument("--embeddings", type=Path, help="a file to keep the embeddings in, or to read them from")
+    parser.add_argument("--embeddings", type=Path, help="file in which the embeddings are cached")
     given = parser.parse_args()
     pictures = [*skin_photos(given.data), *generated_skin(), *things(given.things), *drawn_things()]
     if given.embeddings and given.embeddings.exists():

@@ -1,4 +1,4 @@
-"""The mathematics of the fit: weighted logistic regressions, calibrated on pictures that they have not seen."""
+"""Weighted logistic regressions, calibrated with cross-validation."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 _FOLDS = 5
-#: embeddings have unit length, which a penalty of the usual size would hold down
+#: embeddings have unit length; scaling them makes the usual range of penalties appropriate
 _SCALE = 10.0
-#: of a picture's weight, the part that its variations share
+#: share of a picture's weight that is divided among its variations
 _VARIATIONS = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """Pictures as embeddings (n, 1 + variations, dimension), the unchanged picture first; ``groups`` (n,) must not be
-    divided."""
+    """Embeddings (n, 1 + variations, dimension), the unchanged picture first. Folds do not split ``groups`` (n,)."""
 
     vectors: NDArray[np.float32]
     groups: NDArray[np.str_]
@@ -31,7 +30,7 @@ class Embedded:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What one head tells: ``positive`` (n,) pictures from the others among ``asked`` (n,), each with a ``weight``."""
+    """The task of one head: recognize the ``positive`` (n,) among the ``asked`` (n,) pictures, with ``weight`` (n,)."""
 
     positive: Flags
     asked: Flags
@@ -49,12 +48,12 @@ class Line:
     def log_odds(self, vectors: NDArray[np.float32]) -> Floats:
         return np.asarray(vectors @ self.weights + self.bias, np.float64)
 
-    def stretched(self, slope: float, shift: float) -> Line:
+    def scaled(self, slope: float, shift: float) -> Line:
         return Line(self.weights * slope, self.bias * slope + shift)
 
 
 def fit(data: Embedded, question: Question, among: Flags) -> Line:
-    """A logistic regression on the asked pictures ``among`` (n,), both classes of equal weight."""
+    """A logistic regression on the asked pictures within ``among`` (n,). Both classes have equal total weight."""
     used = question.asked & among
     vectors, positive, weight = data.vectors[used], question.positive[used], question.weight[used].copy()
     for side in (positive, ~positive):
@@ -71,8 +70,7 @@ def fit(data: Embedded, question: Question, among: Flags) -> Line:
 
 
 def unseen_log_odds(data: Embedded, question: Question) -> Floats:
-    """(n,) log-odds of each unchanged picture by a fit that has not seen its group; pictures that were not asked about
-    get the fit on all that were."""
+    """(n,) log-odds of each unchanged picture by a fit without its group. Other pictures use the fit to all."""
     everything = np.ones(len(question.positive), np.bool_)
     result = fit(data, question, everything).log_odds(data.vectors[:, 0])
     asked = np.flatnonzero(question.asked)
@@ -84,8 +82,7 @@ def unseen_log_odds(data: Embedded, question: Question) -> Floats:
 
 
 def calibration(log_odds: Floats, positive: Flags, weight: Floats) -> tuple[float, float]:
-    """Slope and shift that turn unseen log-odds into those of a probability (Platt 1999), both classes of equal
-    weight."""
+    """Slope and shift that calibrate log-odds (Platt 1999). Both classes have equal total weight."""
     weight = weight.copy()
     for side in (positive, ~positive):
         weight[side] *= len(weight) / 2 / weight[side].sum()
@@ -94,8 +91,7 @@ def calibration(log_odds: Floats, positive: Flags, weight: Floats) -> tuple[floa
 
 
 def equal_sources(sources: Sequence[str], share: Mapping[str, float]) -> Floats:
-    """(n,) weights by which each source named in ``share`` counts that much, however many pictures it has; every other
-    picture counts 1."""
+    """(n,) weights that give each source in ``share`` that share, whatever its size. Other pictures have weight 1."""
     names = np.array(sources)
     weight = np.ones(len(names))
     total = sum(int((names == source).sum()) for source in share)

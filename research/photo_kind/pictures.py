@@ -1,4 +1,4 @@
-"""The pictures that the kind of a photo is learned from: real photos of skin, and pictures of other things."""
+"""The training pictures: real and generated photos of skin, and pictures of other things."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ml.values import RGB
 from scin.synthetic import CaseSpec, plan_cases, render_case
 
 THING = "thing"
-#: skin of either kind, where the source does not say which
+#: skin, where the source does not state whether it is one lesion
 SKIN = "skin"
 #: folders of photos that were all taken through a dermatoscope
 _DERMATOSCOPIC = {"ham": "ham", "isic": "isic", "isic2017": "isic2017/img"}
-#: folders of clinical photos; their names begin with the condition
+#: folders of clinical photos; the names of the files begin with the condition
 _CLINICAL = ("clinical", "clinical_more")
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture. ``kind``: dermatoscopic, lesion_close_up, close_up, SKIN or THING. ``source``: the collection that
-    it comes from. ``group``: what must not be divided when pictures are split, such as a patient or a condition."""
+    """One picture. ``kind``: dermatoscopic, lesion_close_up, close_up, SKIN or THING. ``source``: its collection.
+    ``group``: pictures of one group, such as a patient or a condition, stay in one fold."""
 
     kind: str
     source: str
@@ -59,7 +59,7 @@ def things(folder: Path) -> Iterator[Picture]:
 
 
 def generated_skin(count: int = 200) -> Iterator[Picture]:
-    """Generated skin, of which the demonstration's index consists; no other figure rests on it."""
+    """Generated skin, as in the demonstration index. No other result depends on it."""
     for number, case in enumerate(plan_cases(count, seed=72)):
         yield Picture(SKIN, "generated", str(number), partial(_first_view, case))
 
@@ -69,7 +69,7 @@ def _first_view(case: CaseSpec) -> RGB:
 
 
 def drawn_things(count: int = 120) -> Iterator[Picture]:
-    """Noise, plain colours and slow gradients: what a covered lens or a wall gives."""
+    """Noise, plain colours and smooth gradients, like photos of a covered lens or a wall."""
     for number in range(count):
         yield Picture(THING, "drawn", str(number), partial(_drawn, number))
 
@@ -97,5 +97,5 @@ def _rows(table: Path) -> Iterator[dict[str, str]]:
 
 
 def _condition(name: str) -> str:
-    """One spelling for a condition that two collections write differently."""
+    """The name of a condition without case and punctuation, because collections spell it differently."""
     return "".join(letter for letter in name.lower() if letter.isalnum())

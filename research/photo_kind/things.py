@@ -1,8 +1,8 @@
-"""``python -m research.photo_kind.things FOLDER``: pictures of things that are not skin, from what packages ship.
+"""``python -m research.photo_kind.things FOLDER``: collect pictures of things other than skin from packages.
 
-Debian's packages are fetched by ``apt-get download`` and opened without being installed; scikit-image's and
-scikit-learn's pictures come from their installed wheels. Pictures of hands and people are left out: they show skin.
-Nothing of it is kept in the project: the fit reads the folder, and its result names the packages.
+Downloads Debian packages with ``apt-get download`` and unpacks them without installing. Also copies pictures from the
+installed scikit-image and scikit-learn. Leaves out pictures of hands and people, because they show skin. The project
+does not contain these pictures.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SIDES = (120, 1024)  # smaller pictures are icons; larger ones are reduced to t
 
 
 def gather(folder: Path) -> dict[str, int]:
-    """Fill ``folder`` with one folder of WebP pictures a package; returns how many each gave."""
+    """Create one folder of WebP pictures per package below ``folder``. Returns {package: number of pictures}."""
     counts = {}
     with tempfile.TemporaryDirectory() as scratch:
         for package in DEBIAN:
@@ -63,7 +63,7 @@ def _pictures(folder: Path) -> Iterator[Image.Image]:
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.is_symlink() or _SHOWS_PEOPLE.search(str(path.relative_to(folder.parent))):
             continue
-        if path.suffix == ".rcc":  # Qt's resources hold pictures as they are
+        if path.suffix == ".rcc":  # Qt resource files contain unchanged picture files
             yield from _embedded(path.read_bytes())
         elif path.suffix == ".pat":
             yield _pattern(path.read_bytes())
@@ -78,12 +78,12 @@ def _embedded(data: bytes) -> Iterator[Image.Image]:
             if min(image.size) >= _SIDES[0]:
                 image.load()
                 yield image
-        except (OSError, SyntaxError, ValueError):  # bytes that only look like a picture
+        except (OSError, SyntaxError, ValueError):  # not a picture, although it begins like one
             continue
 
 
 def _pattern(data: bytes) -> Image.Image:
-    """GIMP's pattern: six big-endian words (header's length, version, width, height, bytes a pixel, magic)."""
+    """A GIMP pattern: six big-endian words (header length, version, width, height, bytes per pixel, magic), pixels."""
     header, _, width, height, depth, _ = np.frombuffer(data[:24], ">u4").tolist()
     pixels = np.frombuffer(data[header:], np.uint8)[: width * height * depth].reshape(height, width, depth)
     tiled = np.tile(pixels[..., : 3 if depth >= 3 else 1], (-(-256 // height), -(-256 // width), 1))
@@ -91,7 +91,7 @@ def _pattern(data: bytes) -> Image.Image:
 
 
 def _save(pictures: Iterator[Image.Image], folder: Path) -> int:
-    """Save each different picture once, on white where it is transparent."""
+    """Save each distinct picture once, with a white background."""
     folder.mkdir(parents=True, exist_ok=True)
     seen: set[bytes] = set()
     for picture in pictures:

@@ -1,6 +1,6 @@
-"""Variations of a picture, as people, phones and websites make them: crops, sizes, borders, light and compression.
+"""Random variations of a picture: crop, size, border, light and compression.
 
-A head that is fitted on one collection otherwise learns the collection: its size, its frame, its compression.
+Without them, a head would learn to recognize the size, frame and compression of a collection.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ _Random = np.random.Generator
 
 
 def vary(photo: RGB, random: _Random, *, round_field: float) -> RGB:
-    """A random variation of ``photo`` (H, W, 3). ``round_field``: how often it is seen through a round, black-rimmed
-    field, 0–1."""
+    """A random variation of ``photo`` (H, W, 3). ``round_field``: probability of a round, black-rimmed field."""
     photo = _turned(_cropped(photo, random), random)
     photo = _lit(photo, random)
     if random.random() < 0.12:
@@ -28,7 +27,7 @@ def vary(photo: RGB, random: _Random, *, round_field: float) -> RGB:
 
 
 def _cropped(photo: RGB, random: _Random) -> RGB:
-    """Half of the pictures keep their frame; of the others 55 to 95 % of each side is kept."""
+    """Half of the pictures are not cropped. The others keep 55 to 95% of each side."""
     if random.random() < 0.5:
         return photo
     height, width = photo.shape[:2]
@@ -46,7 +45,7 @@ def _turned(photo: RGB, random: _Random) -> RGB:
 
 
 def _lit(photo: RGB, random: _Random) -> RGB:
-    """Exposure within a factor of 1.5, contrast, and the colour of the light within 12 % a channel."""
+    """Change exposure (up to a factor of 1.5), contrast and light colour (up to 12% per channel); blur a quarter."""
     gains = 1.5 ** random.uniform(-1, 1) * random.uniform(0.88, 1.12, 3)
     gamma = random.uniform(0.85, 1.18)
     codes = np.arange(256) / 255
@@ -58,7 +57,7 @@ def _lit(photo: RGB, random: _Random) -> RGB:
 
 
 def _without_colour(photo: RGB, random: _Random) -> RGB:
-    """Black and white, half of the time with a warm tint up to sepia."""
+    """Convert to black and white, in half of the cases with a warm tint up to sepia."""
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
     tint = random.uniform(0, 0.25) if random.random() < 0.5 else 0.0
     return np.asarray(np.rint(np.clip(grey * np.array([1 + tint / 2, 1, 1 - tint]), 0, 255)), np.uint8)
@@ -74,7 +73,7 @@ def _in_round_field(photo: RGB, random: _Random) -> RGB:
 
 
 def _bordered(photo: RGB, random: _Random) -> RGB:
-    """Bars, as in a screenshot: white, black or grey, on one or both pairs of sides."""
+    """Add white, black or grey bars on one or both pairs of sides, as in a screenshot."""
     grey = int(random.choice((0, 255, 255, 128)))
     height, width = photo.shape[:2]
     down, across = round(height * random.uniform(0, 0.25)), round(width * random.uniform(0, 0.25))
@@ -83,7 +82,7 @@ def _bordered(photo: RGB, random: _Random) -> RGB:
 
 
 def _resized(photo: RGB, random: _Random) -> RGB:
-    """A long side of 160 to 1,280 pixels; never enlarged by more than half."""
+    """Resize to a longer side of 160 to 1,280 pixels, enlarging by 1.5 at most."""
     longest = max(photo.shape[:2])
     scale = min(1.5, 160 * 8 ** random.random() / longest)
     size = tuple(max(32, round(side * scale)) for side in (photo.shape[1], photo.shape[0]))

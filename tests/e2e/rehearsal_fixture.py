@@ -1,4 +1,4 @@
-"""One rehearsal environment for all tests that deploy: starting it is what costs."""
+"""One rehearsal environment for all tests that deploy, because starting it takes long."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.rehearsal.errors import RehearsalError
-from deploy.rehearsal.narrator import Narrator
-from deploy.rehearsal.rehearsal import Rehearsal, Wishes, rehearsing
+from deploy.rehearsal.progress import Progress, RehearsalError
+from deploy.rehearsal.rehearsal import Rehearsal, RehearsalOptions, running_rehearsal
 
 
 @pytest.fixture(scope="session")
 def rehearsal() -> Iterator[Rehearsal]:
-    """An environment with the working tree deployed, its packages taken from this interpreter's environment."""
+    """A rehearsal environment with the working tree deployed, using the packages of this interpreter."""
     try:
-        with rehearsing(Wishes(working_tree=True, installed=True), Narrator()) as running:
+        with running_rehearsal(RehearsalOptions(working_tree=True, installed=True), Progress()) as running:
             done = running.deploy("the first version")
             assert done.status == 0, done.output
             yield running
     except RehearsalError as error:
         if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(f"the deployment must be rehearsed in CI: {error}")
-        pytest.skip(f"the deployment is not rehearsed: {error}")
+            pytest.fail(f"CI must rehearse the deployment: {error}")
+        pytest.skip(f"the deployment cannot be rehearsed: {error}")

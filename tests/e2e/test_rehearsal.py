@@ -1,4 +1,4 @@
-"""`eb deploy` rehearsed: what is really sent, and what answers afterwards."""
+"""Rehearses `eb deploy`: the uploaded bundle, and the deployed service."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.unit.deploy.process_ends import still_alive
 
 pytestmark = [pytest.mark.e2e, pytest.mark.rehearsal, pytest.mark.models]
 
-#: what has no place on an instance, as the first part of a path
+#: top-level names that an instance does not need
 UNWANTED = {".git", "tests", "benchmarks", ".ci", "var", ".venv", "venv", "env", "node_modules"}
-#: models, indexes, datasets and secrets, as the end of a name
+#: file name endings of models, indexes, datasets and secrets
 UNWANTED_ENDS = (
     ".pt2",
     ".pth",
@@ -73,7 +73,7 @@ def test_the_bundle_holds_nothing_else(bundle: zipfile.ZipFile) -> None:
 
 
 def test_the_bundle_is_small(bundle: zipfile.ZipFile) -> None:
-    """Far below the platform's 500 MB: no single file that looks like data has slipped in."""
+    """No file is so large that it looks like data."""
     largest = max(bundle.infolist(), key=lambda entry: entry.file_size)
     assert largest.file_size < 5 * 2**20, largest.filename
 
@@ -86,10 +86,10 @@ def test_hooks_can_be_executed_after_unpacking(bundle: zipfile.ZipFile) -> None:
 
 
 def test_an_interrupt_leaves_nothing_behind(rehearsal: Rehearsal) -> None:
-    """Ctrl-C in the middle of a deployment: every process is ended and the run's folder is gone."""
+    """After Ctrl-C during a deployment, every process has ended and the folder of the run is deleted."""
     runs = rehearsal.environment.folder.parent
     before = set(runs.glob("run-*"))
-    # Where the tests run in the background of a script, interrupts are ignored by all that they start.
+    # If a script runs the tests in the background, their child processes ignore interrupts by default.
     heard = ["env", "--default-signal=INT"]
     command = [*heard, sys.executable, "-m", "deploy.rehearsal", "--short", "--working-tree"]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as interrupted:

@@ -1,6 +1,6 @@
-"""What goes wrong in a deployment is told by the EB CLI in a line that says what to do, and nobody loses a request.
+"""For each failed deployment the EB CLI prints one line with the remedy, and no request is lost.
 
-The tests stand in the order of the deployment's steps, each on the first version with one fault; the last one deploys
+The tests follow the order of the deployment steps. Each deploys the first version with one fault. The last one deploys
 the fix.
 """
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.rehearsal.load import steady_load
-from deploy.rehearsal.processes import Finished
+from deploy.rehearsal.checks import steady_load
+from deploy.rehearsal.processes import CommandResult
 from deploy.rehearsal.rehearsal import Rehearsal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.rehearsal, pytest.mark.models]
@@ -25,10 +25,10 @@ BUCKET = "rehearsed-artifacts"
 
 @pytest.fixture
 def broken(rehearsal: Rehearsal) -> Iterator[Rehearsal]:
-    """The first version's files, to be broken; afterwards they are whole again."""
+    """A rehearsal whose source a test may break. Afterwards the first version is restored."""
     yield rehearsal
     rehearsal.environment.without = ()
-    rehearsal.source.back_to(rehearsal.first_commit)
+    rehearsal.source.restore(rehearsal.first_commit)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def artifacts(rehearsal: Rehearsal) -> str:
 
 
 def fails(rehearsal: Rehearsal, what: str) -> str:
-    """Deploy a broken version: the CLI must fail, the old version must answer all the while. Returns the reason."""
+    """Deploy a broken version. The CLI must fail while the old version answers. Returns the reason."""
     before = rehearsal.environment.current
     rehearsal.source.commit(what)
     with steady_load(rehearsal.port) as load:
@@ -51,8 +51,8 @@ def fails(rehearsal: Rehearsal, what: str) -> str:
     return reason(done)
 
 
-def reason(done: Finished) -> str:
-    """The one line in which the events say why."""
+def reason(done: CommandResult) -> str:
+    """The reason of a failed deployment, from its events."""
     (line,) = [line for line in done.output.splitlines() if "Engine execution has encountered an error." in line]
     return line.partition("encountered an error. ")[2]
 
@@ -63,7 +63,7 @@ def set_property(rehearsal: Rehearsal, name: str, value: str) -> None:
 
 
 def damaged_copy(folder: Path, name: str, target: Path) -> Path:
-    """``folder`` with one byte in the middle of one file changed."""
+    """A copy of ``folder`` with one changed byte in the middle of one file."""
     shutil.copytree(folder, target)
     data = bytearray((target / name).read_bytes())
     data[len(data) // 2] ^= 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A change of environment properties needs the same as a deployment. A script and not a link: whether a link
-# survives the zip and the platform's unpacking is not known.
+# Runs the deployment hook after a change of environment properties. This is a script instead of a link, because the
+# platform may not preserve links when it unpacks the bundle.
 set -euo pipefail
 exec "$(dirname "${BASH_SOURCE[0]}")/../../hooks/postdeploy/30_observability.sh"

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Before the new version takes over: its models and its index are on disk, whole and verified, or the deployment
-# stops here and the old version goes on answering.
+# Fetches and verifies the models and the index before the new version starts. If this fails, the deployment stops and
+# the old version continues to serve.
 #
-# Files live outside the application folder and are reused while their digests match.
+# The files are outside the application folder, and are reused while their digests match.
 #
 #   DERMSERVE_VAR            the data folder (default /var/lib/dermserve)
-#   DERMSERVE_OWNER          who reads it (default webapp); applied only by root
-#   DERMSERVE_PYTHON         the application's interpreter (default: the platform's, else python on PATH)
-#   DERMSERVE_MODEL_SOURCES  "name=s3://bucket/folder …": models that come from there, not from the registry
-#   DERMSERVE_INDEX          sample (default) | scin | a folder or an address of a built index
-#   DERMSERVE_SCIN_LIMIT     cases to build for DERMSERVE_INDEX=scin (default 500; all: every case)
-#   EB_APP_ENV               the platform's reader of environment properties
+#   DERMSERVE_OWNER          owner of the data folder (default webapp); set only when root runs this
+#   DERMSERVE_PYTHON         the application's interpreter (default: the platform's, or python on PATH)
+#   DERMSERVE_MODEL_SOURCES  "name=s3://bucket/folder …": models to fetch from there instead of from the registry
+#   DERMSERVE_INDEX          sample (default) | scin | the folder or address of a built index
+#   DERMSERVE_SCIN_LIMIT     number of cases for DERMSERVE_INDEX=scin (default 500), or "all"
+#   EB_APP_ENV               the platform's command that prints environment properties
 set -euo pipefail
 
 EB_APP_ENV=${EB_APP_ENV:-/opt/elasticbeanstalk/bin/get-config}
@@ -22,7 +22,7 @@ fail() {
     exit 1
 }
 
-# Environment properties that the platform did not hand to this hook; what is set already wins.
+# Exports the environment properties that are not set yet.
 read_environment() {
     [[ -x $EB_APP_ENV ]] || return 0
     local exports
@@ -46,7 +46,7 @@ find_python() {
     fail "no Python interpreter; set DERMSERVE_PYTHON"
 }
 
-# Runs the application's interpreter; on failure its last line becomes the reason that the deployment shows.
+# Runs the application's interpreter. If it fails, its last line becomes the reason in the deployment's events.
 run() {
     local goal=$1 advice=$2 log
     shift 2
@@ -61,8 +61,8 @@ run() {
     rm -f "$log"
 }
 
-# What the server checks when it starts, run before the old version is stopped: every digest, and that index, encoder
-# and FAISS_DIMENSION belong together. An index that lies elsewhere is fetched on the way.
+# The checks that the server runs when it starts: all digests, and that index, encoder and FAISS_DIMENSION match. They
+# run here before the old version is stopped. They also fetch an index from a remote address.
 CHECK_BOOT='
 import sys
 from settings import load_or_exit
@@ -79,25 +79,25 @@ prepare_models() {
         run "The model ${pair%%=*} could not be fetched" "Check DERMSERVE_MODEL_SOURCES and the instance profile." \
             -m ml fetch "${pair%%=*}" --source "${pair#*=}"
     done
-    run "The models could not be fetched" "Check the network from the instance, or name a copy in DERMSERVE_MODEL_SOURCES." \
+    run "The models could not be fetched" "Check the network from the instance, or set DERMSERVE_MODEL_SOURCES to a copy." \
         -m ml fetch
-    run "The models are not what was pinned" "Remove $DERMSERVE_VAR/models on the instance and deploy again." \
+    run "The models do not match their pinned digests" "Remove $DERMSERVE_VAR/models on the instance and deploy again." \
         -m ml verify
 }
 
-# The dataset, encoder and size that an index was built from; a change of any of them builds it anew.
+# The dataset, encoder and size of an index. It is rebuilt if one of them changes.
 scin_recipe() { echo "$SCIN_BUCKET_PATH ${DERMSERVE_ENCODER:-default} ${DERMSERVE_SCIN_LIMIT:-500}"; }
 
 prepare_scin() {
     [[ -n ${SCIN_BUCKET_PATH:-} ]] || fail "DERMSERVE_INDEX=scin needs SCIN_BUCKET_PATH"
     local index=$DERMSERVE_VAR/index/scin
     if [[ $(cat "$index.recipe" 2>/dev/null) == "$(scin_recipe)" ]] && "$PYTHON" -c "$CHECK_BOOT" >/dev/null 2>&1; then
-        say "the SCIN index is reused: it matches its digests"
+        say "the SCIN index is reused, because it matches its digests"
         return
     fi
     local limit=(--limit "${DERMSERVE_SCIN_LIMIT:-500}")
     if [[ ${DERMSERVE_SCIN_LIMIT:-} == all ]]; then limit=(); fi
-    run "The SCIN index could not be built" "Check SCIN_BUCKET_PATH and the network, or publish a built index and name it in DERMSERVE_INDEX." \
+    run "The SCIN index could not be built" "Check SCIN_BUCKET_PATH and the network, or publish a built index and set DERMSERVE_INDEX to its address." \
         -m scin build --source "$SCIN_BUCKET_PATH" --out "$index" ${limit[@]+"${limit[@]}"}
     scin_recipe >"$index.recipe"
 }
@@ -105,34 +105,34 @@ prepare_scin() {
 prepare_index() {
     case ${DERMSERVE_INDEX:-sample} in
     sample)
-        run "The sample index could not be built" "Deploy again; if it fails again, report the lines above." -m scin sample
-        say "WARNING: DERMSERVE_INDEX=sample is synthetic, a demonstration: no condition is named from it"
+        run "The sample index could not be built" "Deploy again. If it fails again, report the lines above." -m scin sample
+        say "WARNING: DERMSERVE_INDEX=sample is a synthetic demonstration index, so no condition is named from it"
         ;;
     scin) prepare_scin ;;
     esac
-    run "The new version would not start" "Correct the setting, or publish the index again or name another in DERMSERVE_INDEX." -c "$CHECK_BOOT"
+    run "The new version would not start" "Correct the setting, publish the index again, or set DERMSERVE_INDEX to another one." -c "$CHECK_BOOT"
 }
 
-hand_over() {
+set_owner() {
     local owner=${DERMSERVE_OWNER:-webapp}
     [[ $(id -u) == 0 ]] || return 0
-    id "$owner" >/dev/null 2>&1 || fail "there is no user $owner to own $DERMSERVE_VAR; set DERMSERVE_OWNER"
+    id "$owner" >/dev/null 2>&1 || fail "the user $owner does not exist; set DERMSERVE_OWNER to the owner of $DERMSERVE_VAR"
     chown -R "$owner:" "$DERMSERVE_VAR"
 }
 
 find_python
 read_environment
 export DERMSERVE_VAR=${DERMSERVE_VAR:-/var/lib/dermserve}
-# /tmp is memory on the platform: models and archives are unpacked on the disk.
+# On the platform /tmp is in memory. Models and archives are unpacked on the disk instead.
 export TMPDIR=${TMPDIR:-/var/tmp}
 cd "$APP_DIR"
 
 if [[ ${ML_AVAILABLE:-true} == false ]]; then
-    say "ML_AVAILABLE=false: no models, no index"
+    say "ML_AVAILABLE=false, so models and index are not needed"
     exit 0
 fi
-mkdir -p "$DERMSERVE_VAR/index" || fail "cannot make $DERMSERVE_VAR; set DERMSERVE_VAR to a folder that can be written"
+mkdir -p "$DERMSERVE_VAR/index" || fail "cannot create $DERMSERVE_VAR; set DERMSERVE_VAR to a writable folder"
 prepare_models
 prepare_index
-hand_over
+set_owner
 say "ready in $DERMSERVE_VAR"

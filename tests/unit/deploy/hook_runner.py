@@ -1,4 +1,4 @@
-"""Runs the platform hooks with stand-ins for what only an instance has. Nothing of the host is touched."""
+"""Runs the platform hooks with fakes for the parts of an instance, without changing the host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PLATFORM = ROOT / ".platform"
 HOOKS = sorted(PLATFORM.rglob("*.sh"))
 
-#: stands for the application's interpreter: writes down what it is asked for, and fails the one that FAIL names
+#: in place of the application's interpreter: records each call, and fails the calls that begin with FAIL
 FAKE_PYTHON = f"""#!/usr/bin/env bash
 case "$*" in
 -m*) shift ;;
@@ -38,7 +38,7 @@ def run(hook: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def instance_variables(tmp_path: Path) -> dict[str, str]:
-    """Variables that put the predeploy hook into a folder of its own."""
+    """Variables that make the predeploy hook work in its own folder."""
     return {
         "DERMSERVE_VAR": str(tmp_path / "var"),
         "DERMSERVE_OWNER": getpass.getuser(),
@@ -55,7 +55,7 @@ def calls(instance: dict[str, str]) -> list[str]:
 
 
 def error_line(done: subprocess.CompletedProcess[str]) -> str:
-    """A failed hook's reason: one line."""
+    """The one-line reason of a failed hook."""
     assert done.returncode != 0
     (line,) = done.stderr.splitlines()
     return line

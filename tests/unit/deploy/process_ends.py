@@ -1,4 +1,4 @@
-"""Whether processes have ended, for those that are nobody's child any more."""
+"""Checks whether processes have ended, also after their parent has ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EVERY_S = 0.05
 
 
 def still_alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
-    """Those that have not ended some seconds later; a kill takes a moment to arrive."""
+    """The processes that still run after some seconds. A killed process may need a moment to end."""
     left = list(processes)
     pause = threading.Event()
     for _ in range(round(_TIMEOUT_S / _EVERY_S)):
@@ -24,7 +24,7 @@ def still_alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
 
 
 def _alive(process: psutil.Process) -> bool:
-    """A zombie has ended; it waits for whoever adopted it."""
+    """Whether a process runs. A zombie has ended and only waits for its parent."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""The alarms and metric filters: CloudFormation accepts them, and each of the specification's targets has one."""
+"""The alarms and metric filters are valid CloudFormation, and cover each target of the specification."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RESOURCES = resources(config_files(ROOT))
 ALARMS = {name: r["Properties"] for name, r in RESOURCES.items() if r["Type"] == "AWS::CloudWatch::Alarm"}
 HTTPS = ROOT / ".ebextensions/92-https.config.example"
 
-#: what the platform's own template has under the names that ours refer to
+#: resources of the platform's own template that ours refer to
 PLATFORM: dict[str, Any] = {
     "AWSEBAutoScalingGroup": {
         "Type": "AWS::AutoScaling::AutoScalingGroup",
@@ -45,7 +45,7 @@ def check(ours: dict[str, Any]) -> list[str]:
         "Parameters": {"AWSEBEnvironmentName": {"Type": "String"}},
         "Resources": PLATFORM | ours,
     }
-    # Errors and warnings; the linter's hints are for templates that stand alone.
+    # Only errors and warnings, because the linter's hints apply to complete templates.
     return [str(match) for match in lint(json.dumps(template))]
 
 
@@ -103,18 +103,18 @@ def test_each_target_has_an_alarm_at_its_limit(metric: str, threshold: int) -> N
     assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
 
 
-def test_every_alarm_is_sent_and_says_what_it_means() -> None:
+def test_every_alarm_is_sent_and_has_a_description() -> None:
     for name, alarm in ALARMS.items():
         assert alarm["AlarmActions"] == [{"Ref": "DermserveAlarmTopic"}], name
         assert alarm["AlarmDescription"], name
 
 
-def test_a_silent_agent_is_noticed() -> None:
+def test_a_missing_agent_raises_an_alarm() -> None:
     for name in ("DermserveMemoryAlarm", "DermserveDiskAlarm"):
         assert ALARMS[name]["InsufficientDataActions"] == [{"Ref": "DermserveAlarmTopic"}]
 
 
-def test_refusals_for_lack_of_room_are_no_faults() -> None:
+def test_refusals_because_of_overload_are_not_errors() -> None:
     (fault,) = [alarm for name, alarm in ALARMS.items() if name == "DermserveFaultAlarm"]
     (expression,) = [query["Expression"] for query in fault["Metrics"] if query["ReturnData"]]
     assert "answered + broken - refused" in expression
@@ -133,7 +133,7 @@ def test_alarms_read_the_metrics_that_the_filters_write() -> None:
 
 
 def test_percentages_are_written_as_ratios_of_the_baseline() -> None:
-    """50% of 2.5 Gbit/s is 9.375 GB a minute."""
+    """50% of 2.5 Gbit/s is 9.375 GB per minute."""
     (expression,) = [q["Expression"] for q in ALARMS["DermserveNetworkAlarm"]["Metrics"] if "Expression" in q]
     assert expression.endswith("* 8 / 60 / 2500000000 * 100")
     assert ALARMS["DermserveNetworkAlarm"]["Threshold"] == 9_375_000_000 * 8 / 60 / 2_500_000_000 * 100

@@ -1,4 +1,4 @@
-"""Every option of .ebextensions against the allow-list: the platform refuses a whole deployment for one mistake."""
+"""Checks every option of .ebextensions, because one mistake makes a whole deployment fail."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ def test_one_to_three_instances_scale_on_cpu() -> None:
     )
 
 
-def test_growing_by_one_instance_does_not_call_for_shrinking() -> None:
+def test_adding_an_instance_does_not_cause_removing_one() -> None:
     upper = int(value("aws:autoscaling:trigger", "UpperThreshold"))
     assert upper <= 70
-    # From one instance to two the load of each halves: that must stay above the lower threshold.
+    # With two instances instead of one, each has half the load, which must stay above the lower threshold.
     assert 0 < int(value("aws:autoscaling:trigger", "LowerThreshold")) < upper / 2
 
 
@@ -156,10 +156,10 @@ def test_the_agents_settings_are_json_and_name_what_the_alarms_read() -> None:
         (("aws:ec2:instances", "InstanceTypes", "m5_2xlarge"), "instance types"),
         (("aws:elasticbeanstalk:command", "DeploymentPolicy", "immutable"), "Immutable"),
         (("aws:elasticbeanstalk:managedactions", "PreferredStartTime", "Tue:24:00"), "day:hour:minute"),
-        ((ENVIRONMENT, "NOT-A-NAME", "1"), "not a name"),
+        ((ENVIRONMENT, "NOT-A-NAME", "1"), "not a valid name"),
     ],
 )
-def test_what_the_platform_would_refuse_is_named(setting: tuple[str, str, Any], said: str) -> None:
+def test_settings_that_the_platform_refuses_are_named(setting: tuple[str, str, Any], said: str) -> None:
     assert said in str(objection(*setting))
 
 

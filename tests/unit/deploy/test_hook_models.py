@@ -1,4 +1,4 @@
-"""The predeploy hook: models and index are there and belong together, or the deployment stops with the reason."""
+"""The predeploy hook: it prepares models and index, or stops the deployment with the reason."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_source_that_cannot_be_read_is_named(instance: dict[str, str]) -> None
     ("failing", "goal"),
     [
         ("ml fetch", "could not be fetched"),
-        ("ml verify", "not what was pinned"),
+        ("ml verify", "do not match their pinned digests"),
         ("scin sample", "could not be built"),
         ("boot check", "would not start"),
     ],
@@ -76,21 +76,21 @@ def test_scin_is_built_and_reused(instance: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "change", [{"DERMSERVE_SCIN_LIMIT": "41"}, {"SCIN_BUCKET_PATH": "s3://other/"}, {"DERMSERVE_ENCODER": "other"}]
 )
-def test_scin_is_built_anew_when_its_recipe_changes(instance: dict[str, str], change: dict[str, str]) -> None:
+def test_scin_is_rebuilt_when_its_recipe_changes(instance: dict[str, str], change: dict[str, str]) -> None:
     chosen = instance | {"DERMSERVE_INDEX": "scin"}
     assert run(MODELS, **chosen).returncode == 0
     assert run(MODELS, **(chosen | change)).returncode == 0
     assert len([call for call in calls(instance) if call.startswith("scin build")]) == 2
 
 
-def test_scin_is_built_anew_when_the_application_would_refuse_it(instance: dict[str, str]) -> None:
+def test_scin_is_rebuilt_when_the_application_would_refuse_it(instance: dict[str, str]) -> None:
     chosen = instance | {"DERMSERVE_INDEX": "scin"}
     assert run(MODELS, **chosen).returncode == 0
     run(MODELS, **chosen, FAIL="boot check")
     assert len([call for call in calls(instance) if call.startswith("scin build")]) == 2
 
 
-def test_an_index_that_lies_elsewhere_is_only_checked(instance: dict[str, str]) -> None:
+def test_a_remote_index_is_only_checked(instance: dict[str, str]) -> None:
     assert run(MODELS, **instance, DERMSERVE_INDEX="s3://bucket/index").returncode == 0
     assert calls(instance) == ["ml fetch", "ml verify", "boot check"]
 
@@ -101,7 +101,7 @@ def test_all_of_scin_has_no_limit(instance: dict[str, str]) -> None:
     assert "--limit" not in build
 
 
-def test_a_failed_build_is_not_taken_for_a_built_one(instance: dict[str, str]) -> None:
+def test_a_failed_build_is_not_recorded(instance: dict[str, str]) -> None:
     chosen = instance | {"DERMSERVE_INDEX": "scin"}
     assert run(MODELS, **chosen).returncode == 0
     done = run(MODELS, **(chosen | {"DERMSERVE_SCIN_LIMIT": "1"}), FAIL="scin build")
@@ -124,8 +124,8 @@ def test_environment_properties_are_read_from_the_platform(instance: dict[str, s
     assert "--source a 'quoted' $(touch evil) --out" in build
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hand files over")
-def test_files_belong_to_the_one_who_reads_them(instance: dict[str, str]) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of files")
+def test_files_belong_to_the_configured_owner(instance: dict[str, str]) -> None:
     assert run(MODELS, **(instance | {"DERMSERVE_OWNER": "nobody"})).returncode == 0
     folder = Path(instance["DERMSERVE_VAR"])
     assert {path.owner() for path in (folder, *folder.rglob("*"))} == {"nobody"}

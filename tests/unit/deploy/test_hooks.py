@@ -1,4 +1,4 @@
-"""What all hooks have in common, the logs and metrics of an instance, and how hooks arrive there."""
+"""Properties of all hooks, the observability hook, and hooks in the deployed bundle."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def observability(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_logs_and_agent_are_put_to_work(tmp_path: Path) -> None:
+def test_logs_and_agent_are_configured(tmp_path: Path) -> None:
     done = run(OBSERVABILITY, **observability(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "rsyslog/10-dermserve.conf").read_text() == "rsyslog.conf"
@@ -50,7 +50,7 @@ def test_logs_and_agent_are_put_to_work(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["CW_AGENT_CTL", "SYSTEMCTL", "DERMSERVE_ETC"])
-def test_a_missing_log_or_agent_does_not_take_the_version_down(tmp_path: Path, missing: str) -> None:
+def test_a_missing_log_or_agent_does_not_fail_the_deployment(tmp_path: Path, missing: str) -> None:
     done = run(OBSERVABILITY, **(observability(tmp_path) | {missing: "/nonexistent/thing"}))
     assert done.returncode == 0
     assert "WARNING" in done.stderr
@@ -58,7 +58,7 @@ def test_a_missing_log_or_agent_does_not_take_the_version_down(tmp_path: Path, m
 
 @pytest.fixture
 def unpacked(tmp_path: Path) -> Path:
-    """The hooks as `eb deploy` sends them: git archive, as a zip, unpacked."""
+    """The hooks as `eb deploy` sends them: from an unpacked zip of git archive."""
     clone = tmp_path / "clone"
     shutil.copytree(PLATFORM, clone / ".platform")
     (clone / "tests").mkdir()
@@ -83,7 +83,7 @@ def test_hooks_survive_the_bundle(unpacked: Path, tmp_path: Path) -> None:
     assert not (unpacked / "tests").exists()
 
     instance = instance_variables(tmp_path)
-    # A change of environment properties runs the same as a deployment.
+    # A change of environment properties runs the same hook as a deployment.
     done = run(unpacked / ".platform/confighooks/predeploy/20_models_and_index.sh", **instance)
     assert done.returncode == 0, done.stderr
     assert calls(instance) == ["ml fetch", "ml verify", "scin sample", "boot check"]

@@ -1,4 +1,4 @@
-"""The parts of the rehearsal that can be tried without one."""
+"""Parts of the rehearsal, each tested without a whole deployment."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.rehearsal.checks import expect
+from deploy.rehearsal.checks import Load, expect
+from deploy.rehearsal.client import Response, send_request
 from deploy.rehearsal.eb_api import EbApi
 from deploy.rehearsal.eb_records import Records
-from deploy.rehearsal.engine import BUNDLE_LIMIT, Engine
-from deploy.rehearsal.errors import CheckError, DeployError, RehearsalError
-from deploy.rehearsal.http_client import Answer, ask
+from deploy.rehearsal.engine import BUNDLE_LIMIT, Engine, read_options
 from deploy.rehearsal.instance import Instance
-from deploy.rehearsal.load import Load
-from deploy.rehearsal.narrator import Narrator
 from deploy.rehearsal.packages import pip_environment
-from deploy.rehearsal.ports import Ports
-from deploy.rehearsal.processes import Processes
-from deploy.rehearsal.properties import read_options
+from deploy.rehearsal.processes import Ports, Processes
+from deploy.rehearsal.progress import CheckError, DeployError, Progress, RehearsalError
 from deploy.rehearsal.source import Source
 from tests.unit.deploy.process_ends import still_alive
 
@@ -39,11 +35,11 @@ def engine(folder: Path, bundle: Path) -> Engine:
         pip_cache=folder / "cache",
         seed_packages=None,
         processes=Processes(),
-        narrator=Narrator(io.StringIO()),
+        progress=Progress(io.StringIO()),
     )
 
 
-def test_what_the_repository_asks_of_the_platform() -> None:
+def test_options_of_this_repository() -> None:
     options = read_options(ROOT)
     assert (options.health_path, options.healthy_count) == ("/health/ready", 3)
     assert (options.idle_timeout_s, options.drain_s) == (330, 300)
@@ -55,11 +51,11 @@ def test_what_the_repository_asks_of_the_platform() -> None:
     [
         ('option_settings:\n  aws:made:up:\n    Name: "1"\n', "aws:made:up is not a known namespace"),
         ("option_settings:\n  aws:autoscaling:asg:\n    MinSize: 1\n", "MinSize is not quoted"),
-        ("option_settings:\n  a: {}\noption_settings:\n  b: {}\n", "stands twice"),
+        ("option_settings:\n  a: {}\noption_settings:\n  b: {}\n", "occurs twice"),
         (f'option_settings:\n  aws:elasticbeanstalk:application:environment:\n    X: "{"x" * 4096}"\n', "4098 bytes"),
     ],
 )
-def test_what_the_platform_would_refuse_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_an_option_that_the_platform_refuses_is_refused(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / ".ebextensions").mkdir()
     (tmp_path / ".ebextensions" / "10-one.config").write_text(text)
     with pytest.raises(DeployError, match=said):
@@ -70,15 +66,15 @@ def test_a_bundle_over_500_megabytes_is_refused(tmp_path: Path) -> None:
     bundle = tmp_path / "large.zip"
     with bundle.open("wb") as sparse:
         sparse.truncate(BUNDLE_LIMIT + 1)
-    with pytest.raises(DeployError, match="at most 500"):
+    with pytest.raises(DeployError, match="at most 500 MB"):
         engine(tmp_path, bundle).run()
 
 
-def test_a_bundle_zipped_with_its_folder_is_refused(tmp_path: Path) -> None:
+def test_a_bundle_with_a_parent_folder_is_refused(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.zip"
     with zipfile.ZipFile(bundle, "w") as archive:
         archive.writestr("dermserve/Procfile", "web: true\n")
-    with pytest.raises(DeployError, match="zipped with its folder"):
+    with pytest.raises(DeployError, match="without their parent folder"):
         engine(tmp_path, bundle).run()
 
 
@@ -91,52 +87,52 @@ def test_every_process_is_ended_with_its_children(tmp_path: Path) -> None:
         pass
     processes.end_all()
     assert still_alive([parent, *family]) == []
-    with pytest.raises(RehearsalError, match="being ended"):
+    with pytest.raises(RehearsalError, match="is ending"):
         processes.start(command, cwd=tmp_path, env=PLAIN, log=tmp_path / "log")
 
 
-def test_a_command_that_takes_too_long_has_failed(tmp_path: Path) -> None:
+def test_a_command_over_its_time_limit_fails(tmp_path: Path) -> None:
     log = tmp_path / "log"
     done = Processes().run(["/bin/sh", "-c", "echo begun; sleep 600"], cwd=tmp_path, env=PLAIN, log=log, limit_s=0.5)
     assert (done.status, done.last_line) == (124, "begun")
 
 
-def test_ports_from_a_base_are_a_row() -> None:
+def test_ports_from_a_base_are_consecutive() -> None:
     first = Ports().take()
     assert Ports(first).take() == first
 
 
-def test_a_taken_port_is_named() -> None:
+def test_a_port_in_use_is_named_in_the_error() -> None:
     api = EbApi(port := Ports().take(), Records(), lambda *_: None)
     try:
-        with pytest.raises(RehearsalError, match=f"port {port} is taken"):
+        with pytest.raises(RehearsalError, match=f"port {port} is in use"):
             Ports(port).take()
     finally:
         api.stop()
 
 
-def test_an_operation_that_is_not_played_is_refused() -> None:
+def test_an_operation_that_is_not_simulated_is_refused() -> None:
     api = EbApi(port := Ports().take(), Records(), lambda *_: None)
     api.start()
     try:
-        answer = ask(port, "POST", "/", b"Action=TerminateEnvironment")
+        answer = send_request(port, "POST", "/", b"Action=TerminateEnvironment")
         assert answer.status == 400
-        assert b"TerminateEnvironment is not rehearsed" in answer.body
+        assert b"TerminateEnvironment is not simulated" in answer.body
     finally:
         api.stop()
 
 
-def test_events_are_those_of_one_request_since_a_time() -> None:
+def test_events_are_filtered_by_request_and_time() -> None:
     records = Records()
-    records.tell("first", "a")
-    records.tell("of another request", "b")
-    records.tell("second & last", "a", "ERROR")
+    records.add_event("first", "a")
+    records.add_event("of another request", "b")
+    records.add_event("second & last", "a", "ERROR")
     assert [event.message for event in records.events("a", None)] == ["second & last", "first"]
     assert records.events("a", "2999-01-01T00:00:00Z") == []
     assert len(records.events(None, "2000-01-01T00:00:00.000000+00:00")) == 3
 
 
-def test_the_working_tree_is_what_git_does_not_ignore(tmp_path: Path) -> None:
+def test_the_working_tree_omits_what_git_ignores(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     (tree / "var").mkdir(parents=True)
     for name in (".gitignore", "committed", "deleted", "var/model", "untracked"):
@@ -147,30 +143,30 @@ def test_the_working_tree_is_what_git_does_not_ignore(tmp_path: Path) -> None:
     subprocess.run([*git, "commit", "--quiet", "-m", "first"], check=True)
     (tree / "deleted").unlink()
     (tree / "committed").write_text("changed\n")
-    source = Source.of_working_tree(tree, tmp_path / "source", tmp_path)
+    source = Source.from_working_tree(tree, tmp_path / "source", tmp_path)
     held = sorted(path.name for path in source.folder.iterdir() if path.name != ".git")
     assert held == [".gitignore", "committed", "untracked"]
     assert source.read("committed") == "changed\n"
 
 
-def test_a_source_goes_back_to_what_it_was(tmp_path: Path) -> None:
+def test_a_source_is_restored_to_a_commit(tmp_path: Path) -> None:
     (tree := tmp_path / "tree").mkdir()
     (tree / "file").write_text("first\n")
     subprocess.run(["git", "-C", str(tree), "init", "--quiet"], check=True)
-    source = Source.of_working_tree(tree, tmp_path / "source", tmp_path)
+    source = Source.from_working_tree(tree, tmp_path / "source", tmp_path)
     first = source.head()
     source.write("file", "second\n")
     source.write("new/file", "new\n")
     source.commit("changed")
     source.write("not-committed", "")
-    source.back_to(first)
+    source.restore(first)
     assert source.read("file") == "first\n"
     assert sorted(path.name for path in source.folder.iterdir()) == [".git", "file"]
-    with pytest.raises(RehearsalError, match="no longer has 'third'"):
+    with pytest.raises(RehearsalError, match="does not contain 'third'"):
         source.replace("file", "third", "fourth")
 
 
-def test_pip_keeps_the_callers_index_beside_the_hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_uses_the_callers_index_and_the_hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://mirror.example/simple")
     written = tmp_path / "pip.conf"
     written.write_text("[global]\nextra-index-url = https://cpu.example/torch\nno-cache-dir = true\n")
@@ -181,17 +177,17 @@ def test_pip_keeps_the_callers_index_beside_the_hooks(tmp_path: Path, monkeypatc
     assert both["PIP_CACHE_DIR"] == str(tmp_path)
 
 
-def test_a_load_of_nothing_proves_nothing() -> None:
+def test_a_load_without_requests_fails_the_check() -> None:
     with pytest.raises(CheckError, match="nothing was sent"):
         Load().require_none_lost()
     with pytest.raises(CheckError, match="1 of 10 requests were lost: 502"):
         Load(answered=9, lost=["502"]).require_none_lost()
 
 
-def test_an_expectation_names_what_came_instead() -> None:
-    refusal = Answer(413, {}, b'{"success": false, "error": {"code": "body_too_large"}}')
+def test_an_unmet_expectation_names_the_response() -> None:
+    refusal = Response(413, {}, b'{"success": false, "error": {"code": "body_too_large"}}')
     assert expect(refusal, 413, "body_too_large") is refusal
-    with pytest.raises(CheckError, match="wanted 200"):
+    with pytest.raises(CheckError, match="expected 200"):
         expect(refusal, 200)
     with pytest.raises(CheckError, match="in JSON"):
-        expect(Answer(413, {}, b"<html>413</html>"), 413)
+        expect(Response(413, {}, b"<html>413</html>"), 413)

@@ -1,4 +1,4 @@
-"""The saved configurations: where the EB CLI finds them, allowed options only, and settings that fit together."""
+"""The saved configurations: their location, allowed options, and consistent settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deploy.ebextensions import all_settings, load
 from settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
-#: `eb config put NAME` and `eb create --cfg NAME` look here
+#: where `eb config put NAME` and `eb create --cfg NAME` look
 FOLDER = ROOT / ".elasticbeanstalk"
 NAMES = ["basic-ml", "cost", "full-scin", "gpu"]
 HOOK = ROOT / ".platform/hooks/predeploy/20_models_and_index.sh"
@@ -26,7 +26,7 @@ def options(name: str) -> dict[str, dict[str, str]]:
 
 
 def hook_settings() -> set[str]:
-    """What the predeploy hook reads beside the application's own settings, from its head."""
+    """Variables that only the predeploy hook reads, from the comment at its start."""
     return set(re.findall(r"^#   (DERMSERVE_\w+) ", HOOK.read_text(), re.MULTILINE))
 
 
@@ -66,12 +66,12 @@ def test_with_the_common_environment_the_application_accepts_it(name: str, monke
     for key, text in variables.items():
         monkeypatch.setenv(key, text)
     settings = Settings.load()
-    # Places for all analyses, and threads left for health checks and refusals.
+    # All analyses can run, and threads remain for health checks and refusals.
     assert settings.running_per_worker * settings.gunicorn_workers == settings.max_workers
     assert settings.running_per_worker <= settings.admitted_per_worker
 
 
-def test_only_the_gpu_option_asks_for_a_gpu_and_says_that_it_is_untried() -> None:
+def test_only_the_gpu_option_needs_a_gpu_and_is_marked_untried() -> None:
     asking = [name for name in NAMES if options(name)[ENVIRONMENT].get("ENABLE_GPU") == "true"]
     assert asking == ["gpu"]
     assert "UNTRIED" in load(FOLDER / "gpu.cfg.yml")["EnvironmentConfigurationMetadata"]["Description"]

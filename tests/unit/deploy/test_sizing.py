@@ -1,4 +1,4 @@
-"""The arithmetic of sizing, on round numbers, and the probes of parts that need no model."""
+"""The arithmetic of sizing with round numbers, and the probes that need no model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from deploy.ebextensions import all_settings
-from deploy.sizing.catalogue import EXPECTED_MB, INSTANCES, MAX_INSTANCES, PINNED
 from deploy.sizing.measure import (
     IMPORTS,
     INDEX_VECTORS,
@@ -20,7 +19,19 @@ from deploy.sizing.measure import (
     measure_import,
     measure_index,
 )
-from deploy.sizing.plan import Load, consider, index_mb, memory_gb, recommend, threads_for, throughput
+from deploy.sizing.plan import (
+    EXPECTED_MB,
+    INSTANCES,
+    MAX_INSTANCES,
+    PINNED,
+    Load,
+    consider,
+    index_mb,
+    memory_gb,
+    recommend,
+    threads_for,
+    throughput,
+)
 from deploy.sizing.report import as_json, as_text
 from settings import Settings
 
@@ -57,7 +68,7 @@ def test_memory_is_the_sum_of_its_parts() -> None:
     assert memory_gb(MEASURED, SMALL, 2, 4) == pytest.approx(3220 / 1024)
 
 
-def test_the_index_is_in_memory_once_however_many_workers() -> None:
+def test_workers_share_the_index() -> None:
     large = Load(30, 500_000)
     for workers in (1, 2):
         grown = memory_gb(MEASURED, large, workers, 1) - memory_gb(MEASURED, SMALL, workers, 1)
@@ -70,11 +81,11 @@ def test_throughput_is_seventy_percent_of_the_cores() -> None:
 
 
 @pytest.mark.parametrize(("at_once", "workers", "threads"), [(4, 2, 8), (8, 2, 14), (4, 1, 14), (1, 1, 5)])
-def test_threads_run_wait_and_stay_free(at_once: int, workers: int, threads: int) -> None:
+def test_threads_include_running_waiting_and_spare(at_once: int, workers: int, threads: int) -> None:
     assert threads_for(at_once, workers) == threads
 
 
-def test_what_is_found_for_the_pinned_instance_is_what_ebextensions_say() -> None:
+def test_ebextensions_match_the_plan_for_the_pinned_instance() -> None:
     settings = all_settings(ROOT)
     found = consider(MEASURED, SMALL, BY_NAME[PINNED])
     environment = "aws:elasticbeanstalk:application:environment"
@@ -85,7 +96,7 @@ def test_what_is_found_for_the_pinned_instance_is_what_ebextensions_say() -> Non
     assert settings[environment, "GUNICORN_THREADS"] == str(found.threads)
 
 
-def test_every_choice_is_a_setting_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_choice_gives_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for choice in recommend(MEASURED, SMALL)[1]:
         monkeypatch.setenv("MAX_WORKERS", str(choice.analyses_at_once))
         monkeypatch.setenv("GUNICORN_WORKERS", str(choice.workers))
@@ -94,27 +105,27 @@ def test_every_choice_is_a_setting_that_starts(monkeypatch: pytest.MonkeyPatch) 
         assert settings.admitted_per_worker > settings.running_per_worker
 
 
-def test_the_cheapest_that_does_is_recommended() -> None:
+def test_the_cheapest_suitable_type_is_recommended() -> None:
     best, choices = recommend(MEASURED, SMALL)
     assert best is not None
     assert best.instance.name == "m5.xlarge"
     assert best.dollars_a_month == min(choice.dollars_a_month for choice in choices if not choice.objection)
 
 
-def test_more_load_is_more_instances_and_a_higher_price() -> None:
+def test_more_load_needs_more_instances() -> None:
     best, _ = recommend(MEASURED, Load(600, 10_000))  # 336 a minute on four cores
     assert best is not None
     assert (best.instance.name, best.instances, best.dollars_a_month) == ("c5.2xlarge", 2, 500)
 
 
-def test_what_max_size_cannot_carry_is_said() -> None:
+def test_a_load_beyond_max_size_is_reported() -> None:
     best, choices = recommend(MEASURED, Load(100_000, 10_000))
     assert best is None
     assert all(choice.objection for choice in choices)
     assert "raise MaxSize" in as_text(MEASURED, Load(100_000, 10_000), best, choices)
 
 
-def test_what_does_not_fit_the_memory_is_objected_to() -> None:
+def test_too_little_memory_is_an_objection() -> None:
     assert consider(MEASURED, SMALL, BY_NAME["t3.micro"]).objection == "more than 80% of its memory"
     huge = Load(30, 10_000_000)  # 20 GB of vectors
     objections = {choice.instance.name: choice.objection for choice in recommend(MEASURED, huge)[1]}
@@ -122,7 +133,7 @@ def test_what_does_not_fit_the_memory_is_objected_to() -> None:
     assert objections["m5.2xlarge"] is None
 
 
-def test_slow_requests_are_objected_to() -> None:
+def test_slow_requests_are_an_objection() -> None:
     slow = replace(MEASURED, worker=replace(WORKER, request_s=5))
     assert "takes more than 10 s" in str(consider(slow, SMALL, BY_NAME[PINNED]).objection)
 
@@ -131,13 +142,13 @@ def test_gpus_are_never_recommended() -> None:
     assert all(choice.objection for choice in recommend(MEASURED, SMALL)[1] if choice.instance.gpu)
 
 
-def test_the_report_sets_each_part_beside_the_specification() -> None:
+def test_the_report_compares_each_part_with_the_specification() -> None:
     best, choices = recommend(MEASURED, SMALL)
     text = as_text(MEASURED, SMALL, best, choices)
     for name in IMPORTS:
         (line,) = [line for line in text.splitlines() if line.startswith(f"{name} ")]
         assert line.split()[1:] == ["100", "1.0", EXPECTED_MB[name]]
-    assert "recommended: 1 × m5.xlarge, $140 a month: MAX_WORKERS=2 GUNICORN_WORKERS=2 GUNICORN_THREADS=5" in text
+    assert "recommended: 1 × m5.xlarge, $140 per month: MAX_WORKERS=2 GUNICORN_WORKERS=2 GUNICORN_THREADS=5" in text
 
 
 def test_the_json_can_be_read_back() -> None:
@@ -147,17 +158,17 @@ def test_the_json_can_be_read_back() -> None:
     assert found["measured"]["worker"]["private_mb"] == 1000
 
 
-def test_a_framework_is_really_measured() -> None:
+def test_a_framework_is_measured() -> None:
     opencv = measure_import("opencv")
     assert 5 < opencv.mb < 1000
     assert opencv.seconds > 0
 
 
-def test_vectors_in_memory_cost_what_their_floats_do() -> None:
+def test_index_memory_is_the_size_of_its_floats() -> None:
     # 20,000 vectors of 512 floats are 39 MiB; the rest is faiss's own.
     assert 39 <= measure_index(20_000).mb < 60
 
 
-def test_a_probe_that_fails_says_so() -> None:
+def test_a_failed_probe_is_named() -> None:
     with pytest.raises(SizingError, match="import nonsense"):
         measure_import("nonsense")

@@ -1,4 +1,4 @@
-"""The report on repeatability: what it changes, and how it fits limits."""
+"""The repeatability report: the changes of a photo, and the fit of limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from research.repeatability import Move, Source, changes, fit, measure, print_li
 from tests.unit.ml.skin_images import MONK, skin_patch
 
 
-def test_changes_are_those_that_a_measurement_must_stand() -> None:
+def test_each_change_has_its_expected_effect() -> None:
     photo = skin_patch(MONK[4], 100, 200)
     found = dict(changes(photo))
     assert found["0.8 size"].shape == (80, 160, 3)
@@ -23,7 +23,7 @@ def test_changes_are_those_that_a_measurement_must_stand() -> None:
     assert found["codes +5%"].mean() == pytest.approx(1.05 * photo.mean(), rel=0.01)
 
 
-def test_a_move_is_compared_with_what_was_stated_before_it() -> None:
+def test_a_move_is_compared_with_the_uncertainty_before_it() -> None:
     def mean(rgb: RGB) -> dict[str, Measurement]:
         return {"skin/mean": Measurement("mean", float(rgb.mean()), "code", "mean", "skin", uncertainty=5.0)}
 
@@ -34,7 +34,7 @@ def test_a_move_is_compared_with_what_was_stated_before_it() -> None:
     assert ratios["codes +5%"] == pytest.approx(2.0)
 
 
-def test_a_limit_covers_what_it_was_fitted_to() -> None:
+def test_a_limit_covers_its_training_data() -> None:
     rng = np.random.default_rng(0)
     values = rng.uniform(10, 100, 2000)
     moves = np.abs(rng.normal(0, 0.02 * values))
@@ -48,7 +48,7 @@ def test_the_limit_of_a_length_holds_for_photos_of_any_size() -> None:
     assert (limit.absolute, limit.relative) == (0.0, pytest.approx(0.05))
 
 
-def test_a_limit_is_not_asked_for_what_a_values_own_spread_covers() -> None:
+def test_a_limit_excludes_the_photos_own_uncertainty() -> None:
     def of(after: float) -> Move:
         return Move(0, "JPEG 80", Measurement("some", 10.0, "1", "how", "lesion", uncertainty=3.0), after)
 
@@ -56,7 +56,7 @@ def test_a_limit_is_not_asked_for_what_a_values_own_spread_covers() -> None:
     assert of(15.0).beyond == pytest.approx(4.0)
 
 
-def test_fitted_limits_are_printed_as_the_service_reads_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fitted_limits_are_printed_in_the_services_format(capsys: pytest.CaptureFixture[str]) -> None:
     def of(name: str, region: str) -> Move:
         return Move(0, "JPEG 80", Measurement(name, 10.0, "1", "how", region), 11.0)
 
