@@ -109,4 +109,4 @@ def test_one_command_leads_from_a_bucket_to_a_service_in_the_place_of_the_old_on
     assert "# " in (var / "evaluation" / "scin" / "leaderboard.md").read_text()
     told = new.log.read_text()
     assert told.index(f"{FIRST} synthetic cases") < told.index(f"{LIMIT} synthetic cases")
-    assert told.index(f"{LIMIT} synthetic cases") < told.index("stopping the service on the old index")
+    assert told.index(f"{LIMIT} synthetic cases") < told.index("stopping the service that uses the old index")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml.errors import ModelError
 from ml.models.encoder import Encoder
 from scin.build import BuildError, build
 from scin.build.embed import UNREADABLE_MOST
@@ -104,9 +105,9 @@ def test_an_encoder_that_dies_costs_the_shards_in_hand(dataset: Path, tmp_path: 
     def die(batch: np.ndarray) -> np.ndarray:
         if next(left, None) is None:
             raise MemoryError
-        return good.runtime.run(batch)
+        return good.runtime.run(batch)[0]
 
-    with pytest.raises(MemoryError):
+    with pytest.raises(ModelError):
         run(store, tmp_path / "index", Encoder(ENCODER_SPEC, RecordingRuntime(die), good.fingerprint))
     assert not (tmp_path / "index").exists()
     rest = tiny_encoder()
