@@ -123,7 +123,7 @@ class ModelSpec:
 
     - ``input``, ``output``: descriptions for people. ``output_dim``: the number of dimensions or classes.
     - ``served``: the file or folder that the ``framework`` (see ml.models.runtime) loads. ``format``: its kind, one of
-      torch-export, saved-model, saved-model-example (each photo is a PNG in a tf.Example) litert.
+      torch-export, saved-model, saved-model-example (each photo is a PNG in a tf.Example) and litert.
     - ``input_names``: the images, then "metadata" if the model takes facts about the person. ``output_name``: needed if
       the format names outputs.
     - ``source``: None if the licence forbids redistribution. The user then names a source when fetching, which must
