@@ -1,8 +1,8 @@
 """``python -m ml fetch | prepare | verify | list``: the model files of this installation.
 
-``fetch`` downloads models and compiles them, unless they are to run natively; ``prepare`` only compiles them;
-``verify`` compares files with their digests. Without a name, ``fetch`` and ``verify`` take the models that the settings
-choose.
+``fetch`` downloads models and compiles them, unless the settings say that they run natively. ``prepare`` only compiles
+them. ``verify`` compares files with their digests. ``list`` shows every known model. Without a name, ``fetch`` takes
+the models that the settings choose, ``prepare`` those that were fetched, and ``verify`` both.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _default_names(options: argparse.Namespace, store: ModelStore) -> list[str]:
 
 
 def _chosen(settings: Settings) -> list[str]:
-    """What the service loads: the encoder, the classifier, the faces, and the encoder that tells kinds of photos."""
+    """The models that the service loads: encoder, classifier, face models, and the encoder for the kind of photo."""
     faces = [MEDIAPIPE_FACE.name] if settings.faces else []
     return list(dict.fromkeys([settings.encoder, settings.classifier, *faces, read_kinds().encoder]))
 
@@ -102,10 +102,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     settings = Settings.load()
     parser = argparse.ArgumentParser(prog="python -m ml", description=__doc__)
     parser.add_argument("command", choices=_COMMANDS)
-    parser.add_argument("names", nargs="*", metavar="MODEL", help="default: those that the service loads or has")
-    parser.add_argument("--models", type=Path, default=settings.models_dir, help="where models are kept")
-    parser.add_argument("--source", help="take the files from this folder, https, s3:// or gs:// address instead")
-    parser.add_argument("--force", action="store_true", help="do it again even if what is here is whole")
+    parser.add_argument("names", nargs="*", metavar="MODEL", help="default: see above")
+    parser.add_argument("--models", type=Path, default=settings.models_dir, help="the folder of the models")
+    parser.add_argument("--source", help="a folder, https, s3:// or gs:// address to fetch from instead")
+    parser.add_argument("--force", action="store_true", help="repeat it, even if the files are complete")
     options = parser.parse_args(arguments)
     options.engine = NATIVE if settings.enable_gpu else settings.engine
     options.chosen = _chosen(settings)

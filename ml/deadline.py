@@ -8,15 +8,15 @@ from ml.errors import DeadlineExceededError
 
 
 class Deadline:
-    """Counts down ``seconds`` from now. Each stage asks before it starts; of running work only a child process is
-    ended."""
+    """Counts down ``seconds`` from now. Each stage checks it before it starts. It does not stop work that is running,
+    except a child process."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
         self.seconds = seconds
 
     def remaining(self) -> float:
-        """Seconds left; 0.0 once expired."""
+        """Seconds left, 0.0 after the end."""
         return max(0.0, self._end - time.monotonic())
 
     def check(self, stage: str) -> None:
@@ -25,7 +25,7 @@ class Deadline:
             raise self.exceeded(stage)
 
     def exceeded(self, stage: str) -> DeadlineExceededError:
-        """The error to raise when ``stage`` was ended before it was done."""
+        """The error to raise when there is no time to start or to finish ``stage``."""
         return DeadlineExceededError(
             f"The analysis did not finish within {self.seconds:g} s: it stopped before '{stage}'. "
             "Send it again later, or send a smaller photo.",

@@ -1,11 +1,11 @@
-"""What can go wrong with a photo or a model.
+"""The errors that a photo or a model can cause.
 
-Every message is for the caller and says what to do. Causes are chained and go to the log.
+Every message is for the caller and says what to do. The cause is chained and goes to the log.
 """
 
 
 class MLError(Exception):
-    """Base of these errors. ``code`` is for programs and does not change."""
+    """Base class of these errors. ``code`` is for programs and does not change."""
 
     code = "ml_error"
 
@@ -40,19 +40,19 @@ class DamagedImageError(ImageError):
 
 
 class ImageTooSmallError(ImageError):
-    """The photo has fewer pixels than can be analysed."""
+    """The photo has too few pixels to analyse."""
 
     code = "image_too_small"
 
 
 class ImageTooLargeError(ImageError):
-    """The photo has more pixels than the limit, by its header."""
+    """The photo's header states more pixels than the limit allows."""
 
     code = "too_many_pixels"
 
 
 class ArtifactError(MLError):
-    """A file of a model or an index is missing, altered or not what was expected. Stops the load."""
+    """A file of a model or an index is missing, altered or of the wrong kind. Loading stops."""
 
     code = "bad_artifact"
 
@@ -64,6 +64,6 @@ class ModelError(MLError):
 
 
 class DeadlineExceededError(MLError):
-    """The request's time ended before the named stage could start."""
+    """The request ran out of time before the named stage could start."""
 
     code = "deadline_exceeded"

@@ -1,8 +1,7 @@
-"""The self-test: one real photo through every part of the service, and what each part says of itself.
+"""The self-test: runs one real photo through every part of the service and reports the result of each part.
 
-Where a model is served compiled, its framework loads and runs it too, in a child process: PyTorch and TensorFlow would
-stay in the memory of a worker that imported them. That process is ``python -m ml.selftest MODELS_DIR RESULT CPUS
-NAME…``.
+If a model is served compiled, its own framework runs it too, in a child process. A worker that imported PyTorch or
+TensorFlow would keep their memory. The child process is ``python -m ml.selftest MODELS_DIR RESULT NAME…``.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _STAGE = "native models"
 
 @dataclass(frozen=True)
 class CapabilityPart:
-    """``ms`` is how long the part took; ``reason`` says why it failed, or what it works on."""
+    """The result of one part. ``ms`` is its time in milliseconds. ``reason`` says why it failed or describes it."""
 
     name: str
     ok: bool
@@ -58,8 +57,11 @@ class CapabilityPart:
 
 @dataclass(frozen=True)
 class NativeRun:
-    """``version`` of the framework; ``seconds`` to import, load and run; ``output`` for the portrait: a vector, or
-    probabilities. ``problem`` says what went wrong; the rest is then empty."""
+    """One run of a model in its own framework.
+
+    ``version``: the framework's. ``seconds``: time to import, load and run. ``output``: the embedding or the
+    probabilities (output_dim,) of the portrait. ``problem``: what went wrong, or None; the other fields are then None.
+    """
 
     version: str | None = None
     seconds: float | None = None
@@ -67,16 +69,16 @@ class NativeRun:
     problem: str | None = None
 
 
-#: names of models → how each ran natively
+#: names of models → the native run of each
 NativeRuns = Callable[[Sequence[str]], Mapping[str, NativeRun]]
 
 
 class PartError(Exception):
-    """A part gave an answer that makes no sense. The message says why."""
+    """A part gave a wrong answer. The message says why."""
 
 
 def portrait() -> RGB:
-    """scikit-image's public-domain portrait, decoded from a JPEG: the decoder is a part too."""
+    """scikit-image's public-domain portrait (512, 512, 3), decoded from a JPEG, so that the decoder is tested too."""
     bgr = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
     return decode(cv2.imencode(".jpg", bgr)[1].tobytes()).rgb
 
@@ -84,7 +86,7 @@ def portrait() -> RGB:
 def run(models: Models, searcher: Searcher, native: NativeRuns = lambda names: {}) -> tuple[CapabilityPart, ...]:
     """Test every part on the portrait. A part that fails does not stop the others.
 
-    ``native`` runs models in their own frameworks. It is called for the models that are served compiled.
+    ``native`` runs models in their own frameworks. It gets the names of the models that are served compiled.
     """
     photo, index, answers = portrait(), searcher.info, dict[str, Output]()
     served: tuple[Encoder | LesionClassifier, ...] = (models.encoder, models.classifier)
@@ -122,7 +124,7 @@ def _test(name: str, part_version: str, model: str | None, part: Callable[[], st
 
 
 def _test_model(model: Encoder | LesionClassifier, photo: RGB, answers: dict[str, Output]) -> CapabilityPart:
-    """Called by the name of its framework. Its answer is kept in ``answers``."""
+    """The part has the name of the model's framework. Stores the model's answer in ``answers``."""
 
     def part() -> None:
         answers[model.spec.name] = answer = _answer(model, photo)
@@ -135,7 +137,7 @@ def _test_model(model: Encoder | LesionClassifier, photo: RGB, answers: dict[str
 def _with_framework(
     part: CapabilityPart, model: Encoder | LesionClassifier, answers: dict[str, Output], run: NativeRun | None
 ) -> CapabilityPart:
-    """``part``, and what the framework said of the model if it is served compiled."""
+    """``part``, updated with the native ``run`` of the model; unchanged if there was none."""
     if run is None:
         return part
     spec = model.spec
@@ -186,13 +188,13 @@ def _find_face(faces: FaceDetector, photo: RGB) -> None:
     _require(found == 1, f"{found} faces were found in a portrait of one")
 
 
-def _require(condition: bool, otherwise: str) -> None:
+def _require(condition: bool, problem: str) -> None:
     if not condition:
-        raise PartError(otherwise)
+        raise PartError(problem)
 
 
 class NativeCheck:
-    """Runs models natively in a child process, one for all that are asked for. Safe to use from several threads."""
+    """Runs models in their own frameworks, all in one child process. Safe to use from several threads."""
 
     def __init__(self, models_dir: Path) -> None:
         self._models_dir = models_dir
@@ -200,9 +202,9 @@ class NativeCheck:
         self._done: dict[str, NativeRun] = {}
 
     def __call__(self, names: Sequence[str], deadline: Deadline) -> Mapping[str, NativeRun]:
-        """A run for each of ``names``. Successful runs are kept and not repeated.
+        """A run for each of ``names``. Successful runs are cached.
 
-        Ends the child process and raises DeadlineExceededError if the runs do not end in time.
+        If the child process does not finish in time, it is stopped and DeadlineExceededError is raised.
         """
         with self._lock:
             missing = [name for name in names if name not in self._done]
@@ -221,7 +223,7 @@ class NativeCheck:
 
 
 def _run_command(command: list[str], deadline: Deadline) -> str | None:
-    """What went wrong, in a few words; None if nothing did. Raises DeadlineExceededError."""
+    """Run the command. Returns a short description of the failure, or None. Raises DeadlineExceededError."""
     deadline.check(_STAGE)
     try:
         done = subprocess.run(command, cwd=_ROOT, capture_output=True, timeout=deadline.remaining(), check=False)
@@ -234,7 +236,7 @@ def _run_command(command: list[str], deadline: Deadline) -> str | None:
 
 
 def main(arguments: list[str]) -> int:
-    """The child process: writes a NativeRun for each name. A model that fails does not stop the others."""
+    """Entry point of the child. Writes a NativeRun for each name. A model that fails does not stop the others."""
     models_dir, result, *names = arguments
     Path(result).write_text(json.dumps({name: asdict(_run_native(Path(models_dir), name)) for name in names}))
     return 0

@@ -1,4 +1,4 @@
-"""The frozen values that one package hands to another. Arrays are NumPy's; a framework's tensor never appears here."""
+"""The frozen values that packages exchange. All arrays are NumPy arrays, never tensors of a framework."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class Photo:
-    """A decoded upload. ``width`` and ``height`` are the upright original's, in pixels; ``rgb`` may be smaller.
+    """A decoded upload.
 
-    ``problems`` are those that decoding found and the pixels do not show, such as slight damage. ``true_colours`` is
-    False if the file does not say which colours its numbers stand for.
+    ``rgb`` (H, W, 3) may be reduced. ``width`` and ``height`` are the size of the upright original in pixels.
+    ``problems`` are those that only the decoder can find, such as slight damage. ``true_colours`` is False if the
+    file's colour encoding is unknown or HDR.
     """
 
     rgb: RGB
@@ -45,7 +46,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Patient:
-    """What the request says of the person, None if nothing. ``age`` in years, 0–120."""
+    """What the request states about the person; None for what it does not state. ``age`` is in years, 0–120."""
 
     age: float | None = None
     sex: str | None = None  # "female" | "male"
@@ -66,8 +67,10 @@ class Prediction:
 class Lesion:
     """The dermatoscopic classifier's answer for one case. Probabilities are 0–1.
 
-    ``predictions`` are calibrated, and ``malignant_probability`` is the sum of the malignant ones.
-    ``raw_predictions`` are the model's own output, for comparing models. Both have the most probable first.
+    ``predictions`` are calibrated. ``malignant_probability`` is the sum of those that are malignant.
+    ``raw_predictions`` are the model's own output, for comparing models. Both are in descending order of probability.
+    ``definition`` says which classes count as malignant. ``sensitivity``, 0–1, is that of the calibration's threshold;
+    None without a calibration.
     """
 
     model: str
@@ -81,9 +84,13 @@ class Lesion:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measured number. ``value`` in ``unit``, None if it could not be measured; ``uncertainty`` in the same unit:
-    how far it may move when the photo is repeated (ml.skin.declaration). ``score`` is the percentage of the index's
-    population with a smaller value, 0–100, ± ``score_uncertainty``; both None if that is unknown."""
+    """One measured number.
+
+    ``value`` is in ``unit``; None if it could not be measured. ``uncertainty``, in the same unit, is how far the value
+    may move when the same photo is resized, compressed, lightened or darkened (ml.skin.declaration). ``score`` ±
+    ``score_uncertainty`` is the percentage (0–100) of the index's population with a smaller value; both are None if
+    that is unknown.
+    """
 
     name: str
     value: float | None
@@ -97,8 +104,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Quality:
-    """``score`` 0–100 (100 is best); ``usable`` is False only if nothing can be measured. ``colours`` is False if the
-    photo's colours are not the skin's: in black and white, in one hue, or in an unknown colour space."""
+    """The quality of a photo.
+
+    ``score``: 0–100, 100 is best. ``usable``: False only if nothing can be measured. ``colours``: False if the photo
+    does not show the skin's colours, because it is black and white, has one hue, or has an unknown colour encoding.
+    """
 
     usable: bool
     score: float
@@ -110,8 +120,8 @@ class Quality:
 class Tone:
     """Skin tone estimates; all are None, and ``caveat`` says why, if the tone cannot be estimated.
 
-    ``ita_deg`` is the individual typology angle in degrees as photographed, ``ita_corrected_deg`` after white balance;
-    ``fitzpatrick_estimate`` is 1–6, ``monk_estimate`` 1–10, each with its likely range, lowest and highest.
+    ``ita_deg`` is the individual typology angle in degrees as photographed, ``ita_corrected_deg`` after white balance.
+    ``fitzpatrick_estimate`` is 1–6 and ``monk_estimate`` 1–10. Each has a likely range (lowest, highest).
     """
 
     ita_deg: float | None
@@ -135,7 +145,7 @@ class Zone:
 
 @dataclass(frozen=True)
 class Skin:
-    """Everything measured on the photo itself."""
+    """All measurements of the photo."""
 
     tone: Tone | None
     measurements: tuple[Measurement, ...] = ()
@@ -148,8 +158,8 @@ NOT_SKIN = "not_skin"
 
 @dataclass(frozen=True)
 class Modality:
-    """What kind of photo this is. ``label`` and ``confidence`` (0–1) are None if it was not determined; ``stated`` is
-    what the request says it is."""
+    """The kind of photo. ``label`` is one of ml.analysis.routing.MODALITIES or ``not_skin``; None if undetermined.
+    ``confidence``, 0–1, is None if ``label`` is None or was stated. ``stated`` is the kind that the request states."""
 
     label: str | None
     confidence: float | None
@@ -158,7 +168,8 @@ class Modality:
 
 @dataclass(frozen=True)
 class SimilarCase:
-    """A labelled case of the index. ``similarity`` is a cosine, −1 to 1; ``differential`` weights sum to 1."""
+    """A labelled case of the index. ``similarity`` is a cosine, −1 to 1. ``differential``: condition → weight; the
+    weights sum to 1."""
 
     case_id: str
     similarity: float
@@ -174,10 +185,13 @@ class SimilarCase:
 
 @dataclass(frozen=True)
 class Condition:
-    """A named condition. ``probability`` is its share of the similarity-weighted vote, 0–1; ``calibrated_probability``
-    is None without a calibration. ``band`` is that of the calibrated probability, or else of the share.
-    ``agreement``, 0–1, is how far the dermatologists of its evidence agreed: the vote-weighted mean of the shares that
-    named their case's leading condition."""
+    """A named condition.
+
+    ``probability``, 0–1, is its share of the similarity-weighted vote. ``calibrated_probability``, 0–1, is None without
+    a calibration. ``band`` follows from the calibrated probability, or from ``probability`` without one. ``agreement``,
+    0–1, says how far the dermatologists agreed on the cases in ``evidence``: for each case the share of them that named
+    its leading condition, averaged with the weights of the vote.
+    """
 
     name: str
     icd_10: str | None
@@ -190,8 +204,11 @@ class Condition:
 
 @dataclass(frozen=True)
 class Decision:
-    """The conditions that the analysis commits to. ``kind`` is answer, set or abstain; ``coverage`` 0–1 or None if
-    unmeasured; ``group`` is the group of skin tones that the set was calibrated by, or "all"."""
+    """The conditions that the analysis commits to.
+
+    ``kind``: "answer", "set" or "abstain". ``coverage``: the stated coverage of the set, 0–1; None without a set.
+    ``group``: the group of skin tones whose limit made the set, or "all".
+    """
 
     kind: str
     set: tuple[str, ...] = ()
@@ -202,8 +219,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often the index's answer was right on cases that it had not seen: ``value`` and its 95% interval, 0–1, over
-    ``n`` cases of the group."""
+    """The accuracy on held-out cases: ``value`` and its 95% ``interval``, 0–1, over the ``n`` cases of the group."""
 
     group: str
     metric: str
@@ -215,13 +231,13 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What an index's calibration says of one search.
+    """The result of one search after calibration.
 
-    ``probabilities``: every condition that the index knows → calibrated probability, largest first; they sum to 1.
-    ``distance`` is 1 − the mean cosine of the voters, 0–2; beyond ``outlier`` a case is unlike those of the index.
-    The set of conditions with 1 − probability up to ``limits``[tone group] holds a right one with the stated
-    ``coverage``, 0–1; a limit is None if the group had too few cases. ``accuracy``: by tone group. Both have the group
-    "all".
+    ``probabilities``: every condition of the index → calibrated probability, largest first; they sum to 1.
+    ``distance``: 1 − the mean cosine of the voting cases, 0–2. Above ``outlier`` the photo is unlike the index.
+    ``limits``: tone group → limit. The set of conditions with 1 − probability ≤ limit contains a right condition with
+    the probability ``coverage``, 0–1. A limit is None if the group had too few cases. ``accuracy``: tone group →
+    accuracy. Both include the group "all".
     """
 
     probabilities: Mapping[str, float]
@@ -234,11 +250,12 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Overlay:
-    """A picture to lay over the first photo: ``data`` is a PNG with transparency in its shape, at most 512 px long.
+    """A picture to lay over the first photo. ``data`` is a PNG with transparency, with the photo's aspect ratio and at
+    most 512 px long.
 
-    ``deletion_score`` 0–1, of a heat map only: how much more of the explained score goes when its most important part
-    is taken away than when the same shape is taken away elsewhere; 0 is no better than chance. ``clinical``: it shows a
-    lesion, or explains its class, and cosmetic mode leaves it out.
+    ``deletion_score``, 0–1, of a heat map only: the share of the score that is lost when the most important part of the
+    photo is blurred, less the share that is lost when the same shape is blurred elsewhere. 0 is no better than chance.
+    ``clinical``: it shows a lesion or explains its class, so cosmetic mode leaves it out.
     """
 
     name: str
@@ -251,7 +268,7 @@ class Overlay:
 
 @dataclass(frozen=True)
 class IndexInfo:
-    """The index that was searched. ``built_at`` is an ISO 8601 time: the newest source's."""
+    """The index that was searched. ``built_at`` is an ISO 8601 time; of several sources it is the newest one's."""
 
     name: str
     dataset: str
@@ -265,8 +282,8 @@ class IndexInfo:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """A searcher's answer: the nearest distinct cases, the vote over their differentials, and the assessment, None if
-    the index has no calibration."""
+    """A searcher's answer: the nearest distinct cases, the vote over their differentials, and the assessment, which is
+    None if the index has no calibration."""
 
     cases: tuple[SimilarCase, ...]
     conditions: tuple[Condition, ...]
@@ -274,7 +291,7 @@ class Retrieval:
 
 
 class Searcher(Protocol):
-    """Finds labelled cases that resemble the views of one case. Implemented by scin; handed to the analyzer."""
+    """Finds labelled cases that resemble the photos of one case. The package ``scin`` implements it."""
 
     @property
     def version(self) -> str:
@@ -285,17 +302,17 @@ class Searcher(Protocol):
     def info(self) -> IndexInfo: ...
 
     def search(self, views: Vectors, k: int) -> Retrieval:
-        """``views``: (n, dimension), L2-normalised. Returns at most ``k`` distinct cases, most similar first."""
+        """The at most ``k`` distinct cases most similar to ``views`` (n, dimension), L2-normalised, best first."""
         ...
 
     def similarities(self, views: Vectors, case_ids: Sequence[str]) -> NDArray[np.float32]:
-        """(n, cases): the cosine of each view with the best photo of each case, as ``search`` computes it."""
+        """The cosine (n, cases), −1 to 1, of each view with the most similar photo of each case."""
         ...
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A model that took part, as an answer names it."""
+    """A model that took part in an analysis. ``engine``: the runtime and its version."""
 
     name: str
     version: str
@@ -306,7 +323,7 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Analysis:
-    """The whole answer for one case, before it is rendered. Times are in milliseconds."""
+    """The whole answer for one case, before it is rendered as JSON."""
 
     photos: tuple[Photo, ...]
     quality: Quality

@@ -1,8 +1,8 @@
-"""What an analysis commits to: one condition, a set of stated coverage, or nothing, each with its reasons.
+"""The decision of an analysis: one condition, a set of conditions with a stated coverage, or nothing, with reasons.
 
-Split conformal prediction by group (Vovk et al. 2005, "Mondrian"): the set holds every condition whose calibrated
-probability is within the limit that the calibration found for the skin tone of this photo. It abstains from photos for
-which the limit does not hold: those unlike the index's. "Nothing is wrong" is never among the answers.
+The method is split conformal prediction by group (Mondrian; Vovk et al. 2005). The set contains every condition with
+1 − calibrated probability up to the limit of the photo's group of skin tones. The limit does not hold for photos unlike
+those of the index, so the decision abstains from them. No decision ever says that nothing is wrong.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from dataclasses import dataclass
 
 from ml.values import NOT_SKIN, Accuracy, Assessment, Decision, IndexInfo, Modality, Quality, Tone
 
-#: groups of Monk tones by which sets are calibrated and accuracy is reported
+#: groups of Monk tones; each has its own calibration and accuracy
 TONE_GROUPS = {"Monk 1–4": range(1, 5), "Monk 5–7": range(5, 8), "Monk 8–10": range(8, 11)}
 #: the group for photos whose tone is unknown
 ALL = "all"
-#: a longer list of possibilities helps nobody
+#: the decision abstains from a larger set, because so long a list does not help
 MOST_IN_SET = 10
 
-# Why it abstains; for a photo without skin, the reason is its label.
+# Reasons to abstain. A photo without skin has the reason NOT_SKIN.
 SYNTHETIC, UNUSABLE, CONFLICT = "synthetic_index", "unusable_photo", "modality_conflict"
 DERMATOSCOPIC, NO_COLOURS = "dermatoscopic_photo", "no_colours"
 NOT_CALIBRATED, UNLIKE, TOO_MANY, NOTHING = "not_calibrated", "unlike_index", "too_many_conditions", "nothing_likely"
 TOO_FEW_TO_CALIBRATE = "too_few_to_calibrate"
-# Why a set, or an accuracy, is that of all tones, or missing.
+# Reasons why a set is made with the limit of all tones, or why the accuracy is missing.
 TONE_UNKNOWN, TONE_TOO_FEW, TOO_FEW = "tone_unknown", "tone_group_too_few", "too_few"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The decision, and how often the service was right for people like this one, or why that is missing."""
+    """The decision, and the accuracy for the photo's group of skin tones or the reason why it is missing."""
 
     decision: Decision
     accuracy: Accuracy | None = None
@@ -37,18 +37,18 @@ class Verdict:
 
 
 def tone_group(monk: int | None) -> str | None:
-    """The group of a Monk tone, 1–10; None for None."""
+    """The key in TONE_GROUPS of a Monk tone, 1–10; None if ``monk`` is None."""
     return next((name for name, tones in TONE_GROUPS.items() if monk in tones), None)
 
 
 def names_conditions(index: IndexInfo, quality: Quality, modality: Modality) -> bool:
-    """Whether conditions may be named at all: not from generated skin, nor for a photo that shows nothing, has no
-    colours, or is not of the kind that the index holds."""
+    """Whether the answer may name conditions. It may not if the index is synthetic, or if the photo is unusable, has no
+    colours, shows no skin or is dermatoscopic."""
     return not index.synthetic and quality.usable and quality.colours and _not_clinical(modality) is None
 
 
 def _not_clinical(modality: Modality) -> str | None:
-    """Why an index of clinical photos does not apply to such a photo, or None if it does."""
+    """The reason why an index of clinical photos does not apply to this kind of photo; None if it applies."""
     if modality.label == NOT_SKIN:
         return NOT_SKIN
     return DERMATOSCOPIC if modality.label == "dermatoscopic" else None
@@ -63,8 +63,11 @@ def decide(
     *,
     conflict: bool,
 ) -> Verdict:
-    """``tone`` is that of the skin in the photo, None if it was not measured; ``assessment`` is None if the index has
-    no calibration; ``conflict``: the pixels contradict the stated modality."""
+    """The decision and the accuracy for one case.
+
+    ``tone``: None if it was not measured. ``assessment``: None if the index has no calibration. ``conflict``: whether
+    the pixels contradict the stated kind of photo.
+    """
     reasons = _obstacles(index, quality, modality, assessment, conflict=conflict)
     if index.synthetic or assessment is None:
         why = SYNTHETIC if index.synthetic else NOT_SKIN if NOT_SKIN in reasons else NOT_CALIBRATED
@@ -78,7 +81,7 @@ def decide(
 def _obstacles(
     index: IndexInfo, quality: Quality, modality: Modality, assessment: Assessment | None, *, conflict: bool
 ) -> tuple[str, ...]:
-    """The reasons to abstain that do not depend on the vote."""
+    """The reasons to abstain that do not depend on the conditions' probabilities."""
     not_clinical = None if conflict else _not_clinical(modality)
     looked_up = modality.label != NOT_SKIN
     uncalibrated = assessment is None and looked_up and not index.synthetic
@@ -110,7 +113,7 @@ def _from_set(assessment: Assessment, group: str | None) -> Decision:
 
 
 def _group_of_limit(assessment: Assessment, group: str | None) -> tuple[str, tuple[str, ...]]:
-    """The group whose limit is used, and why, if it is not the photo's own."""
+    """The group whose limit applies, and the reasons if that is ALL instead of the photo's own ``group``."""
     if group is None:
         return ALL, (TONE_UNKNOWN,)
     if assessment.limits.get(group) is None:

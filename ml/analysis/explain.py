@@ -1,9 +1,9 @@
-"""The overlays of one case, as PNG with transparency in the shape of the photo's working copy: pictures of what was
-found and measured, and heat maps of both models.
+"""The overlays of one case: pictures of the measurements, and heat maps of both models.
 
-A heat map shows which parts of a photo a score depends on: they are blurred away one by one (Zeiler and Fergus 2014).
-What is taken away is replaced by a blurred copy of the photo: a grey square would be something that no model has seen,
-and its edges would change the score by themselves (Fong and Vedaldi 2017).
+Each overlay is a PNG with transparency, of the size of the photo's working copy. A heat map shows on which parts of the
+photo a score depends. It is made by occlusion (Zeiler and Fergus 2014): the parts are blurred one after another. They
+are not covered with grey, because the models have not seen grey squares, whose edges alone would change the score (Fong
+and Vedaldi 2017).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ml.models.encoder import Encoder
     from ml.models.loading import Models
 
-#: photos (n) → (n,) scores of 0 or more
+#: n photos (H, W, 3) → n scores (n,), ≥ 0
 Score = Callable[[Sequence[RGB]], Floats]
 Colour = tuple[int, int, int]  # R, G, B
 
@@ -37,24 +37,26 @@ _SKIN, _LESION = (0, 170, 120), (255, 196, 0)
 _MELANIN, _HAEMOGLOBIN = (96, 48, 0), (200, 0, 40)
 _ZONES = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75), (23, 190, 207))
 _OPAQUE, _TRANSLUCENT = 220, 90  # of 255
-_LEVELS = 32  # of a map: finer steps are not seen, and PNG packs few levels well
+_LEVELS = 32  # of a map: finer steps are invisible, and fewer levels compress better
 _PERCENTILES = (2.0, 98.0)
 
 GRID = 8  # cells along each side of the heat map
-_PATCH = 2  # cells along each side of what is blurred at once, in steps of one cell
+_PATCH = 2  # cells along each side of a blurred patch, which moves by one cell
 _BATCH = 7  # photos that are scored together
 _BLUR = 0.08  # standard deviation of the blur, as a share of the photo's long side
-_DELETED = 0.2  # of the photo is taken away to check the heat map
-_ELSEWHERE = 4  # how often the same shape is taken away elsewhere
-_LEAST_SCORE = 1e-3  # a smaller score cannot fall
+_DELETED = 0.2  # share of the photo that is blurred to check the heat map
+_ELSEWHERE = 4  # number of other places where the same shape is blurred
+_LEAST_SCORE = 1e-3  # a smaller score is not checked
 _SEED = 20240601
 
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """What is to be explained: the ``subject`` of the first photo, the answers of both models (``lesion`` is None and
-    ``cases`` empty if one did not answer), and the quarter ``turns`` to the left, 0–3, after which the photo was looked
-    up."""
+    """The results to explain.
+
+    ``subject``: that of the first photo. ``lesion``: the classifier's answer, or None. ``cases``: the similar cases,
+    which may be empty. ``turns``: the quarter turns to the left, 0–3, after which the photo was embedded.
+    """
 
     subject: Subject
     lesion: Lesion | None
@@ -64,7 +66,10 @@ class Explained:
 
 
 def overlays(models: Models, searcher: Searcher, seen: Explained, deadline: Deadline) -> tuple[Overlay, ...]:
-    """Raises DeadlineExceededError between two runs of a model, ModelError, ArtifactError."""
+    """All overlays of one case. Each heat map takes 55 runs of its model.
+
+    Raises DeadlineExceededError between two runs, ModelError, and ArtifactError.
+    """
     photo = seen.subject.frame.copy
     found = list(measured(seen.subject))
     if seen.cases:
@@ -76,7 +81,7 @@ def overlays(models: Models, searcher: Searcher, seen: Explained, deadline: Dead
 
 
 def _similarity(encoder: Encoder, searcher: Searcher, seen: Explained, deadline: Deadline) -> Score:
-    """The mean cosine with the similar cases of the answer, at least 0."""
+    """The score of a photo: its mean cosine with the similar cases of the answer, ≥ 0."""
     names = [case.case_id for case in seen.cases]
 
     def score(photos: Sequence[RGB]) -> Floats:
@@ -88,7 +93,7 @@ def _similarity(encoder: Encoder, searcher: Searcher, seen: Explained, deadline:
 
 
 def _probability(classifier: LesionClassifier, seen: Explained, lesion: Lesion, deadline: Deadline) -> Score:
-    """The probability of the class that the answer ranks first."""
+    """The score of a photo: the raw probability, 0–1, of the class that the answer ranks first."""
     column = classifier.output.codes.index(lesion.predictions[0].code)
 
     def score(photos: Sequence[RGB]) -> Floats:
@@ -98,7 +103,7 @@ def _probability(classifier: LesionClassifier, seen: Explained, lesion: Lesion, 
 
 
 def measured(subject: Subject) -> tuple[Overlay, ...]:
-    """What was found and measured in the photo; an overlay that would show nothing is left out."""
+    """The overlays of the measurements. An overlay that would show nothing is left out."""
     whole = subject.whole
     found = [Overlay("skin_mask", "skin", mask_picture(whole.skin, _SKIN))]
     if subject.zone_masks:
@@ -121,10 +126,12 @@ def _heat_overlay(name: str, photo: RGB, score: Score, *, clinical: bool = False
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
-    """``importance`` (GRID, GRID), 0–1: how much the score falls if a cell is blurred, the most important 1.
+    """A heat map and its check.
 
-    ``deletion_score`` 0–1: the share of the score that goes with the most important fifth of the photo, less the mean
-    share that goes with the same shape elsewhere; 0 is no better than chance, None if there was no score.
+    ``importance`` (GRID, GRID), 0–1: how much the score falls if a cell is blurred; the largest value is 1.
+    ``deletion_score``, 0–1: the share of the score that is lost when the most important fifth of the photo is blurred,
+    less the mean share that is lost when the same shape is blurred elsewhere. 0 is no better than chance; None if the
+    score is nearly 0.
     """
 
     importance: Floats
@@ -132,7 +139,7 @@ class HeatMap:
 
 
 def heat_map(photo: RGB, score: Score) -> HeatMap:
-    """Explain ``score`` of ``photo`` (H, W, 3) by 55 runs of it. Raises what ``score`` does."""
+    """Explain the ``score`` of ``photo`` (H, W, 3) by 55 runs on blurred copies. Raises what ``score`` does."""
     blurred = cv2.GaussianBlur(photo, (0, 0), max(1.0, _BLUR * max(photo.shape[:2])))
 
     def without(cells: Mask) -> RGB:
@@ -153,7 +160,7 @@ def heat_map(photo: RGB, score: Score) -> HeatMap:
 
 
 def _scores(score: Score, taken: Sequence[Mask], without: Callable[[Mask], RGB]) -> Floats:
-    """(n,), a batch at a time, so that few copies of the photo are held at once."""
+    """The scores (n,) of the photo without each of ``taken``, in batches, to hold few copies of the photo."""
     batches = [taken[start : start + _BATCH] for start in range(0, len(taken), _BATCH)]
     return np.concatenate([score([without(cells) for cells in batch]) for batch in batches])
 
@@ -174,7 +181,7 @@ def _most_important(importance: Floats) -> Mask:
 
 
 def _elsewhere(cells: Mask) -> list[Mask]:
-    """The same shape elsewhere, around the edges if need be; always the same places."""
+    """The same shape at other places, always the same ones. It wraps around the edges."""
     rng = np.random.default_rng(_SEED)
     steps = rng.choice(np.arange(1, GRID * GRID), _ELSEWHERE, replace=False)
     return [np.roll(cells, divmod(int(step), GRID), axis=(0, 1)) for step in steps]
@@ -186,12 +193,12 @@ def _to_pixels(cells: Mask, photo: RGB) -> Mask:
 
 
 def mask_picture(mask: Mask, colour: Colour) -> bytes:
-    """``mask`` (H, W) tinted, with a line around it."""
+    """``mask`` (H, W) as a PNG: tinted, with an outline."""
     return _region_picture([mask], [colour])
 
 
 def _region_picture(masks: Sequence[Mask], colours: Sequence[Colour]) -> bytes:
-    """Each of ``masks`` (H, W), at least one, in its colour."""
+    """One or more ``masks`` (H, W) as a PNG, each in its colour."""
     rgba = np.zeros((*masks[0].shape, 4), np.uint8)
     for mask, colour in zip(masks, colours, strict=True):
         rgba[mask] = (*colour, _TRANSLUCENT)
@@ -201,15 +208,15 @@ def _region_picture(masks: Sequence[Mask], colours: Sequence[Colour]) -> bytes:
 
 
 def map_picture(values: Floats, where: Mask, colour: Colour) -> bytes:
-    """``values`` (H, W) between the 2nd and 98th percentiles of ``where`` (H, W): the higher, the stronger the colour.
-    Transparent elsewhere."""
+    """``values`` (H, W) in ``where`` (H, W) as a PNG, scaled from their 2nd to their 98th percentile: the higher the
+    value, the more opaque the colour. Transparent elsewhere."""
     low, high = np.percentile(values[where], _PERCENTILES) if where.any() else (0.0, 1.0)
     strength = np.clip((values - low) / max(float(high - low), 1e-6), 0.0, 1.0)
     return _tinted(np.where(where, strength, 0.0), np.broadcast_to(np.array(colour, np.uint8), (*values.shape, 3)))
 
 
 def heat_picture(importance: Floats, height: int, width: int) -> bytes:
-    """``importance`` (rows, columns), 0–1, over a photo of this size: transparent where it is 0."""
+    """``importance`` (rows, columns), 0–1, as a PNG of (``height``, ``width``), transparent where it is 0."""
     smooth = cv2.resize(importance, (width, height), interpolation=cv2.INTER_CUBIC)
     levels = np.round(np.clip(smooth, 0.0, 1.0) * (_LEVELS - 1)) / (_LEVELS - 1)
     bgr = cv2.applyColorMap(np.asarray(levels * 255, np.uint8), cv2.COLORMAP_INFERNO)

@@ -1,4 +1,4 @@
-"""One case through every part: photos in, one Analysis out."""
+"""The pipeline of one analysis, from decoded photos to an Analysis."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from ml.values import (
 
 @dataclass(frozen=True)
 class CaseRequest:
-    """One case: one to three views of the same skin, and what is known of the person.
+    """One case: one to three photos of the same skin, and facts about the person.
 
-    ``modality`` is what the client says the photos are (ml.analysis.routing.MODALITIES) or None; ``k`` is how many
-    similar cases to return; ``pixels_per_mm`` is the first photo's scale, if it is known; ``explain`` asks for
-    overlays, which cost many runs of each model.
+    ``modality``: the kind of photo that the client states (ml.analysis.routing.MODALITIES), or None. ``k``: the number
+    of similar cases. ``pixels_per_mm``: the scale of the first photo as sent, or None. ``explain``: whether to make
+    overlays, which take many runs of each model.
     """
 
     photos: tuple[Photo, ...]
@@ -68,8 +68,8 @@ class Analyzer:
         lesions: bool = True,
         population: Population | None = None,
     ) -> None:
-        """``measurements``, ``lesions``: whether skin is measured, and whether the lesion classifier takes part.
-        ``population``: what close-ups are scored by; without one, scores are None."""
+        """``measurements``: whether skin is measured. ``lesions``: whether the lesion classifier runs. ``population``:
+        the measured values of the index's photos, for scores of close-ups; without it, scores are None."""
         self._models = models
         self._population = population
         self._searcher = searcher
@@ -77,10 +77,12 @@ class Analyzer:
         self._lesions = lesions
 
     def analyze(self, request: CaseRequest, deadline: Deadline) -> Analysis:
-        """Raises DeadlineExceededError, naming the stage that could not start, and ModelError.
+        """Analyse one case.
 
-        The kind of photo and the measurements are those of the first photo; similar cases and lesion classes use all.
-        A photo without skin is neither measured nor looked up.
+        The kind of photo and the measurements come from the first photo, similar cases and lesion classes from all
+        photos. A photo without skin is not measured, and no similar cases are searched for it.
+
+        Raises DeadlineExceededError, which names the stage that could not start, and ModelError.
         """
         clock = _StageClock(deadline)
         first = request.photos[0]
@@ -106,7 +108,7 @@ class Analyzer:
         with clock.stage("measure"):
             zones = _zones(first, seen.faces) if seen.faces is not None and routing.skin else None
             subject = Subject(frame, zones, portrait=modality.label == kinds.FACE)
-            skin = Skin(tone=None, zones=zones)  # nothing is measured without skin, nor if colours say nothing
+            skin = Skin(tone=None, zones=zones)  # without skin or without its colours, nothing is measured
             if routing.skin and quality.colours and self._measurements:
                 skin = measure_skin(subject)
             if _is_scored(modality):
@@ -137,13 +139,13 @@ class Analyzer:
         )
 
     def _cards(self) -> tuple[ModelCard, ...]:
-        """Of the models that take part."""
+        """The cards of the models that take part."""
         if self._lesions:
             return self._models.cards
         return tuple(card for card in self._models.cards if card.name != self._models.classifier.spec.name)
 
     def _look(self, request: CaseRequest, frame: Frame, quality: Quality, clock: _StageClock) -> _Seen:
-        """Faces, embeddings and the kind of the first photo, which is turned if its face shows that it must be."""
+        """Find faces, embed the photos, classify the first one. It is turned upright if its face requires that."""
         photos = [photo.rgb for photo in request.photos]
         detector = self._models.faces
         with clock.stage("faces"):
@@ -155,7 +157,7 @@ class Analyzer:
         if kind is None or (kind == kinds.DERMATOSCOPIC and not stated):
             return seen
         with clock.stage("faces"):
-            # Small faces that are turned pass for things: other skin is spared the search for them.
+            # The heads take photos of small, turned faces for faces or for things, so other photos need no such search.
             thorough = stated or kind in (kinds.FACE, NOT_SKIN)
             again = find_face_again(detector, frame.rgb, frame.copy, faces, thorough=thorough)
         if again is faces:
@@ -173,7 +175,7 @@ class Analyzer:
             return _Seen(faces, vectors, evidence, self._models.kinds.look(evidence))
 
     def _kind_vector(self, photos: list[RGB], vectors: Vectors, deadline: Deadline) -> Vector:
-        """The first photo's embedding by the encoder that the kinds were fitted to."""
+        """The first photo's embedding by the encoder that the heads were fitted to."""
         own = self._models.kind_encoder
         if own is not self._models.encoder:
             vectors = own.embed(photos[:1], deadline)
@@ -182,8 +184,11 @@ class Analyzer:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """What was seen in the photos. ``faces`` is None if none were looked for; ``vectors`` are all photos', by the
-    index's encoder; ``evidence`` is that of the first one's kind, and ``looks_like`` what follows from it."""
+    """What was found in the photos.
+
+    ``faces``: None if faces were not searched for. ``vectors`` (n, dimension): the embeddings of all photos by the
+    index's encoder. ``evidence``, ``looks_like``: the evidence for the kind of the first photo, and the kind.
+    """
 
     faces: FaceSearch | None
     vectors: Vectors
@@ -208,21 +213,22 @@ def _with_decoding(quality: Quality, photo: Photo) -> Quality:
 
 
 def _is_scored(modality: Modality) -> bool:
-    """Whether an index's population consists of such photos."""
+    """Whether the index's population consists of this kind of photo."""
     return modality.label in (kinds.CLOSE_UP, kinds.LESION)
 
 
 def _notes(routing: kinds.Routing, faces: FaceSearch | None, *, lesions: bool) -> tuple[str, ...]:
-    """Why a part of the answer is missing, and which face its zones are of, in words."""
+    """Sentences that say why a part of the answer is missing, and which face was measured."""
     why = (routing.no_lesion,) if lesions and routing.no_lesion and routing.skin else ()
     notes = (*why, *routing.notes)
     if faces is None or faces.count < 2:
         return notes
-    return (*notes, f"{faces.count} faces were found; the zones are those of the one that was seen most clearly.")
+    return (*notes, f"{faces.count} faces were found. The zones belong to the clearest one.")
 
 
 class _StageClock:
-    """Milliseconds of each stage; a stage that comes twice adds up. No stage starts after the deadline."""
+    """Measures the milliseconds of each stage; the times of a repeated stage are added. No stage starts after the
+    deadline."""
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline

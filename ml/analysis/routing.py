@@ -1,11 +1,12 @@
-"""What kind of photo this is, and whether the dermatoscopic classifier answers for it.
+"""Classifies the kind of photo, and decides whether the dermatoscopic classifier runs on it.
 
-The face detector finds faces. Three small heads on the encoder's embedding classify the rest: skin or another thing,
-through a dermatoscope or not, one lesion or other skin. ``python -m research.photo_kind`` fits them;
-docs/models/photo-kind.md is their card and holds what was measured.
+The face detector finds faces. Three logistic regressions ("heads") on the encoder's embedding classify the rest: skin
+or not, dermatoscopic or not, one lesion or other skin. ``python -m research.photo_kind`` fits them. Their card with the
+measured accuracy is docs/models/photo-kind.md.
 
-The classifier is made for dermatoscopic photos, and names cancers in any other. It answers only if the photo was stated
-to be dermatoscopic and does not contradict that, or if the head is nearly certain of it.
+The classifier is made for dermatoscopic photos; in other photos it would report cancers that are not there. So it runs
+only if the client states that the photo is dermatoscopic and the pixels do not contradict that, or if the head is
+nearly certain.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from ml.models.encoder import HeadSet, read_heads
 from ml.values import NOT_SKIN, Modality, Vector
 
 DERMATOSCOPIC, LESION, CLOSE_UP, FACE = "dermatoscopic", "lesion_close_up", "close_up", "face"
-#: what a client may state
+#: the kinds of photo that a client may state
 MODALITIES = (FACE, CLOSE_UP, LESION, DERMATOSCOPIC)
 
 #: the heads' weights and thresholds
 HEADS_FILE = Path(__file__).with_name("photo_kind.json")
 
-SURE_FACE = 0.65  # the detector's score from which a photo is of a face, whatever else it shows
-_CLEAR_FACE = 0.8  # … and contradicts a dermatoscope
-# Probabilities below which a photo contradicts what was stated.
+SURE_FACE = 0.65  # at this score of the detector or more, the photo is of a face, whatever the heads say
+_CLEAR_FACE = 0.8  # at this score or more, the photo is not dermatoscopic, even if that is stated
+# Below these probabilities, the pixels contradict what is stated.
 _CLEARLY_NOT_SKIN, _CLEARLY_NO_DERMATOSCOPE = 0.05, 0.05
-_CLOSE_CALL = 0.15  # of a probability to its threshold
+_CLOSE_CALL = 0.15  # a probability nearer to its threshold is a close call
 
 _WHY_NO_LESION = "The lesion model was not run: it reads photos taken through a dermatoscope, and this {reason}."
 _REASONS = {
@@ -51,8 +52,8 @@ _CLOSE = "It is a close call whether this photo shows {one} or {other}."
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the pixels show. ``face``: the detector's score of a face whose landmarks were found, 0 without one.
-    ``skin``, ``dermatoscopic``, ``lesion``: probabilities, 0–1, all None if nothing can be seen."""
+    """What the pixels show. ``face``: the detector's score, 0–1, of a face whose landmarks were found; 0 without one.
+    ``skin``, ``dermatoscopic``, ``lesion``: the heads' probabilities, 0–1; all None if the photo is unusable."""
 
     face: float = 0.0
     skin: float | None = None
@@ -62,8 +63,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Routing:
-    """What follows from the kind of photo. ``no_lesion``: why the dermatoscopic classifier does not answer, None if it
-    does; ``notes``: what else the person should know; ``conflict``: whether the pixels contradict what was stated."""
+    """The consequences of the kind of photo.
+
+    ``conflict``: whether the pixels contradict the stated kind. ``no_lesion``: a sentence that says why the
+    dermatoscopic classifier does not run; None if it runs. ``notes``: other sentences for the person.
+    """
 
     modality: Modality
     conflict: bool
@@ -72,7 +76,7 @@ class Routing:
 
     @property
     def skin(self) -> bool:
-        """Whether there is skin to measure and to look up."""
+        """Whether the photo shows skin."""
         return self.modality.label != NOT_SKIN
 
 
@@ -84,7 +88,7 @@ class KindOfPhoto:
         self._limits = {name: head.threshold for name, head in heads.heads.items()}
 
     def evidence(self, embedding: Vector | None, face: float) -> Evidence:
-        """``embedding`` (dimension,) of the photo, None if nothing can be seen in it; ``face`` as in Evidence."""
+        """``embedding`` (dimension,) is that of the photo, or None if it is unusable. ``face`` is as in Evidence."""
         if embedding is None:
             return Evidence(face)
         return Evidence(face, **{name: head.probability(embedding) for name, head in self._heads.items()})
@@ -98,10 +102,11 @@ class KindOfPhoto:
         usable: bool = True,
         colours: bool = True,
     ) -> Routing:
-        """Follow what was ``stated``, unless the pixels clearly contradict it; otherwise go by the pixels.
+        """The kind of photo is the ``stated`` one, unless the pixels clearly contradict it. Without a stated kind, the
+        pixels decide.
 
-        ``looks_like`` is what ``look`` says of the same evidence, if that is known. ``usable`` and ``colours`` are the
-        photo's (``ml.values.Quality``): without either, no lesion model answers.
+        ``looks_like``: the result of ``look`` for the same evidence, if it is known. ``usable`` and ``colours`` are
+        those of ``ml.values.Quality``: if one of them is False, the lesion classifier does not run.
         """
         contradicted = None if stated is None else self._contradiction(stated, seen)
         modality = looks_like or self.look(seen)
@@ -120,7 +125,7 @@ class KindOfPhoto:
         return Routing(modality, conflict, None if colours else _IN_GREY, notes)
 
     def look(self, seen: Evidence) -> Modality:
-        """The kind by the pixels alone, with its probability."""
+        """The kind by the pixels alone, with its probability. The label is None if it cannot be determined."""
         if seen.skin is None or seen.dermatoscopic is None or seen.lesion is None:
             return Modality(FACE, seen.face, None) if seen.face else Modality(None, None, None)
         dermatoscopic = seen.dermatoscopic >= self._limits["dermatoscopic"]
@@ -135,7 +140,7 @@ class KindOfPhoto:
         return Modality(CLOSE_UP, 1 - seen.lesion, None)
 
     def _close_calls(self, seen: Evidence, label: str) -> tuple[str, ...]:
-        """Which other kind is nearly as likely, in words."""
+        """A sentence that names another kind if it is nearly as likely."""
         if seen.skin is None or seen.lesion is None or label not in (LESION, CLOSE_UP):
             return ()
         if seen.skin - self._limits["skin"] < _CLOSE_CALL:
@@ -145,7 +150,7 @@ class KindOfPhoto:
         return ()
 
     def _contradiction(self, stated: str, seen: Evidence) -> str | None:
-        """What the pixels show so clearly that it cannot be what was stated, or None."""
+        """The kind that the pixels show if it clearly contradicts the stated one; None otherwise."""
         if stated == DERMATOSCOPIC and seen.face >= _CLEAR_FACE:
             return FACE
         if seen.face or seen.skin is None or seen.dermatoscopic is None:
@@ -158,5 +163,5 @@ class KindOfPhoto:
 
 
 def read_kinds() -> HeadSet:
-    """The heads that the service ships with. Raises ArtifactError."""
+    """The heads in HEADS_FILE. Raises ArtifactError."""
     return read_heads(HEADS_FILE)

@@ -1,4 +1,4 @@
-"""Scores: where a measured value lies in a population that was measured in the same way."""
+"""Scores: the percentile of a measured value in the population of an index."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 
 from ml.values import Measurement, Skin
 
-STEPS = 101  #: percentiles 0, 1, … 100
-WIDEST = 10.0  #: a score with a greater uncertainty is left out
+STEPS = 101  #: number of percentiles: 0, 1, … 100
+WIDEST = 10.0  #: largest uncertainty of a score that is reported, in percentage points
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """``percentiles`` 0, 1, … 100 of one measure over a number of ``photos``, ascending, and the ``method`` by which it
-    was measured."""
+    """The distribution of one measure. ``percentiles``: the values at 0, 1, … 100%, ascending. ``photos``: the number
+    of photos. ``method``: the measure's method, which must be that of the value to score."""
 
     method: str
     photos: int
     percentiles: tuple[float, ...]
 
     def share_below(self, value: float) -> float:
-        """The percentage, 0–100, of the population with a smaller value; half of those with the same one."""
+        """The percentage, 0–100, of the population with a smaller value. Equal values count half."""
         ordered = np.array(self.percentiles)
         ranks = np.arange(STEPS)
         low, high = np.searchsorted(ordered, value, "left"), np.searchsorted(ordered, value, "right")
@@ -35,14 +35,14 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Population:
-    """Distributions by "region/measure". ``seed`` decided which of the photos were drawn."""
+    """``distributions``: "region/measure" → distribution. ``seed``: that of the random sample of photos."""
 
     seed: int
     distributions: Mapping[str, Distribution]
 
     def scored(self, measurements: Iterable[Measurement]) -> tuple[Measurement, ...]:
-        """``measurements``, each with its score if the population has it in that region, by the same method, and if its
-        uncertainty is at most 10 of 100."""
+        """``measurements`` with scores. One has no score if the population lacks the measure in that region or by that
+        method, or if the score's uncertainty is over WIDEST."""
         return tuple(self._scored(measurement) for measurement in measurements)
 
     def _scored(self, measurement: Measurement) -> Measurement:
@@ -58,8 +58,8 @@ class Population:
 
 
 def _score(known: Distribution, value: float, uncertainty: float) -> tuple[float, float]:
-    """The score and its uncertainty: that of the value, and one standard deviation of the binomial share of so few
-    photos."""
+    """The score and its uncertainty, both 0–100. The uncertainty combines that of the value with one standard deviation
+    of the binomial share."""
     low, score, high = (known.share_below(v) for v in (value - uncertainty, value, value + uncertainty))
     share = min(max(score / 100, 1 / known.photos), 1 - 1 / known.photos)
     sampling = 100 * math.sqrt(share * (1 - share) / known.photos)
@@ -67,7 +67,7 @@ def _score(known: Distribution, value: float, uncertainty: float) -> tuple[float
 
 
 def scored(skin: Skin, population: Population | None) -> Skin:
-    """``skin`` with the scores that ``population`` gives it; unchanged without one."""
+    """``skin`` with scores from ``population``; unchanged if there is none."""
     if population is None:
         return skin
     return replace(skin, measurements=population.scored(skin.measurements))

@@ -1,7 +1,8 @@
-"""A decoded photo's pixels → sRGB, by what its file says of its colours.
+"""Converts decoded pixels to sRGB.
 
-An ICC profile comes first (PNG's cICP before it), then what the container or EXIF states (``stated_colours``), then
-sRGB, as in browsers. Phones write Display P3: read as sRGB, its skin would come out too grey.
+The encoding comes from PNG's cICP, else from the ICC profile, else from what the container or EXIF states
+(``stated_colours``), else it is taken to be sRGB, as in browsers. Phones write Display P3: without conversion, skin
+would look too grey.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from ml.values import Problem
 log = logging.getLogger(__name__)
 #: modes that a profile can be applied to
 _PROFILED_MODES = ("RGB", "CMYK", "L", "RGBA", "LAB")
-#: modes without any colour, and the beginning of the deep ones' names: their colours cannot be unknown
+#: modes without colour, and the start of the names of 16- and 32-bit ones; these need no colour encoding
 _GREYS, _DEEP_GREYS = ("1", "L", "LA", "La", "F"), "I"
 _BITS_PER_SAMPLE = 258  # TIFF's tag
-#: the tag cicp of an ICC profile, with H.273's transfer function PQ or HLG (ICC.1:2022, 9.2.17)
+#: an ICC profile's tag cicp with the transfer function PQ or HLG (ICC.1:2022, 9.2.17)
 _HDR_TAG = re.compile(rb"cicp\0{4}.[\x10\x12]", re.DOTALL)
 _MOST_DEEP_PIXELS = 16_000_000  # 96 MB
-#: what shows through transparent pixels
+#: the colour behind transparent pixels
 _BACKGROUND = (255, 255, 255, 255)
 
 UNKNOWN_COLOURS = Problem(
     "unknown_colours",
-    "The file does not say which colours its numbers stand for, so skin tone and colours are not measured.",
+    "The file does not state a colour encoding that can be read, so skin tone and colours are not measured.",
     "Send the photo as the camera saved it, or a JPEG in sRGB.",
 )
 HDR = Problem(
@@ -43,9 +44,9 @@ HDR = Problem(
 
 
 def in_srgb(image: Image.Image, pixels: Image.Image, data: bytes) -> tuple[Image.Image, tuple[Problem, ...]]:
-    """``pixels`` as mode RGB in sRGB, with UNKNOWN_COLOURS or HDR where their true colours are unknown.
+    """``pixels`` as mode RGB in sRGB, and the problem UNKNOWN_COLOURS or HDR if their true colours are unknown.
 
-    ``pixels`` are those of ``image``, perhaps reduced; ``image`` was loaded from ``data``.
+    ``pixels``: those of ``image``, which may be reduced. ``image`` was loaded from ``data``.
     """
     bits = _bits(image)
     stated = stated_colours(image, data)
@@ -65,7 +66,7 @@ def in_srgb(image: Image.Image, pixels: Image.Image, data: bytes) -> tuple[Image
 
 
 def to_rgb(image: Image.Image, bits: int = 16) -> Image.Image:
-    """``image`` of any mode as mode RGB: alpha over white, palettes looked up, deep greys scaled down from ``bits``."""
+    """``image`` of any mode as mode RGB: alpha over white, palettes looked up, grey of ``bits`` bits scaled to 8."""
     if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode == "F" or image.mode.startswith(_DEEP_GREYS):
@@ -77,7 +78,7 @@ def to_rgb(image: Image.Image, bits: int = 16) -> Image.Image:
 
 
 def _from_deep(image: Image.Image, bits: int) -> Image.Image:
-    """Integer samples keep their own scale (``bits``); floats are stretched to their range, since they state none."""
+    """8-bit grey. Integers are scaled by their depth (``bits``). Floats have no stated scale, so they are stretched."""
     samples = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
     if image.mode == "F":
         low, high = float(samples.min()), float(samples.max())
@@ -88,15 +89,16 @@ def _from_deep(image: Image.Image, bits: int) -> Image.Image:
 
 
 def _bits(image: Image.Image) -> int:
-    """Bits per sample of a greyscale image deeper than eight bits (12-bit TIFFs exist); 16 if not stated."""
+    """Bits per sample of a grey image of more than 8 bits. 12-bit TIFFs exist; 16 if it is not stated."""
     stated = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE)
     return int(stated[0]) if stated else 16
 
 
 def _sixteen_bits(image: Image.Image, data: bytes, size: tuple[int, int]) -> NDArray[np.uint16] | None:
-    """The pixels of a PNG or TIFF of 16-bit R, G and B, reduced to ``size``; None for any other, and for large ones.
+    """The pixels (height, width, 3) of a 16-bit RGB PNG or TIFF, reduced to ``size`` (width, height).
 
-    Pillow keeps the upper byte alone: too little for dark colours in linear light.
+    None for other files and for large ones. Pillow would keep only 8 bits, which are too few for dark colours in linear
+    light.
     """
     png = image.format == "PNG" and data[24:26] == b"\x10\x02"
     tiff = image.format == "TIFF" and tuple(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())) == (16, 16, 16)
@@ -110,8 +112,8 @@ def _sixteen_bits(image: Image.Image, data: bytes, size: tuple[int, int]) -> NDA
 
 
 def _by_profile(image: Image.Image, profile: bytes | None) -> Image.Image | None:
-    """``image`` converted by its ICC ``profile``, CIELAB by its own meaning; None where the profile cannot be used."""
-    if image.mode in ("P", "PA"):  # a palette's colours are of the profile's space
+    """``image`` converted by its ICC ``profile``. CIELAB needs no profile. None if the profile cannot be used."""
+    if image.mode in ("P", "PA"):  # the profile applies to the colours of the palette
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode not in _PROFILED_MODES:
         return None
@@ -132,9 +134,9 @@ def _by_profile(image: Image.Image, profile: bytes | None) -> Image.Image | None
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Whether none of 5,169 colours moves by more than the rounding of one code.
+    """Whether each of 5,169 test colours changes by one code or less.
 
-    Most profiles are sRGB's own, and converting all pixels would cost as much as decoding them.
+    Most profiles are sRGB. Converting all pixels would take as long as decoding them.
     """
     converted = ImageCms.applyTransform(Image.fromarray(_PROBE), transform)
     return converted is not None and int(np.abs(np.asarray(converted, np.int16) - _PROBE).max()) <= 1

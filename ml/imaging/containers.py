@@ -1,4 +1,4 @@
-"""What a file is, by its bytes: an image of a supported type, a camera's raw file, a HEIF and its items."""
+"""Reads the type and structure of a file: supported formats, camera raw files, and the items of a HEIF."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import struct
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-#: leading bytes of the allowed formats: such a file that will not open is damaged, any other is not supported
+#: first bytes of the allowed formats; if such a file does not open it is damaged, any other file is unsupported
 _SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-#: HEIF and AVIF share their container with videos; the brand distinguishes them
+#: HEIF and AVIF share their container with videos; these brands are theirs
 _FTYP_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
 
-#: leading bytes of raw files that are no plain TIFF: ORF, RW2, RAF, X3F, MRW
+#: first bytes of raw files that are not TIFF: ORF, RW2, RAF, X3F, MRW
 _RAW_STARTS = (b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FUJIFILMCCD-RAW", b"FOVb", b"\0MRM")
 _CR2, _CR3, _CRW = b"CR\x02", b"ftypcrx ", b"HEAPCCDR"
-#: leading bytes of a TIFF → order of its bytes, forms of a pointer and of a directory's count, bytes of an entry
+#: first bytes of a TIFF → struct's codes for byte order, a pointer and the number of entries; bytes of an entry
 _TIFF = {
     b"II*\0": ("<", "I", "H", 12),
     b"MM\0*": (">", "I", "H", 12),
@@ -25,25 +25,25 @@ _TIFF = {
 _DNG_VERSION, _SUBFILE_TYPE, _COMPRESSION, _PHOTOMETRIC, _MAKE, _SUB_DIRECTORIES = 50706, 254, 259, 262, 271, 330
 _LOOKED_AT = {_DNG_VERSION, _SUBFILE_TYPE, _COMPRESSION, _PHOTOMETRIC, _MAKE, _SUB_DIRECTORIES}
 _REDUCED = 1
-#: colour filter array and linear raw
+#: photometric interpretations of raw data: colour filter array, linear raw
 _SENSOR = {32803, 34892}
-#: Sony's, Samsung's, Nikon's, lossy DNG's, Kodak's and Pentax's
+#: compressions of raw data: Sony, Samsung, Nikon, lossy DNG, Kodak, Pentax
 _SENSOR_COMPRESSIONS = {32767, 32770, 34713, 34892, 65000, 65535}
-#: type of a TIFF's value → form of its whole numbers; values of other types are not read
+#: TIFF's type of a value → struct's code; values of other types are not read
 _VALUE_FORMS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
-#: files have three to six directories, of a few dozen entries
+#: real files have three to six directories with a few dozen entries each
 _MOST_DIRECTORIES, _MOST_ENTRIES = 32, 1000
 
-#: bytes of version and flags, with which some boxes of a HEIF begin
+#: bytes of version and flags at the start of some boxes of a HEIF
 _FULL_BOX = 4
-#: grids hold tiles, and no sensible file nests them deeper
+#: levels of nested grids that are followed; real files have one
 _DEEPEST = 4
-#: a grid of 256 × 256 tiles
+#: items of a picture; this is a grid of 256 × 256 tiles
 _MOST_PARTS = 65_536
 
 
 def claims_to_be_allowed(data: bytes) -> bool:
-    """Whether ``data`` begins like a file of an allowed format."""
+    """Whether ``data`` starts like a file of an allowed format."""
     container, kind = data[:8], data[8:12]
     if container.startswith(b"RIFF"):
         return kind == b"WEBP"
@@ -53,9 +53,9 @@ def claims_to_be_allowed(data: bytes) -> bool:
 
 
 def is_raw(data: bytes) -> bool:
-    """Whether ``data`` is a camera's raw file, or a TIFF that begins with a thumbnail of another picture.
+    """Whether ``data`` is a camera's raw file, or a TIFF whose first picture is a thumbnail of another one.
 
-    What Pillow opens of a raw file is a thumbnail, or nothing, but never the photo.
+    Pillow would open a raw file's thumbnail, or fail; it cannot read the photo.
     """
     if data.startswith(_RAW_STARTS) or data[8:11] == _CR2 or data[4:12] == _CR3 or data[6:14] == _CRW:
         return True
@@ -64,12 +64,12 @@ def is_raw(data: bytes) -> bool:
     directories = list(_directories(data))
     if any(_holds_sensor_data(tags) for tags in directories):
         return True
-    # NEF, ARW, PEF and SRW: a camera's reduced image comes first, and the sensor's data are in a directory below.
+    # NEF, ARW, PEF and SRW: the first directory has a reduced image, a sub-directory has the sensor's data.
     first = directories[0] if directories else {}
     return bool(_first(first, _SUBFILE_TYPE) & _REDUCED) and (len(directories) > 1 or _MAKE in first)
 
 
-#: tag → its whole numbers
+#: tag → its integer values
 _Tags = dict[int, tuple[int, ...]]
 
 
@@ -86,9 +86,9 @@ def _first(tags: _Tags, tag: int) -> int:
 
 
 def _directories(data: bytes) -> Iterator[_Tags]:
-    """The directories of a TIFF, the first one first, with those below them.
+    """The directories and sub-directories of a TIFF, the first directory first.
 
-    Pillow's reader is not used: it copies all values, and a hostile file of 100 MB would take gigabytes.
+    Pillow's reader is not used, because it copies all values: a hostile file of 100 MB would take gigabytes.
     """
     pointer = _TIFF[data[:4]][1]
     waiting = [_numbers(data, pointer, struct.calcsize(pointer), 1)]
@@ -103,7 +103,7 @@ def _directories(data: bytes) -> Iterator[_Tags]:
 
 
 def _read(data: bytes, at: int) -> tuple[_Tags, tuple[int, ...]]:
-    """The tags in _LOOKED_AT of the directory at byte ``at``, as far as it is there, and the place of the next one."""
+    """The tags in _LOOKED_AT of the directory at the offset ``at``, as far as they exist, and the next one's offset."""
     order, pointer, count_form, of_entry = _TIFF[data[:4]]
     start, of_value = at + struct.calcsize(count_form), struct.calcsize(pointer)
     count = next(iter(_numbers(data, count_form, at, 1)), 0)
@@ -122,15 +122,15 @@ def _read(data: bytes, at: int) -> tuple[_Tags, tuple[int, ...]]:
 
 
 def _numbers(data: bytes, form: str, at: int, count: int) -> tuple[int, ...]:
-    """``count`` numbers of a TIFF at byte ``at``; none where the data end before."""
+    """``count`` numbers of a TIFF at the offset ``at``; empty if the data end before."""
     pattern = f"{_TIFF[data[:4]][0]}{count}{form}"
     return struct.unpack_from(pattern, data, at) if at + struct.calcsize(pattern) <= len(data) else ()
 
 
 def coded_extents(data: bytes) -> list[tuple[int, int]]:
-    """(offset, bytes) of each coded part of the primary picture of a HEIF or AVIF; empty where its boxes do not say.
+    """(offset, length in bytes) of each coded part of the primary picture of a HEIF or AVIF; empty if unknown.
 
-    ISO/IEC 14496-12, 8.11: item location and references.
+    Source: ISO/IEC 14496-12, 8.11, item location and references.
     """
     try:
         meta = next((box for kind, box in _boxes(data) if kind == b"meta"), b"")
@@ -144,7 +144,8 @@ def coded_extents(data: bytes) -> list[tuple[int, int]]:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(type, content) of the boxes in ``data``. A length of 1 stands before a longer one, 0 for the rest."""
+    """(type, content) of the boxes in ``data``. The length 1 means that a 64-bit length follows, and 0 that the box
+    extends to the end."""
     at = 0
     while at + 8 <= len(data):
         length, header = int.from_bytes(data[at : at + 4], "big"), 8
@@ -158,7 +159,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _located(box: bytes) -> dict[int, list[tuple[int, int]]]:
-    """Item → its extents in the file."""
+    """Item → its extents in the file, (offset, length), from an ``iloc`` box."""
     version, sizes, more = box[0], box[4], box[5]
     of_offset, of_length, of_base, of_index = sizes >> 4, sizes & 15, more >> 4, more & 15 if version else 0
     wide = 4 if version == 2 else 2
@@ -180,7 +181,7 @@ def _located(box: bytes) -> dict[int, list[tuple[int, int]]]:
 
 
 def _parts(box: bytes) -> dict[int, list[int]]:
-    """Item → the items that it is put together from."""
+    """Item → the items that it is derived from, such as the tiles of a grid, from an ``iref`` box."""
     wide = 4 if box[:1] == b"\x01" else 2
     found = {}
     for kind, content in _boxes(box[_FULL_BOX:]):
@@ -200,7 +201,7 @@ def _leaves(item: int, parts: dict[int, list[int]], depth: int = 0) -> Iterator[
 
 
 def _reader(data: bytes) -> Callable[[int], int]:
-    """A function that returns the next big-endian number of so many bytes. It raises IndexError beyond the end."""
+    """A function that reads the next big-endian integer of so many bytes. It raises IndexError at the end."""
     stream = io.BytesIO(data)
 
     def take(size: int) -> int:

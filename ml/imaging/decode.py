@@ -1,8 +1,7 @@
-"""Bytes → checked RGB. The only decoder of the project.
+"""Decodes a file into upright sRGB pixels without metadata. The only decoder of the project.
 
-The decoded photo is complete, or it is cut off where its data end and has a problem that says so. It is upright (EXIF
-orientation applied), in sRGB (however the file states its colours) and without metadata. Size is checked on the header,
-before any pixel is decoded.
+If pixels are lost, the photo is refused, or it is cut off there and gets the problem ``damaged``. The size is checked
+in the header, before any pixel is decoded.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from ml.imaging.limits import BOMB, MAX_JPEG_PIXELS, BoundedReads, check_size, i
 from ml.imaging.reduce import shrink
 from ml.values import Photo, Problem
 
-#: what Pillow may open; its other decoders stay closed, whatever the bytes say (its JPEG reader opens MPO too)
+#: the only formats that Pillow may open; its JPEG reader opens MPO too
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
 _NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF, MPO, HEIF or AVIF"
-#: the longest side that analysis works on: three times what the largest measurement uses, and 12 MB of RGB
+#: longest side of a decoded photo in pixels; such a photo takes up to 12 MB
 WORKING_SIDE = 2048
 _BYTES_OF_A_PIXEL = 4
 _EXIF_ORIENTATION = 0x0112
-#: EXIF orientation → how the stored picture must be turned; 1 and impossible values: not at all
+#: EXIF orientation → the transposition that makes the stored picture upright; other values need none
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -44,12 +43,12 @@ _TURNS = {
     8: Transpose.ROTATE_90,
 }
 _FIRST_TURN_TO_THE_SIDE = 5
-#: what arrays of one, three and four channels stand for
+#: the modes of arrays with one, three and four channels
 _ARRAY_MODES = ("L", "RGB", "RGBA")
-#: rows whose channels are put in order at once
+#: rows whose channels are reordered in one step
 _BAND = 256
 
-Image.init()  # registers AVIF too, which Pillow otherwise looks for only after the common formats failed
+Image.init()  # also registers AVIF, which Pillow otherwise tries only after the common formats
 pillow_heif.register_heif_opener()
 # Pillow warns about odd metadata; only the pixels matter here.
 warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
@@ -58,21 +57,21 @@ warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 def decode(data: bytes, *, max_pixels: int = MAX_JPEG_PIXELS) -> Photo:
     """Decode one upload.
 
-    Returns a Photo whose ``rgb`` is at most WORKING_SIDE pixels on its longest side. The first frame of an
-    animation, and the primary image of a multi-picture file, is used.
+    Returns a Photo whose ``rgb`` has at most WORKING_SIDE pixels on its longest side. Of an animation it is the first
+    frame, and of a file with several pictures the primary one.
 
     Raises:
-        EmptyImageError: no bytes.
-        UnsupportedImageError: not one of FORMATS.
-        ImageTooLargeError: more than ``max_pixels`` by the header, more than the format may have (MAX_JPEG_PIXELS,
-            MAX_OTHER_PIXELS), or a progressive JPEG that needs too much memory.
-        ImageTooSmallError: a side under MIN_SIDE pixels.
-        DamagedImageError: truncated or damaged data.
+        EmptyImageError: ``data`` is empty.
+        UnsupportedImageError: the format is not one of FORMATS, or it is a camera's raw file.
+        ImageTooLargeError: the header states more than ``max_pixels`` pixels or more than the format may have
+            (MAX_JPEG_PIXELS, MAX_OTHER_PIXELS), or the file is a progressive JPEG that needs too much memory.
+        ImageTooSmallError: a side has fewer than MIN_SIDE pixels.
+        DamagedImageError: the data are truncated or damaged.
     """
     if not data:
         raise EmptyImageError("The image is empty. Send the photo's bytes.")
     if is_raw(data):
-        raise UnsupportedImageError("This is a raw file: send a JPEG or HEIC of it.")
+        raise UnsupportedImageError("This is a camera's raw file. Send a JPEG or HEIC of the photo.")
     with _open(data) as image:
         check_size(image, max_pixels)
         layout: Layout | None = None
@@ -104,7 +103,7 @@ def _open(data: bytes) -> ImageFile.ImageFile:
 
 
 def _load(image: ImageFile.ImageFile, data: bytes, layout: Layout | None) -> Photo:
-    """Decode all pixels of ``image``, which was opened from ``data``. Raises almost anything where data are damaged."""
+    """Decode ``image``, which was opened from ``data``. Damaged data may raise any exception."""
     if was_sent_as_text(data):
         raise OSError("the file was transferred as text")
     width, height = image.size
@@ -123,7 +122,8 @@ def _load(image: ImageFile.ImageFile, data: bytes, layout: Layout | None) -> Pho
 def _reduced(
     image: ImageFile.ImageFile, data: bytes, layout: Layout | None
 ) -> tuple[Image.Image, tuple[Problem, ...], float]:
-    """The pixels at the working size, slight damage, and the share of rows that was kept. Frees the full pixels."""
+    """The pixels at the working size, the slight damage, and the share of rows that is left, 0–1. The pixels at full
+    size are freed on return."""
     found = decode_jpeg(image, data, layout) if layout else _decode_other(image, data)
     pixels = shrink(found.pixels, WORKING_SIDE)
     pixels.info = dict(image.info)
@@ -131,7 +131,8 @@ def _reduced(
 
 
 def _decode_other(image: ImageFile.ImageFile, data: bytes) -> Decoded:
-    """All pixels of a file that is no JPEG. Pillow would hold those of WebP and HEIF two to four times at once."""
+    """All pixels of a file that is not JPEG. Still WebP and HEIF are decoded without Pillow, which would hold two to
+    four copies of their pixels. Raises OSError or any exception of a decoder if the file is damaged."""
     problems = find_damage(image, data)
     if image.mode in _ARRAY_MODES and not getattr(image, "is_animated", False):
         if image.format == "WEBP":
@@ -143,20 +144,20 @@ def _decode_other(image: ImageFile.ImageFile, data: bytes) -> Decoded:
 
 
 def _webp_pixels(image: ImageFile.ImageFile, data: bytes) -> NDArray[np.uint8]:
-    """A still WebP: (height, width, 3 or 4), RGB or RGBA. Raises OSError where it is damaged."""
+    """The pixels of a still WebP, (height, width, 3 or 4), RGB or RGBA. Raises OSError if it is damaged."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None or pixels.shape[1::-1] != image.size:
         raise OSError("the WebP data is damaged")
     order = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
-    for top in range(0, len(pixels), _BAND):  # at once it would take a second copy
+    for top in range(0, len(pixels), _BAND):  # all rows together would need a second copy
         pixels[top : top + _BAND] = cv2.cvtColor(pixels[top : top + _BAND], order)
     return np.asarray(pixels, np.uint8)
 
 
 def _heif_pixels(image: ImageFile.ImageFile, data: bytes) -> NDArray[np.uint8]:
-    """The primary picture of a HEIF: (height, width) or (height, width, 3 or 4); grey, RGB or RGBA.
+    """The primary picture of a HEIF, (height, width) or (height, width, 3 or 4): grey, RGB or RGBA.
 
-    Raises ValueError, EOFError or RuntimeError where it is damaged.
+    Raises ValueError, EOFError or RuntimeError if it is damaged.
     """
     pixels = np.asarray(pillow_heif.open_heif(data, convert_hdr_to_8bit=True))
     if pixels.dtype != np.uint8 or pixels.shape[1::-1] != image.size:
@@ -165,7 +166,7 @@ def _heif_pixels(image: ImageFile.ImageFile, data: bytes) -> NDArray[np.uint8]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1–8; 1 where there is none or the metadata cannot be read."""
+    """EXIF orientation 1–8; 1 if there is none or the metadata cannot be read."""
     try:
         value = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - broken EXIF raises almost anything, and the photo is fine without it

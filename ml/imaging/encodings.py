@@ -1,11 +1,11 @@
-"""Colour encodings: which colours an image's numbers stand for, and their conversion to sRGB.
+"""Colour encodings (primaries and transfer functions) and their conversion to sRGB.
 
-Primaries and transfer functions are those of ITU-T H.273 (the code points in HEIF's and AVIF's nclx and PNG's cICP),
-those of Adobe RGB (1998), and any that a file states itself. White points are adapted by Bradford's matrix, as in ICC
+Supported are the code points of ITU-T H.273 (used by nclx in HEIF and AVIF and by cICP in PNG), Adobe RGB (1998), and
+primaries and transfer functions that a file defines itself. White points are adapted by Bradford's matrix, as in ICC
 profiles.
 
-High dynamic range is scaled so that its reference white, 203 cd/m², becomes white: the inverse of the direct mapping of
-ITU-R BT.2408-7, 5.1. Skin keeps its colour; anything brighter than the white is clipped.
+High dynamic range is scaled so that its reference white, 203 cd/m², becomes sRGB's white: the inverse of the direct
+mapping in ITU-R BT.2408-7, 5.1. Colours brighter than the reference white are clipped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ml.values import RGB
 
 Floats = NDArray[np.float64]
-#: codes, 0–1 → linear light, 1 being white
+#: codes, 0–1 → linear light, in which white is 1
 Transfer = Callable[[Floats], Floats]
 Point = tuple[float, float]
 
@@ -28,8 +28,8 @@ _REFERENCE_WHITE = 203.0  # cd/m², ITU-R BT.2408-7, table 1
 _PQ_PEAK = 10_000.0  # cd/m², ITU-R BT.2100-2, table 4
 _HLG_PEAK, _HLG_GAMMA = 1_000.0, 1.2  # cd/m² and the system gamma there, ITU-R BT.2100-2, table 5
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-_ROWS = 256  # rows that are converted at once, to limit the memory for floats
-_STEPS = 4095  # sRGB's codes are looked up by the square root of linear light, in so many steps
+_ROWS = 256  # rows that are converted in one step, to limit memory
+_STEPS = 4095  # sRGB codes are looked up by the square root of linear light, quantised to so many steps
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class Primaries:
         return np.asarray(corners * shares, np.float64)
 
     def to_srgb(self) -> Floats:
-        """The matrix (3, 3) from linear R, G, B to those of sRGB; white becomes white. Raises ValueError."""
+        """The matrix (3, 3) from linear R, G, B to linear sRGB. It maps white to white. Raises ValueError as ``to_xyz``
+        does."""
         own, wanted = (_BRADFORD @ _xyz(white) for white in (self.white, BT709.white))
         adapted = np.linalg.solve(_BRADFORD, np.diag(wanted / own) @ _BRADFORD)
         return np.asarray(np.linalg.solve(BT709.to_xyz(), adapted @ self.to_xyz()), np.float64)
@@ -73,7 +74,7 @@ _D65, _C = (0.3127, 0.3290), (0.310, 0.316)
 BT709 = Primaries((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65)
 ADOBE_RGB = Primaries((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), _D65)
 _BT601_525 = Primaries((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65)
-#: H.273, table 2, without XYZ (10), in which no photo is stored
+#: H.273, table 2. XYZ (10) is left out: no photo uses it.
 PRIMARIES = {
     1: BT709,
     4: Primaries((0.67, 0.33), (0.21, 0.71), (0.14, 0.08), _C),
@@ -89,12 +90,12 @@ PRIMARIES = {
 
 
 def srgb(codes: Floats) -> Floats:
-    """sRGB's codes, 0–1, as linear light (IEC 61966-2-1)."""
+    """Linear light, 0–1, of sRGB codes, 0–1, of any shape (IEC 61966-2-1)."""
     return np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
 
 
 def power(exponent: float) -> Transfer:
-    """Linear light is a power of the codes."""
+    """The transfer function codes^``exponent``."""
     return lambda codes: codes**exponent
 
 
@@ -116,12 +117,12 @@ def _pq(codes: Floats) -> Floats:
 
 
 def _hlg(codes: Floats) -> Floats:
-    """The light of the scene, ITU-R BT.2100-2, table 5; ``Encoding`` converts it to the display's."""
+    """Scene light, ITU-R BT.2100-2, table 5. ``Encoding`` converts it to display light."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(codes <= 0.5, codes**2 / 3, (np.exp((codes - c) / a) + b) / 12)
 
 
-#: H.273, table 3, without the logarithmic ones (9, 10), in which cameras store video
+#: H.273, table 3. The logarithmic functions (9, 10) are left out: only video uses them.
 TRANSFERS: dict[int, Transfer] = {
     1: _bt709,
     4: power(2.2),
@@ -142,7 +143,7 @@ TRANSFERS: dict[int, Transfer] = {
 
 @dataclass(frozen=True)
 class Encoding:
-    """``narrow``: black has the code 16/255 and white 235/255."""
+    """``narrow``: the narrow (video) range, in which black is 16/255 and white is 235/255."""
 
     primaries: Primaries = BT709
     transfer: Transfer = srgb
@@ -150,11 +151,14 @@ class Encoding:
 
     @property
     def is_hdr(self) -> bool:
-        """Whether it is of high dynamic range, so that white may have any brightness."""
+        """Whether the dynamic range is high. The brightness of white is then unknown."""
         return self.transfer in (_pq, _hlg)
 
     def to_srgb(self, codes: NDArray[np.uint8] | NDArray[np.uint16]) -> RGB:
-        """Convert pixels (H, W, 3) of 8 or 16 bits to sRGB. Colours outside it are clipped. Raises ValueError."""
+        """Convert pixels (H, W, 3) of 8 or 16 bits to 8-bit sRGB. Colours outside sRGB are clipped.
+
+        Raises ValueError for impossible primaries.
+        """
         table = self._table(int(np.iinfo(codes.dtype).max))
         matrix = self.primaries.to_srgb()
         converted = np.empty(codes.shape, np.uint8)
@@ -170,7 +174,7 @@ class Encoding:
         return np.asarray(self.transfer(levels), np.float32)
 
     def _display_light(self, light: NDArray[np.float32]) -> NDArray[np.float32]:
-        """HLG's codes state the light of the scene; a display raises it to a power (the OOTF of BT.2100)."""
+        """Apply the OOTF of BT.2100 to HLG, whose codes state scene light. Other encodings state display light."""
         if self.transfer is not _hlg:
             return light
         luminance = np.maximum(light @ self.primaries.to_xyz()[1].astype(np.float32), 1e-9)
@@ -179,14 +183,14 @@ class Encoding:
 
 
 def linear_to_srgb(linear: NDArray[np.floating]) -> RGB:
-    """The sRGB codes, 0–255, nearest to linear light of any shape (IEC 61966-2-1); it is clipped to 0–1."""
+    """The nearest sRGB codes, 0–255, of linear light of any shape, clipped to 0–1 (IEC 61966-2-1)."""
     clipped = np.clip(linear, 0, 1)
     encoded = np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(encoded * 255), np.uint8)
 
 
 def _encoded(linear: cv2.typing.MatLike) -> RGB:
-    """``linear_to_srgb``, looked up: a power of each value would take most of the time."""
+    """``linear_to_srgb`` by a look-up table, because computing a power for each value is slow."""
     roots = np.sqrt(np.clip(linear, 0, 1))
     return np.asarray(_SRGB_OF_ROOT[np.rint(roots * _STEPS).astype(np.int16)], np.uint8)
 

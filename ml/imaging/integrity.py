@@ -1,4 +1,4 @@
-"""Damage: how much may be lost, what the answer says of it, and how it is found where a format's decoder is silent."""
+"""Checks for damage that a format's decoder does not report."""
 
 from __future__ import annotations
 
@@ -23,44 +23,45 @@ SLIGHTLY_DAMAGED = Problem(
     "The file is slightly damaged: a small part of the photo may be missing or wrong.",
     "Send the original file.",
 )
-#: this many line feeds, each after a carriage return, do not occur by chance in pixels
+#: If all line feeds follow carriage returns, and there are at least this many, that is no chance.
 _LINE_ENDS = 3
-#: bytes that are compared at once, and the factor that fills them with copies of the first
+#: bytes of a word, and the factor that repeats its lowest byte in all of them
 _WORD, _OF_EQUAL_BYTES = 8, np.uint64(0x0101010101010101)
 #: type and checksum of a PNG's last chunk, which is always empty
 _PNG_END = b"IEND\xaeB`\x82"
-#: Equal bytes in a row that the coded data of a photo do not hold. In HEVC they cannot be; in AV1 a photo of 9
-#: megapixels with flat corners had 91.
+#: So many equal bytes in a row do not occur in the coded data of a photo. HEVC cannot contain them. AV1 can contain
+#: fewer: a photo of 9 megapixels with flat corners had 91.
 _HEIF_HOLE, _AVIF_HOLE = 32, 512
 #: a whole WebP cannot be decoded without this many bytes at its end
 _WEBP_SPARED = 32
-#: where a BMP states its length, the byte at which its pixels start, and the bits of each
+#: the fields of a BMP's header: length of the file, offset of the pixels, bits per pixel
 _BMP_LENGTH, _BMP_START, _BMP_BITS = slice(2, 6), slice(10, 14), slice(28, 30)
 # TIFF 6.0 and its Technical Note 2.
 _COMPRESSION, _JPEG_TABLES, _BITS, _PLANES = 259, 347, 258, 284
 _STRIPS, _TILES = (273, 279), (324, 325)
 _RAW, _JPEG, _DEFLATE = 1, 7, (8, 32946)
-#: compressed bytes that are decompressed at once
+#: compressed bytes that are decompressed in one step
 _PIECE = 65_536
-#: what disks and transfers leave in place of lost blocks
+#: bytes that disks and transfers write in place of lost blocks
 _FILLS = (b"\0", b"\xff")
-#: rows that a hole in uncompressed pixels has at least
+#: the smallest hole in uncompressed pixels that is found, in rows
 _LEAST_ROWS = 2
-#: A hole begins with the end of a row, at least so many pixels of it, and ends with the beginning of one. The row above
-#: or below it has its colour in no more than this share of those pixels.
+#: A hole starts and ends within a row. At its start or end, the neighbouring row is compared on at least so many
+#: pixels, of which at most this share has the hole's value.
 _LEAST_PIXELS, _SAME = 5, 0.3
-#: Neighbours differ by 85 codes on average where bytes are random. A row is random above the first number, in a photo
-#: in which half of the rows stay below the second.
+#: Neighbouring random bytes differ by 85 codes on average. A row counts as random above the first number, if the
+#: median row of the photo is below the second.
 _RANDOM, _USUAL = 60.0, 30.0
-#: neighbours of a row that are compared
+#: pairs of neighbouring bytes that are compared in a row
 _SAMPLES = 256
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """The pixels of a file as it stores them: an image, or an array (height, width) or (height, width, 3 or 4).
+    """The pixels of a file, not yet upright or in sRGB: an image, or an array (height, width[, 3 or 4]).
 
-    ``kept`` is the share of the file's rows that ``pixels`` has, 0–1: rows that are lost at the end are left out.
+    ``problems``: the slight damage. ``kept``: the share of the file's rows that ``pixels`` contains, 0–1. Rows that are
+    lost at the end are cut off.
     """
 
     pixels: Image.Image | NDArray[np.uint8]
@@ -69,14 +70,14 @@ class Decoded:
 
 
 def was_sent_as_text(data: bytes) -> bool:
-    """Whether every line feed follows a carriage return, as a transfer in text mode leaves it."""
+    """Whether every line feed follows a carriage return, which a transfer in text mode causes."""
     line_feeds = data.count(b"\n")
     return line_feeds >= _LINE_ENDS and line_feeds == data.count(b"\r\n")
 
 
 def has_hole(coded: bytes, length: int) -> bool:
-    """Whether ``length`` bytes in a row, 24 at least, are equal in ``coded``: compressed data looks random, a hole that
-    a disk or a transfer left does not."""
+    """Whether ``length`` (≥ 24) successive bytes of ``coded`` are equal. Compressed data looks random; a block that a
+    disk or a transfer lost is filled with one value."""
     words = np.frombuffer(coded, "<u8", len(coded) // _WORD)
     uniform = words == (words & 0xFF) * _OF_EQUAL_BYTES
     goes_on = uniform[1:] & (words[1:] == words[:-1])
@@ -85,10 +86,10 @@ def has_hole(coded: bytes, length: int) -> bool:
 
 
 def find_damage(image: ImageFile.ImageFile, data: bytes) -> tuple[Problem, ...]:
-    """Slight damage of ``image``, opened from ``data`` and not loaded; JPEG is checked while it is decoded.
+    """The slight damage of ``image``, opened from ``data`` and not loaded. JPEG is checked while it is decoded.
 
     Raises:
-        OSError: pixels are lost, and it is unknown which.
+        OSError: pixels are lost, and it is unknown which ones.
     """
     match image.format:
         case "PNG":
@@ -111,8 +112,8 @@ def find_damage(image: ImageFile.ImageFile, data: bytes) -> tuple[Problem, ...]:
 
 
 def _leaves_bytes_unread(data: bytes) -> bool:
-    """Whether the still picture of a WebP also decodes without its last bytes. WebP has no checksum: behind damage its
-    decoder reads on, and stops elsewhere."""
+    """Whether a still WebP also decodes without its last bytes. WebP has no checksum, but after damage its decoder
+    usually stops at another place."""
     kind, coded = _coded_webp(data)
     if len(coded) < 4 * _WEBP_SPARED:
         return False
@@ -124,7 +125,7 @@ def _leaves_bytes_unread(data: bytes) -> bool:
 
 
 def _coded_webp(data: bytes) -> tuple[bytes, bytes]:
-    """Type and content of the first chunk that holds a picture; empty where there is none, as in an animation."""
+    """The type and content of the first chunk with a picture; both empty if there is none, as in an animation."""
     at = 12
     while at + 8 <= len(data):
         kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
@@ -135,9 +136,9 @@ def _coded_webp(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _is_damaged_heif(data: bytes, hole: int) -> bool:
-    """Whether the primary picture's coded bytes are not all there, or ``hole`` of them in a row are equal.
+    """Whether coded bytes of the primary picture are missing, or ``hole`` successive ones are equal.
 
-    The decoders do not complain: what is coded behind a hole becomes noise, and tiles that are missing stay black.
+    The decoders report neither: they decode noise after a hole, and leave missing tiles black.
     """
     total = 0
     for start, length in coded_extents(data):
@@ -148,7 +149,7 @@ def _is_damaged_heif(data: bytes, hole: int) -> bool:
 
 
 def _is_damaged_tiff(image: ImageFile.ImageFile, data: bytes) -> bool:
-    """Whether a strip or tile of the first picture is missing or is not what was written."""
+    """Whether a strip or tile of the first picture is missing or was changed."""
     if not isinstance(image, TiffImageFile):
         return False
     tags = image.tag_v2
@@ -164,7 +165,7 @@ def _is_damaged_tiff(image: ImageFile.ImageFile, data: bytes) -> bool:
 
 
 def _are_sound(parts: list[tuple[int, int]], image: TiffImageFile, data: bytes) -> bool:
-    """Whether the strips or tiles at ``parts``, (offset, length), are what was written, as far as it can be checked."""
+    """Whether no change is found in the strips or tiles at ``parts``, (offset, length)."""
     tags = image.tag_v2
     compression, bits = tags.get(_COMPRESSION, _RAW), sum(tags.get(_BITS, (1,)))
     coded = (data[offset : offset + length] for offset, length in parts)
@@ -182,7 +183,7 @@ def _are_sound(parts: list[tuple[int, int]], image: TiffImageFile, data: bytes) 
 
 
 def _is_sound_jpeg(strip: bytes, tables: bytes) -> bool:
-    """Whether libjpeg decodes a strip without a warning. libtiff hides its warnings."""
+    """Whether libjpeg decodes a strip without a warning. libtiff would hide the warning."""
     file = tables[:-2] + strip[2:] if tables else strip
     try:
         return bool(simplejpeg.decode_jpeg(file, min_height=1, min_width=1).size)
@@ -191,7 +192,8 @@ def _is_sound_jpeg(strip: bytes, tables: bytes) -> bool:
 
 
 def _is_sound_deflate(strip: bytes, most: int) -> bool:
-    """Whether a strip ends with its checksum, which libtiff ignores. True where it has more than ``most`` bytes."""
+    """Whether a strip's checksum, which libtiff ignores, is right. True if more than ``most`` bytes come out, because
+    the rest is not decompressed."""
     stream, done = zlib.decompressobj(), 0
     try:
         for at in range(0, len(strip), _PIECE):
@@ -212,10 +214,9 @@ def _is_damaged_bmp(image: ImageFile.ImageFile, data: bytes) -> bool:
 
 
 def _was_overwritten(data: bytes, start: int, rows: int, stride: int, pixel: int) -> bool:
-    """Whether uncompressed pixels were overwritten with one byte or with random ones.
+    """Whether some uncompressed pixels were overwritten with one value or with random bytes.
 
-    They are ``rows`` of ``stride`` bytes, ``pixel`` bytes each, from byte ``start`` of ``data`` on. The file itself
-    does not say: black may be the photo's own.
+    The pixels are ``rows`` rows of ``stride`` bytes, ``pixel`` bytes each, from the offset ``start`` of ``data``.
     """
     if rows <= _LEAST_ROWS or stride < 2 * pixel or start + rows * stride > len(data):
         return False
@@ -223,7 +224,8 @@ def _was_overwritten(data: bytes, start: int, rows: int, stride: int, pixel: int
 
 
 def _has_filled_rows(data: bytes, start: int, rows: int, stride: int, pixel: int) -> bool:
-    """The photo's own black or white bar begins and ends with a row, or goes on above or below. A hole does not."""
+    """Whether there is a hole of one value. A black or white bar that the photo shows starts and ends with a row, or
+    continues in the row above or below. A hole does not."""
     stop = start + rows * stride
     for fill in _FILLS:
         wanted, at = fill * (_LEAST_ROWS * stride), start
@@ -243,7 +245,7 @@ def _is_of_another_colour(neighbours: bytes, fill: bytes, pixel: int) -> bool:
 
 
 def _has_random_rows(data: bytes, start: int, rows: int, stride: int, pixel: int) -> bool:
-    """Two rows or more of random bytes, such as another file's, in a photo that is not noise itself."""
+    """Whether two rows or more are random bytes, such as those of another file. False if the photo itself is noise."""
     table = np.frombuffer(data, np.uint8, rows * stride, start).reshape(rows, stride)
     places = np.linspace(0, stride - pixel - 1, _SAMPLES).astype(int)
     differ = np.abs(table[:, places].astype(np.int16) - table[:, places + pixel]).mean(axis=1)

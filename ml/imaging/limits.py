@@ -1,4 +1,4 @@
-"""What a decoder may spend on one photo: pixels, memory and reads."""
+"""The limits of decoding one photo: pixels, memory and reads."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MAX_JPEG_PIXELS = 220_000_000
 #: Other formats are decoded in full.
 MAX_OTHER_PIXELS = 64_000_000
 MIN_SIDE = 32
-#: bytes; decoding that takes more is done for one photo at a time
+#: bytes; photos that need more are decoded one at a time
 _MUCH_MEMORY = 100_000_000
 _TURN = threading.Lock()
-#: An honest file of 100 MB needs a tenth of it. Pillow looks for the next marker of a JPEG or the next block of a GIF
-#: byte by byte, in Python: without a limit, rubbish keeps it busy for minutes.
+#: A valid file of 100 MB needs a tenth of these reads. Pillow searches for the next marker of a JPEG or block of a GIF
+#: byte by byte, in Python. Without a limit, an invalid file keeps it busy for minutes.
 MOST_READS = 500_000
 
-# Pillow only warns between one and two times its limit: here every excess is an error.
+# Between one and two times its limit Pillow only warns. Here that is an error too.
 Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 #: what Pillow raises beyond MAX_JPEG_PIXELS
@@ -33,7 +33,7 @@ BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def check_size(image: ImageFile.ImageFile, max_pixels: int) -> None:
-    """Raises ImageTooLargeError or ImageTooSmallError by the header of ``image``."""
+    """Check the size in the header of ``image``. Raises ImageTooLargeError or ImageTooSmallError."""
     width, height = image.size
     limit = min(max_pixels, MAX_JPEG_PIXELS if isinstance(image, JpegImageFile) else MAX_OTHER_PIXELS)
     if width * height > limit:
@@ -48,7 +48,7 @@ def check_size(image: ImageFile.ImageFile, max_pixels: int) -> None:
 
 
 def too_large(max_pixels: int = MAX_JPEG_PIXELS, limit: int = MAX_JPEG_PIXELS) -> ImageTooLargeError:
-    """The error for an image whose format may have ``limit`` pixels, where no format may have over ``max_pixels``."""
+    """The error for an image whose format allows ``limit`` pixels. ``max_pixels`` is the limit for all formats."""
     advice = "Send a smaller copy." if limit == max_pixels else "Send a JPEG or a smaller copy."
     jpeg, other = (f"{min(max_pixels, most) / 1e6:g} million" for most in (MAX_JPEG_PIXELS, MAX_OTHER_PIXELS))
     most = f"at most {jpeg} pixels" + ("" if jpeg == other else f" as a JPEG, {other} in any other format")
@@ -57,7 +57,7 @@ def too_large(max_pixels: int = MAX_JPEG_PIXELS, limit: int = MAX_JPEG_PIXELS) -
 
 @contextmanager
 def in_turn(memory: int) -> Iterator[None]:
-    """Wait until no other photo of this process takes much memory, if this one takes much. ``memory`` in bytes."""
+    """Decode photos that need much ``memory`` (bytes) one at a time in this process. Others do not wait."""
     with _TURN if memory > _MUCH_MEMORY else nullcontext():
         yield
 
@@ -73,5 +73,5 @@ class BoundedReads(io.BytesIO):
         """As in BytesIO, while reads are left."""
         self._left -= 1
         if self._left < 0:
-            raise OSError("the decoder does not find what it looks for")
+            raise OSError("the decoder needs too many reads")
         return super().read(size)

@@ -1,4 +1,4 @@
-"""Smaller copies of photos: the decoder's working size, and averages by area."""
+"""Functions that reduce photos: to the decoder's working size, and by averaging areas."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ml.values import RGB
 
 Floats = NDArray[np.float32]
 
-#: rows of a photo, about, that are converted and reduced at once, so that there is no second copy of all pixels
+#: about how many rows are converted and reduced in one step, so that there is never a second copy of all pixels
 _BAND = 256
-#: Rows of the result that are averaged at once. BLAS computes a product of so few on the caller's own thread.
+#: rows of the result that are averaged in one step; BLAS computes so small a product on the calling thread
 _ROWS = 2
 
 
 def shrink(picture: Image.Image | NDArray[np.uint8], side: int) -> Image.Image:
-    """``picture`` with at most ``side`` pixels on its longest side. An image may be changed in place.
+    """``picture`` with at most ``side`` pixels on its longest side. May change the image in place.
 
-    An array is (height, width) or (height, width, 3 or 4): grey, RGB or RGBA. A larger picture is reduced by a whole
-    factor so that it still covers ``side``, then resized to it, both with a box filter. Palettes and bits are then
-    looked up, and 16-bit greys become mode "I".
+    An array is (height, width) or (height, width, 3 or 4): grey, RGB or RGBA. A larger picture is first reduced by a
+    whole factor, to a side of at least ``side``, and then resized, both with a box filter. A picture that is reduced in
+    two steps changes its mode if that cannot be averaged: palettes to RGB or RGBA, bits to grey, 16-bit grey to "I".
     """
     if isinstance(picture, np.ndarray):
         height, width = picture.shape[:2]
@@ -64,11 +64,11 @@ def _reduce(picture: Image.Image | NDArray[np.uint8], width: int, height: int, f
 
 
 def average(photo: RGB, height: int, width: int) -> Floats:
-    """``photo`` (H, W, 3) as (``height``, ``width``, 3), neither larger than the photo's. Each pixel of the result is
-    the mean of the area that it covers, parts of pixels included; nothing is rounded.
+    """Reduce ``photo`` (H, W, 3) to (``height``, ``width``, 3), with height ≤ H and width ≤ W.
 
-    OpenCV's INTER_AREA takes twice the time: it goes along each of the photo's rows pixel by pixel before it adds the
-    rows up. Here rows are added up first, as products of matrices, so that few are left for OpenCV.
+    Each pixel of the result is the mean of the area that it covers, fractions of pixels included, 0–255, not rounded.
+    OpenCV's INTER_AREA alone takes twice the time, because it processes each of the H rows horizontally first. Here
+    matrix products reduce the rows first, so that OpenCV only processes ``height`` rows.
     """
     rows = photo.reshape(len(photo), -1)
     tops, weights = _weights(len(photo), height)
@@ -81,8 +81,8 @@ def average(photo: RGB, height: int, width: int) -> Floats:
 
 
 def _weights(source: int, target: int) -> tuple[NDArray[np.intp], Floats]:
-    """For each _ROWS of ``target`` rows, the first of the ``source`` rows that they cover, (n,), and the weight of each
-    row from there on in each of them, (n, _ROWS, covered)."""
+    """For each group of _ROWS target rows: the first source row that it covers, (n,), and the weights of the source
+    rows from there on in each of its target rows, (n, _ROWS, covered)."""
     count = -(-target // _ROWS)
     edges = np.minimum(np.arange(count * _ROWS + 1) * (source / target), source)
     tops = edges[:-1:_ROWS].astype(np.intp)

@@ -1,6 +1,6 @@
-"""The colour encoding that a file states, other than by an ICC profile.
+"""Reads the colour encoding that a file states without an ICC profile.
 
-PNG: the third edition's cICP, sRGB, gAMA and cHRM, in this order of precedence. HEIF and AVIF: nclx. Any file: EXIF's
+PNG (third edition): cICP, sRGB, gAMA and cHRM, in this order of precedence. HEIF and AVIF: nclx. Any file: EXIF's
 interoperability index R03, which means Adobe RGB (DCF 2.0), and the tags for primaries and transfer function that EXIF
 shares with TIFF.
 """
@@ -18,29 +18,29 @@ from PIL import Image
 
 from ml.imaging.encodings import ADOBE_RGB, BT709, PRIMARIES, TRANSFERS, Encoding, Primaries, Transfer, power, srgb
 
-#: H.273: reserved or unspecified. Browsers take such a photo for sRGB.
+#: code points of H.273 that are reserved or unspecified; browsers then assume sRGB
 _UNSPECIFIED = (0, 2, 3)
-#: These primaries with a transfer function of video mean sRGB in practice: encoders write them without converting.
+#: With these primaries, a video transfer function means sRGB in practice: encoders write it without converting.
 _OF_VIDEO = (0, 1, 2, 3, 5, 6, 7)
 _TRANSFERS_OF_VIDEO = (1, 6, 11, 12, 14, 15)
 
 _EXIF_IFD, _INTEROP_IFD = 0x8769, 0xA005
 _INTEROP_INDEX, _COLOUR_SPACE, _GAMMA = 0x0001, 0xA001, 0xA500
 _TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARY_CHROMATICITIES = 301, 318, 319
-_SRGB, _ADOBE_RGB = 1, 2  # EXIF's colour space; 2 is in no standard, but some cameras write it
+_SRGB, _ADOBE_RGB = 1, 2  # EXIF's colour space; no standard has 2, but some cameras write it
 
-#: PNG's chunk of code points, with its length
+#: PNG's cICP chunk, with its length
 _CICP = re.compile(rb"\0\0\0\x04cICP(.{4})", re.DOTALL)
-#: programs write such an exponent where they mean sRGB's curve
+#: an exponent in this range, with sRGB's primaries, means sRGB's transfer function
 _LIKE_SRGB = (2.15, 2.25)
-_POSSIBLE = (0.2, 5.0)  # other exponents are mistakes
+_POSSIBLE = (0.2, 5.0)  # exponents outside are errors
 _SAME_POINT = 0.002  # chromaticities that differ by less are the same
 
 
 @dataclass(frozen=True)
 class Stated:
-    """``encoding`` is None for sRGB. ``known`` is False where the file names an encoding that is not supported here.
-    ``over_icc``: it takes precedence over an ICC profile."""
+    """What a file states. ``encoding``: None for sRGB. ``known``: False if the encoding is not supported.
+    ``over_icc``: the statement takes precedence over an ICC profile."""
 
     encoding: Encoding | None = None
     known: bool = True
@@ -48,7 +48,7 @@ class Stated:
 
 
 def stated_colours(image: Image.Image, data: bytes) -> Stated | None:
-    """What ``image``, loaded from ``data``, states; None for nothing, and for what is impossible or cannot be read."""
+    """The encoding that ``image``, loaded from ``data``, states. None if there is no valid statement."""
     for read in (_READERS.get(str(image.format), _by_exif), _by_exif):
         try:
             stated = read(image, data)
@@ -62,7 +62,7 @@ def stated_colours(image: Image.Image, data: bytes) -> Stated | None:
 
 
 def _by_code_points(primaries: int, transfer: int, *, narrow: bool = False, over_icc: bool = False) -> Stated:
-    """The encoding of H.273's code points."""
+    """The encoding that H.273 code points mean."""
     if primaries in _OF_VIDEO and transfer in _TRANSFERS_OF_VIDEO:
         transfer = 13
     colours = BT709 if primaries in _UNSPECIFIED else PRIMARIES.get(primaries)
@@ -88,7 +88,10 @@ def _by_png(image: Image.Image, data: bytes) -> Stated | None:
 
 
 def _by_nclx(image: Image.Image, data: bytes) -> Stated | None:
-    """The decoders apply nclx's matrix and range themselves. Pillow's AVIF reader leaves out its primaries."""
+    """Primaries and transfer function from nclx. The decoders have already applied its matrix and range.
+
+    Pillow's AVIF reader does not report nclx, so pillow_heif reads it.
+    """
     opened = pillow_heif.open_heif(data) if image.format == "AVIF" else image
     nclx = opened.info.get("nclx_profile")
     return nclx and _by_code_points(int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]))
@@ -122,7 +125,7 @@ def _primaries(white: Any, corners: Any) -> Primaries:
 
 
 def _calibrated(primaries: Primaries | None, exponent: float | None) -> Stated:
-    """The encoding of stated ``primaries``, and of linear light as a power of the codes; sRGB's where one is None."""
+    """The encoding with these ``primaries`` and the transfer function codes^``exponent``. None means sRGB's."""
     if primaries is not None and np.abs(np.subtract(astuple(primaries), astuple(BT709))).max() < _SAME_POINT:
         primaries = None
     if exponent is not None and not _POSSIBLE[0] <= exponent <= _POSSIBLE[1]:
@@ -135,7 +138,7 @@ def _calibrated(primaries: Primaries | None, exponent: float | None) -> Stated:
 
 
 def _tabulated(table: Any) -> Transfer:
-    """TIFF's TransferFunction: light of each code in 16 bits; the green's where each channel has its own."""
+    """TIFF's TransferFunction: the 16-bit linear light of each code. Of three tables, green's is used."""
     values = np.asarray(table, np.float64) / 65535
     if len(values) % 3 == 0:
         values = values[len(values) // 3 : 2 * len(values) // 3]

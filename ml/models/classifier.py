@@ -1,4 +1,4 @@
-"""Photos of a lesion → calibrated probabilities of the classes that the model's registry entry names."""
+"""The lesion classifier: photos of one lesion → calibrated probabilities of its classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ml.values import RGB, Lesion, Patient, Prediction
 
 
 class LesionClassifier:
-    """A lesion model. It takes a photo and, if its spec says so, what is known of the person."""
+    """A lesion classifier. Its inputs are a photo and, if its spec says so, facts about the person."""
 
     def __init__(self, spec: ModelSpec, runtime: Runtime) -> None:
         """Raises ValueError if ``spec`` describes no lesion classifier."""
@@ -26,9 +26,9 @@ class LesionClassifier:
         self.output = spec.lesion
 
     def predict(self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None) -> Output:
-        """(n, classes) raw probabilities, 0–1, in the order of the spec's classes, a row for each photo.
+        """The raw probabilities (n, classes), 0–1, of n ``photos`` (H, W, 3), in the order of ``output.classes``.
 
-        Raises ModelError, and before each photo what ``deadline.check`` raises.
+        Raises ModelError. Raises DeadlineExceededError if the time is over before a photo.
         """
         return run_each(self.spec, self.runtime, model_inputs(self.spec, photos, patient), "classify", deadline)
 
@@ -38,7 +38,7 @@ class LesionClassifier:
 
 
 def combine_views(probabilities: Output) -> Output:
-    """(n, classes) → (classes,): the normalised geometric mean."""
+    """Probabilities (n, classes) of n photos of one lesion → (classes,): their geometric mean, normalised."""
     if len(probabilities) == 1:
         return np.asarray(probabilities[0])
     mean = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)).mean(axis=0)
@@ -47,14 +47,14 @@ def combine_views(probabilities: Output) -> Output:
 
 
 def soften(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
-    """(…, C) → (…, C): temperature scaling (Guo et al. 2017), p^(1 / temperature), normalised. Keeps the order."""
+    """Temperature scaling of probabilities (…, C): p^(1 / temperature), normalised (Guo et al. 2017)."""
     logs = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) / temperature
     raised = np.exp(logs - logs.max(axis=-1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=-1, keepdims=True), np.float64)
 
 
 def to_lesion(model: str, output: LesionOutput, probabilities: Output) -> Lesion:
-    """``probabilities``: (classes,) raw, in the order of ``output.classes``."""
+    """The calibrated answer. ``probabilities`` (classes,) are raw, in the order of ``output.classes``."""
     fit = output.calibration
     predictions = _ranked(output, probabilities if fit is None else soften(probabilities, fit.temperature))
     return Lesion(
@@ -69,7 +69,7 @@ def to_lesion(model: str, output: LesionOutput, probabilities: Output) -> Lesion
 
 
 def _ranked(output: LesionOutput, probabilities: NDArray[np.floating]) -> tuple[Prediction, ...]:
-    """The most probable first."""
+    """The predictions, most probable first."""
     found = [
         Prediction(one.code, one.name, one.icd_10, probability)
         for one, probability in zip(output.classes, probabilities.tolist(), strict=True)

@@ -1,13 +1,13 @@
-"""Compiled models: what is made of a fetched model for ONNX Runtime and the processor of this machine.
+"""Compiles models for ONNX Runtime and the processor of this machine.
 
-``compile_model`` converts a model in a child process, compares its answers with those of its framework, and puts the
-compiled files with a record of this into the folder ``compiled`` below the model's. The model's manifest holds on every
-machine; this folder holds on one, and can be deleted and made again. ``choose`` says whether a load may use it.
+``compile_model`` converts a fetched model in a child process and compares its answers with those of its framework. It
+writes the compiled files and a record into the folder ``compiled`` below the model's folder. The model's manifest is
+valid on every machine; ``compiled`` is valid on this machine only, and can be deleted and made again. ``choose``
+decides whether a model is loaded from it.
 
-The child process is ``python -m ml.models.compiled MODEL SERVED FOLDER RESULT``. No service runs in it, because it
-imports frameworks, converters and ONNX Runtime together: converters print and change global state, and two of these
-libraries were seen to crash together when the interpreter ended. So it writes its result into a file and ends without
-cleaning up.
+The child process is ``python -m ml.models.compiled MODEL SERVED FOLDER RESULT``. It imports frameworks, converters and
+ONNX Runtime together, which no service should do: converters print and change global state, and two of these libraries
+crashed together at the interpreter's exit. So the process writes its result into a file and exits without cleaning up.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from storage.base import sha256_file
 
 _LOG = logging.getLogger(__name__)
 
-#: the values of DERMSERVE_ENGINE: compiled where the record allows it, each model's own framework, compiled only
+#: the values of DERMSERVE_ENGINE: compiled if possible, always the model's own framework, always compiled
 AUTO, NATIVE, ONNXRUNTIME = "auto", "native", "onnxruntime"
-#: below a model's folder, and in it
+#: the folder of compiled files in a model's folder, and the record in it
 FOLDER = "compiled"
 RECORD_FILE = "record.json"
 
-#: seconds; a compilation that takes longer is ended, and the model runs natively
+#: seconds; a compilation that takes longer is stopped, and the model runs natively
 LIMIT_S = 600
 CHILD = (sys.executable, "-m", "ml.models.compiled")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -53,13 +53,13 @@ _ENVIRONMENT = os.environ | {
     "OMP_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
     "TF_CPP_MIN_LOG_LEVEL": "2",
-    "CUDA_VISIBLE_DEVICES": "",  # answers are compared on the processor
-    # Otherwise tf2onnx copies the graph before each of its steps: 7.6 GB for the classifier instead of 4.2.
+    "CUDA_VISIBLE_DEVICES": "",  # answers are compared on the CPU
+    # By default tf2onnx copies the graph before each step, and needs 7.6 GB for the classifier instead of 4.2.
     "TF2ONNX_CATCH_ERRORS": "false",
 }
 
 _CPUINFO = Path("/proc/cpuinfo")
-#: framework or runtime → the distributions that install it
+#: framework or runtime → the packages that may install it
 _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "pytorch": ("torch",),
     "tensorflow": ("tensorflow-cpu", "tensorflow"),
@@ -67,15 +67,15 @@ _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-#: what a compiled model depends on: "files" (name → sha256), "processor", and "versions" of packages (None: not
-#: installed)
+#: what a compiled model depends on: "files" (name → sha256), "processor" (see describe_processor), and "versions" of
+#: packages (None: not installed)
 Origin = Mapping[str, Mapping[str, str | None]]
 
 
 @dataclass(frozen=True)
 class CompiledRecord:
-    """``problem`` says why the compiled model cannot be used; None if it agrees with its framework. ``differences``:
-    what was compared → the largest difference. ``files``: file beside the record → sha256."""
+    """The record of a compilation. ``problem``: why the compiled model cannot be used, or None. ``differences``: what
+    was compared with the framework → the largest difference. ``files``: file beside the record → sha256."""
 
     origin: Origin
     problem: str | None
@@ -92,15 +92,15 @@ class CompiledRecord:
 
 
 def can_compile(spec: ModelSpec) -> bool:
-    """Only TensorFlow parses a tf.Example, and only LiteRT runs LiteRT models."""
+    """Whether ONNX Runtime may run the model. Only TensorFlow can parse a tf.Example, and only LiteRT runs LiteRT."""
     return spec.format in ("torch-export", "saved-model")
 
 
 def choose(store: ModelStore, spec: ModelSpec, engine: str, *, gpu: bool = False) -> Path | None:
-    """The folder of the model's compiled files, after a comparison with their digests; None: its framework runs it.
+    """The folder of the model's compiled files, which match their digests; None if the model's framework must run it.
 
-    ``engine``: AUTO, NATIVE or ONNXRUNTIME. If compiled files cannot be used, AUTO logs one line that says why, and
-    ONNXRUNTIME raises ArtifactError with the same line. On a GPU every model runs natively.
+    ``engine``: AUTO, NATIVE or ONNXRUNTIME. If the compiled files cannot be used, AUTO logs the reason and returns
+    None, and ONNXRUNTIME raises ArtifactError with the reason. On a GPU every model runs natively.
     """
     if gpu or engine == NATIVE or spec.format == "litert" or (engine == AUTO and not can_compile(spec)):
         return None
@@ -114,7 +114,7 @@ def choose(store: ModelStore, spec: ModelSpec, engine: str, *, gpu: bool = False
 
 
 def _usable(store: ModelStore, spec: ModelSpec) -> Path:
-    """Raises ArtifactError, which says why not and what to do."""
+    """The folder of compiled files. Raises ArtifactError, which says why they cannot be used and what to do."""
     if not can_compile(spec):
         raise ArtifactError(f"{spec.name} runs natively only. Set DERMSERVE_ENGINE=auto or native.")
     record = _current(store, spec)
@@ -126,7 +126,8 @@ def _usable(store: ModelStore, spec: ModelSpec) -> Path:
 
 
 def _current(store: ModelStore, spec: ModelSpec) -> CompiledRecord:
-    """The record. Raises ArtifactError if there is none, it does not apply here, or its files are not whole."""
+    """The record of compiled files that are up to date. Raises ArtifactError if there is none, if the machine or the
+    model has changed since, or if a file is missing or altered."""
     folder, remedy = store.folder(spec) / FOLDER, f"Run: python -m ml prepare {spec.name}"
     record = read_record(folder)
     if record is None:
@@ -140,11 +141,11 @@ def _current(store: ModelStore, spec: ModelSpec) -> CompiledRecord:
 def compile_model(
     store: ModelStore, spec: ModelSpec, *, force: bool = False, child: Sequence[str] = CHILD
 ) -> tuple[CompiledRecord, bool]:
-    """Bring a fetched model's compiled files up to date. Returns the record, and whether it was made anew.
+    """Bring a fetched model's compiled files up to date. Returns the record, and whether it is new.
 
-    A model that cannot be compiled or does not agree is recorded with the reason, and is not tried again until a
-    package, the processor or the model changes, or with ``force``. ``child`` is the command of the child process.
-    Raises ArtifactError if the model is not there or runs natively only, and OSError if nothing can be written.
+    If the model cannot be compiled, or its answers differ, the record states the reason. It is then not compiled again
+    until a package, the processor or the model changes, unless ``force`` is set. ``child``: the child's command.
+    Raises ArtifactError if the model is not there or runs natively only, and OSError if a file cannot be written.
     """
     if not can_compile(spec):
         raise ArtifactError(f"{spec.name} runs natively only: there is nothing to prepare.")
@@ -152,9 +153,9 @@ def compile_model(
     if not force:
         with suppress(ArtifactError):
             return _current(store, spec), False
-    # In the model's folder, so that the result only needs to be renamed.
+    # The temporary folder is on the same file system, so that the result can be renamed.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".compiling-") as temporary:
-        work = Path(temporary).resolve() / FOLDER  # a whole path: the child runs in the application's folder
+        work = Path(temporary).resolve() / FOLDER  # absolute, because the child runs in another folder
         work.mkdir()
         command = [*child, spec.name, str(store.served(spec).resolve()), str(work)]
         differences, problem = _run_child(command, work.with_name("result.json"))
@@ -164,14 +165,14 @@ def compile_model(
         origin = origin_here(spec, manifest.files)
         record = CompiledRecord(origin, problem, differences, {path.name: sha256_file(path) for path in work.iterdir()})
         (work / RECORD_FILE).write_text(json.dumps(asdict(record), indent=1) + "\n")
-        # Replaced, not changed: a running service has the old files mapped into its memory, and keeps them.
+        # The files are replaced, not overwritten, because a running service has the old ones mapped into its memory.
         shutil.rmtree(folder, ignore_errors=True)
         work.rename(folder)
     return record, True
 
 
 def read_record(folder: Path) -> CompiledRecord | None:
-    """The record in a folder of compiled files; None if there is none that can be read: compiling again makes one."""
+    """The record in a folder of compiled files; None if it is missing or cannot be read."""
     try:
         return CompiledRecord(**json.loads((folder / RECORD_FILE).read_text()))
     except (OSError, ValueError, TypeError):
@@ -179,7 +180,7 @@ def read_record(folder: Path) -> CompiledRecord | None:
 
 
 def origin_here(spec: ModelSpec, files: Mapping[str, str]) -> Origin:
-    """The origin of a model that is compiled here and now. ``files``: the manifest's."""
+    """The origin of a model that is compiled now on this machine. ``files``: those of the manifest."""
     served = {
         name: digest for name, digest in files.items() if name == spec.served or name.startswith(f"{spec.served}/")
     }
@@ -188,7 +189,7 @@ def origin_here(spec: ModelSpec, files: Mapping[str, str]) -> Origin:
 
 
 def _change(origin: Origin, here: Origin) -> str | None:
-    """The first thing that is not as it was, in a few words; None if nothing has changed."""
+    """A short description of the first difference between ``origin`` and ``here``; None if they are equal."""
     then, now = ({**one["files"], **one["processor"], **one["versions"]} for one in (origin, here))
     for name in {**now, **then}:
         if then.get(name) != now.get(name):
@@ -197,7 +198,7 @@ def _change(origin: Origin, here: Origin) -> str | None:
 
 
 def installed_version(name: str) -> str | None:
-    """The version of a framework or runtime, without importing it; None if it is not installed."""
+    """The version of a framework or runtime; None if it is not installed. Does not import it."""
     for distribution in _DISTRIBUTIONS[name]:
         try:
             return version(distribution)
@@ -207,10 +208,10 @@ def installed_version(name: str) -> str | None:
 
 
 def describe_processor(cpuinfo: Path = _CPUINFO) -> dict[str, str]:
-    """Architecture, processor name and a digest of its instruction sets: code compiled for one may fail on another."""
+    """Architecture, processor name and a digest of its instruction sets. Code compiled for one may fail on another."""
     try:
         lines = cpuinfo.read_text().split("\n\n", 1)[0].splitlines()
-    except OSError:  # no such file outside Linux
+    except OSError:  # only Linux has this file
         lines = []
     facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     flags = " ".join(sorted(facts.get("flags", facts.get("Features", "")).split()))
@@ -222,7 +223,7 @@ def describe_processor(cpuinfo: Path = _CPUINFO) -> dict[str, str]:
 
 
 def _run_child(command: Sequence[str], result: Path) -> tuple[dict[str, float], str | None]:
-    """What ``compare`` returned in the child process, or why there is nothing to compare."""
+    """The result of ``compare`` in the child process: the differences, and the problem or None."""
     try:
         done = subprocess.run(
             [*command, str(result)],
@@ -245,7 +246,7 @@ def _run_child(command: Sequence[str], result: Path) -> tuple[dict[str, float], 
 
 
 def run_as_child(arguments: Sequence[str]) -> NoReturn:
-    """Compile into FOLDER, write what ``compare`` returned into RESULT as JSON, and end the process."""
+    """Compile into FOLDER, write the result of ``compare`` into RESULT as JSON, and end the process."""
     name, served, folder, result = arguments
     status = 0
     try:

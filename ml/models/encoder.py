@@ -1,4 +1,4 @@
-"""Photos → embeddings, and small learned heads on an embedding."""
+"""The image encoder, and logistic regressions ("heads") on its embeddings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ml.values import RGB, Vector, Vectors
 
 
 class Encoder:
-    """An image encoder. ``fingerprint`` identifies its weights and preprocessing; an index records it."""
+    """An image encoder. ``fingerprint`` identifies its weights and preprocessing. ``dimension``: of an embedding."""
 
     def __init__(self, spec: ModelSpec, runtime: Runtime, fingerprint: str) -> None:
         self.spec = spec
@@ -29,9 +29,9 @@ class Encoder:
         self.dimension = spec.output_dim
 
     def embed(self, photos: Sequence[RGB], deadline: Deadline | None = None) -> Vectors:
-        """(n, dimension) float32, each row of unit length.
+        """The embeddings (n, dimension) of ``photos`` (H, W, 3), L2-normalised.
 
-        Raises ModelError, and before each photo what ``deadline.check`` raises.
+        Raises ModelError. Raises DeadlineExceededError if the time is over before a photo.
         """
         inputs = [to_batch(photos, self.spec.preprocess)]
         raw = run_each(self.spec, self.runtime, inputs, "encode", deadline)
@@ -43,22 +43,23 @@ class Encoder:
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A logistic regression. ``weights`` (dimension,) and ``bias`` give log-odds; a probability of ``threshold``, 0–1,
-    or more counts as yes."""
+    """A logistic regression. ``weights`` (dimension,) and ``bias`` give the log-odds. A probability of ``threshold``
+    (0–1) or more means yes."""
 
     weights: NDArray[np.float64]
     bias: float
     threshold: float
 
     def probability(self, embedding: Vector) -> float:
-        """0–1, for an embedding (dimension,) of unit length."""
+        """The probability, 0–1, for an ``embedding`` (dimension,), L2-normalised."""
         log_odds = float(self.weights @ embedding) + self.bias
         return 1 / (1 + math.exp(-max(-50.0, min(50.0, log_odds))))
 
 
 @dataclass(frozen=True)
 class HeadSet:
-    """Heads on the embeddings of one ``encoder``. ``fingerprint`` identifies its weights and preprocessing."""
+    """Heads on the embeddings of one encoder. ``encoder``, ``fingerprint``: its name and fingerprint. ``heads``: name
+    → head."""
 
     encoder: str
     fingerprint: str
@@ -66,7 +67,7 @@ class HeadSet:
 
 
 def read_heads(path: Path) -> HeadSet:
-    """The heads in a JSON file as ``research.photo_kind`` writes it. Raises ArtifactError."""
+    """The heads in a JSON file that ``research.photo_kind`` wrote. Raises ArtifactError."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         heads = {

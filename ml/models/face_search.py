@@ -1,7 +1,7 @@
-"""Finds the face of a photo to measure, also if it fills the photo or lies on its side or upside down.
+"""Finds the face to measure in a photo, even if it fills the photo, lies on its side or is upside down.
 
-The detector is made for upright faces of medium size. In a turned photo it finds no face, or mistakes the eyes for the
-mouth. So the detector and the mesh must agree on where eyes, nose and mouth are.
+The detector is made for upright faces of medium size. In a turned photo it finds no face, or takes the eyes for the
+mouth. So a face counts only if detector and mesh agree on the positions of eyes, nose and mouth.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 
-#: landmarks whose mean is the right eye, the left eye, the tip of the nose and the mouth: ml.models.faces.KEYPOINTS
+#: for each of the first four KEYPOINTS (ml.models.faces), the landmarks whose mean is the same point
 _SAME_POINTS = ((33, 133), (263, 362), (1,), (13, 14))
 _RIGHT, _LEFT, _TOP, _BOTTOM = 234, 454, 10, 152  # landmarks on the outline of a face
-# The largest disagreement of the two models, in lengths of the face: in a face that needs no second look, in any other
-# face at the first look, and in a face at the second look. Measured in docs/methods/lesion-and-face.md.
+# The largest disagreement of the two models, as a fraction of the face's size: of a face that needs no second look, of
+# any other face of the first look, and of a face of the second look. Measured in docs/methods/lesion-and-face.md.
 _SURE, _FIRST_LOOK, _SECOND_LOOK = 0.10, 0.25, 0.12
 
 
 @dataclass(frozen=True, eq=False)
 class PlacedFace:
-    """A face with its landmarks (468, 3), in pixels of the photo as it was sent."""
+    """A face with its landmarks (468, 3), in pixels of the photo that was searched, before any turn."""
 
     face: Face
     landmarks: Floats
 
     @property
     def disagreement(self) -> float:
-        """The largest distance between the two models' points, of eyes, nose and mouth, in lengths of the face."""
+        """The largest distance between the two models' positions of eyes, nose and mouth, over the face's size."""
         flat = self.landmarks[:, :2]
         meshed = np.array([flat[list(points)].mean(axis=0) for points in _SAME_POINTS])
         apart = np.linalg.norm(meshed - self.face.keypoints[: len(_SAME_POINTS)], axis=1).max()
@@ -47,8 +47,8 @@ class PlacedFace:
 
 @dataclass(frozen=True, eq=False)
 class FaceSearch:
-    """``count`` faces were found. ``placed`` is the one to measure, None where the models agree on none. It is upright
-    after ``turns`` quarter turns of the photo to the left, 0–3."""
+    """The result of one look. ``count``: the number of detected faces. ``placed``: the face to measure; None if the two
+    models agree on no face. ``turns``: the quarter turns to the left, 0–3, that make it upright."""
 
     count: int
     placed: PlacedFace | None
@@ -56,7 +56,7 @@ class FaceSearch:
 
     @property
     def score(self) -> float:
-        """The detector's score of the face, 0–1; 0 without a face."""
+        """The detector's score of the placed face, 0–1; 0 without one."""
         return 0.0 if self.placed is None else self.placed.face.score
 
     @property
@@ -66,7 +66,7 @@ class FaceSearch:
 
     @property
     def clearness(self) -> float:
-        """Compares the results of two looks: the higher, the clearer the face."""
+        """The score less the disagreement, to compare several looks; −1 without a face."""
         return -1.0 if self.placed is None else self.score - self.placed.disagreement
 
 
@@ -78,7 +78,8 @@ def find_face(detector: FaceDetector, rgb: RGB, small: RGB) -> FaceSearch:
 def find_face_again(detector: FaceDetector, rgb: RGB, small: RGB, first: FaceSearch, *, thorough: bool) -> FaceSearch:
     """The second look: the clearest of the ``first`` face and the large faces in ``rgb``, turned or not.
 
-    ``thorough``: look for smaller faces in the turned photo too, at the cost of three more runs of the detector.
+    ``thorough``: also search the turned photos for smaller faces, which takes three more runs of the detector. Raises
+    ModelError.
     """
     seen = list(enumerate(detector.detect_large(rgb, small)))
     if thorough:
@@ -93,7 +94,7 @@ def turned(rgb: RGB, turns: int) -> RGB:
 
 
 def _placed(detector: FaceDetector, rgb: RGB, faces: list[Face], turns: int, limit: float) -> FaceSearch:
-    """The most certain of ``faces`` on which the two models disagree by ``limit`` or less."""
+    """The first of ``faces`` whose disagreement is at most ``limit``. ``faces`` are sorted by score."""
     for face in faces:
         landmarks = detector.landmarks(rgb, face)
         if landmarks is not None and (placed := PlacedFace(face, landmarks)).disagreement <= limit:

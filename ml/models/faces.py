@@ -1,8 +1,7 @@
-"""Faces in a photo: boxes, six keypoints and 468 landmarks, by MediaPipe's full-range and face-mesh models.
+"""Detects faces with MediaPipe's full-range detector and face mesh: boxes, six keypoints and 468 landmarks.
 
-It finds faces and recognises nobody: nothing that it returns can tell one person from another. Geometry follows
-MediaPipe's published graphs: Bazarevsky et al., BlazeFace (2019); Kartynnik et al., Real-time Facial Surface Geometry
-(2019).
+It does not recognise people: nothing that it returns can tell one person from another. The geometry follows MediaPipe's
+published graphs: Bazarevsky et al., BlazeFace (2019); Kartynnik et al., Real-time Facial Surface Geometry (2019).
 """
 
 from __future__ import annotations
@@ -18,23 +17,23 @@ from ml.models.litert_runtime import LiteRTModel
 from ml.models.runtime import run
 from ml.values import RGB
 
-KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth", "right_ear", "left_ear")  # the person's own sides
+KEYPOINTS = ("right_eye", "left_eye", "nose_tip", "mouth", "right_ear", "left_ear")  # right and left of the person
 
 LANDMARKS = 468
 #: landmarks that are their own mirror image
 _MIDLINE = (0, 1, 2, 4, 5, 6, *range(8, 20), 94, 151, 152, 164, 168, 175, 195, 197, 199, 200)
-#: landmarks of the person's right half, in the order of their mirror images, which have the numbers from 248. Found by
+#: landmarks of the person's right half. The landmarks from 248 on are their mirror images, in the same order. Found by
 #: running the mesh on faces and on their mirror images.
 _RIGHT_HALF = np.setdiff1d(np.arange(248), _MIDLINE)
-#: (468,): for each landmark the one that takes its place in a mirror image
+#: (468,): for each landmark the number of its mirror image
 MIRRORED = np.arange(LANDMARKS)
 MIRRORED[_RIGHT_HALF], MIRRORED[248:] = np.arange(248, LANDMARKS), _RIGHT_HALF
 
 _INPUT = 192  # both models, pixels
 _CELLS = 48  # the full-range model's grid: one anchor at the centre of each 4-pixel cell
-_BOX_MARGIN = 1.5  # the mesh was trained on squares this much larger than the detected box …
-_MESH_MARGIN = 1.65  # … and is most accurate on squares this much larger than the box around the landmarks
-_MIN_LOGIT = 0.0  # of both models' outputs for "this is a face": a probability of one half
+_BOX_MARGIN = 1.5  # side of the square for the mesh over that of the detected box, as in its training
+_MESH_MARGIN = 1.65  # side of the square over that of the box around the landmarks: the most accurate value
+_MIN_LOGIT = 0.0  # of both models' outputs for "this is a face": a probability of .5
 _MAX_OVERLAP = 0.3  # intersection over union; above it two boxes are one face
 
 Floats = NDArray[np.float32]
@@ -42,10 +41,10 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A found face, in pixels of the photo it was found in, origin at the top left.
+    """A detected face, in pixels of the photo, with the origin at the top left.
 
-    ``box`` is (left, top, right, bottom); it reaches outside the photo where the frame cuts the face.
-    ``keypoints`` is (6, 2), rows as in ``KEYPOINTS``. ``score`` is the detector's, 0–1.
+    ``box``: (left, top, right, bottom), partly outside the photo if the frame cuts the face. ``keypoints``: (6, 2), x
+    and y, in the order of ``KEYPOINTS``. ``score``: the detector's probability, 0–1.
     """
 
     box: tuple[float, float, float, float]
@@ -54,33 +53,33 @@ class Face:
 
 
 class FaceDetector:
-    """Finds faces and their landmarks; safe to share between threads."""
+    """Detects faces and their landmarks. Safe to use from several threads."""
 
     def __init__(self, detector: Path, mesh: Path) -> None:
         """``detector``: face_detection_full_range.tflite; ``mesh``: face_landmark.tflite.
 
-        Raises ArtifactError where a file is missing or is not a model.
+        Raises ArtifactError if a file is missing or is not a model.
         """
         self.runtime = LiteRTModel(detector)
         self._mesh = LiteRTModel(mesh)
 
     def detect(self, rgb: RGB, small: RGB | None = None, turns: int = 0) -> list[Face]:
-        """Faces in ``rgb`` (H, W, 3), best score first; an empty list where there is none.
+        """Faces in ``rgb`` (H, W, 3), best score first; empty if there is none.
 
-        ``small``: a smaller copy to look at, if there is one, at least 192 pixels on its long side. ``turns``: the
-        number of quarter turns to the left, 0–3, before the detector looks at the photo. Coordinates are always those
-        of ``rgb`` as it is. Raises ModelError.
+        ``small``: a smaller copy of ``rgb`` with at least 192 pixels on its long side, which saves time. ``turns``: the
+        quarter turns to the left, 0–3, that are applied before detection. Coordinates are always those of ``rgb``
+        itself. Raises ModelError.
         """
         square = _letterbox(rgb, small)
         points, scores = self._run(np.ascontiguousarray(np.rot90(square.canvas, turns, axes=(1, 2))))
         return _merge(square.in_photo(_turned_back(points, turns)), scores)
 
     def detect_large(self, rgb: RGB, small: RGB | None = None) -> tuple[list[Face], ...]:
-        """Faces that fill much of ``rgb``, which ``detect`` may miss, in four lists: those that are upright after
-        0, 1, 2 and 3 quarter turns to the left. The best score comes first.
+        """Faces that fill much of ``rgb`` (H, W, 3), which ``detect`` may miss. Returns four lists: the faces that are
+        upright after 0, 1, 2 and 3 quarter turns to the left, best score first.
 
-        One run on four copies of the photo side by side, each at half the detector's scale. It misses faces under a
-        fifth of the photo's long side. ``small`` as ``detect`` takes it. Raises ModelError.
+        The detector runs once, on four copies of the photo side by side, each at half its usual scale. It misses faces
+        smaller than a fifth of the photo's long side. ``small``: as in ``detect``. Raises ModelError.
         """
         square = _letterbox(rgb, small)
         points, scores = self._run(_four_ways(square.canvas))
@@ -94,27 +93,27 @@ class FaceDetector:
         return tuple(found)
 
     def _run(self, canvas: Floats) -> tuple[Floats, Floats]:
-        """Points (n, 8, 2) of possible faces, as fractions of the ``canvas`` (1, 192, 192, 3), and scores (n,)."""
+        """Points (n, 8, 2) and scores (n,) of candidates. Points are fractions of the ``canvas`` (1, 192, 192, 3)."""
         regressors, logits = run("the face detector", self.runtime, canvas)
         logits = logits.reshape(-1)
         kept = logits >= _MIN_LOGIT
         return _decode(regressors[0])[kept], np.asarray(1 / (1 + np.exp(-logits[kept])), np.float32)
 
     def landmarks(self, rgb: RGB, face: Face) -> Floats | None:
-        """The 468 canonical landmarks (468, 3) of a face found in ``rgb``, or None where the mesh sees no face.
+        """The landmarks (468, 3) of a face that was detected in ``rgb`` (H, W, 3), or None if the mesh finds no face.
 
         x and y are in pixels of ``rgb``, outside it where the frame cuts the face. z is the depth relative to the
         head's centre in the same unit, negative towards the camera. Raises ModelError.
 
-        The mesh looks twice. The detected box jumps with the detector's grid, so the first landmarks only say where to
-        look again.
+        The mesh runs twice, because the detected box jumps with the detector's grid. The first landmarks only give the
+        region for the second run.
         """
         roughly = self._place(rgb, _box_region(face))
         return None if roughly is None else self._place(rgb, _mesh_region(roughly))
 
     def _place(self, rgb: RGB, region: _Region) -> Floats | None:
-        """The landmarks of the face in ``region``: the mean of those in the crop and in its mirror image, because their
-        errors to one side cancel."""
+        """The landmarks (468, 3) of the face in ``region``, or None. They are the mean of the landmarks in the crop and
+        in its mirror image, because their left and right errors cancel."""
         to_crop = region.to_crop()
         crop = np.asarray(_warp(rgb, to_crop, region.side) / 255, np.float32)
         points = self._mesh_of(crop)
@@ -129,21 +128,21 @@ class FaceDetector:
         return points
 
     def _mesh_of(self, crop: Floats) -> Floats | None:
-        """Landmarks (468, 3) in pixels of a crop (192, 192, 3), 0–1; None where it shows no face."""
+        """Landmarks (468, 3) in pixels of ``crop`` (192, 192, 3), 0–1; None if it shows no face."""
         mesh, presence = run("the face mesh", self._mesh, crop[None])
         return None if presence.item() < _MIN_LOGIT else mesh.reshape(LANDMARKS, 3)
 
 
 @dataclass(frozen=True)
 class _Region:
-    """The turned square of a photo that the mesh looks at; lengths in pixels of the photo."""
+    """A square of a photo, turned by ``degrees``, that is the mesh's input. Lengths are in pixels of the photo."""
 
     centre: tuple[float, float]
     degrees: float
     side: float
 
     def to_crop(self) -> NDArray[np.float64]:
-        """The affine map (2, 3) from pixels of the photo to pixels of the crop, with the centres on each other."""
+        """The affine map (2, 3) from pixels of the photo to pixels of the crop. It maps centre to centre."""
         matrix = np.asarray(cv2.getRotationMatrix2D(self.centre, self.degrees, _INPUT / self.side), np.float64)
         matrix[:, 2] += (_INPUT - 1) / 2 - np.array(self.centre)
         return matrix
@@ -151,8 +150,8 @@ class _Region:
 
 @dataclass(frozen=True, eq=False)
 class _Square:
-    """A photo, scaled by ``scale``, in the middle of a black square: ``canvas`` (1, 192, 192, 3), −1 to 1. ``corner``
-    (x, y) is its upper left corner there."""
+    """A photo in the middle of a black square. ``canvas``: (1, 192, 192, 3), −1 to 1. ``scale``: pixels of the canvas
+    per pixel of the photo. ``corner``: (x, y) of the photo's upper left corner on the canvas."""
 
     canvas: Floats
     scale: float
@@ -178,16 +177,16 @@ def _letterbox(rgb: RGB, small: RGB | None) -> _Square:
 
 
 def _turned_back(points: Floats, turns: int) -> Floats:
-    """Points (n, 8, 2), as fractions of a square, from after ``turns`` quarter turns to the left to before."""
+    """Undo ``turns`` quarter turns to the left of points (n, 8, 2), which are fractions of a square."""
     for _ in range(turns):
         points = np.stack([1 - points[..., 1], points[..., 0]], axis=-1)
-    corners = np.sort(points[:, :2], axis=1)  # the upper left corner of the box first, the lower right one second
+    corners = np.sort(points[:, :2], axis=1)  # upper left corner of the box, then lower right
     return np.concatenate([corners, points[:, 2:]], axis=1)
 
 
 def _four_ways(canvas: Floats) -> Floats:
-    """A canvas of the same size with four copies of ``canvas`` in its quarters, row by row, after 0 to 3 quarter turns
-    to the left."""
+    """A canvas (1, 192, 192, 3) whose quarters, row by row, show ``canvas`` after 0, 1, 2 and 3 quarter turns to the
+    left."""
     half = canvas.shape[1] // 2
     small = np.asarray(cv2.resize(canvas[0], (half, half), interpolation=cv2.INTER_AREA), np.float32)
     ways = [np.rot90(small, turns) for turns in range(4)]
@@ -195,7 +194,8 @@ def _four_ways(canvas: Floats) -> Floats:
 
 
 def _decode(regressors: Floats) -> Floats:
-    """Regressors (2304, 16) to (2304, 8, 2): box corners, then six keypoints, as fractions of the square."""
+    """Regressors (2304, 16) → points (2304, 8, 2): two corners of the box, then six keypoints, as fractions of the
+    square."""
     centres = (np.arange(_CELLS, dtype=np.float32) + 0.5) / _CELLS
     anchors = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 1, 2)
     values = regressors.reshape(-1, 8, 2) / _INPUT
@@ -204,8 +204,8 @@ def _decode(regressors: Floats) -> Floats:
 
 
 def _merge(points: Floats, scores: Floats) -> list[Face]:
-    """Points (n, 8, 2) and scores (n,) → faces, best first. Non-maximum suppression that averages overlapping boxes,
-    weighted by score: the mean varies less than the best box alone."""
+    """Points (n, 8, 2) and scores (n,) → faces, best first, by non-maximum suppression. Overlapping boxes are averaged,
+    weighted by score, because the mean varies less than the best box."""
     faces = []
     order = np.argsort(-scores)
     while len(order):
@@ -230,14 +230,14 @@ def _iou(one: Floats, many: Floats) -> Floats:
 
 
 def _box_region(face: Face) -> _Region:
-    """Where the mesh looks first: around the detected box, turned so that the eyes are level."""
+    """The region for the mesh's first run: around the detected box, turned so that the eyes are level."""
     left, top, right, bottom = face.box
     centre = ((left + right - 1) / 2, (top + bottom - 1) / 2)
     return _Region(centre, _tilt(face.keypoints[0], face.keypoints[1]), max(right - left, bottom - top) * _BOX_MARGIN)
 
 
 def _mesh_region(points: Floats) -> _Region:
-    """Where the mesh looks again: around its first landmarks (468, 3)."""
+    """The region for the mesh's second run: around its first landmarks (468, 3)."""
     right, left = (points[half, :2].mean(axis=0) for half in (_RIGHT_HALF, MIRRORED[_RIGHT_HALF]))
     degrees = _tilt(right, left)
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
@@ -249,13 +249,14 @@ def _mesh_region(points: Floats) -> _Region:
 
 
 def _tilt(right: Floats, left: Floats) -> float:
-    """The angle in degrees of the line from a point (x, y) on the person's right to its mirror image on the left."""
+    """The angle in degrees of the line from the point ``right`` (x, y) of a face to its mirror image ``left``."""
     x, y = left - right
     return float(np.degrees(np.arctan2(y, x)))
 
 
 def _warp(rgb: RGB, to_crop: NDArray[np.float64], size: float) -> RGB:
-    """The crop (192, 192, 3). A large face is first shrunk by area, because bilinear sampling alone would alias."""
+    """The crop (192, 192, 3) of a region with sides of ``size`` pixels. A large region is first averaged by area,
+    because bilinear sampling alone would alias."""
     shrink = min(1.0, 2 * _INPUT / size)
     if shrink < 1:
         left, top, right, bottom = _visible(rgb, to_crop)

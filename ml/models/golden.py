@@ -1,7 +1,7 @@
-"""Images that every model is asked about, and whether two answers to them are the same answer.
+"""Test images, and the comparison of two models' answers to them.
 
-A model answers the golden image when it is fetched and each time it is loaded. A compiled model is compared with its
-framework on many images.
+A model runs on the golden image when it is fetched and each time it is loaded; both answers must agree. A compiled
+model is compared with its framework on many images.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from ml.models.runtime import Output, Runtime, run_each
 from ml.models.spec import ModelSpec
 from ml.values import RGB, Patient
 
-#: task → what is compared; the largest difference of a served model from the one before its export; and of a compiled
-#: model from its framework: far more than libraries that compute in float32 were seen to differ by, and far less than
-#: a reader of an answer could notice
+#: task → the quantity that is compared; the largest difference of a served model from the original; and the largest
+#: difference of a compiled model from its framework. The limits are far above float32 rounding, and far below what
+#: could change an answer.
 _LIMITS = {"encoder": ("cosine distance", 1e-4, 1e-7), "classifier": ("probability", 1e-3, 1e-4)}
 _COMPARED = 24
 
 
 def golden_image() -> RGB:
-    """A skin-coloured field with a dark blob and a fine grid, (300, 400, 3). The same on every machine, for ever:
-    manifests hold answers to it."""
+    """A skin-coloured image (300, 400, 3) with a dark blob and a fine grid. It must never change, because manifests
+    record the models' answers to it."""
     rows, columns = np.mgrid[0:300, 0:400].astype(np.float64)
     blob = np.exp(-(((rows - 140) / 55) ** 2 + ((columns - 210) / 75) ** 2))
     grid = ((rows.astype(int) // 6 + columns.astype(int) // 6) % 2) * 6.0
@@ -34,30 +34,30 @@ def golden_image() -> RGB:
 
 
 def golden_images(number: int) -> list[RGB]:
-    """The golden image, and pictures of many shapes with soft patches of colour and fine noise; ``number`` in all."""
+    """``number`` images: the golden image, and images of many sizes with soft patches of colour and fine noise."""
     return [golden_image(), *(_patches(seed) for seed in range(1, number))]
 
 
 def agrees(spec: ModelSpec, found: Output, expected: Output) -> bool:
-    """Whether a served model's answer to one photo is that of the model before its export. Both (output_dim,)."""
+    """Whether a served model's answer to one photo agrees with the original model's. Both are (output_dim,)."""
     return _difference(spec.task, found[None], expected[None]) <= _LIMITS[spec.task][1]
 
 
 def compare(spec: ModelSpec, native: Runtime, compiled: Runtime) -> tuple[dict[str, float], str | None]:
-    """The largest difference between the two models' answers, by name, and why the compiled one cannot be used (None
-    if it can)."""
+    """The largest difference between the two models' answers, as {quantity: difference}, and why the compiled model
+    cannot be used, or None. Raises ModelError."""
     inputs = _many_inputs(spec)
     found, expected = (run_each(spec, runtime, inputs, "compare") for runtime in (compiled, native))
     difference = _difference(spec.task, found, expected)
     quantity, _, limit = _LIMITS[spec.task]
     if not np.isfinite(difference):
-        return {}, "its answers are no usable numbers"
+        return {}, "its answers are not finite, or are zero vectors"
     problem = f"its answers differ by a {quantity} of {difference:.1e} (at most {limit:g})"
     return {quantity: difference}, problem if difference > limit else None
 
 
 def _many_inputs(spec: ModelSpec) -> list[NDArray[np.float32]]:
-    """Of many images and several kinds of people."""
+    """The inputs for many images and several people."""
     people = [Patient(), Patient(age=71, sex="male", body_site="trunk"), Patient(age=24, sex="female")]
     images = golden_images(_COMPARED)
     inputs = [model_inputs(spec, [image], people[n % len(people)]) for n, image in enumerate(images)]
@@ -65,8 +65,7 @@ def _many_inputs(spec: ModelSpec) -> list[NDArray[np.float32]]:
 
 
 def _difference(task: str, found: Output, expected: Output) -> float:
-    """The largest difference of (n, output_dim) answers; infinite if one is not a number, or a vector without
-    direction."""
+    """The largest difference of answers (n, output_dim). Infinite if a number is not finite or an embedding is zero."""
     if not np.isfinite(found).all():
         return float("inf")
     if task == "classifier":

@@ -1,4 +1,4 @@
-"""LiteRT (TensorFlow Lite): runs published ``.tflite`` models. The only importer of ai_edge_litert."""
+"""Runs published ``.tflite`` models with LiteRT (TensorFlow Lite). The only importer of ai_edge_litert."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ml.models.spec import ModelSpec
 
 
 class LiteRTModel:
-    """A ``.tflite`` model, run on one thread of the CPU. Processes share its weights: the file is mapped.
+    """A ``.tflite`` model on one thread of the CPU. The file is mapped, so processes share its weights.
 
-    An interpreter owns its input and output buffers, so callers take turns.
+    A lock lets one caller run at a time, because the interpreter owns its input and output buffers.
     """
 
     name = "litert"
 
     def __init__(self, path: Path) -> None:
-        """Raises ArtifactError where the file is missing or is no LiteRT model."""
-        # Late, so that importing this module costs nothing to a service that runs no such model.
+        """Raises ArtifactError if the file is missing or is not a LiteRT model."""
+        # Imported here, because this module is also imported by services that run no such model.
         from ai_edge_litert.interpreter import Interpreter
 
         self.version = version("ai-edge-litert")
@@ -37,7 +37,7 @@ class LiteRTModel:
         self._outputs = [given["index"] for given in self._interpreter.get_output_details()]
 
     def run(self, *inputs: Array) -> list[Output]:
-        """Copies, which later runs leave alone. Each input has the model's fixed shape and type."""
+        """Copies of the outputs. Each input must have the model's fixed shape and type."""
         with self._lock:
             for index, array in zip(self._inputs, inputs, strict=True):
                 self._interpreter.set_tensor(index, array)

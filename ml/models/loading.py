@@ -1,4 +1,4 @@
-"""Files on disk → models that reproduce their golden answers."""
+"""Loads models from disk and checks that they reproduce their golden answers."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ LANDMARK_FILE = "face_landmark.tflite"
 
 @dataclass(frozen=True)
 class Models:
-    """Loaded models. ``faces`` is None where faces are not looked for. ``kinds`` reads the embeddings of
-    ``kind_encoder``, which is often ``encoder`` itself."""
+    """The loaded models. ``faces`` is None if faces are not searched for. ``cards``: of the models in use. ``kinds``
+    classifies embeddings of ``kind_encoder``, which is usually ``encoder`` itself."""
 
     encoder: Encoder
     classifier: LesionClassifier
@@ -48,7 +48,7 @@ class Models:
 
 
 def check_models(models_dir: Path, names: Iterable[str], *, engine: str = NATIVE, gpu: bool = False) -> None:
-    """Verify the served files of each named model and, where only compiled models are wanted, that they can be used.
+    """Verify the served files of each named model and, if ``engine`` is ONNXRUNTIME, the compiled files too.
 
     Imports no framework. Raises ArtifactError.
     """
@@ -74,8 +74,8 @@ def load_models(
 ) -> Models:
     """Load and check the models. A framework that runs no model is not imported.
 
-    ``threads``: intra-op threads of each framework; ``callers``: analyses that may run at once; ``engine`` as
-    ml.models.compiled.choose takes it; ``mmap``: processes share compiled weights. Raises ArtifactError if a file, a
+    ``encoder``, ``classifier``: names. ``threads``: of one run. ``callers``: analyses that may run at once. ``engine``:
+    see ml.models.compiled.choose. ``mmap``: processes share compiled weights. Raises ArtifactError if a file, a
     signature or the answer to the golden image is not as expected.
     """
     store = ModelStore(models_dir)
@@ -96,7 +96,7 @@ def load_models(
         kind_encoder = loader.encoder(heads.encoder)
     if kind_encoder.fingerprint != heads.fingerprint:
         raise ArtifactError(
-            f"The heads that tell the kind of a photo were fitted to other weights of {heads.encoder}. "
+            f"The heads for the kind of photo were fitted to other weights of {heads.encoder}. "
             "Install the service again, or fit them: python -m research.photo_kind"
         )
     cards = tuple(_card(spec, runtime) for spec, runtime in runtimes)
@@ -104,18 +104,18 @@ def load_models(
 
 
 def load_encoder(models_dir: Path, name: str, *, threads: int, gpu: bool = False, engine: str = NATIVE) -> Encoder:
-    """The encoder alone, for building an index. OpenCV gets as many ``threads``. Raises ArtifactError."""
+    """Only the encoder, for building an index. ``threads`` also applies to OpenCV. Raises ArtifactError."""
     cv2.setNumThreads(threads)
     return _Loader(ModelStore(models_dir), engine, RuntimeOptions(threads, callers=1, gpu=gpu)).encoder(name)
 
 
 def load_classifier(models_dir: Path, name: str, *, threads: int, engine: str = NATIVE) -> LesionClassifier:
-    """The classifier alone. Raises ArtifactError."""
+    """Only the classifier. Raises ArtifactError."""
     return _Loader(ModelStore(models_dir), engine, RuntimeOptions(threads, callers=1)).classifier(name)
 
 
 def load_faces(store: ModelStore) -> FaceDetector:
-    """The face detector alone. Raises ArtifactError where its files are missing."""
+    """Only the face detector. Raises ArtifactError if its files are missing or altered."""
     from ml.models.faces import FaceDetector
 
     spec = registry.MEDIAPIPE_FACE
@@ -125,7 +125,7 @@ def load_faces(store: ModelStore) -> FaceDetector:
 
 @dataclass(frozen=True)
 class _Loader:
-    """Loads each model compiled where that is wanted and possible, and natively otherwise."""
+    """Loads each model compiled if ``engine`` allows it and it is possible, and natively otherwise."""
 
     store: ModelStore
     engine: str
@@ -140,8 +140,7 @@ class _Loader:
         return LesionClassifier(spec, self._load(spec)[0])
 
     def _load(self, spec: ModelSpec) -> tuple[Runtime, str]:
-        """The runtime and the fingerprint. Compiled files may fail although their record is right. Then, with AUTO, the
-        model's framework runs it."""
+        """The runtime and the fingerprint. With AUTO, a model whose compiled files fail to load runs natively."""
         compiled = choose(self.store, spec, self.engine, gpu=self.options.gpu)
         try:
             return self._load_from(compiled, spec)
@@ -152,7 +151,7 @@ class _Loader:
             return self._load_from(None, spec)
 
     def _load_from(self, compiled: Path | None, spec: ModelSpec) -> tuple[Runtime, str]:
-        # ``choose`` has verified compiled files; the native ones are not read if they are not loaded.
+        # ``choose`` has verified the compiled files. The native files are read only if they are loaded.
         manifest = self.store.verify(spec, sources=False) if compiled is None else self.store.manifest(spec)
         runtime = load_runtime(spec, self.store.served(spec), compiled, self.options)
         found = run_each(spec, runtime, model_inputs(spec, [golden_image()], Patient()), "load")[0]

@@ -1,4 +1,4 @@
-"""What a lesion classifier learns about the person, and the words that clients use for body sites."""
+"""The lesion classifier's inputs about the person, and the names of body sites that clients may use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ml.values import Patient
 
 _SEXES = ("female", "male", "unknown")
 _AGE_SCALE = 90.0
-#: the mean age of the classifier's training set, used where the age is not known
+#: the mean age in the classifier's training set, used if the age is unknown
 _MISSING_AGE = 51.906
 
 #: the sites that the classifier was trained on
@@ -27,18 +27,18 @@ _ALIASES = {
     "unknown": "other none unspecified",
 }
 
-#: word a client may send → canonical site
+#: name that a client may send → canonical site
 BODY_SITES: Mapping[str, str] = {alias: site for site, words in _ALIASES.items() for alias in (site, *words.split())}
 
 
 def canonical(site: str) -> str | None:
-    """The canonical site that ``site`` names (case, spaces and underscores do not matter), or None."""
+    """The canonical site of the name ``site``, or None. Case does not matter; spaces, "_" and "/" count as "-"."""
     return BODY_SITES.get("-".join(site.replace("_", " ").replace("/", " ").lower().split()))
 
 
 def metadata_vector(patient: Patient) -> NDArray[np.float32]:
-    """(10,): sex one-hot (female, male, unknown), site one-hot in the order of CANONICAL_SITES, age / 90, age missing.
-    Order and constants are the published ones of sklesion."""
+    """The metadata (10,): sex one-hot (female, male, unknown), site one-hot (in the order of CANONICAL_SITES),
+    age / 90, and 1 if the age is unknown. Order and constants are those that sklesion publishes."""
     sex = [float(name == (patient.sex or "unknown")) for name in _SEXES]
     site = [float(name == (patient.body_site or "unknown")) for name in CANONICAL_SITES]
     age = _MISSING_AGE if patient.age is None else patient.age

@@ -1,4 +1,4 @@
-"""RGB photos, and facts about the person, as the inputs that a model was trained on."""
+"""Turns photos and facts about the person into a model's inputs, in the form that it was trained on."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from ml.values import RGB, Patient
 
 Places = NDArray[np.intp]
 
-#: photos longer than this many times the target's shape are cut before they are resized
+#: a photo whose aspect ratio is more than this many times the target's is cropped before it is resized
 _CROP_ASPECT = 4
 
 
 def model_inputs(spec: ModelSpec, photos: Sequence[RGB], patient: Patient) -> list[NDArray[np.float32]]:
-    """A row for each photo of what ``spec`` takes: the images and, if it has an input "metadata", the patient's."""
+    """The inputs of ``spec``'s model, each with a row for each photo: the images, and the patient's metadata (n, 10) if
+    the model has an input "metadata"."""
     batch = to_batch(photos, spec.preprocess)
     if "metadata" not in spec.input_names:
         return [batch]
@@ -28,9 +29,9 @@ def model_inputs(spec: ModelSpec, photos: Sequence[RGB], patient: Patient) -> li
 
 
 def to_batch(photos: Sequence[RGB], spec: PreprocessSpec) -> NDArray[np.float32]:
-    """``photos`` as (n, h, w, 3) or (n, 3, h, w) float32, resized, cropped and scaled as ``spec`` says."""
+    """``photos`` (H, W, 3) as (n, h, w, 3) or (n, 3, h, w) float32, resized, cropped and scaled by ``spec``."""
     height, width = spec.size
-    # Tiled to a whole row: NumPy would otherwise work on three numbers at a time.
+    # Tiled to a whole row, because NumPy is slow on rows of three numbers.
     mean, std = (np.tile(np.array(of, np.float32), width) for of in (spec.mean, spec.std))
     rows = np.stack([(_fit(photo, spec).reshape(height, -1) - mean) / std for photo in photos])
     batch = rows.reshape(-1, height, width, 3)
@@ -49,7 +50,8 @@ def _fit(photo: RGB, spec: PreprocessSpec) -> NDArray[np.float32]:
 
 
 def _without_far_ends(photo: RGB, height: int, width: int) -> RGB:
-    """The centre of a very long photo: the crop shows no more of it, and enlarging all of it could take gigabytes."""
+    """The centre of a very long photo. It contains all that the crop shows, and enlarging the whole photo could take
+    gigabytes."""
     rows = min(photo.shape[0], -(-_CROP_ASPECT * photo.shape[1] * height // width))
     columns = min(photo.shape[1], -(-_CROP_ASPECT * photo.shape[0] * width // height))
     top, left = (photo.shape[0] - rows) // 2, (photo.shape[1] - columns) // 2
@@ -57,10 +59,10 @@ def _without_far_ends(photo: RGB, height: int, width: int) -> RGB:
 
 
 def resize(photo: RGB, height: int, width: int, interpolation: str) -> NDArray[np.float32]:
-    """Resize in float32, so that no rounding stands between the photo and the model.
+    """``photo`` (H, W, 3) resized to (``height``, ``width``, 3), 0–255, not rounded.
 
-    "bilinear" samples at half-pixel centres without smoothing, as ``tf.image.resize`` does; "area" averages when it
-    shrinks; "bicubic" is smoothed by an area pass down to twice the target first.
+    "bilinear" samples at half-pixel centres without smoothing, as ``tf.image.resize`` does. "area" averages areas when
+    it shrinks, and is bilinear when it enlarges. "bicubic" first averages areas down to twice the target's size.
     """
     growing = photo.shape[0] < height or photo.shape[1] < width
     if interpolation == "area" and not growing:
@@ -74,7 +76,7 @@ def resize(photo: RGB, height: int, width: int, interpolation: str) -> NDArray[n
 
 
 def _sample(photo: RGB, height: int, width: int) -> NDArray[np.float32]:
-    """Bilinear samples of ``photo``. Only the pixels that they need are converted to float."""
+    """Bilinear samples (height, width, 3) of ``photo``. Only the pixels that are needed are converted to float."""
     top, bottom, down = _neighbours(photo.shape[0], height)
     left, right, across = _neighbours(photo.shape[1], width)
     across = np.repeat(across, 3)
@@ -88,8 +90,8 @@ def _sample(photo: RGB, height: int, width: int) -> NDArray[np.float32]:
 
 
 def _neighbours(source: int, target: int) -> tuple[Places, Places, NDArray[np.float32]]:
-    """For each of ``target`` samples along ``source`` pixels: the pixels before and after it, and the latter's
-    weight."""
+    """For each of ``target`` samples along ``source`` pixels: the pixel before it, the pixel after it, and the weight
+    of the latter, each (target,)."""
     at = np.clip((np.arange(target) + 0.5) * (source / target) - 0.5, 0, source - 1)
     before = at.astype(np.intp)
     return before, np.minimum(before + 1, source - 1), (at - before).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The models that the project knows. A new one is one more entry here; docs/models/README.md shows how."""
+"""All models that the project knows. To add one, add an entry here; docs/models/README.md shows how."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ SKLESION = ModelSpec(
         definition="malignant = akiec + bcc + mel (akiec includes precancerous actinic keratosis)",
         caveat=(
             "Made for dermatoscopic close-ups of one lesion; it was not trained to say 'none of these'. A low "
-            f"malignant probability is no all-clear: {_SKLESION_FIT.in_words}. Have a changing or worrying lesion seen "
-            "by a doctor."
+            f"malignant probability is no all-clear: {_SKLESION_FIT.in_words}. Show a changing or worrying lesion to "
+            "a doctor."
         ),
         limits="The lesion classifier was made from dermatoscopic photos of few skin tones.",
         calibration=_SKLESION_FIT,
@@ -152,7 +152,8 @@ SPECS: Mapping[str, ModelSpec] = {
 
 
 def find(name: str, task: str | None = None) -> ModelSpec:
-    """The model called ``name``. Raises ArtifactError, which names the known ones, if there is none for ``task``."""
+    """The model called ``name``, for ``task`` if that is given. Raises ArtifactError, which lists the known models, if
+    there is none."""
     known = [spec.name for spec in SPECS.values() if task in (None, spec.task)]
     if name not in known:
         raise ArtifactError(f"There is no {task or 'model'} called '{name}'. Known: {', '.join(known)}.")

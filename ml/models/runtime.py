@@ -1,4 +1,5 @@
-"""What runs a model: numpy in, numpy out. A framework is imported only when one of its models is loaded."""
+"""The interface of the libraries that run models. Inputs and outputs are NumPy arrays. A framework is imported only
+when one of its models is loaded."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from ml.values import RGB
 Array = NDArray[np.generic]
 Output = NDArray[np.float32]
 
-#: framework → the module of this package that implements ``Framework`` for it, the only one that imports it
+#: framework → the module in this package that implements ``Framework``; no other module imports the framework
 _FRAMEWORKS = {"pytorch": "torch_runtime", "tensorflow": "tensorflow_runtime", "litert": "litert_runtime"}
 
 
@@ -30,17 +31,18 @@ class Runtime(Protocol):
     version: str
 
     def run(self, *inputs: Array) -> list[Output]:
-        """The model's outputs. ``inputs`` are in the order of the spec's ``input_names``; the first axis of each counts
-        the photos. May be called from several threads at once. Raises whatever its library raises."""
+        """The model's outputs for ``inputs``, which are in the order of the spec's ``input_names``. The first axis of
+        each is the batch. Safe to call from several threads. Raises whatever the library raises."""
         ...
 
 
 @dataclass(frozen=True)
 class RuntimeOptions:
-    """``threads`` compute one run, ``callers`` runs may go on side by side, on a GPU with ``gpu``.
+    """How a model runs.
 
-    ``mmap``: processes share the memory of compiled weights. ``sizes_pools``: also size the thread pools that belong to
-    the whole process. That is done once in a process, before the first run.
+    ``threads``: threads of one run. ``callers``: concurrent runs. ``gpu``: run on the GPU. ``mmap``: map
+    compiled weights, so that processes share their memory. ``sizes_pools``: also size the thread pools of the whole
+    process, which is possible only once, before the first run.
     """
 
     threads: int = 1
@@ -51,32 +53,30 @@ class RuntimeOptions:
 
 
 class Framework(Protocol):
-    """What the module of a framework offers. LiteRT's has ``load`` alone: its models are served as published."""
+    """The functions of a framework's module. LiteRT's has only ``load``, because its models are served as published."""
 
     def load(self, spec: ModelSpec, served: Path, options: RuntimeOptions) -> Runtime:
-        """Load what ``export`` wrote, or the published files, from ``served``. Raises ArtifactError."""
+        """Load the model from ``served``, which is published or was written by ``export``. Raises ArtifactError."""
         ...
 
     def export(self, spec: ModelSpec, folder: Path, image: RGB) -> Output:
-        """Make the served files from those in ``folder``/source, as the spec's recipe says. Returns the output for
-        ``image`` of the model before its export."""
+        """Make the served files from the files in ``folder``/source, by the spec's recipe. Returns the output
+        (output_dim,) of the original model for ``image`` (H, W, 3)."""
         ...
 
     def convert(self, spec: ModelSpec, served: Path, target: Path) -> None:
-        """Write the ``served`` model as the ONNX file ``target``, which does not depend on the machine."""
+        """Convert the ``served`` model to the ONNX file ``target``, which does not depend on the machine."""
         ...
 
 
 def framework_of(spec: ModelSpec) -> Framework:
-    """The framework that the model was published for. Imports it."""
+    """The module of the model's framework. Imports the framework."""
     return cast(Framework, import_module(f"ml.models.{_FRAMEWORKS[spec.framework]}"))
 
 
 def load_runtime(spec: ModelSpec, served: Path, compiled: Path | None, options: RuntimeOptions) -> Runtime:
-    """ONNX Runtime with the files in the folder ``compiled``; without one, the model's framework with ``served``.
-
-    Raises ArtifactError.
-    """
+    """Load the model with ONNX Runtime from the folder ``compiled``, or, if that is None, with its own framework from
+    ``served``. Raises ArtifactError."""
     if compiled is None:
         return framework_of(spec).load(spec, served, options)
     from ml.models.onnxruntime_runtime import OnnxRuntime
@@ -85,10 +85,10 @@ def load_runtime(spec: ModelSpec, served: Path, compiled: Path | None, options: 
 
 
 def run(name: str, runtime: Runtime, *inputs: Array) -> list[Output]:
-    """One run of the model called ``name``. Raises ModelError.
+    """Run the model called ``name`` once. Raises ModelError.
 
-    Native code may raise what is no Exception, such as a library's SystemExit or panic. That becomes a ModelError too,
-    so that it ends one request and no thread.
+    Native code may raise a BaseException, such as SystemExit or a panic. It becomes a ModelError too, so that it ends
+    one request and not the thread.
     """
     try:
         return runtime.run(*inputs)
@@ -101,10 +101,10 @@ def run(name: str, runtime: Runtime, *inputs: Array) -> list[Output]:
 def run_each(
     spec: ModelSpec, runtime: Runtime, inputs: Sequence[Array], stage: str, deadline: Deadline | None = None
 ) -> Output:
-    """The first output: (n, output_dim), a row for each of the n photos. They run one after another, because a batch
-    saves no time on a CPU.
+    """The first output (n, output_dim), with a row for each of n photos. The photos run one after another, because
+    batches save no time on a CPU.
 
-    Raises ModelError, and before each photo what ``deadline.check(stage)`` raises.
+    Raises ModelError. Raises DeadlineExceededError, which names ``stage``, if the time is over before a photo.
     """
     outputs = []
     for row in range(len(inputs[0])):

@@ -1,4 +1,4 @@
-"""What a model is, as one frozen record: its source, digests and licence, what it takes and what it gives."""
+"""The description of a model as one frozen record: source, digests, licence, inputs and outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Source:
-    """Where the files of a model come from: ``uri`` for storage.open_storage, and file below it → sha256."""
+    """Where a model's files come from. ``uri``: for storage.open_storage. ``files``: path below it → sha256."""
 
     uri: str
     files: Mapping[str, str]
@@ -22,10 +22,10 @@ class Source:
 
 @dataclass(frozen=True)
 class PreprocessSpec:
-    """RGB uint8 → the model's input.
+    """How a photo (H, W, 3), 0–255, becomes the model's input.
 
-    ``size`` is (height, width). ``fit``: stretch the whole photo to it, or crop the centre. Values become
-    (x − mean) / std for each channel.
+    ``size``: (height, width). ``fit``: stretch the whole photo to this size, or crop its centre. ``mean``, ``std``: of
+    each channel; values become (x − mean) / std.
     """
 
     size: tuple[int, int]
@@ -38,7 +38,7 @@ class PreprocessSpec:
 
 @dataclass(frozen=True)
 class LesionClass:
-    """One class of a lesion classifier. ``malignant``: it counts towards the malignant probability."""
+    """One class of a lesion classifier. ``malignant``: whether it counts towards the malignant probability."""
 
     code: str
     name: str
@@ -48,11 +48,11 @@ class LesionClass:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A fit to labelled photos, and what was found on the same photos.
+    """The temperature scaling of a classifier, and its sensitivity on the labelled photos that it was fitted to.
 
-    The logarithms of the model's output are divided by ``temperature``. Of ``malignant`` lesions among ``photos``,
-    ``found`` got a calibrated malignant probability of ``threshold`` or more; ``interval`` is the 95% interval of their
-    share.
+    The logarithms of the model's output are divided by ``temperature``. The set has ``photos`` photos with
+    ``malignant`` malignant lesions, of which ``found`` have a calibrated malignant probability of ``threshold`` (0–1)
+    or more. ``interval``: the 95% interval of the sensitivity, 0–1.
     """
 
     temperature: float
@@ -64,12 +64,12 @@ class Calibration:
 
     @property
     def sensitivity(self) -> float:
-        """The share of malignant lesions at or above the threshold, 0–1."""
+        """The share of malignant lesions at the threshold or above, 0–1."""
         return self.found / self.malignant
 
     @property
     def in_words(self) -> str:
-        """The same as a part of a sentence."""
+        """The sensitivity as a part of a sentence."""
         low, high = (f"{limit * 100:.0f}" for limit in self.interval)
         return (
             f"of {self.malignant} malignant lesions in {self.photos} test photos, {self.found} (95% interval "
@@ -79,7 +79,7 @@ class Calibration:
 
     @classmethod
     def read(cls, path: Path) -> Calibration:
-        """From a JSON file that ``research.lesion --write`` made."""
+        """The calibration in a JSON file that ``research.lesion --write`` wrote."""
         facts = json.loads(path.read_text(encoding="utf-8"))
         low, high = facts["sensitivity"]["interval"]
         return cls(
@@ -94,9 +94,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class LesionOutput:
-    """What the output of a lesion classifier means. ``classes`` are in its order. ``definition`` says what counts as
-    malignant, ``caveat`` what every reader of an answer must know, and ``limits`` what the classifier was made from.
-    Without a ``calibration`` the raw output is reported, and no sensitivity."""
+    """The meaning of a lesion classifier's output.
+
+    ``classes``: in the order of the output. ``definition``: which classes count as malignant. ``caveat``: a warning for
+    every answer. ``limits``: what the training data lack. Without a ``calibration`` the raw output is reported, without
+    a sensitivity.
+    """
 
     classes: tuple[LesionClass, ...]
     definition: str
@@ -116,15 +119,17 @@ class LesionOutput:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model. ``input`` and ``output`` describe both for people; ``output_dim`` counts dimensions or classes.
+    """One model.
 
-    ``served`` names the file or folder that the ``framework`` (see ml.models.runtime) loads, and ``format`` its kind:
-    torch-export, saved-model, saved-model-example (each photo a PNG in a tf.Example) or litert.
-    ``input_names`` are in the order in which inputs are given: the images, and "metadata" for a model that takes facts
-    about the person. ``output_name`` is needed where the format names outputs.
-    ``source`` is None for a model whose licence forbids us to name a copy: its user names one when fetching, with the
-    files in ``needed``. ``recipe`` names the step that makes the served files from the source files (None: these are
-    served). ``card`` is a document with what was measured, if somebody has written one.
+    - ``input``, ``output``: descriptions for people. ``output_dim``: the number of dimensions or classes.
+    - ``served``: the file or folder that the ``framework`` (see ml.models.runtime) loads. ``format``: its kind, one of
+      torch-export, saved-model, saved-model-example (each photo is a PNG in a tf.Example) and litert.
+    - ``input_names``: the images, then "metadata" if the model takes facts about the person. ``output_name``: needed if
+      the format names outputs.
+    - ``source``: None if the licence forbids redistribution. The user then names a source when fetching, which must
+      have the files in ``needed``.
+    - ``recipe``: the function that makes the served files from the source files; None if the source files are served.
+    - ``card``: path of the model card, or None.
     """
 
     name: str
@@ -147,9 +152,9 @@ class ModelSpec:
     card: str | None = None
 
     def fingerprint(self, digests: Mapping[str, str]) -> str:
-        """Digest of everything that decides what the model answers. ``digests``: source file → sha256.
+        """A digest of everything that determines the model's output. ``digests``: source file → sha256.
 
-        An index records its encoder's, so that vectors of different encoders are never compared.
+        An index records its encoder's fingerprint, so that vectors of different encoders are never compared.
         """
         facts = {
             "name": self.name,
@@ -162,7 +167,7 @@ class ModelSpec:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def place(self, source_name: str) -> str:
-        """Where a source file is kept in the model's folder: in ``source`` if a recipe makes others from it."""
+        """The path of a source file in the model's folder. It is below ``source`` if a recipe converts it."""
         if self.recipe is not None:
             return f"source/{PurePosixPath(source_name).name}"
         if self.format.startswith("saved-model"):
@@ -170,7 +175,7 @@ class ModelSpec:
         return PurePosixPath(source_name).name
 
     def read_card(self) -> str:
-        """The model card in Markdown: the document, or else what this record says."""
+        """The model card in Markdown. Without a document it is made from this record."""
         if self.card is not None and (_ROOT / self.card).is_file():
             return (_ROOT / self.card).read_text(encoding="utf-8")
         facts = {"task": self.task, "licence": self.licence, "input": self.input, "output": self.output}

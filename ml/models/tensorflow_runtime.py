@@ -1,4 +1,4 @@
-"""TensorFlow: runs SavedModels through their fixed signature, makes them from Keras files, and converts them to ONNX.
+"""Runs SavedModels with TensorFlow, makes them from Keras files, and converts them to ONNX.
 
 The only importer of TensorFlow.
 """
@@ -21,8 +21,8 @@ from ml.models.runtime import Array, Output, RuntimeOptions
 from ml.models.spec import ModelSpec
 from ml.values import RGB, Patient
 
-# torch's builds for GPUs bring Triton, whose library crashes the process when it is loaded after TensorFlow's (seen
-# with torch 2.13.0 and TensorFlow 2.21.0; both carry a copy of LLVM). Loaded before it, it does no harm.
+# torch's builds for GPUs install Triton, which crashes the process if it is loaded after TensorFlow, but not before it
+# (seen with torch 2.13.0 and TensorFlow 2.21.0; both contain a copy of LLVM).
 if find_spec("triton") is not None:
     import_module("triton")
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     import onnx
 
 _SIGNATURE = "serving_default"
-#: tf2onnx knows it, and ONNX Runtime runs it
+#: the version of ONNX's operators; both tf2onnx and ONNX Runtime support it
 _OPSET = 17
 
 
 class SavedModel:
-    """A SavedModel. ``inputs`` names what its signature takes, in the order of ``run``'s arguments; ``output`` names
-    what it gives."""
+    """A SavedModel. ``inputs``: the names of its signature's inputs, in the order of ``run``'s arguments. ``output``:
+    the name of its output. Raises ArtifactError if it cannot be loaded or has another signature."""
 
     name = "tensorflow"
     version = str(tf.__version__)
@@ -58,7 +58,7 @@ class SavedModel:
         if found != expected or self._output not in self._signature.structured_outputs:
             raise ArtifactError(
                 f"{path} takes {sorted(found)} and gives {sorted(self._signature.structured_outputs)}; "
-                f"{sorted(expected)} → '{self._output}' was expected. It is another model than its name says."
+                f"{sorted(expected)} → '{self._output}' was expected. This is not the model that its name says."
             )
 
     def run(self, *inputs: Array) -> list[Output]:
@@ -78,7 +78,7 @@ class ExampleModel(SavedModel):
 
 
 def _example(photo: NDArray[np.generic]) -> bytes:
-    """``photo``: (h, w, 3), 0–255."""
+    """``photo`` (h, w, 3), 0–255, as a PNG in a serialized tf.Example."""
     bgr = cv2.cvtColor(np.rint(photo.astype(np.float32)).astype(np.uint8), cv2.COLOR_RGB2BGR)
     png = cv2.imencode(".png", bgr)[1].tobytes()
     feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[png]))
@@ -95,9 +95,9 @@ def load(spec: ModelSpec, served: Path, options: RuntimeOptions) -> SavedModel:
 
 
 def _size_pools(options: RuntimeOptions) -> None:
-    """Must come before TensorFlow's first operation."""
+    """Size TensorFlow's thread pools. Must be called before its first operation."""
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    # One inter-op thread would make parallel callers wait for each other.
+    # With one inter-op thread, parallel callers would wait for each other.
     tf.config.threading.set_inter_op_parallelism_threads(max(2, options.callers))
     if not options.gpu:
         tf.config.set_visible_devices([], "GPU")
@@ -106,7 +106,7 @@ def _size_pools(options: RuntimeOptions) -> None:
 def export(spec: ModelSpec, folder: Path, image: RGB) -> Output:
     """Write the Keras file in ``folder``/source as a SavedModel with the spec's inputs and output.
 
-    Returns the Keras model's own probabilities for ``image``, resized by ``tf.image.resize`` as its authors do.
+    Returns the Keras model's probabilities (classes,) for ``image``, resized by ``tf.image.resize`` as by its authors.
     """
     (path,) = (folder / "source").glob("*.keras")
     model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
@@ -115,7 +115,7 @@ def export(spec: ModelSpec, folder: Path, image: RGB) -> Output:
         inputs.append(tf.constant(metadata_vector(Patient())[None]))
     reference = model(inputs, training=False).numpy()[0]
 
-    # An exclusive signature: gradients and Keras' own saving information stay behind.
+    # A module with only this signature, without gradients and the data that Keras saves.
     module = tf.Module()
     module.model = model
     module.serve = tf.function(
@@ -145,7 +145,7 @@ def convert(spec: ModelSpec, served: Path, target: Path) -> None:
         output_names=[tensor.name for tensor in frozen.outputs],
         opset=_OPSET,
     )
-    # TensorFlow calls the only output of the node "image" "image:0".
+    # TensorFlow names the first output of the node "image" "image:0".
     _rename_inputs(converted.graph, {f"{name}:0": name for name in spec.input_names})
     onnx.checker.check_model(converted)
     onnx.save(converted, str(target))

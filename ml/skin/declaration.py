@@ -1,8 +1,9 @@
-"""The declaration of a measure, which each family's file makes of its own; `ml.skin.catalogue` collects them.
+"""The record that declares a measure. Each family of measures has a file with its declarations, and
+`ml.skin.catalogue` collects them.
 
-An uncertainty has two parts. What the photo itself shows, such as a standard error, is the measure's own affair. A
-fitted limit adds how far the value may move when the photo comes smaller, compressed, lighter or darker.
-`params/repeatability.json` holds the limits, with the command that fits them and the photos they were fitted to.
+An uncertainty has two parts. The first is computed from the photo, such as a standard error. The second is a fitted
+limit: how far the value may move if the photo is resized, compressed, lightened or darkened.
+`params/repeatability.json` has the limits, the command that fits them, and the photos that they were fitted to.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from ml.skin.frame import Part
 from ml.skin.regions import Value
 from ml.values import Measurement
 
-#: "skin" is all skin of a photo, or of its face (region "face"); "zone" is a zone of a face, whose name is the region
+#: The kinds of region. "skin" is all skin of a photo, or of its face; an answer names that region "skin" or "face".
+#: "zone" is a zone of a face; an answer gives its name.
 RegionKind = Literal["photo", "skin", "zone", "lesion", "lesion_minus_surrounding"]
 
 
@@ -38,11 +40,11 @@ def _limits(facts: Mapping[str, tuple[float, float]]) -> dict[str, Limit]:
 
 
 _FACTS = json.loads((Path(__file__).parent / "params" / "repeatability.json").read_text(encoding="utf-8"))
-#: measure → limit in a photo, of its skin or face as a whole, or of a lesion
+#: measure → limit in all regions except zones
 LIMITS: Mapping[str, Limit] = _limits(_FACTS["whole"])
-#: measure → limit in a zone of a face, whose outline moves too
+#: measure → limit in a zone of a face; it is larger, because the zone's outline moves too
 ZONE_LIMITS: Mapping[str, Limit] = _limits(_FACTS["zone"])
-#: typology angle → limits of the "lightness" and the "yellowness" that it is computed from
+#: typology angle → limits of "lightness" and "yellowness", from which it is computed
 ANGLE_LIMITS: Mapping[str, Mapping[str, Limit]] = {name: _limits(both) for name, both in _FACTS["angle"].items()}
 
 
@@ -50,12 +52,14 @@ ANGLE_LIMITS: Mapping[str, Mapping[str, Limit]] = {name: _limits(both) for name,
 class Measure:
     """A quantity that is measured on photos.
 
-    ``name`` identifies it in answers; ``label`` and ``description`` are for people. ``unit``: "1" or "index" if it
-    has no dimension, "share of …" for 0–1. ``direction`` says what a higher value means, as in "redder". ``method`` is
-    the formula and its source. ``measured`` computes its value and uncertainty. ``regions`` are the kinds of region
-    that it is measured in, ``zones`` the names of its zones, if not all. ``scored``: an answer may give its percentile
-    in the index's population. ``limited``: its uncertainty includes a fitted limit. ``clinical``: it describes a
-    lesion, and cosmetic mode leaves it out.
+    - ``name`` identifies it in answers. ``label`` and ``description`` are for people.
+    - ``unit``: "1" or "index" if it has no dimension, "share of …" for values 0–1.
+    - ``direction``: what a higher value means, such as "redder". ``method``: the formula and its source.
+    - ``measured``: computes the value and the part of its uncertainty that the photo shows.
+    - ``regions``: the kinds of region in which it is measured. ``zones``: the names of its zones; empty for all.
+    - ``scored``: an answer may give its percentile in the index's population.
+    - ``clinical``: it describes a lesion, so cosmetic mode leaves it out.
+    - ``limited``: its uncertainty includes a fitted limit.
     """
 
     name: str
@@ -72,7 +76,7 @@ class Measure:
     limited: bool = True
 
     def of(self, part: Part, kind: RegionKind) -> Measurement:
-        """The measure of a ``part`` as that ``kind`` of region, its limit included."""
+        """Measure ``part`` as a region of this ``kind``. The uncertainty includes the limit."""
         value, uncertainty = self.measured(part)
         region = part.name if kind in ("skin", "zone") else kind
         limit = (ZONE_LIMITS if kind == "zone" else LIMITS).get(self.name)
@@ -81,5 +85,6 @@ class Measure:
         return self.measurement(region, value, uncertainty)
 
     def measurement(self, region: str, value: float | None = None, uncertainty: float | None = None) -> Measurement:
-        """``value`` ± ``uncertainty`` of a region, by its name; None if it could not be measured."""
+        """The measurement ``value`` ± ``uncertainty`` of the region with this name. ``value`` is None if it could not
+        be measured."""
         return Measurement(self.name, value, self.unit, self.method, region, uncertainty)

@@ -1,6 +1,6 @@
-"""Faces: their zones from 468 landmarks, which is pure geometry, and the pores of nose and cheeks.
+"""The zones of a face, computed from 468 landmarks, and the pores of nose and cheeks.
 
-The working copy is too small for pores, so these are measured on the photo itself, a zone at a time, at one scale of
+The working copy has too few pixels for pores. They are measured on the photo itself, zone by zone, at a fixed scale of
 the face.
 """
 
@@ -18,8 +18,8 @@ from ml.skin.regions import UNKNOWN, Region, Value
 from ml.skin.texture import detail_of, pit_response
 from ml.values import RGB, Floats, Mask, Zone
 
-# Rings of MediaPipe's canonical face mesh. Left and right are the person's own; all rings run the same way round,
-# so that a zone turned away from the camera shows by the sign of its area.
+# Rings of landmarks of MediaPipe's canonical face mesh. Left and right are the person's own. All rings have the same
+# orientation, so that the area of a zone that is turned away from the camera is negative.
 _FOREHEAD = (103, 67, 109, 10, 338, 297, 332, 333, 334, 296, 336, 9, 107, 66, 105, 104)
 _NOSE = (168, 417, 351, 399, 420, 360, 344, 440, 274, 1, 44, 220, 115, 131, 198, 174, 122, 193)
 _CHIN = (194, 83, 18, 313, 418, 262, 369, 396, 175, 171, 140, 32)
@@ -32,7 +32,7 @@ _LEFT_EYE = (359, 255, 339, 254, 253, 252, 256, 341, 463, 414, 286, 258, 257, 25
 
 
 def _around(orbit: tuple[int, ...], eye: tuple[int, ...]) -> tuple[int, ...]:
-    """The orbit without the eye, as one ring: round the orbit, across to the eye, and round it backwards."""
+    """One ring for the orbit without the eye: around the orbit, across to the eye, and around the eye backwards."""
     return (*orbit, orbit[0], eye[0], *reversed(eye))
 
 
@@ -45,19 +45,19 @@ RINGS = {
     "around_left_eye": _around(_LEFT_ORBIT, _LEFT_EYE),
     "around_right_eye": _around(_RIGHT_ORBIT, _RIGHT_EYE),
 }
-_LEAST_INSIDE = 0.5  # of a zone's area must lie within the frame
+_LEAST_INSIDE = 0.5  # smallest share of a zone's area that lies inside the frame
 
-FACE_SIDE = 640  #: pixels from forehead to chin at which pits are looked for: about a quarter of a millimetre each
-LEAST_SIDE = 800  #: of the face in the photo; its copy at 0.8 of the size then holds as much
+FACE_SIDE = 640  #: pixels from forehead to chin at which pores are measured; one is about a quarter of a millimetre
+LEAST_SIDE = 800  #: smallest size of the face in the photo, in pixels; 0.8 of it is FACE_SIDE
 _SMOOTHING, _WAVE = 0.6, 4.0  # pixels at that size
 
 
 def face_zones(landmarks: Floats, width: int, height: int) -> tuple[Zone, ...]:
-    """The zones of a face, unmeasured.
+    """The zones of a face, without measurements.
 
-    ``landmarks``: (468, 2 or 3), x and y in pixels of the photo of ``width`` × ``height``. Sides are the
-    person's own: in a mirrored selfie they are swapped. A zone is left out if it is turned away from the camera, or if
-    the frame cuts off half of it or more; a smaller cut is drawn along the frame.
+    ``landmarks`` (468, 2 or 3): x and y in pixels of a photo of ``width`` × ``height``. Left and right are the person's
+    own; a mirrored selfie swaps them. A zone is left out if it is turned away from the camera, or if half of it or more
+    is outside the frame. Other zones are clipped to the frame.
     """
     points = np.asarray(landmarks[:, :2] / (width, height), np.float32)
     zones = []
@@ -81,8 +81,8 @@ def _pores(part: Part) -> Value:
 
 
 def pores(photo: RGB, zone: Zone, skin: Mask, scale: float) -> Value:
-    """How much of a ``zone`` is pores, in percent of its area: the zone is cut out of the ``photo`` (H, W, 3), as large
-    as there is, and brought to ``scale`` of its size. ``skin`` (h, w) is that of the working copy."""
+    """The mean response to pores in a ``zone``, 0–100%. The zone is cut out of ``photo`` (H, W, 3) and resized by
+    ``scale``. ``skin`` (h, w) is the skin mask of the working copy."""
     height, width = photo.shape[:2]
     corners = np.array(zone.polygon)
     (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
@@ -100,7 +100,7 @@ def pores(photo: RGB, zone: Zone, skin: Mask, scale: float) -> Value:
 
 
 def _within(zone: Zone, box: tuple[float, float, float, float]) -> Zone:
-    """``zone`` in fractions of the ``box`` (left, top, right, bottom)."""
+    """``zone`` in fractions of ``box`` (left, top, right, bottom) instead of the photo."""
     left, top, right, bottom = box
     return replace(
         zone, polygon=tuple(((x - left) / (right - left), (y - top) / (bottom - top)) for x, y in zone.polygon)
@@ -108,7 +108,7 @@ def _within(zone: Zone, box: tuple[float, float, float, float]) -> Zone:
 
 
 def _cut(mask: Mask, box: tuple[float, float, float, float], size: tuple[int, int]) -> Mask:
-    """The ``box`` of ``mask``, brought to ``size`` (width, height)."""
+    """The part of ``mask`` in ``box``, resized to ``size`` (width, height)."""
     height, width = mask.shape
     left, top, right, bottom = box
     columns = ((left + (np.arange(size[0]) + 0.5) / size[0] * (right - left)) * width).astype(np.intp)
@@ -122,8 +122,8 @@ MEASURES = (
         label="Pores",
         unit="%",
         direction="more pores",
-        description="How much of the nose or a cheek is covered by small dark pits. Only a large photo of a face has "
-        "it.",
+        description="How much of the nose or a cheek is covered by small dark pits. Measured only on large photos of a "
+        "face.",
         method="mean response of a Hessian pit filter (Frangi 1998, for blobs) to dark pits of L*, "
         f"σ = 1.2 px of {FACE_SIDE} from forehead to chin; higher is more pores",
         measured=_pores,

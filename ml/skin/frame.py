@@ -1,7 +1,7 @@
-"""A photo and what is computed of it, each thing once, when it is first needed. Used by one thread at a time.
+"""A photo and everything that is computed from it. Each result is computed once, when it is first needed.
 
-A `Frame` is the photo. A `Subject` adds the face that was found in it. Its `Part`s are what measures are taken of. A
-family of measures keeps what several of its measures share with the part, by `once`.
+A `Frame` is the photo. A `Subject` adds the zones of its face. Measures are taken on `Part`s of a subject. Results that
+several measures share are cached with the part, by the decorator `once`. Not safe for several threads at once.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from ml.skin.regions import Region
 from ml.skin.segmentation import SkinMasks, skin_masks
 from ml.values import RGB, Floats, Mask, Zone
 
-MIN_COVERAGE = 0.05  #: of the photo: less skin than this is as likely something else
+MIN_COVERAGE = 0.05  #: share of the photo; less skin is not measured, because it may be something else
 
 
 class Frame:
     """A photo and its working copy.
 
-    ``rgb`` (H, W, 3) is the decoded photo, which may be smaller than the one that was sent, of ``width`` × ``height``
-    pixels. ``pixels_per_mm`` is the scale of that one, if it is known. All maps are of the working copy, (h, w).
+    ``rgb`` (H, W, 3): the decoded photo, which may be reduced. ``width``, ``height``: pixels of the photo as it was
+    sent; by default those of ``rgb``. ``pixels_per_mm``: the scale of the photo as it was sent, or None. All maps have
+    the size of the working copy, (h, w).
     """
 
     def __init__(
@@ -38,12 +39,12 @@ class Frame:
 
     @cached_property
     def copy(self) -> RGB:
-        """The working copy (h, w, 3), at most 512 pixels long."""
+        """The working copy (h, w, 3), whose long side has at most 512 pixels."""
         return working_copy(self.rgb)
 
     @property
     def scale(self) -> float:
-        """Pixels of the photo as it was sent to one of the copy's."""
+        """Pixels of the photo as it was sent for each pixel of the working copy."""
         return float(self.width / self.copy.shape[1])
 
     @cached_property
@@ -63,23 +64,26 @@ class Frame:
 
     @cached_property
     def balanced(self) -> tuple[Floats, Floats]:
-        """L* and b* (h, w) after white balance. A photo filled with skin has no grey to go by, and loses part of its
-        skin's own colour: report what is computed from these beside the uncorrected value, never instead of it."""
+        """L* and b* (h, w) after white balance. If skin fills the photo, white balance removes a part of the skin's own
+        colour. So report a value from these maps beside the uncorrected one, never instead of it."""
         return linear_to_lightness_and_b(self.linear, self.light)
 
     @cached_property
     def skin_masks(self) -> SkinMasks:
-        """The skin as its colour alone shows it, and the other reading of a close call."""
+        """The skin by its colour alone, and the alternative mask of a close call."""
         return skin_masks(self.copy)
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Skin to measure: all of a photo ("skin"), that of its face ("face"), or that in one zone of the face.
+    """A part of the skin to measure: all skin of a photo, the skin of a face, or the skin in one zone of a face.
 
-    ``skin`` (h, w) is all skin of the photo, ``region`` what is measured of it. A face has ``zones`` and a mask
-    ``face`` (h, w) of all of them. A zone's part has its ``zone``, and belongs to the part ``face_part``. ``lost``: the
-    photo is a portrait whose face was not found, so that its skin cannot be told from the background.
+    - ``name``: "skin", "face" or the zone's name.
+    - ``skin`` (h, w): all skin of the photo. ``region``: the skin that is measured.
+    - ``face`` (h, w), ``zones``: of a face, the mask of all its zones, and the zones.
+    - ``zone``, ``face_part``: of a zone, the zone, and the part of the face.
+    - ``lost``: the photo is a portrait whose face was not found, so skin and background cannot be told apart.
+    - ``known``: the cache of `once`.
     """
 
     frame: Frame
@@ -95,16 +99,16 @@ class Part:
 
     @property
     def whole(self) -> Part:
-        """The part itself, or the face's if it is a zone."""
+        """The part of the face if this part is a zone; otherwise the part itself."""
         return self.face_part or self
 
 
 class Subject:
-    """What a photo shows: skin, or a face with its ``zones``.
+    """The content of a photo: skin, or a face with its ``zones``.
 
-    ``zones`` is None if faces were not looked for, empty if none was found. With zones, only their skin is measured:
-    what else is skin-coloured in a portrait may be its background. ``portrait``: the photo is of a face, and not of a
-    lesion on one. No lesion is looked for then: what stands out most of a face is its features.
+    ``zones``: None if faces were not searched for, empty if none was found. If there are zones, only their skin is
+    measured, because the background of a portrait may have the colour of skin. ``portrait``: the photo is of a face,
+    not of a lesion on a face. Lesions are then not searched for, because features of the face would be found.
     """
 
     def __init__(self, frame: Frame, zones: Sequence[Zone] | None = None, *, portrait: bool = False) -> None:
@@ -114,12 +118,12 @@ class Subject:
 
     @cached_property
     def whole(self) -> Part:
-        """All skin that is measured."""
+        """The part with all skin that is measured."""
         return self._part(self._masks[0])
 
     @cached_property
     def otherwise(self) -> Part | None:
-        """The same on the other reading of where the skin is; None without one."""
+        """The same part with the alternative skin mask; None if there is no such mask."""
         other = self._masks[1]
         return None if other is None or self._face is not None else self._part(other)
 
@@ -130,7 +134,7 @@ class Subject:
 
     @cached_property
     def zone_parts(self) -> tuple[Part, ...]:
-        """The skin in each zone. Hair, glasses and whatever else is not skin-coloured is left out."""
+        """A part for the skin of each zone, without hair, glasses and whatever is not skin-coloured."""
         whole = self.whole
         return tuple(
             Part(self.frame, zone.name, whole.skin, Region(inside & whole.skin), zone=zone, face_part=whole)
@@ -149,7 +153,7 @@ class Subject:
 
     @cached_property
     def _masks(self) -> SkinMasks:
-        """With a face, the skin is found by the face's own colours."""
+        """The skin masks of the photo. If there is a face, its colours are the reference."""
         return self.frame.skin_masks if self._face is None else skin_masks(self.frame.copy, seed=self._face)
 
 
@@ -157,7 +161,7 @@ _T = TypeVar("_T")
 
 
 def once(compute: Callable[[Part], _T]) -> Callable[[Part], _T]:
-    """Decorates a function of a part: its result is kept with the part."""
+    """A decorator for a function of a part. Its result is cached with the part."""
 
     @wraps(compute)
     def known(part: Part) -> _T:
@@ -169,6 +173,6 @@ def once(compute: Callable[[Part], _T]) -> Callable[[Part], _T]:
 
 
 def zone_mask(zone: Zone, height: int, width: int) -> Mask:
-    """The zone's pixels in a photo, or a copy of it, of ``height`` × ``width``."""
+    """The mask (height, width) of a zone in a photo or a copy of this size."""
     corners = np.array(zone.polygon)[:, ::-1] * (height, width) - 0.5  # (row, column) of pixel centres
     return np.asarray(polygon2mask((height, width), corners), np.bool_)

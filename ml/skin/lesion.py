@@ -1,10 +1,11 @@
-"""Lesions: the shape and colours of the main one, and how all of them differ from the skin around them.
+"""Lesions: the shape and colours of the main lesion, and the difference of all lesions from the skin around them.
 
-No points and no verdict: the ABCD rule's (Stolz et al., 1994) hold for melanocytic lesions under a dermatoscope, and
-its D counts structures that are not looked for here. So these are lengths, areas and colours, each in its own unit.
+The values are lengths, areas and colours in their own units, without points or a verdict. The points of the ABCD rule
+(Stolz et al., 1994) are valid for melanocytic lesions under a dermatoscope, and its D counts structures that are not
+detected here.
 
-A difference depends on what was outlined, and on how finely eight bits resolve colours there: on dark skin one code is
-a large step of light, and a compressed photo is a code off here and there.
+The uncertainty of a difference includes the choice of the outline and the resolution of 8 bits: on dark skin one code
+is a large step of light, and compression changes some codes by one.
 """
 
 from __future__ import annotations
@@ -26,19 +27,18 @@ from ml.skin.pigment import ERYTHEMA_METHOD, MELANIN_METHOD, PER_DECADE, Pigment
 from ml.skin.regions import UNKNOWN, Region, Value, deviation, labelled, standard_error, total
 from ml.values import Doubles, Floats, Mask
 
-_MIN_PIXELS = 100  # of the working copy: a smaller lesion's outline is that of its pixels
-_ALIKE = 0.5  # of the largest lesion's area: if a second one is as large, none is the main one
-_CUT = 0.03  # of a lesion's outline along the photo's edge, from which on its shape is unknown
-_FOLDED = 128  # side, in pixels, to which a lesion is brought for folding
-_ROUNDED = 0.012  # of a lesion's diameter: the outline's smoothing, so that pixels do not count as notches
-_LARGE = 0.3  # of all lesions' area: without a lesion as large, the difference may be another
-_PER_DENSITY = (100.0, 200.0, 25.0, 33.0)  # how far a unit of optical density may change each difference
+_MIN_PIXELS = 100  # of the working copy; the outline of a smaller lesion is too coarse
+_ALIKE = 0.5  # of the largest lesion's area; if a second lesion is as large, there is no main lesion
+_CUT = 0.03  # share of the outline at the photo's edge; with more, the shape is unknown
+_FOLDED = 128  # side in pixels to which a lesion is resized for folding
+_ROUNDED = 0.012  # of the diameter: smoothing of the outline, so that pixels do not count as notches
+_LARGE = 0.3  # of all lesions' area; the difference is also computed without each lesion of this size
+_PER_DENSITY = (100.0, 200.0, 25.0, 33.0)  # largest change of each difference by a unit of optical density
 
 
 @dataclass(frozen=True, eq=False)
 class MainLesion:
-    """The largest connected part of a mask: its bounding ``box``, rows and columns, and its pixels (h, w) ``inside``
-    that."""
+    """The largest connected part of a mask. ``box``: its rows and columns. ``inside`` (h, w): its pixels in the box."""
 
     box: tuple[slice, slice]
     inside: Mask
@@ -46,8 +46,9 @@ class MainLesion:
 
 @dataclass(frozen=True)
 class Shape:
-    """``asymmetry``: share that differs when folded along each principal axis, mean of both (Stoecker 1992);
-    ``compactness``: perimeter² / (4π·area) (Golston 1992); ``diameter``: the largest Feret diameter, in pixels."""
+    """The shape of a lesion. ``asymmetry``, 0–1: the share that differs when folded along a principal axis, mean of
+    both axes (Stoecker 1992). ``compactness``: perimeter² / (4π·area), 1 for a disc (Golston 1992). ``diameter``: the
+    largest Feret diameter in pixels of the working copy."""
 
     asymmetry: float
     compactness: float
@@ -56,8 +57,8 @@ class Shape:
 
 @dataclass(frozen=True)
 class Geometry:
-    """What is measured of lesions: the ``area`` of all as a share of skin; and of the main one, ``colours`` in ΔE and
-    the parts of its `Shape`."""
+    """The geometry of lesions. ``area``: of all lesions, as a share of the skin. The others describe the main lesion:
+    ``colours`` in ΔE, and the values of its `Shape`."""
 
     area: Value
     asymmetry: Value
@@ -68,16 +69,15 @@ class Geometry:
 
 @once
 def geometry(part: Part) -> Geometry:
-    """That of a part's lesions."""
+    """The geometry of a part's lesions."""
     return lesion_geometry(lesions(part), part.frame.lab, part.region.mask)
 
 
 def lesion_geometry(found: Segmentation | None, lab: Floats, skin: Mask) -> Geometry:
-    """The geometry of lesions in ``skin`` (H, W) of a photo in CIELAB (H, W, 3).
+    """The geometry of the lesions in ``skin`` (H, W) of a photo in CIELAB ``lab`` (H, W, 3).
 
-    All but the area are unknown if no lesion is the main one, or if it is uncertain which part of the skin is bare. All
-    but the area and the colours are unknown if the frame cuts the main one, even if only at a lower or a higher
-    threshold: a value must not depend on that.
+    Only the area is known if there is no main lesion, or if it is uncertain which part of the skin is bare. Only the
+    area and the colours are known if the frame cuts the main lesion, even if only at a lower or higher threshold.
     """
     mains = _main_lesions(found, skin)
     shapes = [None if main is None else shape_of(main, skin.shape) for main in mains]
@@ -91,21 +91,21 @@ def lesion_geometry(found: Segmentation | None, lab: Floats, skin: Mask) -> Geom
 
 
 def _main_lesions(found: Segmentation | None, skin: Mask) -> list[MainLesion | None]:
-    """The main lesion at the usual, a higher and a lower threshold; empty if none is, or if the bare skin is
-    uncertain."""
+    """The main lesion at the usual, a higher and a lower threshold. Empty if there is no main lesion, or if it is
+    uncertain which part of the skin is bare."""
     if found is None or is_doubtful(found, skin) or not _has_main(found.parts[1]):
         return []
     return [main_lesion(mask) for mask in (found.mask, found.narrow, found.wide)]
 
 
 def _has_main(areas: NDArray[np.intp]) -> bool:
-    """Whether one lesion is by far the largest; ``areas`` (n,) in pixels, the first for no lesion."""
+    """Whether one lesion is more than twice as large as the others. ``areas`` (n,): pixels, first the background."""
     ordered = np.sort(areas)
     return len(areas) > 1 and bool(ordered[-2] < _ALIKE * ordered[-1])
 
 
 def main_lesion(mask: Mask) -> MainLesion | None:
-    """The largest connected part of ``mask`` (H, W), or None if no part has 100 pixels."""
+    """The largest connected part of ``mask`` (H, W); None if it has fewer than 100 pixels."""
     if not mask.any():
         return None
     left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
@@ -134,12 +134,12 @@ def shape_of(main: MainLesion, frame: tuple[int, ...]) -> Shape | None:
 
 
 def _feret(hull: Floats) -> float:
-    """The greatest distance between two corners (n, 2) of pixels' convex hull, a pixel's own width included."""
+    """The largest distance between two corners (n, 2) of a convex hull of pixels, plus one pixel."""
     return float(np.sqrt(((hull[:, None] - hull) ** 2).sum(axis=2).max())) + 1
 
 
 def _compactness(outline: NDArray[np.int32], diameter: float) -> float:
-    """Of the outline (n, 2), smoothed as a closed curve by a Gaussian."""
+    """The compactness of ``outline`` (n, 2), a closed curve that is smoothed by a Gaussian."""
     sigma = max(1.5, _ROUNDED * diameter * np.pi)
     reach = min(int(4 * sigma), len(outline))
     padded = np.concatenate([outline[-reach:], outline, outline[:reach]]).astype(np.float32)
@@ -149,8 +149,8 @@ def _compactness(outline: NDArray[np.int32], diameter: float) -> float:
 
 
 def _asymmetry(main: Mask, hull: Floats) -> float:
-    """The lesion, turned to its principal axes about its centroid, compared with its mirror images. ``hull``: corners
-    (n, 2) of its convex hull, one of which is its farthest pixel from anywhere."""
+    """The asymmetry, 0–1: the lesion is turned to its principal axes and compared with its mirror images. ``hull``: the
+    corners (n, 2) of its convex hull."""
     moments = cv2.moments(main.view(np.uint8), binaryImage=True)
     centroid = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
     degrees = float(np.degrees(np.arctan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"]) / 2))
@@ -170,7 +170,8 @@ def _colours(lab: Floats, main: MainLesion | None) -> float | None:
 
 
 def _area(found: Segmentation | None, skin: Mask) -> Value:
-    """Of all lesions; all of it is uncertain if it is uncertain which part of the skin is bare."""
+    """The area of all lesions as a share of ``skin``. If it is uncertain which part of the skin is bare, the
+    uncertainty is as large as the area."""
     whole = np.count_nonzero(skin)
     if found is None or not whole:
         return UNKNOWN
@@ -184,7 +185,7 @@ def _range_of(shapes: list[Shape | None], quantity: Callable[[Shape], float], le
 
 
 def _span(values: Sequence[float | None], least: float) -> Value:
-    """The first of ``values``, and how far the others lie from it, at least ``least``, which a pixel may change.
+    """The first of ``values``, and the largest difference of the others from it, or ``least`` if that is larger.
     Unknown if one of them is None."""
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
@@ -197,7 +198,7 @@ def _times(value: Value, factor: float | None) -> Value:
 
 
 def _mm_per_pixel(part: Part) -> float | None:
-    """Of the working copy."""
+    """Millimetres per pixel of the working copy; None if the scale is unknown."""
     pixels_per_mm = part.frame.pixels_per_mm
     return None if pixels_per_mm is None else part.frame.scale / pixels_per_mm
 
@@ -213,11 +214,11 @@ def _difference_at(place: int, part: Part) -> Value:
 
 
 def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tuple[Value, ...]:
-    """All lesions less the ``skin`` (H, W) around them, for each of the four maps.
+    """The mean of all lesions less that of the ``skin`` (H, W) around them, for each of the four maps.
 
-    The difference cancels exposure, and the constant melanin that the erythema index sees on dark skin. Unknown if
-    there is no lesion or no skin around it, even if only at a lower or a higher threshold: a value must not depend on
-    that. Unknown, too, if it is uncertain which part of the skin is bare.
+    The difference does not depend on the exposure, nor on the melanin that raises the erythema index of dark skin. It
+    is unknown if there is no lesion or no skin around it, even if only at a lower or higher threshold, and if it is
+    uncertain which part of the skin is bare.
     """
     if found is None or is_doubtful(found, skin):
         return (UNKNOWN,) * 4
@@ -232,7 +233,7 @@ def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tu
     contrasts = np.array([means[id(lesion)] - means[id(around)] for lesion, around in outlines])
     changes = np.abs(contrasts[1:] - contrasts[0]).max(axis=0)
     both = [id(mask) for mask in outlines[0]]
-    green = np.array([means[of][:2].sum() for of in both])  # its index: the sum of the first two
+    green = np.array([means[of][:2].sum() for of in both])  # index of green: the sum of the first two maps
     step = float(np.hypot(*code_step(green / PER_DECADE)))
     sides = parts[both[0]], parts[both[1]]
     return tuple(
@@ -242,8 +243,8 @@ def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tu
 
 
 def _outlines(found: Segmentation, skin: Mask) -> Iterator[tuple[Mask, Mask]]:
-    """The lesions as found, at a lower and a higher threshold, and without each that makes up much of them; each with
-    the skin around."""
+    """Pairs of lesions and the skin around them: as found, at a lower threshold, at a higher one, and without each
+    large lesion."""
     around = surroundings(found.mask, skin)
     yield found.mask, around
     yield found.wide, surroundings(found.wide, skin)
@@ -256,14 +257,14 @@ def _outlines(found: Segmentation, skin: Mask) -> Iterator[tuple[Mask, Mask]]:
 
 
 def _means(part: Region, maps: Sequence[Floats]) -> Doubles:
-    """The mean of each of n ``maps`` (H, W), (n,)."""
+    """The mean of each of n ``maps`` (H, W) in ``part``, (n,)."""
     inside = part.mask.view(np.uint8)
     return np.array([total(values, inside) / part.pixels for values in maps])
 
 
 def _difference(values: Floats, sides: tuple[Region, Region], uncertainties: tuple[float, float]) -> Value:
-    """The mean of ``values`` (H, W) in the first of two ``sides`` less that in the second, with its standard error and
-    other ``uncertainties``."""
+    """The mean of ``values`` (H, W) in the first of two ``sides`` less that in the second. Its uncertainty combines the
+    standard errors and the other ``uncertainties``."""
     (lesion, of_lesion), (around, of_around) = (part.means(values) for part in sides)
     spread = math.hypot(standard_error(of_lesion) or 0.0, standard_error(of_around) or 0.0, *uncertainties)
     return lesion - around, spread
@@ -277,7 +278,7 @@ _MAPS = (  # name, label, unit, direction of the difference, what it is of, meth
     ("melanin", "Melanin", "ln", "more melanin in the lesion", _MELANIN, _MODEL),
     ("haemoglobin", "Haemoglobin", "ln", "more blood in the lesion", _BLOOD, _MODEL),
 )
-#: their own uncertainty covers how far they move on changed photos
+#: no limit was fitted to them, because their own uncertainty already covers the changes of a photo
 DIFFERENCES = tuple(
     Measure(
         name=f"{name}_difference",
@@ -295,14 +296,14 @@ DIFFERENCES = tuple(
 )
 _of_lesion = partial(Measure, regions=("lesion",), clinical=True)
 _DIAMETER = "largest Feret diameter of the outline"
-_CHANGES = "uncertainty: the greatest change at thresholds 30% lower and higher, and what it moved by on changed photos"
+_CHANGES = "uncertainty: the largest change at thresholds 30% lower and higher, and its changes on altered photos"
 SHAPES = (
     _of_lesion(
         name="lesion_area",
         label="Area",
         unit="share of skin",
         direction="larger",
-        description="How much of the skin in the photo all lesions cover.",
+        description="How much of the photo's skin is covered by lesions.",
         method=f"all that stands out of the skin; {_CHANGES}",
         measured=lambda part: geometry(part).area,
     ),
@@ -320,7 +321,8 @@ SHAPES = (
         label="Irregularity of the border",
         unit="1",
         direction="less round",
-        description="How much longer the border of the main lesion is than that of a disc. A disc has 1.",
+        description="The squared length of the main lesion's border over that of a disc of the same area. A disc has "
+        "1.",
         method=f"compactness: perimeter² / (4π·area), 1 for a disc (Golston 1992); {_CHANGES}",
         measured=lambda part: geometry(part).compactness,
     ),
@@ -338,7 +340,7 @@ SHAPES = (
         label="Diameter in pixels",
         unit="px",
         direction="larger",
-        description="The greatest diameter of the main lesion, in pixels of the photo as it was sent.",
+        description="The largest diameter of the main lesion, in pixels of the photo as it was sent.",
         method=f"{_DIAMETER}; {_CHANGES}",
         measured=lambda part: _times(geometry(part).diameter, part.frame.scale),
     ),
@@ -347,7 +349,7 @@ SHAPES = (
         label="Diameter",
         unit="mm",
         direction="larger",
-        description="The greatest diameter of the main lesion. Measured only if the request states the photo's scale.",
+        description="The largest diameter of the main lesion. Measured only if the request states the photo's scale.",
         method=f"{_DIAMETER}; {_CHANGES}",
         measured=lambda part: _times(geometry(part).diameter, _mm_per_pixel(part)),
     ),

@@ -1,4 +1,4 @@
-"""Everything measured on one photo: a loop over the catalogue."""
+"""Measures one photo with all measures of the catalogue."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _WHOLE: tuple[RegionKind, ...] = (*_PORTRAIT, "lesion", "lesion_minus_surroundin
 
 
 def measure_skin(subject: Subject) -> Skin:
-    """Tone and measurements of the skin in a photo, or of its face's zones, each of which comes back measured too.
+    """The tone and the measurements of a photo's skin and, if it shows a face, of each zone.
 
-    If it is a close call whether a part of the photo is skin, all is measured with it and without, and the difference
-    is part of a value's uncertainty. What cannot be measured has the value None; so has everything if skin is under 5%
-    of a photo without a face. ``score`` is None throughout: a percentile needs a population, which the caller may know.
+    If it is a close call whether a part of the photo is skin, everything is measured with and without that part, and
+    the difference is added to the uncertainty. The value of a measure that cannot be measured is None. If a photo
+    without a face shows less than 5% skin, that is true of all measures of skin. ``score`` is always None; the caller
+    adds it (ml.analysis.scores).
     """
     kinds = _PORTRAIT if subject.portrait else _WHOLE
     measurements = _measured(subject.whole, kinds)
@@ -35,8 +36,8 @@ def measure_skin(subject: Subject) -> Skin:
 
 
 def measure_scored(frame: Frame) -> tuple[Measurement, ...]:
-    """What an index's population is measured by: the scored measures of all skin, as ``measure_skin`` takes them, but
-    of one reading of where the skin is."""
+    """The scored measures of all skin of a photo, for an index's population. As by ``measure_skin``, but the
+    alternative skin mask is not used."""
     part = Subject(frame).whole
     return tuple(measure.of(part, "skin") for measure in CATALOGUE.values() if measure.scored)
 
@@ -51,8 +52,8 @@ def _measured(part: Part, kinds: Iterable[RegionKind]) -> tuple[Measurement, ...
 
 
 def either_way(measured: Iterable[Measurement], otherwise: Iterable[Measurement]) -> tuple[Measurement, ...]:
-    """``measured`` on one reading of where the skin is; the difference from the measurement of the same name on the
-    ``otherwise`` reading is part of its uncertainty. Without a value if either reading has none."""
+    """``measured``, whose uncertainties include the difference from the measurement of the same name in ``otherwise``,
+    made with the alternative skin mask. The value is None if one of the two is None."""
     others = {other.name: other.value for other in otherwise}
     return tuple(_either_way(one, others.get(one.name)) for one in measured)
 

@@ -1,9 +1,9 @@
-"""The colour of skin as a function of its melanin and its blood: the model that the pigment maps invert.
+"""The optical model of skin: its colour as a function of melanin and blood. The pigment maps invert this model.
 
-Two layers, as in Claridge et al. (Medical Image Analysis 7, 2003) and Alotaibi and Smith (BioFaceMaps, CVPR Workshops
-2017): light crosses the epidermis twice and is absorbed by melanin (Beer–Lambert), and a deep dermis, which scatters
-and whose blood absorbs, sends it back (Kubelka–Munk, with K = 2 µa and S = ¾ µs′ − ¼ µa of Jacques 2013). A little
-white light returns from the surface.
+It has two layers, as in Claridge et al. (Medical Image Analysis 7, 2003) and Alotaibi and Smith (BioFaceMaps, CVPR
+Workshops 2017). Light crosses the epidermis twice, where melanin absorbs it (Beer–Lambert). The dermis scatters it
+back, and blood in the dermis absorbs it (Kubelka–Munk, with K = 2 µa and S = ¾ µs′ − ¼ µa; Jacques 2013). The surface
+reflects a little white light.
 
 Spectra are 400–700 nm at 10 nm, from:
 
@@ -55,11 +55,11 @@ LOG_MELANIN = np.linspace(np.log(0.0001), np.log(0.9), 121)
 LOG_BLOOD = np.linspace(np.log(0.0003), np.log(0.3), 65)
 """Natural logarithms of the volume fraction of blood in the dermis: the table's rows."""
 
-_PATH_CM = 2 * 2 * 60e-4  # there and back through 60 µm; the mean path of diffuse light is twice the depth
+_PATH_CM = 2 * 2 * 60e-4  # twice through 60 µm; the mean path of diffuse light is twice the depth
 _OXYGENATION = 0.7
-_INTERNAL = 0.45  # reflected back into the skin at its surface, of diffuse light (Saunderson 1942)
-_SURFACE = 0.012  # of the light, white, from above the melanin
-_ENTERS = 0.96  # of the light, past the surface of skin, whose refractive index is 1.4 to 1.5
+_INTERNAL = 0.45  # share of diffuse light that the surface reflects back into the skin (Saunderson 1942)
+_SURFACE = 0.012  # share of the light that the surface reflects
+_ENTERS = 0.96  # share of the light that enters skin, whose refractive index is 1.4 to 1.5
 
 
 def observer() -> Doubles:
@@ -98,7 +98,7 @@ def _lobe(centre_nm: float, width_below_nm: float, width_above_nm: float) -> Spe
 
 @cache
 def density_table() -> Floats:
-    """Optical density, −ln of linear sRGB in daylight (D65), of skin: (65 of blood, 121 of melanin, 3)."""
+    """The optical density of skin, −ln of linear sRGB, in daylight (D65): (65 of blood, 121 of melanin, 3)."""
     melanin, blood = np.exp(LOG_MELANIN)[None, :, None], np.exp(LOG_BLOOD)[:, None, None]
     tissue = bloodless_absorption()
     absorption = blood * blood_absorption(_OXYGENATION) + (1 - blood) * tissue

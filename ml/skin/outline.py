@@ -1,7 +1,7 @@
-"""Where lesions stand out of the skin around them.
+"""Outlines lesions: patches that differ from bare skin far more than bare skin varies.
 
-Geometry to measure by, not a diagnosis: patches that differ from bare skin far more than bare skin does from itself.
-`lesions` is what the rest of the service uses: another way to outline replaces what it calls.
+The outlines are for measuring; they are not a diagnosis. Other modules call `lesions`. To outline lesions in another
+way, replace `segment_lesion`.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from ml.values import RGB, Bytes, Floats, Mask
 Box = tuple[slice, slice]  #: rows and columns
 
 _SIDE = 256  # long side on which outlines are found
-_SPECK = 0.0006  # of the photo; smaller patches are pores and noise
-_BESIDE = 0.04  # of the largest patch's area; smaller ones beside it are not what the photo was taken for
-_BARE = BareSkin(density=0.01, codes=0.3, mottled=False)  # a faint lesion may be as broad as mottling
+_SPECK = 0.0006  # share of the photo; smaller patches are pores and noise
+_BESIDE = 0.04  # of the largest patch's area; smaller patches are ignored
+_BARE = BareSkin(density=0.01, codes=0.3, mottled=False)  # mottling would hide faint, broad lesions
 _LOW, _PEAK = 3.0, 6.0  # standard deviations from bare skin
-_GAP, _UNLIKE = 9, 2.0  # pixels, standard deviations: scale lies in flakes, with hardly any skin between them
-_CHANGE = 0.3  # of the thresholds, to find how certain an outline is
-_MOST = 0.90  # of the skin: more leaves nothing to compare with
-_DOUBTFUL = 0.45  # of the skin: if so much stands out, the rest of it may be what does instead
-_GUARD, _RING = 0.02, 0.08  # of the photo's long side: the border left out, and the width of the ring beyond
+_GAP, _UNLIKE = 9, 2.0  # pixels, standard deviations: gaps that are filled, as between flakes of scale
+_CHANGE = 0.3  # the share by which thresholds are changed, to find how certain an outline is
+_MOST = 0.90  # share of the skin: a larger lesion leaves no skin to compare with
+_DOUBTFUL = 0.45  # share of the skin: if a lesion covers more, it may be the bare skin, and the rest the lesion
+_GUARD, _RING = 0.02, 0.08  # of the photo's long side: distance of the ring from the lesion, and its width
 
-# How a patch is drawn.
-_OUTLINE = 0.4  # of a patch's own height, if that is above the least: a blurred edge lies near its middle
-_WHOLE = 0.75  # of a patch must itself stand out, or it is a ring, which is kept with what it encloses
-_CLOSED, _LEFT = 0.7, 0.3  # of a ring, or patch, that must be left when it is drawn in; less, and it fell apart
-_ENCLOSED = 0.5  # of a patch's border must face skin: shadow and background reach in from an edge
-_IN_CORNER = 0.65  # and of one in a corner, where lenses darken a photo
-_RAISED = 1.3  # the step by which a threshold is raised
+# The drawing of a patch. Its "height" is its distance from bare skin in standard deviations.
+_OUTLINE = 0.4  # share of its own height at which a patch is outlined, near the middle of a blurred edge
+_WHOLE = 0.75  # if less of a patch's area stands out, the patch is a ring, whose inside belongs to it
+_CLOSED, _LEFT = 0.7, 0.3  # share of a ring, or another patch, that an outline must keep; else the patch is not reduced
+_ENCLOSED = 0.5  # share of a patch's border that must face skin; shadow and background touch the photo's edge
+_IN_CORNER = 0.65  # the same for a patch in a corner, where lenses darken a photo
+_RAISED = 1.3  # the factor by which a threshold is raised
 _SQUARE = np.ones((3, 3), np.uint8)
 _KERNELS = {size: cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)) for size in (3, 5)}
 
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """Lesions in a photo, (H, W) each: ``mask``, and the same at thresholds a step lower (``wide``) and higher
-    (``narrow``), all False if nothing is left of them."""
+    """The masks (H, W) of the lesions in a photo: ``mask``, and the same at 30% lower (``wide``) and 30% higher
+    thresholds (``narrow``). ``wide`` and ``narrow`` may be all False."""
 
     mask: Mask
     wide: Mask
@@ -56,19 +56,19 @@ class Segmentation:
 
     @cached_property
     def parts(self) -> tuple[Labels, NDArray[np.intp]]:
-        """The connected parts of the mask, numbered from 1 (H, W), and the pixels of each; number 0 has none."""
+        """The connected parts of ``mask``: their numbers from 1 on (H, W), and the pixels of each; 0 for number 0."""
         return labelled(self.mask, 4)
 
 
 @once
 def lesions(part: Part) -> Segmentation | None:
-    """The lesions of a part, None if there are none. Lips, eyes and nostrils are darker than the skin around them too:
-    on a face, only its zones are searched."""
+    """The lesions of a part; None if there are none. On a face only its zones are searched, because lips, eyes and
+    nostrils would count as lesions too."""
     return segment_lesion(part.frame.copy, part.region.mask) if part.region.usable else None
 
 
 def segment_lesion(rgb: RGB, skin: Mask) -> Segmentation | None:
-    """Everything in ``rgb`` (H, W, 3) that stands out of ``skin`` (H, W), or None if nothing does."""
+    """Everything in ``rgb`` (H, W, 3) that stands out of ``skin`` (H, W). None if nothing does, or nearly all."""
     height, width = skin.shape
     small = to_side(rgb, _SIDE)
     inside = cv2.resize(skin.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST).view(np.bool_)
@@ -86,12 +86,12 @@ def segment_lesion(rgb: RGB, skin: Mask) -> Segmentation | None:
 
 
 def is_doubtful(found: Segmentation, skin: Mask) -> bool:
-    """Whether so much of ``skin`` (H, W) stands out that it is uncertain which part of it is bare."""
+    """Whether lesions cover so much of ``skin`` (H, W) that it is uncertain which part is bare skin."""
     return bool(np.count_nonzero(found.mask) > _DOUBTFUL * np.count_nonzero(skin))
 
 
 def _joined(patches: Mask, unlike_skin: Mask) -> Mask:
-    """``patches`` (H, W) with narrow gaps between and in them filled, where these are ``unlike_skin`` (H, W)."""
+    """``patches`` (H, W) with narrow gaps filled, where the gaps are ``unlike_skin`` (H, W)."""
     if not patches.any():
         return patches
     box = _within(patches, 0)
@@ -104,7 +104,7 @@ def _joined(patches: Mask, unlike_skin: Mask) -> Mask:
 
 
 def surroundings(lesion: Mask, skin: Mask) -> Mask:
-    """A ring of ``skin`` around ``lesion``, (H, W) all, a little off its border, which belongs to neither."""
+    """A ring of ``skin`` around ``lesion``, (H, W) all. The lesion's border is left out."""
     side = max(lesion.shape)
     reach = (_GUARD + _RING) * side
     near = _within(lesion, math.ceil(reach))
@@ -131,9 +131,11 @@ def _enlarge(mask: Mask, size: tuple[int, int]) -> Mask:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What counts as a patch. It begins ``low`` standard deviations from bare skin, and a tenth of it must reach
-    ``peak``. ``least``: pixels. ``beside``: the share of the largest patch's area that the others must have.
-    ``outline``: the share of its own height at which a patch is drawn.
+    """The criteria of a patch.
+
+    ``low``: standard deviations from bare skin at which it begins. ``peak``: standard deviations that a tenth of it
+    must exceed. ``least``: its smallest area in pixels. ``beside``: its smallest area as a share of the largest
+    patch's. ``outline``: the share of its own height at which it is outlined.
     """
 
     low: float
@@ -143,17 +145,17 @@ class Thresholds:
     outline: float = _OUTLINE
 
     def scaled(self, factor: float) -> Thresholds:
-        """All three heights times ``factor``."""
+        """The criteria with ``low``, ``peak`` and ``outline`` times ``factor``."""
         return replace(self, low=self.low * factor, peak=self.peak * factor, outline=self.outline * factor)
 
 
 def find_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Mask:
-    """The patches of ``skin`` (H, W) that stand out by ``distance`` (H, W), with their holes filled."""
+    """The patches (H, W) of ``skin`` (H, W) by their ``distance`` (H, W) from bare skin, with holes filled."""
     return draw_patches(list(all_patches(distance, skin, thresholds)), skin.shape, thresholds.beside)
 
 
 def draw_patches(patches: Sequence[tuple[Box, Bytes]], shape: tuple[int, ...], beside: float) -> Mask:
-    """A mask of ``shape`` (H, W) of the ``patches`` that have a share ``beside`` of the largest one's area or more."""
+    """A mask of ``shape`` (H, W) of those ``patches`` whose area is at least ``beside`` times the largest one's."""
     found = np.zeros(shape, np.bool_)
     areas = [cv2.countNonZero(patch) for _, patch in patches]
     for (box, patch), area in zip(patches, areas, strict=True):
@@ -163,8 +165,8 @@ def draw_patches(patches: Sequence[tuple[Box, Bytes]], shape: tuple[int, ...], b
 
 
 def all_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Iterator[tuple[Box, Bytes]]:
-    """The patches that ``find_patches`` draws, and some smaller ones, each in its box. What reaches in from an edge is
-    searched again with a higher threshold: a shadow and a lesion may touch."""
+    """The patches that ``find_patches`` draws, and some smaller ones, each in its box. A patch that touches the photo's
+    edge is searched again with a higher threshold, because it may be a lesion that touches a shadow."""
     around = framed(skin.view(np.uint8))
     regions = sorted(
         _regions(skin & (distance > thresholds.low), thresholds), key=lambda part: cv2.countNonZero(part[1])
@@ -188,7 +190,7 @@ def all_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Iterato
 
 
 def _outer(inner: Box, box: Box) -> Box:
-    """``inner``, relative to ``box``, as a box of the photo."""
+    """The box ``inner``, which is relative to ``box``, as a box of the photo."""
     rows, columns = (
         slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(box, inner, strict=True)
     )
@@ -201,7 +203,7 @@ def _regions(mask: Mask, thresholds: Thresholds) -> Iterator[tuple[Box, Bytes]]:
 
 
 def _outline(distance: Floats, region: Bytes, thresholds: Thresholds) -> Bytes | None:
-    """``region`` drawn in to where it reaches a part of its own height; None if no part of it stands out clearly."""
+    """``region`` reduced to where it exceeds a share of its own height; None if no part of it exceeds the peak."""
     standing = distance[region.view(np.bool_) & (distance > thresholds.low)]
     if np.count_nonzero(standing > thresholds.peak) < 0.1 * len(standing):
         return None
@@ -215,8 +217,8 @@ def _outline(distance: Floats, region: Bytes, thresholds: Thresholds) -> Bytes |
 
 
 def solid_parts(mask: Bytes, least: float = 1) -> Iterator[tuple[Box, Bytes]]:
-    """The connected parts of ``mask`` (H, W; 0 or 1) in their bounding boxes, with their holes filled, if they then
-    have ``least`` pixels."""
+    """The connected parts of ``mask`` (H, W; 0 or 1) in their bounding boxes, with holes filled. Parts with fewer than
+    ``least`` pixels are left out."""
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     for contour in contours:
         left, top, wide, high = cv2.boundingRect(contour)
@@ -235,7 +237,7 @@ def _solid(mask: Bytes) -> Bytes:
 
 
 def _opened(mask: Bytes, size: int) -> Bytes:
-    """``mask`` without what is narrower than ``size`` pixels."""
+    """``mask`` without parts narrower than ``size`` pixels."""
     return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _KERNELS[size]), np.uint8)
 
 
@@ -250,7 +252,7 @@ def _cornered(box: Box, shape: tuple[int, ...]) -> bool:
 
 
 def _facing(box: Box, patch: Bytes, skin: Bytes) -> float:
-    """The share of the patch's outer border that is skin within the photo; ``skin`` is framed."""
+    """The share of the patch's outer border, 0–1, that is skin. ``skin`` is framed by zeros."""
     padded = framed(patch)
     border = np.asarray(cv2.subtract(cv2.dilate(padded, _SQUARE), padded), np.uint8)
     rows, columns = box

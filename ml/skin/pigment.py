@@ -1,15 +1,14 @@
 """Pigment from colour: erythema and melanin indices, and maps of melanin and haemoglobin.
 
-All work on linear reflectance, taken here as the camera's linear RGB: no white reference stands in the photo,
-so anything that is not a ratio of channels, or a difference within the photo, shifts with its exposure.
+All use the camera's linear RGB as reflectance. The photo has no white reference, so only ratios of channels and
+differences within the photo are independent of the exposure.
 
-The maps invert the model of `ml.skin.optics`: each colour gets its likeliest pigments (maximum a posteriori: Tarantola
-2005, section 3.2), read from a table. Three channels depend on four unknowns: melanin, blood, the light, which darkens
-all channels alike, and the white that skin's surface, thin scale or flare adds to them. How much a channel shows of a
-pigment depends on how dark skin is: on dark skin blue shows the white alone, and light skin full of blood has the
-ratios of channels of dark skin. So light and white are free within bounds, and channels are weighted by how finely
-8 bits resolve them there. On dark skin the same blood changes a code by less than rounding and noise do: there,
-neighbours of like colour are averaged first. The photo's exposure is estimated from its typical skin.
+The maps invert the model of `ml.skin.optics`. Each colour gets its likeliest pigments (maximum a posteriori; Tarantola
+2005, section 3.2), from a table. Three channels depend on four unknowns: melanin, blood, the light, which scales all
+channels, and white that the surface, thin scale or flare adds to all channels. Ratios of channels alone are ambiguous:
+light skin with much blood has the same ratios as dark skin. So light and white have priors, and each channel is
+weighted by the resolution of 8 bits at its value. On dark skin, blood changes the codes by less than rounding and noise
+do, so neighbours of similar colour are averaged first. The photo's exposure is estimated from its typical skin.
 """
 
 from __future__ import annotations
@@ -29,30 +28,30 @@ from ml.values import RGB, Bytes, Doubles, Floats, Mask
 
 Box = tuple[slice, slice]  #: rows and columns
 
-PER_DECADE = 100 / np.log(10)  #: an index's units in one of optical density
+PER_DECADE = 100 / np.log(10)  #: units of an index for one unit of optical density
 _CODES: Bytes = np.arange(256, dtype=np.uint8)
-_INDEX = np.asarray(optical_density(_CODES) * PER_DECADE, np.float32)  # of a code: 100·log10(1/linear)
+_INDEX = np.asarray(optical_density(_CODES) * PER_DECADE, np.float32)  # code → 100·log10(1/linear)
 
-_AVERAGED = 2  # pixels to a side of one value of the maps, which halves the rounding
-_NEAR = 1.5  # values, one standard deviation, over which dark skin is averaged
-# Density of green: averaging begins at the one and is whole from the other; codes lie .012 and .02 apart there.
+_AVERAGED = 2  # side in pixels of the square that is averaged to one value, which halves the rounding error
+_NEAR = 1.5  # standard deviation, in values, of the average on dark skin
+# Densities of green at which averaging starts and is complete. Codes differ by .012 and .02 there.
 _AVERAGED_FROM, _AVERAGED_TO = 0.7, 1.9
-_REACH = 7  # values to a side that may be averaged
-_ALIKE = 0.15  # in optical density, one standard deviation: neighbours further apart are not averaged
+_REACH = 7  # side, in values, of the window of the average
+_ALIKE = 0.15  # standard deviation in optical density: neighbours that differ more are not averaged
 
-_TYPICAL = 4  # values to a side that typical skin is averaged over, so that rounding hardly counts
-_EXPOSURE = 0.15  # in optical density: one standard deviation of a photo's mean light
-_TYPICAL_MISFIT = 0.05  # of the colour of a whole photo's skin, with the light's cast and flare
+_TYPICAL = 4  # side, in values, of the square that is averaged to find typical skin
+_EXPOSURE = 0.15  # standard deviation of a photo's exposure, in optical density
+_TYPICAL_MISFIT = 0.05  # standard deviation of typical skin's colour, with colour cast and flare, in optical density
 
-_SHADING = 0.05  # in optical density: one standard deviation of the light in a photo
-_WHITE = 0.001  # in linear light: one standard deviation of the white that the surface adds
-_MISFIT = 0.004  # of the model, in optical density
+_SHADING = 0.05  # standard deviation of the light within a photo, in optical density
+_WHITE = 0.001  # standard deviation of the white that the surface adds, in linear light
+_MISFIT = 0.004  # standard deviation of the model's error, in optical density
 _MEAN, _SPREAD = np.log([0.03, 0.006]), np.array([3.0, 1.0])  # prior of ln melanin and ln blood
 _STEP = np.array([LOG_MELANIN[1] - LOG_MELANIN[0], LOG_BLOOD[1] - LOG_BLOOD[0]])
-_POWERS = np.array([1.0, 0.5], np.float32)  # the table holds these powers of the fractions, nearly linear in density
-_PLACES = np.float32(32)  # of a cell: positions are rounded to these, as some of OpenCV's interpolations do anyway
+_POWERS = np.array([1.0, 0.5], np.float32)  # the table has these powers of the fractions, which are smooth in density
+_PLACES = np.float32(32)  # positions in the table are rounded to 1/32 of a cell, as some OpenCV interpolations do
 
-# The table's axes: the density of red, that of green less red, that of blue less green.
+# The table's axes: density of red, of green less red, and of blue less green.
 _RED, _GREEN_RED, _BLUE_GREEN = np.linspace(0, 4.6, 47), np.linspace(-0.1, 1.9, 33), np.linspace(-0.1, 1.7, 31)
 _AXES = (_RED, _GREEN_RED, _BLUE_GREEN)
 _TO_AXES = np.array([(1, 0, 0), (-1, 1, 0), (0, -1, 1)]) / np.array([[a[1] - a[0]] for a in _AXES])
@@ -61,11 +60,12 @@ _ORIGIN = np.array([-a[0] / (a[1] - a[0]) for a in _AXES])
 
 @dataclass(frozen=True, eq=False)
 class Pigment:
-    """Maps (H, W) of a photo ``rgb`` (H, W, 3) whose exposure is estimated from its ``skin`` (H, W), or from all of it.
+    """The pigment maps (H, W) of a photo ``rgb`` (H, W, 3).
 
     ``erythema`` and ``melanin_index`` are in index units. ``melanin`` and ``haemoglobin`` are natural logarithms of
-    volume fractions, of melanosomes in the epidermis and of blood in the dermis. A model's fractions are no
-    laboratory's: read differences within a photo."""
+    volume fractions: of melanosomes in the epidermis and of blood in the dermis. These fractions are a model's, not
+    laboratory values, so use only their differences within a photo. The exposure is estimated from ``skin`` (H, W), or
+    from the whole photo if that is None."""
 
     rgb: RGB
     skin: Mask | None
@@ -73,7 +73,7 @@ class Pigment:
     melanin_index: Floats
 
     def within(self, box: Box) -> tuple[Floats, ...]:
-        """The four maps in a ``box``, in less time than the whole maps take."""
+        """The four maps (erythema, melanin index, melanin, haemoglobin) in ``box`` only, which is faster."""
         melanin, haemoglobin = (np.asarray(part, np.float32) for part in cv2.split(_unmix(self.rgb, self.skin, box)))
         return self.erythema[box], self.melanin_index[box], melanin, haemoglobin
 
@@ -91,7 +91,7 @@ class Pigment:
 
 
 def pigment_maps(rgb: RGB, skin: Mask | None = None) -> Pigment:
-    """The maps of a photo (H, W, 3) with ``skin`` (H, W); those of volume fractions are computed when first read."""
+    """The maps of a photo (H, W, 3) with ``skin`` (H, W). Melanin and haemoglobin are computed when first read."""
     melanin_index, green = (np.asarray(cv2.LUT(cv2.extractChannel(rgb, code), _INDEX), np.float32) for code in (0, 1))
     return Pigment(rgb, skin, np.asarray(green - melanin_index, np.float32), melanin_index)
 
@@ -103,13 +103,13 @@ def pigment(part: Part) -> Pigment:
 
 
 def prepare() -> None:
-    """Compute the table now, so that no photo waits for it."""
+    """Compute the table now, about half a second, so that the first photo does not wait for it."""
     _atlas()
 
 
 def _unmix(rgb: RGB, skin: Mask | None, box: Box | None = None) -> Floats:
-    """ln of the volume fractions of melanin and of blood (h, w, 2), in a ``box`` or in all of a photo (H, W, 3) with
-    ``skin`` (H, W). Without skin the values mean nothing, but are finite."""
+    """ln of the volume fractions of melanin and blood (h, w, 2) in ``box``, or in the whole photo (H, W, 3). Values
+    outside ``skin`` (H, W) have no meaning, but are finite."""
     height, width = rgb.shape[:2]
     wanted = box or (slice(0, height), slice(0, width))
     fine = _shrink(optical_density(rgb), _AVERAGED)
@@ -121,20 +121,20 @@ def _unmix(rgb: RGB, skin: Mask | None, box: Box | None = None) -> Floats:
 
 
 def _needed(part: slice, pixels: int, values: int) -> slice:
-    """Which of ``values`` along a side of ``pixels`` are needed to compute a ``part`` of these."""
-    scale, beside = values / pixels, _REACH // 2 + 2  # two more, between which a pixel is interpolated
+    """Which of ``values`` along a side of ``pixels`` are needed to compute the ``part`` of these pixels."""
+    scale, beside = values / pixels, _REACH // 2 + 2  # two more for interpolation
     return slice(max(0, int(part.start * scale) - beside), int(part.stop * scale) + 1 + beside)
 
 
 def _steadied(density: Floats) -> Floats:
-    """Densities (H, W, 3); those of dark skin are averaged over like neighbours (a bilateral filter)."""
+    """``density`` (H, W, 3), averaged over similar neighbours on dark skin (a bilateral filter)."""
     smooth = np.asarray(cv2.bilateralFilter(density, _REACH, _ALIKE, _NEAR), np.float32)
     share = _averaged_share(smooth)
     return np.asarray(density + cv2.merge([share, share, share]) * (smooth - density), np.float32)
 
 
 def _averaged_share(density: Floats | Doubles) -> Floats:
-    """The weight (…), 0–1, of the neighbours' mean at a density (…, 3)."""
+    """The weight (…), 0–1, of the neighbours' mean at optical densities (…, 3)."""
     share = (density[..., 1] - _AVERAGED_FROM) / (_AVERAGED_TO - _AVERAGED_FROM)
     return np.asarray(np.clip(share, 0, 1), np.float32)
 
@@ -146,7 +146,7 @@ def _shrink(values: Floats, factor: int) -> Floats:
 
 
 def _typical(density: Floats, skin: Mask | None) -> Doubles:
-    """The median density (3,) of skin."""
+    """The median optical density (3,) of ``skin``, or of the whole photo without it."""
     small = _shrink(density, _TYPICAL)
     colours = small.reshape(-1, 3)
     if skin is not None:
@@ -157,18 +157,18 @@ def _typical(density: Floats, skin: Mask | None) -> Doubles:
 
 
 def _exposure(density: Doubles) -> float:
-    """What the light adds to ``density`` (3,) of typical skin, at its likeliest pigments."""
+    """The exposure: the difference of ``density`` (3,) of typical skin from the model with its likeliest pigments."""
     noise = _noise(density, _TYPICAL_MISFIT)
     row, column = (int(i[0]) for i in _likeliest(density[None], _weights(noise[None], _EXPOSURE), 1))
     precision = 1 / noise
     rest = density - density_table()[row, column]
     found = float(precision @ rest / (precision.sum() + 1 / _EXPOSURE**2))
-    return max(-2 * _EXPOSURE, min(2 * _EXPOSURE, found))  # more is a scale bar, or a mask that is not skin
+    return max(-2 * _EXPOSURE, min(2 * _EXPOSURE, found))  # larger values mean that this is not skin
 
 
 def _likeliest_pigments(density: Floats, exposure: float) -> Floats:
-    """ln of the fractions of melanin and blood (H, W, 2) at densities (H, W, 3), less the light's ``exposure``: read
-    from the table, linear between its cells."""
+    """ln of the fractions of melanin and blood (H, W, 2) for ``density`` (H, W, 3) less ``exposure``, interpolated
+    linearly in the table."""
     offset = _ORIGIN - _TO_AXES.sum(axis=1) * exposure
     position = np.asarray(cv2.transform(density, np.column_stack([_TO_AXES, offset]).astype(np.float32)), np.float32)
     rows = np.float32(len(_GREEN_RED))
@@ -186,8 +186,9 @@ def _likeliest_pigments(density: Floats, exposure: float) -> Floats:
 
 @cache
 def _atlas() -> Floats:
-    """The table as one image, for OpenCV: slabs of one density of red below each other, in each green − red down and
-    blue − green across. Each place holds its own two values and those of the next slab, so that one look-up does."""
+    """The table as one image (rows, columns, 4) for OpenCV. It has a slab for each density of red, one below another.
+    In a slab, rows are green − red and columns are blue − green. Each place has the two values of its own slab and of
+    the next one, so that one look-up is enough."""
     slabs = np.exp([_slab(red) * _POWERS for red in _RED]).astype(np.float32)
     return np.concatenate([slabs[:-1], slabs[1:]], axis=-1).reshape(-1, len(_BLUE_GREEN), 4)
 
@@ -204,14 +205,14 @@ def _slab(red: float) -> Doubles:
 
 
 def _noise(density: Doubles, misfit: float, kept: Doubles | float = 1.0) -> Doubles:
-    """Variance of optical densities: of 8-bit rounding, of which averaging leaves the share ``kept``, and of the
-    model's ``misfit``."""
+    """The variance of optical densities: that of 8-bit rounding times ``kept``, the share that is left after averaging,
+    plus that of the model's error, whose standard deviation is ``misfit``."""
     return np.asarray(kept * code_step(density) ** 2 / 12 + misfit**2)
 
 
 def _weights(noise: Doubles, light: float, white: Doubles | None = None) -> Doubles:
-    """The inverse covariance (…, 3, 3) of densities with the variances ``noise`` (…, 3), where the light varies by
-    ``light``, and added white changes them by ``white`` (…, 3)."""
+    """The inverse covariance (…, 3, 3) of optical densities. ``noise`` (…, 3): their variances. ``light``: the standard
+    deviation of the light. ``white`` (…, 3): their change by one standard deviation of added white."""
     covariance = noise[..., None] * np.eye(3) + light**2
     if white is not None:
         covariance = covariance + white[..., :, None] * white[..., None, :]
@@ -219,8 +220,9 @@ def _weights(noise: Doubles, light: float, white: Doubles | None = None) -> Doub
 
 
 def _likeliest(density: Doubles, weights: Doubles, stride: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns in the model's table of the likeliest pigments for densities (N, 3)."""
-    # (d - t)ᵀ W (d - t), less the part that depends on d alone, as one product of matrices
+    """The rows and columns (N,) in the model's table of the likeliest pigments for optical densities (N, 3). Only every
+    ``stride``-th row and column is tried."""
+    # The cost is (d - t)ᵀ W (d - t) without the term that depends on d alone, as one matrix product.
     linear = -2 * np.einsum("nij,nj->ni", weights, density)
     terms = _cost_terms(stride)
     cost = np.concatenate([linear, weights.reshape(-1, 9), np.ones((len(density), 1))], axis=1) @ terms
@@ -230,7 +232,7 @@ def _likeliest(density: Doubles, weights: Doubles, stride: int) -> tuple[NDArray
 
 @cache
 def _cost_terms(stride: int) -> Doubles:
-    """The terms of a cost (13, …) for each of the model's colours t: t, t tᵀ and the prior of its pigments."""
+    """The terms of the cost (13, …) for each of the model's colours t: t, t tᵀ and the prior of its pigments."""
     table = density_table()[::stride, ::stride].reshape(-1, 3).astype(np.float64)
     squares = np.einsum("ti,tj->tij", table, table).reshape(-1, 9)
     prior = (((_pigments()[::stride, ::stride] - _MEAN) / _SPREAD) ** 2).sum(axis=-1).ravel()
@@ -260,7 +262,7 @@ def _refine(density: Doubles, at: Doubles, weights: Doubles) -> Doubles:
 
 @cache
 def _model() -> tuple[Floats, Floats, Floats]:
-    """The model's density, and its slopes in ln melanin and ln blood."""
+    """The model's optical density, and its derivatives by ln melanin and ln blood."""
     table = density_table()
     slopes = (np.gradient(table, axis=axis) / step for axis, step in ((1, _STEP[0]), (0, _STEP[1])))
     melanin, blood = (np.asarray(slope, np.float32) for slope in slopes)

@@ -1,16 +1,16 @@
-"""How good a photo is to measure on, with reasons and advice. It warns; it does not turn photos away.
+"""The quality of a photo for measuring, with problems and advice. A bad photo is not refused.
 
-Each aspect is graded 0 (useless) to 1 (fine) on a linear ramp between two marks, sharpness on a logarithmic one.
-The score is 100 · Π gradeᵢ^weightᵢ, so that one bad aspect cannot hide behind good ones, and an aspect is
-reported as a problem exactly where its grade is below one half. Marks were set on clinical and dermatoscopic
-photos and on blurred, darkened and tinted copies of them, and on all ten Monk tones: no mark asks skin itself to
-be bright. A colour cast shows only where it is strong: a photo filled with skin has no grey to judge by.
+Each aspect has a grade from 0 (useless) to 1 (good), linear between two limits; sharpness is logarithmic. The score is
+100 · Π gradeᵢ^weightᵢ, so that good aspects cannot compensate a bad one. An aspect with a grade below .5 is a problem.
+The limits were chosen on clinical and dermatoscopic photos, on blurred, darkened and tinted copies of them, and on all
+ten Monk tones, so that dark skin is not a problem. Only a strong colour cast is recognised, because a photo filled with
+skin has no grey as a reference.
 
-A photo in black and white, sepia or a tint has one hue for each lightness. So chroma is fitted as a cubic of luma, and
-what remains is measured, scaled to a luma of 128: dark skin has as many colours as light skin, but smaller numbers for
-them. In photos of skin it is several codes, in tinted ones little but the noise of compression: LEAST_SPREAD lies
-between, and ``python -m research.hues DATA`` prints both. An even patch of skin has one hue too: unless it is grey,
-only a photo with light and dark parts is called tinted.
+In a photo in black and white, sepia or another tint, the hue depends on lightness alone. So chroma is fitted as a cubic
+of luma, and the residual is scaled to a luma of 128, because the chroma of dark skin is smaller. In photos of skin the
+residual is several codes; in tinted photos it is little more than compression noise. LEAST_SPREAD separates the two;
+``python -m research.hues DATA`` prints both. An even patch of skin has one hue too, so a photo that is not grey counts
+as tinted only if it has light and dark parts.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from ml.skin.regions import deviation, percentiles
 from ml.skin.segmentation import coverage
 from ml.values import RGB, Bytes, Floats, Mask, Problem, Quality
 
-LEAST_CONTRAST = 4.0  # grey codes between the 1st and 99th percentile: below, nothing is there to be measured
+LEAST_CONTRAST = 4.0  # grey codes between the 1st and 99th percentile; with less, nothing can be measured
 _GRADE_FLOOR = 0.01
 
-#: codes of chroma at a luma of 128 by which a tenth of a photo with colours is away from the fit, at least
+#: smallest 90th percentile of the residual, in codes of chroma at a luma of 128, of a photo with colours
 LEAST_SPREAD = 1.0
-_BLOCK = 16  # pixels of a block that is averaged, because JPEG stores chroma in blocks of 16
+_BLOCK = 16  # side in pixels of the blocks that are averaged; JPEG stores chroma in blocks of 16
 _LEAST_BLOCKS = 100
 _TOO_FEW = 40
-_DARK, _BRIGHT = 8, 250  # luma outside has no room for chroma
+_DARK, _BRIGHT = 8, 250  # darker or brighter pixels have hardly any chroma
 _ROUNDS = 4
-_LEAST_RANGE = 0.07  # standard deviation of luma, over its mean, from which one hue is a tint …
-_GREY = 4.0  # … and codes of chroma, at a luma of 128, below which nearly all of a photo has no hue
+_LEAST_RANGE = 0.07  # standard deviation of luma over its mean; a photo with less is even, and not called tinted
+_GREY = 4.0  # codes of chroma at a luma of 128; a photo whose 99th percentile is lower is grey
 _MIDDLE = 128
 _NO_CHROMA = 127.5  # OpenCV puts grey at half of the range
-_CODING_NOISE = 10  # codes of luma below which rounding makes up most of chroma
+_CODING_NOISE = 10  # codes of luma; below, most of the chroma is rounding
 
 
 #: code → weight, message and advice
@@ -75,19 +75,19 @@ _ASPECTS = {
 }
 _NO_CONTRAST = Problem("no_contrast", "The photo is one even area: nothing can be measured.", "Take the photo again.")
 
-#: of a photo whose face was found only after the photo was turned (ml.models.face_search)
+#: the problem of a photo whose face was found only after the photo was turned (ml.models.face_search)
 TURNED = Problem(
     "turned_photo",
     "The face lies on its side or upside down in this photo.",
-    "It was found all the same. If the zones do not fit, turn the photo upright and send it again.",
+    "The face was found anyway. If its zones are wrong, turn the photo upright and send it again.",
 )
 
 
 def assess(frame: Frame) -> Quality:
     """The quality of a photo.
 
-    ``usable`` is False, and the score 0, only for an image without contrast. ``colours`` is False for one in black and
-    white, or in one hue.
+    ``usable`` is False, and the score 0, only for a photo without contrast. ``colours`` is False for a photo in black
+    and white or in one hue.
     """
     copy, skin = frame.copy, frame.skin_masks[0]
     grey = np.asarray(cv2.cvtColor(copy, cv2.COLOR_RGB2GRAY), np.uint8)
@@ -103,7 +103,7 @@ def assess(frame: Frame) -> Quality:
     if bright - dark < LEAST_CONTRAST:
         return Quality(False, 0.0, (_NO_CONTRAST, *_problems(grades)))
     colours = has_colours(copy)
-    if not colours:  # a tint is no light, and skin is found by its colours
+    if not colours:  # a tint is not the light's colour, and skin cannot be found without colours
         grades |= {"no_colour": 0.0, "colour_cast": 1.0, "little_skin": 1.0}
     score = 100.0
     for code, (weight, _, _) in _ASPECTS.items():
@@ -116,10 +116,8 @@ def _problems(grades: Mapping[str, float]) -> tuple[Problem, ...]:
 
 
 def sharpness(grey: Bytes, mask: Mask) -> float:
-    """Variance of the Laplacian in ``mask``, scaled to a mean grey of 128, so that dark skin does not count as blurred.
-
-    ``grey`` (H, W) is a working copy's. A smaller photo is not enlarged: its few pixels are a problem of their own.
-    """
+    """The variance of the Laplacian in ``mask``, scaled to a mean grey of 128, so that dark skin does not count as
+    blurred. ``grey`` (H, W) is that of the working copy."""
     inside = mask.view(np.uint8)
     edges = np.asarray(cv2.Laplacian(grey.astype(np.float32), cv2.CV_32F), np.float32)
     mean = max(cv2.sumElems(cv2.copyTo(grey, inside))[0] / cv2.countNonZero(inside), 1.0)
@@ -127,7 +125,7 @@ def sharpness(grey: Bytes, mask: Mask) -> float:
 
 
 def _light(rgb: RGB, judged: Mask, light: Floats | None) -> dict[str, float]:
-    """Grades of exposure, clipping and the colour of the ``light`` (3,)."""
+    """The grades, 0–1, of exposure, clipping and the colour of the ``light`` (3,)."""
     lowest, highest = extremes(rgb)
     clipped = np.count_nonzero((highest >= 254) & judged) / np.count_nonzero(judged)
     return {
@@ -139,9 +137,9 @@ def _light(rgb: RGB, judged: Mask, light: Floats | None) -> dict[str, float]:
 
 
 def _neutrality(light: Floats | None) -> float:
-    """1 where the light's ln(R/G) and ln(G/B) could be skin of any tone under a fair light, falling outside.
+    """The grade of the light's colour: 1 if its ln(R/G) and ln(G/B) are possible for skin of any tone in good light.
 
-    Skin alone pulls the estimate up to about 1 in both, so the range is wide and leans to warm.
+    Skin that fills the photo raises both to about 1, so the range is wide and includes warm colours.
     """
     if light is None:
         return 1.0
@@ -151,7 +149,7 @@ def _neutrality(light: Floats | None) -> float:
 
 
 def _ramp(value: float, bad: float, good: float) -> float:
-    """0 at or below ``bad``, 1 at or above ``good``, straight between."""
+    """0 at or below ``bad``, 1 at or above ``good``, linear between."""
     return min(1.0, max(0.0, (value - bad) / (good - bad)))
 
 
@@ -160,7 +158,7 @@ def _log_ramp(value: float, bad: float, good: float) -> float:
 
 
 def has_colours(copy: RGB) -> bool:
-    """Whether ``copy`` (H, W, 3), a working copy, shows more than one hue; True if that is unknown."""
+    """Whether the working copy ``copy`` (H, W, 3) shows more than one hue. True if that is unknown."""
     blocks = _blocks(copy)
     if blocks is None:
         return True
@@ -171,14 +169,14 @@ def has_colours(copy: RGB) -> bool:
 
 
 def chroma_spread(copy: RGB) -> float | None:
-    """How far the colours of ``copy`` (H, W, 3) are from those that follow from its lightness, in codes of Cb and Cr
-    at a luma of 128: the 90th percentile over blocks. None if too little lies between black and white."""
+    """How far the chroma of ``copy`` (H, W, 3) differs from a function of its luma: the 90th percentile over blocks, in
+    codes of Cb and Cr at a luma of 128. None if too few blocks are between black and white."""
     blocks = _blocks(copy)
     return None if blocks is None else _spread(*blocks)
 
 
 def _blocks(copy: RGB) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    """Luma (n,) and chroma (n, 2) of averaged blocks, in codes; None if too few are between black and white."""
+    """The luma (n,) and chroma (n, 2) of averaged blocks, in codes. None if too few are between black and white."""
     height, width = copy.shape[:2]
     block = max(1.0, min(_BLOCK, (height * width / _LEAST_BLOCKS) ** 0.5))
     size = max(1, round(width / block)), max(1, round(height / block))
@@ -195,12 +193,12 @@ def _spread(luma: NDArray[Any], chroma: NDArray[Any]) -> float:
 
 
 def _scale(luma: NDArray[Any]) -> NDArray[Any]:
-    """The factor from codes of chroma to those at a luma of 128."""
+    """The factor that scales chroma at ``luma`` to chroma at a luma of 128."""
     return np.asarray((_MIDDLE + _CODING_NOISE) / (luma + _CODING_NOISE))
 
 
 def _residuals(lightness: NDArray[Any], chroma: NDArray[Any]) -> NDArray[Any]:
-    """(n,) distances of ``chroma`` (n, 2) from a cubic of ``lightness`` (n,), fitted by least absolute distances."""
+    """The distances (n,) of ``chroma`` (n, 2) from a cubic of ``lightness`` (n,), by least absolute distances."""
     powers = np.vander(lightness, 4)
     weight = np.ones(len(lightness))
     for _ in range(_ROUNDS):
@@ -216,7 +214,7 @@ MEASURES = (
         label="Skin in the photo",
         unit="share of the photo",
         direction="more skin",
-        description="How much of the photo shows skin. All other measures are taken there.",
+        description="How much of the photo shows skin. All other measures are taken on this skin.",
         method="chromaticity segmentation",
         measured=lambda part: (coverage(part.skin), None),
         regions=("photo",),

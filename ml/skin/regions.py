@@ -1,9 +1,9 @@
-"""Masked parts of a photo: means with a standard error, medians and percentiles, and connected parts.
+"""Statistics of masked parts of a photo: means with a standard error, medians, percentiles and connected parts.
 
-Neighbouring pixels are not independent, so the error of a mean is taken from the means of the blocks of a grid. It says
-how much the skin in the photo varies. It says nothing of the light or the camera, which may shift all blocks together.
+Neighbouring pixels are not independent, so the standard error of a mean is computed from the means of blocks. It
+describes how much the skin in the photo varies. It does not include light and camera, which change all blocks together.
 
-The median and percentiles use a histogram: sorting a photo's pixels takes several times as long.
+The median and the percentiles use histograms, because sorting all pixels takes several times as long.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from ml.values import Bytes, Doubles, Floats, Mask
 
 Labels = NDArray[np.int32]
-#: a value and its uncertainty, either of which may be unknown
+#: a value and its uncertainty; both may be None
 Value = tuple[float | None, float | None]
 UNKNOWN: Value = (None, None)
 
-GRID = 8  # blocks along each side of the region's bounding box, so that a small region has blocks too
-MIN_PIXELS = 64  # of fewer pixels nothing is measured
+GRID = 8  # blocks along each side of the region's bounding box
+MIN_PIXELS = 64  # smaller regions are not measured
 _MIN_BLOCKS = 4
-_MIN_FILLED = 0.25  # share of a block that must lie in the region
+_MIN_FILLED = 0.25  # smallest share of a block that lies in the region
 
 
 class Region:
@@ -46,8 +46,8 @@ class Region:
         return value, standard_error(blocks)
 
     def means(self, values: Floats) -> tuple[float, Doubles]:
-        """The mean of ``values`` (H, W) in the region, and their means (n,) in each block that is filled to a
-        quarter."""
+        """The mean of ``values`` (H, W) in the region, and the means (n,) of all blocks of which at least a quarter
+        lies in the region."""
         sums = _block_sums(np.asarray(cv2.copyTo(values[self._box], self._inside), np.float32))
         filled = self._counts >= max(1.0, _MIN_FILLED * self._inside.size / GRID**2)
         return float(sums.sum()) / self.pixels, sums[filled] / self._counts[filled]
@@ -71,14 +71,14 @@ class Region:
 
 
 def _block_sums(values: Floats | Bytes) -> Doubles:
-    """Sums of ``values`` (h, w) over each block of the grid (8, 8); of a side under 8 pixels, each row is a block."""
+    """The sum of ``values`` (h, w) in each block of the grid (8, 8). A side under 8 px has a block for each pixel."""
     rows, columns = (np.unique(-(-np.arange(GRID + 1) * length // GRID)) for length in values.shape)
     by_row = [cv2.reduce(values[a:b], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0] for a, b in pairwise(rows)]
     return np.add.reduceat(np.array(by_row, np.float64), columns[:-1], axis=1)
 
 
 def deviation(values: Floats, inside: Bytes) -> float:
-    """The standard deviation of ``values`` where ``inside`` is 1, (h, w) both: faster than OpenCV's own."""
+    """The standard deviation of ``values`` where ``inside`` is 1, (h, w) both. Faster than cv2.meanStdDev."""
     pixels = cv2.countNonZero(inside)
     off = values - np.float32(total(values, inside) / pixels)
     return math.sqrt(cv2.norm(off, cv2.NORM_L2SQR, inside) / pixels)
@@ -90,14 +90,14 @@ def total(values: Floats, inside: Bytes) -> float:
 
 
 def standard_error(means: Doubles) -> float | None:
-    """The standard error of the mean from block means (n,); None with fewer than four blocks."""
+    """The standard error of the mean, from the means of n blocks (n,). None with fewer than four blocks."""
     if len(means) < _MIN_BLOCKS:
         return None
     return float(means.std(ddof=1) / np.sqrt(len(means)))
 
 
 def median(values: Floats) -> float:
-    """The median of ``values`` (n,), n ≥ 1: a histogram finds the bin that holds it, and only that bin is sorted."""
+    """The median of ``values`` (n,), n ≥ 1. A histogram finds the bin of the median, and only this bin is sorted."""
     low, high = float(values.min()), float(values.max())
     scale = 255 / ((high - low) or 1)
     bins = np.asarray(cv2.convertScaleAbs(values, alpha=scale, beta=-low * scale), np.uint8).ravel()
@@ -110,7 +110,7 @@ def median(values: Floats) -> float:
 
 
 def percentiles(codes: Bytes, *percents: float) -> list[float]:
-    """Percentiles (0–100) of 8-bit ``codes`` (H, W), interpolated between codes."""
+    """The percentiles ``percents`` (0–100) of 8-bit ``codes`` (H, W), interpolated between codes."""
     upto = _cumulative(codes)
     ranks = (codes.size - 1) * np.array(percents) / 100
     below, above = (np.searchsorted(upto, edge, side="right") for edge in (np.floor(ranks), np.ceil(ranks)))
@@ -118,14 +118,13 @@ def percentiles(codes: Bytes, *percents: float) -> list[float]:
 
 
 def _cumulative(codes: Bytes) -> Doubles:
-    """How many ``codes`` are at most 0, 1, … 255."""
+    """The number of ``codes`` that are at most 0, 1, … 255, (256,)."""
     return np.cumsum(cv2.calcHist([codes], [0], None, [256], [0, 256]), dtype=np.float64)
 
 
 def labelled(mask: Mask, connectivity: int) -> tuple[Labels, NDArray[np.intp]]:
-    """The connected parts of ``mask`` (H, W), numbered from 1, and the pixels of each; number 0 has none.
-
-    OpenCV's own statistics take several times as long as its labels.
+    """The numbers (H, W) of the connected parts of ``mask`` (H, W), from 1 on, and the pixels of each part. Number 0,
+    the background, has 0 pixels. OpenCV's function with statistics takes several times as long.
     """
     number, found = cv2.connectedComponents(mask.view(np.uint8), connectivity=connectivity)
     labels = np.asarray(found, np.int32)
@@ -133,13 +132,13 @@ def labelled(mask: Mask, connectivity: int) -> tuple[Labels, NDArray[np.intp]]:
 
 
 def count(labels: Labels, some: Mask, number: int) -> NDArray[np.intp]:
-    """The pixels of each label in ``some``."""
+    """The number of pixels (number,) that each label has in the mask ``some``."""
     return np.bincount(labels[some], minlength=number)
 
 
 def near_frame(shape: tuple[int, ...]) -> Mask:
-    """The outer sixth of a photo of ``shape`` (H, W), where people leave bare skin: they photograph what they mean
-    centrally."""
+    """The outer sixth of a photo of ``shape`` (H, W). It usually shows bare skin, because lesions are photographed in
+    the centre."""
     near = np.ones(shape, np.bool_)
     height, width = shape
     near[height // 6 : height - height // 6, width // 6 : width - width // 6] = False

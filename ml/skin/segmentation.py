@@ -1,11 +1,11 @@
-"""Where skin is in a photo.
+"""Finds the skin in a photo.
 
-Skin of every tone is redder than it is green and redder than it is blue; how bright it is says nothing. So the
-rule works on ratios of linear channels, u = ln(R/G) and v = ln(G/B), in which light and shade cancel and the
-ten Monk tones lie within one region, and it never asks for a least red. Wood, sand, hair or a warm-lit wall
-can satisfy it too: a second step drops what is far from the photo's own likeliest skin colour, and a third takes
-back patches that skin borders more than the photo's frame does: a pale patch on dark skin is as far from it as a wall.
-When in doubt, the mask keeps: reddened, pigmented and depigmented skin is what such photos are taken for.
+Skin of every tone has more red than green and more red than blue, at any brightness. So the first step uses ratios of
+linear channels, u = ln(R/G) and v = ln(G/B), which do not depend on light and shade. The ten Monk tones lie in one
+region of (u, v). Wood, sand, hair and walls in warm light can lie there too, so the second step removes pixels far from
+the photo's likeliest skin colour. This also removes a pale patch on dark skin, so the third step restores patches that
+are mostly bordered by skin and not by the frame. Doubtful pixels are kept, because such photos are taken to show
+reddened, pigmented or depigmented skin.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from ml.skin.colour import LUMA, extremes, shrink, srgb_to_linear
 from ml.skin.regions import count, labelled
 from ml.values import RGB, Bytes, Doubles, Floats, Mask
 
-Points = tuple[Floats, Floats]  # u and v of each, (n,) both
-SkinMasks = tuple[Mask, Mask | None]  #: the skin (H, W), and the other reading of a close call, None if it is clear
+Points = tuple[Floats, Floats]  # u and v of n points, (n,) both
+SkinMasks = tuple[Mask, Mask | None]  #: the skin (H, W), and the alternative mask of a close call, or None
 
-_SIDE = 256  # long side on which colour is judged: averages sensor noise away, and edges need no more
-_LEAST_LUMINANCE = 0.003  # below (L* about 2.7) eight bits hold no colour
-_WHITE = 253  # from here on in all channels, a pixel is blown out
+_SIDE = 256  # long side in pixels on which skin is found; averaging reduces sensor noise
+_LEAST_LUMINANCE = 0.003  # about L* 2.7; 8 bits cannot show the colour of darker pixels
+_WHITE = 253  # a pixel with this code or more in all channels is overexposed
 _U = (0.03, 2.4)
 _V = (-1.2, 1.6)
 _RED_OVER_BLUE = 0.03
 
-# Where skin is likeliest to lie in (u, v), broad enough for all tones and indoor light: it only decides
-# between several candidate colours in one photo. Brown skin reaches v = 1.3 (`ml.skin.optics`).
+# The prior of skin in (u, v). It is broad enough for all tones and indoor light, and only decides between several
+# candidate colours in one photo. Brown skin reaches v = 1.3 (`ml.skin.optics`).
 _PRIOR_CENTRE, _PRIOR_SPREAD, _PRIOR_FLOOR = np.array([0.75, 0.65]), np.array([0.45, 0.80]), 0.02
 
-_SPREAD = (0.25, 0.50)  # least and most standard deviation that skin's colour is allowed along any axis
-_REACH = 3.0  # standard deviations from the likeliest colour that still are skin
+_SPREAD = (0.25, 0.50)  # bounds of the standard deviation of skin's colour along any axis
+_REACH = 3.0  # standard deviations from the likeliest colour within which a pixel is skin
 _ROUNDS = 3
-_MIN_SAMPLE = 16  # points whose mean and spread are worth taking
+_MIN_SAMPLE = 16  # least number of points for a mean and a covariance
 _BINS = 48
-_WIDTH = 3.0  # bins, standard deviation: a small even mark must not outdo a large area of noisy dark skin
+_WIDTH = 3.0  # standard deviation in bins of the smoothing, so that a small even mark does not win over noisy dark skin
 
 # The middles of the bins over u and v, (bins², 2), and the prior at each.
 _MIDDLES = (np.indices((_BINS, _BINS)).reshape(2, -1).T + 0.5) / _BINS * np.ptp((_U, _V), axis=1) + (_U[0], _V[0])
@@ -46,31 +46,30 @@ _PRIOR = np.exp(-(((_MIDDLES - _PRIOR_CENTRE) / _PRIOR_SPREAD) ** 2).sum(axis=1)
 
 # Shares are of the photo, unless stated otherwise.
 _SPECK = 0.002  # smaller patches are noise
-_HOLE = 0.30  # lesions and highlights up to this that skin encloses belong to it
+_HOLE = 0.30  # largest hole, such as a lesion or a highlight, that counts as skin
 
-# A patch of another colour belongs to the skin beside it up to these: its share of the photo, its share of the
-# frame, and the least share of its outline that skin borders. What lies behind a person meets the frame on more than
-# one side; of a half disc that the frame cuts off, skin borders .61.
+# A patch of another colour is skin if it has at most these shares of the photo and of the frame, and if skin borders at
+# least this share of its outline. A background touches the frame on more than one side. Of half a disc at the frame,
+# skin borders .61 of the outline.
 _LARGEST, _FRAMED, _BORDERED = 0.40, 0.15, 0.55
-_SLACK = 0.08  # of a patch's outline and of the frame: within this of the limits, it is a close call
-_WORTH = 0.05  # a close call over less than this is decided without another reading
-_NEAR = np.ones((7, 7), np.uint8)  # between two colours lies a seam that is neither
+_SLACK = 0.08  # of the outline and of the frame; a patch nearer to these limits is a close call
+_WORTH = 0.05  # a close call about a smaller area has no alternative mask
+_NEAR = np.ones((7, 7), np.uint8)  # wide enough for the seam between two colours
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _SQUARE = np.ones((3, 3), np.uint8)
 _ROUND = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
 
 def skin_mask(rgb: RGB) -> Mask:
-    """Skin in ``rgb`` (H, W, 3) as (H, W), on the first reading."""
+    """The skin (H, W) in ``rgb`` (H, W, 3), without the alternative mask."""
     return skin_masks(rgb)[0]
 
 
 def skin_masks(rgb: RGB, seed: Mask | None = None) -> SkinMasks:
-    """Skin in ``rgb`` (H, W, 3), all False if nothing resembles skin; and another reading, if it is a close call
-    whether a part of the photo is skin.
+    """The skin (H, W) in ``rgb`` (H, W, 3), and an alternative mask if it is a close call whether a part is skin.
 
-    Lesions and highlights that skin encloses count as skin. ``seed`` (H, W) marks pixels known to be mostly skin,
-    such as a found face: the likeliest colour is then taken from there.
+    The mask is all False if nothing looks like skin. Lesions and highlights that skin encloses count as skin. ``seed``
+    (H, W) marks pixels that are mostly skin, such as a face; the likeliest colour is then taken from these.
     """
     height, width = rgb.shape[:2]
     small = shrink(rgb, _SIDE)
@@ -98,7 +97,7 @@ def _segment(rgb: RGB, seed: Mask | None) -> SkinMasks:
 
 
 def _log_chromaticity(rgb: RGB) -> tuple[Floats, Floats, Mask]:
-    """u and v, smoothed against sensor noise in linear light, and where they are defined; each (H, W)."""
+    """u, v, and the mask of pixels where they are defined, (H, W) each. Linear light is smoothed first."""
     linear = cv2.GaussianBlur(srgb_to_linear(rgb), (0, 0), 0.8)
     luminance = np.asarray(cv2.transform(linear, LUMA[None]), np.float32)
     lit = (luminance > _LEAST_LUMINANCE) & (extremes(rgb)[0] < _WHITE)
@@ -107,7 +106,7 @@ def _log_chromaticity(rgb: RGB) -> tuple[Floats, Floats, Mask]:
 
 
 def _resembling(u: Floats, v: Floats, candidate: Mask, seed: Mask | None) -> Mask:
-    """The candidates near the likeliest skin colour, by Mahalanobis distance to its own spread."""
+    """The mask (H, W) of the candidates near the likeliest skin colour, by Mahalanobis distance."""
     points = u[candidate], v[candidate]
     weights = _central(candidate.shape)[candidate]
     if seed is not None and seed[candidate].any():
@@ -126,13 +125,13 @@ def _resembling(u: Floats, v: Floats, candidate: Mask, seed: Mask | None) -> Mas
 
 @lru_cache(maxsize=32)
 def _central(shape: tuple[int, ...]) -> Floats:
-    """Weights (H, W), 1 in the middle and 0.1 in the corners: people photograph what they mean centrally."""
+    """Weights (H, W), 1 in the middle and 0.1 in the corners, because the subject is usually in the centre."""
     down, across = (np.exp(-1.15 * np.linspace(-1, 1, size, dtype=np.float32) ** 2) for size in shape)
     return np.asarray(np.outer(down, across), np.float32)
 
 
 def _mode(points: Points, weights: Floats) -> Doubles:
-    """The likeliest (u, v): the densest of the weighted points in a smoothed histogram, under the prior."""
+    """The likeliest (u, v), (2,): the maximum of a smoothed, weighted histogram of the points times the prior."""
     rows, columns = (
         ((values - low) * np.float32(_BINS / (high - low))).astype(np.int32).clip(0, _BINS - 1)
         for values, (low, high) in zip(points, (_U, _V), strict=True)
@@ -147,21 +146,21 @@ def _moments(points: Points, near: Bytes) -> tuple[Doubles, Doubles]:
     count = cv2.countNonZero(near)
     centre = np.array([cv2.sumElems(cv2.copyTo(values, near))[0] / count for values in points])
     du, dv = (values - np.float32(mean) for values, mean in zip(points, centre, strict=True))
-    # OpenCV has masked sums of squares only; |u + v|² = |u|² + |v|² + 2uv.
+    # OpenCV has only masked sums of squares, so uv comes from |u + v|² = |u|² + |v|² + 2uv.
     uu, vv, both = (cv2.norm(off, cv2.NORM_L2SQR, near) for off in (du, dv, du + dv))
     uv = (both - uu - vv) / 2
     return centre, np.array([[uu, uv], [uv, vv]]) / (count - 1)
 
 
 def _distance(points: Points, centre: Doubles, precision: Doubles) -> Floats:
-    """Squared Mahalanobis distance of each point."""
+    """The squared Mahalanobis distance (n,) of each point from ``centre``."""
     uu, uv, vv = (np.float32(value) for value in (precision[0, 0], 2 * precision[0, 1], precision[1, 1]))
     du, dv = points[0] - np.float32(centre[0]), points[1] - np.float32(centre[1])
     return np.asarray((uu * du + uv * dv) * du + vv * dv * dv)
 
 
 def _precision(covariance: Doubles) -> Doubles:
-    """The inverse of ``covariance`` with the standard deviation along each axis held within bounds."""
+    """The inverse of ``covariance`` (2, 2), whose standard deviations along its axes are clipped to _SPREAD."""
     values, axes = np.linalg.eigh(covariance)
     held = np.clip(values, _SPREAD[0] ** 2, _SPREAD[1] ** 2)
     return np.asarray((axes / held) @ axes.T)
@@ -178,8 +177,8 @@ def _tidy(mask: Mask) -> Mask:
 
 
 def _doubtful_holes(mask: Mask) -> Mask | None:
-    """The pixels (H, W) that would become or cease to be a hole of a solid mask if its edges were a pixel further in or
-    out; None if they are too few to matter."""
+    """The pixels (H, W) whose hole would open or close if the mask were eroded or dilated by a pixel. None if they are
+    too few to matter."""
     if not _matters(~mask):
         return None
     filled = _holes(mask)
@@ -193,8 +192,8 @@ def _doubtful_holes(mask: Mask) -> Mask | None:
 
 
 def _with_bordered(mask: Mask, candidate: Mask) -> tuple[Mask, Mask | None]:
-    """``mask`` with those parts of ``candidate`` (H, W both) that it borders more than the frame and all else do; and
-    the other reading, if it is a close call for a large part."""
+    """``mask`` with those parts of ``candidate`` that it mostly borders, and the alternative mask if that is a close
+    call for a large part. All masks are (H, W)."""
     left = cv2.morphologyEx((candidate & ~mask).view(np.uint8), cv2.MORPH_OPEN, _ROUND)
     labels, areas = labelled(np.asarray(left, np.bool_), 4)
     share = areas / mask.size
@@ -224,14 +223,14 @@ def _matters(doubtful: Mask) -> bool:
 
 
 def _solid(mask: Mask) -> Mask:
-    """``mask`` (H, W) without specks, and without gaps of a pixel."""
+    """``mask`` (H, W) without specks and without gaps of one pixel."""
     opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, _ROUND)
     closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _ROUND), np.bool_)
     return _parts(closed, 8, least=_SPECK)
 
 
 def _holes(mask: Mask) -> Mask:
-    """What ``mask`` (H, W) encloses, up to a size."""
+    """The holes (H, W) of ``mask``, up to the share _HOLE of the photo."""
     return _parts(~mask, 4, most=_HOLE, enclosed=True)
 
 
@@ -242,7 +241,8 @@ def _frame(shape: tuple[int, ...]) -> Mask:
 
 
 def _parts(mask: Mask, connectivity: int, least: float = 0, most: float = 1, enclosed: bool = False) -> Mask:
-    """The connected parts of ``mask`` of a size between two shares of the photo; ``enclosed``: away from its edge."""
+    """The connected parts of ``mask`` whose shares of the photo are ``least`` to ``most``. ``enclosed``: only those
+    that do not touch the photo's edge."""
     labels, areas = labelled(mask, connectivity)
     shares = areas / mask.size
     kept = (shares >= least) & (shares <= most)

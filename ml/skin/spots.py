@@ -1,4 +1,4 @@
-"""Spots on skin, counted: separate patches that are darker, redder or paler than bare skin, touching ones split."""
+"""Counts spots on skin: patches that are darker, redder or paler than bare skin. Touching spots are split."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ml.skin.outline import Thresholds, all_patches, draw_patches, find_patches,
 from ml.skin.regions import UNKNOWN, Region, Value
 from ml.values import RGB, Bytes, Floats, Mask
 
-_SIDE = 384  # long side on which spots are counted: a spot needs five pixels
+_SIDE = 384  # long side in pixels on which spots are counted; a spot needs five pixels
 _THRESHOLDS = Thresholds(low=3.5, peak=5.0, least=30, beside=0.04, outline=0.45)
 _BARE = BareSkin(density=0.008, codes=0.32, mottled=True)  # spots are smaller than mottling
-_ROUND = 0.2  # of a spot's area must fit into the largest disc in it: hairs, folds and edges are longer
-# Other heights, and other sizes that a spot must have beside the largest, show how certain a count is.
+_ROUND = 0.2  # least area of the largest disc in a spot over the spot's area; hairs, folds and edges have less
+# Factors of the thresholds and of the least size. The changes of the count with them are its uncertainty.
 _HEIGHTS, _SIZES = (0.7, 1.3), (0.25, 2.5)
-_DOUBTFUL = 0.25  # of the skin: what covers so much may be no spot
-_RESERVE = 1.2  # of the changes: between the heights tried, more may come and go
-_WAIST = 0.7  # of a patch's greatest half width: narrower than this between two parts, and they are two spots
+_DOUBTFUL = 0.25  # share of the skin; if spots cover more, they may not be spots
+_RESERVE = 1.2  # factor of the uncertainty, because thresholds between those tried may change more
+_WAIST = 0.7  # of a patch's largest half width; if it is narrower between two parts, these are two spots
 
 
 @once
@@ -34,9 +34,9 @@ def _spots(part: Part) -> tuple[Value, Value]:
 
 
 def measure_spots(rgb: RGB, skin: Region) -> tuple[Value, Value]:
-    """The number of spots on ``skin`` of ``rgb`` (H, W, 3), and the share of it that they cover.
+    """The number of spots on ``skin`` of ``rgb`` (H, W, 3), and the share of the skin that they cover, 0–1.
 
-    Spots under five pixels of a copy of 384 px are not seen: counts of a distant photo are too low.
+    Spots smaller than five pixels on a copy of 384 px are not counted, so the count of a distant photo is too low.
     """
     if not skin.usable:
         return UNKNOWN, UNKNOWN
@@ -54,7 +54,7 @@ def measure_spots(rgb: RGB, skin: Region) -> tuple[Value, Value]:
 
 
 def _readings(distance: Floats, skin: Mask) -> Iterator[Mask]:
-    """The spots in ``skin`` (H, W), and what else they may be."""
+    """The mask (H, W) of the spots in ``skin`` (H, W), and the masks with other thresholds and sizes."""
     patches = list(all_patches(distance, skin, replace(_THRESHOLDS, beside=_THRESHOLDS.beside * min(_SIZES))))
     for factor in (1.0, *_SIZES):
         yield draw_patches(patches, skin.shape, _THRESHOLDS.beside * factor)
@@ -63,8 +63,8 @@ def _readings(distance: Floats, skin: Mask) -> Iterator[Mask]:
 
 
 def _round_parts(mask: Mask) -> list[Floats]:
-    """The depths of each connected part of ``mask`` (H, W) that is not long and thin, in its box: how far each pixel
-    lies from the part's edge or the photo's, 0 beside it."""
+    """The distance transform of each connected part of ``mask`` (H, W), in its box: the distance of each pixel from the
+    edge of the part or of the photo, 0 outside the part. Long and thin parts are left out."""
     depths = [_depth(part) for _, part in solid_parts(mask.view(np.uint8))]
     return [depth for depth in depths if np.pi * float(depth.max()) ** 2 >= _ROUND * cv2.countNonZero(depth)]
 
@@ -74,21 +74,22 @@ def _depth(part: Bytes) -> Floats:
 
 
 def _count(depth: Floats) -> int:
-    """The number of spots in a part of depths ``depth`` (H, W), split at its waist."""
+    """The number of spots in a part with the distance transform ``depth`` (H, W), after a split at its waists."""
     parts, _ = cv2.connectedComponents((depth > _WAIST * depth.max()).view(np.uint8))
     return int(parts) - 1
 
 
 def _spread(values: list[float], least: float) -> Value:
-    """The first of ``values``, and how far the others differ from it."""
+    """The first of ``values``, and the root of the sum of squares of the others' differences, times a reserve, or
+    ``least`` if that is larger."""
     value, *otherwise = values
     return value, max(least, _RESERVE * math.dist(otherwise, [value] * len(otherwise)))
 
 
 _METHOD = (
-    "separate patches that stand out from bare skin (Mahalanobis distance of optical densities), "
-    "touching ones split at their waist (distance transform); uncertainty: the changes at thresholds 30% lower and "
-    "higher and with other least sizes, and what it moved by on changed photos, as the root of the sum of squares"
+    "separate patches that stand out from bare skin (Mahalanobis distance of optical densities), split at their waists "
+    "(distance transform); uncertainty: the root of the sum of squares of its changes at thresholds 30% lower and "
+    "higher, with other least sizes, and on altered photos"
 )
 MEASURES = (
     Measure(
@@ -96,8 +97,8 @@ MEASURES = (
         label="Spots",
         unit="spots",
         direction="more spots",
-        description="How many separate patches are darker, redder or paler than the skin around them. A distant photo "
-        "shows too few.",
+        description="The number of separate patches that are darker, redder or paler than bare skin. The count of a "
+        "distant photo is too low.",
         method=_METHOD,
         measured=lambda part: _spots(part)[0],
     ),
@@ -106,7 +107,7 @@ MEASURES = (
         label="Skin covered by spots",
         unit="share of skin",
         direction="more of the skin covered",
-        description="How much of the skin the spots cover.",
+        description="How much of the skin is covered by spots.",
         method=_METHOD,
         measured=lambda part: _spots(part)[1],
     ),

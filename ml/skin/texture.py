@@ -1,10 +1,9 @@
 """Texture of skin: lines, roughness, co-occurrence of grey levels, and local binary patterns.
 
-All are measured on a *surface*: the fine structure of the skin at one fixed scale. The number of a photo's pixels must
-not count, so its frame, or the box of a face, is brought to one size and smoothed to what that size can hold: a photo
-and its smaller copy then show the same structure. Nor must the light, so what varies slowly is taken away. Structure is
-kept in L*, whose steps are about equally visible on dark and on light skin; in optical density, the noise of dark skin
-would pass for texture, and in linear light its texture would vanish.
+All are measured on a *surface*: the fine structure of the skin at one fixed scale. The photo, or the box of a face, is
+resized to one size and smoothed, so that a photo and its smaller copy give the same values. Slow variation is removed,
+so that the light does not count. The surface is in L*, whose steps are about equally visible on dark and light skin. In
+optical density the noise of dark skin would look like texture, and in linear light its texture would vanish.
 """
 
 from __future__ import annotations
@@ -26,37 +25,37 @@ from ml.values import Bytes, Floats, Mask
 Box = tuple[slice, slice]  #: rows and columns
 
 SIDE = 256  #: long side of the frame, or of the face, in pixels of the surface
-LEAST_SIDE = 160  #: of the frame or face in the photo: fewer pixels lack the structure that the surface would show
-_SMOOTHING = 1.2  # standard deviation in pixels of the surface, as are those below
-_WAVE = 6.0  # what varies over more than this is shading or a patch of colour, not texture
+LEAST_SIDE = 160  #: smallest long side of the frame or face in pixels; fewer pixels lack fine structure
+_SMOOTHING = 1.2  # standard deviation in pixels of the surface, like the following ones
+_WAVE = 6.0  # slower variation is shading or a patch of colour, not texture
 _MOST = 4.0  # L*
-_MARGIN = 4  # pixels from the edge of skin within which much of what a filter sees is not skin
+_MARGIN = 4  # pixels at the edge of skin that are left out, because filters there cover other things too
 
-SCALES = (1.5, 2.5)  # standard deviations across a line, pixels
-PIT_SCALE = 1.2  # of a pit
+SCALES = (1.5, 2.5)  # of lines: standard deviations in pixels
+PIT_SCALE = 1.2  # of pits: standard deviation in pixels
 _ANISOTROPY = 0.5  # Frangi's β
-_CONTRAST = 1.0  # Frangi's c, in L*: a ridge of this curvature counts by 0.39
+_CONTRAST = 1.0  # Frangi's c, in L*: the contrast term of a ridge with this curvature is 0.39
 
-LEVELS, STEP = 32, 0.25  # grey levels of so many L* each: a fixed scale, so that two photos compare
+LEVELS, STEP = 32, 0.25  # number of grey levels, and L* of each: a fixed scale, so that photos are comparable
 DISTANCES = (1, 3)  # pixels of the surface
 
-QUANTUM = 0.25  # L*: a difference of less than half of it is noise, and no pattern
-LEAST_ROUGHNESS = 0.45  # L*: below, patterns are what noise and compression left
+QUANTUM = 0.25  # L*; a difference below half of this is noise
+LEAST_ROUGHNESS = 0.45  # L*; on smoother skin, patterns are noise and compression artefacts
 _NEIGHBOURS = 8
-_FRACTION = 1 << 8  # weights of the diagonal neighbours are whole numbers over this, so that float32 sums are exact
+_FRACTION = 1 << 8  # denominator of the interpolation weights of diagonal neighbours, so that float32 sums are exact
 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """``detail`` (h, w): L* less its local mean, negative where darker, 0 off skin. ``box``: the part of the working
-    copy that it shows."""
+    """The surface of a part. ``detail`` (h, w): L* less its local mean; negative is darker, and 0 is not skin. ``box``:
+    the part of the working copy that it shows."""
 
     detail: Floats
     box: Box
 
     @cached_property
     def squares(self) -> Floats:
-        """Squares (h, w) of the detail within ±4 L*: a hair or a glint differs by more."""
+        """The squares (h, w) of the detail, clipped to ±4 L*, so that a hair or a glint counts little."""
         return np.asarray(np.clip(self.detail, -_MOST, _MOST) ** 2, np.float32)
 
     @cached_property
@@ -65,7 +64,7 @@ class Surface:
         return np.asarray(100 * line_response(self.detail), np.float32)
 
     def region(self, mask: Mask) -> Region:
-        """A mask of the copy (H, W) as a region of the surface, without its edge."""
+        """The region of the surface that ``mask`` (H, W) of the working copy covers, without its edge."""
         height, width = self.detail.shape
         inside = cv2.resize(mask[self.box].view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
         kernel = np.ones((2 * _MARGIN + 1, 2 * _MARGIN + 1), np.uint8)
@@ -74,8 +73,8 @@ class Surface:
 
 @once
 def surface(part: Part) -> Surface | None:
-    """The surface of a part that is not a zone; None if the frame, or the face, has fewer than 160 pixels on its long
-    side. A face is cut out of the photo, which may show more of it than the copy."""
+    """The surface of a part that is not a zone. None if the long side of the frame or of the face has fewer than 160
+    pixels. A face is cut out of the photo itself, which may have more pixels than the working copy."""
     if not part.region.usable:
         return None
     if part.face is None:
@@ -91,8 +90,8 @@ def surface(part: Part) -> Surface | None:
 
 @once
 def shown(part: Part) -> tuple[Surface, Region] | None:
-    """The surface that a part lies on, and where; None if there is none, or if under 64 pixels of it lie well inside
-    the part."""
+    """The surface of a part, and the part's region on it. None if there is no surface, or if the region without its
+    edge has fewer than 64 pixels."""
     found = surface(part.whole)
     region = None if found is None else found.region(part.region.mask)
     return (found, region) if found is not None and region is not None and region.usable else None
@@ -109,16 +108,15 @@ def _surface(lightness: Floats, skin: Mask, box: Box) -> Surface | None:
 
 
 def detail_of(weighted: Floats, weight: Floats, smoothing: float, wave: float) -> Floats:
-    """What varies over more than ``smoothing`` and less than ``wave`` pixels, (h, w), 0 off skin. ``weighted`` is L*
-    times its ``weight``: the share of each pixel, 0–1, that is skin."""
+    """The variation of L* over more than ``smoothing`` and less than ``wave`` pixels, (h, w); 0 where there is no skin.
+    ``weight`` (h, w) is the share of each pixel that is skin, 0–1. ``weighted`` (h, w) is L* times ``weight``."""
     smooth = _mean_near(weighted, weight, smoothing)
     inside = (weight > 0.5).astype(np.float32)
     return np.asarray((smooth - _mean_near(smooth * inside, inside, wave)) * inside, np.float32)
 
 
 def _mean_near(weighted: Floats, weight: Floats, sigma: float) -> Floats:
-    """The mean around each pixel of values that come multiplied by their ``weight`` (normalised convolution): nothing
-    beside the skin reaches in."""
+    """The local mean (h, w) of skin alone (normalised convolution). ``weighted`` is the values times ``weight``."""
     total, share = (cv2.GaussianBlur(values, (0, 0), sigma) for values in (weighted, weight))
     return np.asarray(total / np.maximum(share, np.float32(1e-3)), np.float32)
 
@@ -130,51 +128,50 @@ def _to_surface(values: Floats) -> Floats:
     return np.asarray(cv2.resize(values, (width, height), interpolation=how), np.float32)
 
 
-# The line filter of Frangi et al. (1998), as Ng et al. (2014) applied it to wrinkles, and its counterpart for pits. A
-# ridge curves strongly across and hardly along itself: the eigenvalues of the Hessian show that. Frangi takes the scale
-# of contrast from the strongest structure of each image; here it is fixed, so that two photos compare. The mean of a
-# smooth measure from 0 to 1 is reported, not a count above a threshold, over which a faint line would step at the
-# slightest change.
+# The line filter of Frangi et al. (1998), which Ng et al. (2014) applied to wrinkles, and its counterpart for pits. A
+# ridge curves strongly across and hardly along itself, which the eigenvalues of the Hessian show. Frangi scales the
+# contrast by the strongest structure of each image. Here the scale is fixed, so that photos are comparable. The mean of
+# the response (0–1) is reported. A count above a threshold would change with the slightest change of a faint line.
 
 
 def line_response(detail: Floats) -> Floats:
-    """0–1 (h, w): how much each pixel of L* is a dark line."""
+    """The response (h, w), 0–1, to dark lines in ``detail`` (h, w), L*."""
     return np.asarray(cv2.max(*(_response(*_hessian(detail, sigma)) for sigma in SCALES)), np.float32)
 
 
 def pit_response(detail: Floats) -> Floats:
-    """0–1 (h, w): how much each pixel of L* is a dark pit, which curves alike in all directions."""
+    """The response (h, w), 0–1, to dark pits in ``detail`` (h, w), L*. A pit curves equally in all directions."""
     lesser, greater = _hessian(detail, PIT_SCALE)
     found = (1 - _elongated(lesser, greater)) * (1 - _faint(lesser, greater))
     return np.asarray(cv2.copyTo(found, (lesser > 0).view(np.uint8)), np.float32)
 
 
 def _response(lesser: Floats, greater: Floats) -> Floats:
-    """Frangi's measure in two dimensions: at a dark line, the curvature of the larger magnitude is positive."""
+    """Frangi's measure in two dimensions. At a dark line the eigenvalue of larger magnitude is positive."""
     found = _elongated(lesser, greater) * (1 - _faint(lesser, greater))
     return np.asarray(cv2.copyTo(found, (greater > np.abs(lesser)).view(np.uint8)), np.float32)
 
 
 def _elongated(lesser: Floats, greater: Floats) -> Floats:
-    """0–1: 1 where nothing curves along a ridge."""
+    """0–1; 1 if there is no curvature along the ridge."""
     along = np.asarray(lesser / np.maximum(greater, np.float32(1e-6)), np.float32)
     return _bell(along * along, _ANISOTROPY)
 
 
 def _faint(lesser: Floats, greater: Floats) -> Floats:
-    """0–1: 1 where nothing curves at all."""
+    """0–1; 1 if there is no curvature at all."""
     return _bell(lesser * lesser + greater * greater, _CONTRAST)
 
 
 def _bell(squares: Floats, sigma: float) -> Floats:
-    """The Gaussian exp(−squares / 2σ²), held above e⁻⁸⁰: OpenCV's exponential takes forty times as long where it
+    """The Gaussian exp(−squares / 2σ²), at least e⁻⁸⁰, because OpenCV's exponential is forty times slower if it
     underflows."""
     return np.asarray(cv2.exp(np.maximum(squares * np.float32(-0.5 / sigma**2), np.float32(-80))), np.float32)
 
 
 def _hessian(values: Floats, sigma: float) -> tuple[Floats, Floats]:
-    """Eigenvalues (lesser, greater) of the Hessian of ``values`` (h, w) smoothed by ``sigma`` pixels, times sigma², so
-    that a structure as wide as sigma answers alike at every scale (Lindeberg 1998)."""
+    """The eigenvalues (lesser, greater), (h, w) each, of the Hessian of ``values`` (h, w) smoothed by ``sigma`` pixels.
+    They are multiplied by sigma², to be comparable between scales (Lindeberg 1998)."""
     smooth = cv2.GaussianBlur(values, (0, 0), sigma)
     xx, yy, xy = (
         cv2.Sobel(smooth, cv2.CV_32F, *order, ksize=3, scale=sigma**2 / 4) for order in ((2, 0), (0, 2), (1, 1))
@@ -196,7 +193,7 @@ def _roughness(part: Part) -> Value:
 
 
 def roughness(surface: Surface, skin: Region) -> Value:
-    """Root mean square of the surface in ``skin``: the contrast of Peli (1990), and what Rq is to a profile."""
+    """The root mean square of the surface in ``skin``, L*: the contrast of Peli (1990), like Rq of a profile."""
     square, error = skin.mean(surface.squares)
     if square is None:
         return UNKNOWN
@@ -211,10 +208,10 @@ def _co_occurrence(part: Part) -> dict[tuple[str, int], float]:
 
 
 def co_occurrence(surface: Surface, skin: Region) -> dict[tuple[str, int], float]:
-    """GLCM "contrast" and "homogeneity" (Haralick 1973) at each distance, averaged over four angles, of pairs inside
-    ``skin`` only."""
+    """(kind, distance) → GLCM "contrast" or "homogeneity" (Haralick 1973), the mean of four angles. Only pairs of
+    pixels inside ``skin`` count."""
     levels = np.clip(surface.detail / np.float32(STEP) + LEVELS / 2, 0, LEVELS - 1)
-    coded = np.where(skin.mask, levels, LEVELS).astype(np.uint8)  # outside is a level of its own, which is dropped
+    coded = np.where(skin.mask, levels, LEVELS).astype(np.uint8)  # pixels outside get an extra level, which is dropped
     counts = graycomatrix(coded, DISTANCES, np.arange(4) * np.pi / 4, LEVELS + 1)[:LEVELS, :LEVELS]
     return {
         (kind, distance): float(value)
@@ -224,7 +221,7 @@ def co_occurrence(surface: Surface, skin: Region) -> dict[tuple[str, int], float
 
 
 def _binary_patterns(part: Part) -> Value:
-    """Unknown on skin that is nearly even, where patterns are noise: they do not depend on contrast."""
+    """Unknown on smooth skin. Patterns do not depend on contrast, so there they would be those of noise."""
     found = shown(part)
     if found is None or (_roughness(part)[0] or 0.0) < LEAST_ROUGHNESS:
         return UNKNOWN
@@ -232,7 +229,7 @@ def _binary_patterns(part: Part) -> Value:
 
 
 def pattern_entropy(surface: Surface, skin: Region) -> float:
-    """Entropy of uniform local binary patterns (Ojala 2002), P = 8, R = 1, in bits; at most log2(10)."""
+    """The entropy of uniform local binary patterns (Ojala 2002), P = 8, R = 1, in bits, 0 to log2(10)."""
     codes = _pattern_codes(np.rint(surface.detail / np.float32(QUANTUM)))
     counts = cv2.calcHist([codes], [0], skin.mask.view(np.uint8), [1 << _NEIGHBOURS], [0, 1 << _NEIGHBOURS]).ravel()
     shares = np.bincount(_UNIFORM, weights=counts) / counts.sum(dtype=np.float64)
@@ -241,7 +238,7 @@ def pattern_entropy(surface: Surface, skin: Region) -> float:
 
 
 def _pattern_codes(grey: Floats) -> Bytes:
-    """The pattern of each pixel of ``grey`` (H, W), whole numbers: a bit for each neighbour that is not darker."""
+    """The pattern (H, W) of each pixel of ``grey`` (H, W): a bit for each neighbour that is not darker."""
     codes = np.zeros(grey.shape, np.uint8)
     for bit, kernel in enumerate(_KERNELS):
         codes |= (cv2.filter2D(grey, cv2.CV_32F, kernel) >= 0).view(np.uint8) << np.uint8(bit)
@@ -249,7 +246,8 @@ def _pattern_codes(grey: Floats) -> Bytes:
 
 
 def _neighbour_kernels() -> tuple[Floats, ...]:
-    """A neighbour minus the centre, for each of eight on a circle; diagonal ones lie between four pixels."""
+    """The kernels (3, 3) of "neighbour minus centre" for eight neighbours on a circle. The diagonal neighbours are
+    interpolated from four pixels."""
     whole, near = _FRACTION**2, round(_FRACTION * np.sqrt(0.5))
     far = _FRACTION - near
     straight = np.array([[0, 0, 0], [0, -whole, whole], [0, 0, 0]], np.float32)
@@ -258,7 +256,7 @@ def _neighbour_kernels() -> tuple[Floats, ...]:
 
 
 def _uniform_classes() -> np.ndarray:
-    """The class of each 8-bit pattern: its number of ones, or 9 if it changes more than twice around the circle."""
+    """The class (256,) of each pattern: its number of ones, or 9 if its bits change more than twice in the circle."""
     bits = (np.arange(1 << _NEIGHBOURS)[:, None] >> np.arange(_NEIGHBOURS)) & 1
     changes = (bits != np.roll(bits, 1, axis=1)).sum(axis=1)
     return np.where(changes <= 2, bits.sum(axis=1), _NEIGHBOURS + 1)

@@ -1,5 +1,4 @@
-"""The colour and the tone of skin: mean colours, evenness, the individual typology angle (ITA), and what follows
-from it."""
+"""The colour and tone of skin: mean colours, evenness, typology angle (ITA), Fitzpatrick type and Monk tone."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from ml.skin.frame import Part, once
 from ml.skin.regions import UNKNOWN, Region, Value, deviation, median, near_frame, standard_error
 from ml.values import Doubles, Floats, Mask, Tone
 
-# Least angle in degrees of each category but the last. Chardon et al. (1991), extended by Del Bino et al. (2006).
+# Lower limit in degrees of each category but the last. Chardon et al. (1991), extended by Del Bino et al. (2006).
 CATEGORIES = (
     (55.0, "very light"),
     (41.0, "light"),
@@ -25,40 +24,40 @@ CATEGORIES = (
 )
 DARKEST = "dark"
 
-# Least angle of Fitzpatrick types 1 to 5: the cut-offs of Kinyanjui et al. (2020), as used by Groh et al. (2021).
+# Lower limit of Fitzpatrick types 1 to 5: the cut-offs of Kinyanjui et al. (2020), as used by Groh et al. (2021).
 FITZPATRICK = (55.0, 41.0, 28.0, 19.0, 10.0)
 
-# The nearest of the ten Monk swatches is no estimate: 1 to 3 almost coincide, 5 and 7 lie 61° of ITA apart, and the
-# light swatches are far lighter than skin ever photographs, so that everyone would be 5 or above. So the tone is a
-# proportional-odds model's (McCullagh 1980): the estimate is 1 and one more for each cut that the score exceeds.
-# `python -m research.monk` fits and prints both.
+# The nearest of the ten Monk swatches is a bad estimate: 1 to 3 are almost equal, 5 and 7 differ by 61° of ITA, and the
+# light swatches are far lighter than skin in photos, so that everyone would be 5 or above. So a proportional-odds model
+# (McCullagh 1980) estimates the tone: 1 plus the number of cuts that the score exceeds. `python -m research.monk` fits
+# and prints weights and cuts.
 _MONK_WEIGHTS = (-0.123, -0.108, 0.150)
 _MONK_CUTS = (-14.01, -12.9, -11.84, -10.66, -8.47, -4.73, -0.39, 4.35, 7.58)
 _BRIGHT = 55.0  # L*: above, exposure moves L* more than tone does
 
 CAVEAT = (
-    "Estimated from this photo's colours, which its light, exposure and camera shift; not a clinical typing. "
-    "Fitzpatrick type by the ITA cut-offs of Kinyanjui and Groh, which on labelled photos come within one type "
-    "of a person's answer only about half of the time. Monk tone by the order of ITA and lightness."
+    "Estimated from the colours of this photo, which depend on light, exposure and camera; not a clinical typing. "
+    "The Fitzpatrick type follows the ITA cut-offs of Kinyanjui and Groh, which on labelled photos are within one type "
+    "of a person's answer only about half of the time. The Monk tone follows a model of ITA and lightness."
 )
 TOO_LITTLE = "Too little skin was found in the photo to estimate its tone."
 NO_FACE = (
-    "The face was not found, so its skin cannot be told from what is behind it, and no tone is estimated. Send a photo "
-    "that shows the whole face, upright and in even light."
+    "The face was not found, so its skin cannot be told apart from the background, and no tone is estimated. Send a "
+    "photo that shows the whole face, upright and in even light."
 )
-NOT_YELLOW = "No yellow shows in the skin in this light, where the typology angle has no meaning. Use neutral light."
+NOT_YELLOW = "The skin has no yellow in this light, so the typology angle has no meaning. Use neutral light."
 
-# Thresholds for skin of two colours, one of which is a large patch such as vitiligo.
-_LEAST_SHARE = 0.1  # of the skin: a smaller patch does not move a median
-_LEAST_GAP = 12.0  # L*, between the two means
-_CLEAR = 4.5  # the gap over the spread within; light that falls off evenly has 3.5 (a uniform distribution, halved)
-_STEP = 3  # pixels: every third is enough
+# Thresholds for skin of two colours, such as skin with a large patch of vitiligo.
+_LEAST_SHARE = 0.1  # share of the skin; a smaller patch hardly changes a median
+_LEAST_GAP = 12.0  # L* between the two means
+_CLEAR = 4.5  # least gap over the standard deviation within; evenly falling light has 3.5 (a uniform distribution)
+_STEP = 3  # every third pixel is sampled
 
 
 @dataclass(frozen=True)
 class TypologyAngle:
-    """ITA in ``degrees``, the mean ``lightness`` (L*) and ``yellowness`` (b*) of the skin that it was measured on, and
-    its standard error from image blocks, None with too few of them."""
+    """ITA in ``degrees``, −180 to 180, and the mean ``lightness`` (L*) and ``yellowness`` (b*) of the skin that it was
+    measured on. ``uncertainty``: its standard error in degrees; None with too few blocks."""
 
     degrees: float
     lightness: float
@@ -76,15 +75,15 @@ def photographed(part: Part) -> TypologyAngle | None:
 
 @once
 def balanced(part: Part) -> TypologyAngle | None:
-    """The angle after white balance. The difference between the two shows how far either can be trusted."""
+    """The angle after white balance. If it differs much from the photographed angle, trust neither."""
     return None if part.lost else typology_angle(*part.frame.balanced, part.region)
 
 
 def tone_of(part: Part) -> Tone:
     """The tone of a part; see ``ml.values.Tone``.
 
-    Every estimate is None, and the caveat says why, if too little skin is seen, or if its b* is not positive: the angle
-    is defined for yellowish colours only.
+    Every estimate is None, and the caveat says why, if there is too little skin, if a portrait's face was not found, or
+    if the skin's b* is not positive, because the angle is defined for yellowish colours only.
     """
     if part.lost:
         return Tone(None, None, None, None, NO_FACE)
@@ -95,10 +94,10 @@ def tone_of(part: Part) -> Tone:
 
 
 def tone_at(angle: TypologyAngle, corrected: TypologyAngle | None = None) -> Tone:
-    """The tone at an ``angle``; ``corrected`` is the angle after white balance.
+    """The tone for an ``angle``. ``corrected`` is the angle after white balance.
 
-    A range is one step to either side, as labelled photos require (see ``CAVEAT``), and one more towards the estimate
-    at the corrected angle if that lies further off: where the two differ, the light is in doubt.
+    A range is one step to either side, because of the errors on labelled photos (see ``CAVEAT``). It is one step wider
+    towards the estimate for the corrected angle if that is further away, because then the light is in doubt.
     """
     ita, other = angle.degrees, corrected or angle
     skin_type, step = fitzpatrick(ita), monk(ita, angle.lightness)
@@ -115,7 +114,7 @@ def tone_at(angle: TypologyAngle, corrected: TypologyAngle | None = None) -> Ton
 
 
 def monk_of(part: Part) -> int | None:
-    """The Monk tone of a part, 1–10, without the rest of its tone."""
+    """The Monk tone of a part, 1–10; None if it cannot be estimated."""
     angle = photographed(part)
     return None if angle is None else monk(angle.degrees, angle.lightness)
 
@@ -127,7 +126,7 @@ def _range(estimate: int, other: int, most: int) -> tuple[int, int]:
 
 
 def category(ita: float) -> str:
-    """Chardon's and Del Bino's name for an angle in degrees."""
+    """The category of an angle in degrees, as named by Chardon and Del Bino."""
     return next((name for least, name in CATEGORIES if ita > least), DARKEST)
 
 
@@ -143,13 +142,13 @@ def monk(ita: float, lightness: float) -> int:
 
 
 def monk_features(ita: float, lightness: float) -> tuple[float, float, float]:
-    """The features of the Monk model: the angle, L*, and how far L* exceeds 55."""
+    """The features of the Monk model: the angle in degrees, L*, and max(L* − 55, 0)."""
     return ita, lightness, max(lightness - _BRIGHT, 0.0)
 
 
 def typology_angle(lightness: Floats, b: Floats, skin: Region) -> TypologyAngle | None:
-    """ITA of ``skin`` in CIELAB's ``lightness`` and ``b`` (H, W), on its pixels within one standard deviation of the
-    median of each; None if the region is not usable, or if their mean b* is not positive."""
+    """ITA of ``skin`` from its ``lightness`` (L*) and ``b`` (b*), (H, W) both. Only pixels within one standard
+    deviation of both medians count. None if the region is not usable, or if the mean b* is not positive."""
     if not skin.usable:
         return None
     typical = Region(typical_skin(lightness, b, skin.mask))
@@ -165,22 +164,23 @@ def _ita(lightness: ArrayLike, b: ArrayLike) -> Doubles:
 
 
 def typical_skin(lightness: Floats, b: Floats, mask: Mask) -> Mask:
-    """The skin within one standard deviation of the median in L* and in b*, (H, W) all; all of it if none is."""
+    """The skin within one standard deviation of the median L* and of the median b*, (H, W) all. If there is none, all
+    skin of the person's own colour."""
     own = own_colour(lightness, mask)
     typical = own & _near_median(lightness, own) & _near_median(b, own)
     return typical if typical.any() else own
 
 
 def _near_median(values: Floats, mask: Mask) -> Mask:
-    """Which of ``values`` (H, W) lie within one standard deviation of the median of those in ``mask`` (H, W)."""
+    """Which of ``values`` (H, W) lie within one standard deviation of the median in ``mask`` (H, W)."""
     off = values - np.float32(median(values.ravel() if mask.all() else values[mask]))
     return np.asarray(np.abs(off, out=off) <= deviation(values, mask.view(np.uint8)))
 
 
 def own_colour(lightness: Floats, mask: Mask) -> Mask:
-    """The part of ``mask`` (H, W) that has the person's own lightness L* (H, W), so that a large patch of vitiligo or a
-    naevus does not decide the tone. Of two clearly different lightnesses it is the one that more skin near the frame
-    has; of one, all of the mask."""
+    """The part of ``mask`` (H, W) that has the person's own ``lightness`` L* (H, W), so that a large patch of vitiligo
+    or a naevus does not determine the tone. If the skin has two clearly different lightnesses, it is the one of most
+    skin near the frame; otherwise it is the whole mask."""
     sampled = mask[::_STEP, ::_STEP]
     values = lightness[::_STEP, ::_STEP][sampled]
     if not len(values):
@@ -196,7 +196,7 @@ def own_colour(lightness: Floats, mask: Mask) -> Mask:
 
 
 def _are_two(values: Floats, pale: Mask) -> bool:
-    """Whether the ``pale`` (n,) of ``values`` (n,) lie clearly apart from the others."""
+    """Whether the ``pale`` values differ clearly from the other ``values``, (n,) both."""
     if not _LEAST_SHARE <= pale.mean() <= 1 - _LEAST_SHARE:
         return False
     light, dark = values[pale], values[~pale]
@@ -213,10 +213,10 @@ def _measured_angle(name: str, angle: TypologyAngle | None) -> Value:
 
 
 def angle_limit(name: str, lightness: float, yellowness: float) -> float:
-    """The limit of a typology angle in degrees, from the limits of L* and b*: near its pole, at L* 50 without yellow,
-    it is uncertain even if both are known well.
+    """The limit of a typology angle in degrees, from the limits of L* and b*. Near L* = 50 and b* = 0, the angle is
+    uncertain even if both are known well.
 
-    atan2(L* − 50, b*) to first order in both (JCGM 100:2008, 5.1).
+    First-order propagation through atan2(L* − 50, b*) (JCGM 100:2008, 5.1).
     """
     limits = ANGLE_LIMITS[name]
     up, along = lightness - 50, yellowness
@@ -228,15 +228,15 @@ def _evenness(part: Part) -> Value:
     return (part.region.deviation(part.frame.lab[..., 0]) if part.region.usable else None), None
 
 
-_METHOD = "atan2(L* − 50, b*) of skin within ±1 SD of the median L* and b*; of two colours, of the one nearer the frame"
+_METHOD = "atan2(L* − 50, b*) of skin within ±1 SD of the median L* and b*; of two colours, the one at the frame"
 MEASURES = (
     Measure(
         name="ita",
         label="Typology angle (ITA)",
         unit="°",
         direction="lighter skin",
-        description="The individual typology angle: how light the skin is for its yellowness, in the photo's own "
-        "light.",
+        description="The individual typology angle: the lightness of the skin relative to its yellowness, in the "
+        "photo's own light.",
         method=_METHOD,
         measured=lambda part: _measured_angle("ita", photographed(part)),
         limited=False,
@@ -246,8 +246,8 @@ MEASURES = (
         label="Typology angle, white-balanced",
         unit="°",
         direction="lighter skin",
-        description="The individual typology angle after the colour of the light is removed. Where it differs much "
-        "from the angle in the photo's own light, neither can be trusted.",
+        description="The individual typology angle after the colour of the light is removed. If it differs much from "
+        "the angle in the photo's own light, trust neither.",
         method=f"{_METHOD}, after shades of grey (p = 6)",
         measured=lambda part: _measured_angle("ita_white_balanced", balanced(part)),
         limited=False,

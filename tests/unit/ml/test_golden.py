@@ -95,8 +95,8 @@ WRONG: dict[str, tuple[ModelSpec, Function, Function, str]] = {
         "probability of 5.0e-04 (at most 0.0001)",
     ),
     "the person is ignored": (CLASSIFIER, classify, lambda x, p: classify(x, 0 * p), "differ by a probability"),
-    "not a number": (ENCODER_SPEC, embed, lambda x: embed(x) * np.nan, "no usable numbers"),
-    "nothing": (ENCODER_SPEC, embed, lambda x: 0 * embed(x), "no usable numbers"),
+    "not a number": (ENCODER_SPEC, embed, lambda x: embed(x) * np.nan, "not finite"),
+    "nothing": (ENCODER_SPEC, embed, lambda x: 0 * embed(x), "not finite"),
 }
 
 

@@ -15,7 +15,7 @@ from ml.imaging.containers import is_raw
 from ml.imaging.decode import decode
 from tests.unit.ml.photo_files import quadrants, save
 
-RAW = "raw file: send a JPEG or HEIC"
+RAW = "raw file. Send a JPEG or HEIC"
 DNG = {50706: b"\x01\x04\0\0"}
 CAMERA_THUMBNAIL = {254: 1, 271: "NIKON CORPORATION"}
 

@@ -119,7 +119,7 @@ def test_files_that_cannot_be_converted_are_refused_in_one_line(
         raise KeyError("conv1.weight")
 
     monkeypatch.setattr(store_module, "framework_of", lambda spec: SimpleNamespace(export=fails))
-    with pytest.raises(ArtifactError, match="are not what it is made from: KeyError") as caught:
+    with pytest.raises(ArtifactError, match="cannot be converted: KeyError") as caught:
         store.fetch(spec)
     assert isinstance(caught.value.__cause__, KeyError)
     assert entries(store.root) == ["tiny"]
