@@ -22,18 +22,18 @@ const CODES = {
   impossible_value: BAD_DETAIL,
   key_required: {
     title: "A key is needed",
-    message: "This service analyses photos for those who have a key. Enter yours beside the details and try again.",
+    message: "This service needs a key. Enter yours below the details and try again.",
   },
   rate_limited: {
     title: "Too many requests",
-    message: "More photos came from here than it takes in that time. Yours is still here.",
+    message: "The service limits the number of photos from one place. Your photo is still here.",
   },
   busy: {
     title: "The service is busy",
-    message: "It is analysing as many photos as it can at once. Yours is still here; send it again when its turn may come.",
+    message: "It is analysing as many photos as it can. Your photo is still here. Send it again in a moment.",
   },
   not_ready: { title: "The service is still starting", message: "Its models are being loaded. Your photo is still here." },
-  unavailable: { title: "The service cannot analyse now", message: "Tell whoever runs this service, or try again later." },
+  unavailable: { title: "The service cannot analyse now", message: "Tell the operator of this service, or try again later." },
 };
 const MESSAGE_OF_SERVICE = ["empty_image", "unsupported_image", "damaged_image", "image_too_small", "bad_image", "too_many_pixels"];
 
@@ -55,7 +55,7 @@ const STATUSES = {
   415: { ...CODES.unsupported_image, message: "The service cannot read the file." },
   422: { title: "The photo or a detail cannot be used", message: "Check the details, or choose another photo." },
   429: CODES.rate_limited,
-  500: { advice: "Try again. If it happens again, tell whoever runs this service the request number below." },
+  500: { advice: "Try again. If it happens again, tell the operator of this service the request number below." },
   503: { title: "The service is busy", message: "Your photo is still here; send it again in a moment." },
   504: {
     title: "The analysis took too long",
