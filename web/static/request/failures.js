@@ -1,8 +1,8 @@
-// What went wrong, in words that say what to do.
+// Error messages that say what to do.
 
 import { byId, el, fill } from "../dom.js";
 
-// What the service can say, by its code. Its messages speak to programs: only those without one here are shown.
+// Texts by error code. The service's own messages are written for programmers, so they are shown only for other codes.
 const TOO_LARGE = { title: "The photo is too large", advice: "Choose a smaller version of the photo." };
 const INCOMPLETE = { title: "The photo did not arrive whole", message: "The connection broke off while it was sent. Try again." };
 const BAD_DETAIL = { title: "A detail cannot be used" };
@@ -37,7 +37,7 @@ const CODES = {
 };
 const MESSAGE_OF_SERVICE = ["empty_image", "unsupported_image", "damaged_image", "image_too_small", "bad_image", "too_many_pixels"];
 
-// What a status says by itself, where the code is none of those.
+// Texts by status, for codes that are not listed above.
 const STATUSES = {
   0: {
     title: "The service could not be reached",
@@ -76,7 +76,7 @@ export function failureOf({ status, answer, requestId }) {
   };
 }
 
-/** What is wrong with this photo or this detail, where the answer says it. */
+/** What is wrong with the photo or the detail, if the answer says so. */
 function wordsOf(code, message, details) {
   if (MESSAGE_OF_SERVICE.includes(code)) return message;
   if (CODES[code] !== BAD_DETAIL) return null;
