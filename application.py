@@ -1,4 +1,4 @@
-"""The WSGI entry point: what gunicorn and Elastic Beanstalk look for. Importing it loads no model."""
+"""The WSGI entry point for gunicorn and Elastic Beanstalk. Importing it loads no model."""
 
 from server.instance import this_process
 from settings import load_or_exit

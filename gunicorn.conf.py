@@ -1,4 +1,4 @@
-"""gunicorn's configuration, and the life of the instance: boot checks, workers that load after the fork, stop."""
+"""gunicorn's configuration and hooks: boot checks, start of the workers, stop of the instance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from settings import load_or_exit
 
 _settings = load_or_exit()
 use_one_heap()
-# Libraries read these when they are imported: numpy's starts a thread for each core of the machine otherwise.
+# Set this before the imports below: libraries read it at import. Otherwise numpy starts a thread for each core.
 os.environ.update({**ARROW_ENVIRONMENT, **thread_environment(_settings)})
 
 from web import metrics
@@ -25,7 +25,7 @@ from web.boot import BootError, announce, check_boot
 from web.logs import configure_logging
 
 configure_logging(_settings.log_level)
-# A core file would hold the photos of the requests that were under way.
+# No core dumps: they would contain the photos of running requests.
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
@@ -33,25 +33,25 @@ worker_class = "server.worker.DrainingWorker"
 workers = _settings.gunicorn_workers
 threads = _settings.gunicorn_threads
 timeout = _settings.gunicorn_timeout_s
-# Counted from SIGTERM: the time in which a worker still accepts, and the time for what it has accepted.
+# Seconds from SIGTERM: the time in which a worker still accepts requests, and the time to finish them.
 graceful_timeout = _settings.stop_delay_s + _settings.gunicorn_timeout_s
-# Seconds that an idle connection is kept, for clients that connect to this port directly. Our nginx opens and closes a
-# connection for each request. A proxy that keeps a pool of connections must drop idle ones sooner than this.
+# Seconds that an idle connection is kept. This is for clients that connect to this port directly: the project's nginx
+# opens a new connection for each request. A proxy with a pool of connections must close idle ones sooner than this.
 keepalive = 75
 max_requests = _settings.max_requests
 max_requests_jitter = _settings.max_requests // 10
-# torch, faiss and TensorFlow hang in a child that was forked after they had run.
+# torch, faiss and TensorFlow hang in a child process if they have run before the fork.
 preload_app = False
 control_socket_disable = True
 accesslog = "-"
 loglevel = _settings.log_level.lower()
 logger_class = GunicornLogger
-# gunicorn writes a heartbeat file for each worker every second: keep it in memory where that is possible.
+# gunicorn writes a heartbeat file for each worker every second. Keep these files in memory if possible.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 def on_starting(server):
-    """Check everything that can be checked without a framework, then make what workers share."""
+    """Run the boot checks, then create the memory that workers share."""
     try:
         check_boot(_settings)
     except BootError as error:
@@ -62,11 +62,11 @@ def on_starting(server):
 
 
 def when_ready(server):
-    """Mark a stop of the whole instance: to a worker, SIGTERM alone can mean that it is replaced."""
+    """Make SIGTERM mark a stop of the whole instance. For a worker alone, SIGTERM may mean that it is replaced."""
 
     def stop(sig, frame):
-        # Not in a child that still has this handler, and not where another arbiter (USR2) or systemd has the listening
-        # sockets too: the sockets then stay open, and this instance must not empty their queue.
+        # A forked child may still have this handler: it must not mark a stop. If another arbiter (USR2) or systemd also
+        # has the listening sockets, they stay open, and this instance must not take the waiting connections.
         is_last = server.reexec_pid == server.master_pid == 0 and not server.systemd
         if os.getpid() == server.pid and is_last:
             instance.current().mark_stopping()
@@ -87,14 +87,14 @@ def post_worker_init(worker):
 
 
 def child_exit(server, worker):
-    """Take back what a dead worker reported: that it is ready, its requests and its connections."""
+    """Clear the state and the gauges of a dead worker."""
     own = instance.current()
     own.forget(worker)
     metrics.forget(own.folder, worker.number)
 
 
 def on_exit(server):
-    """Remove what workers shared. There is nothing if the boot checks failed."""
+    """Remove the folder that workers shared. There is no instance if the boot checks failed."""
     own = instance.current()
     if own is not None:
         own.remove()

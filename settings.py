@@ -16,12 +16,12 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from typing_extensions import Doc
 
-DEADLINE_MARGIN_S = 15  # our own answer must leave before gunicorn and the proxy give up on the request
-SPARE_THREADS = 2  # of each worker: for health checks and refusals, never for an analysis
+DEADLINE_MARGIN_S = 15  # the service's own 504 must come before gunicorn and the proxy end the request
+SPARE_THREADS = 2  # threads of each worker for health checks and refusals, not for analyses
 
 
 class SettingsError(ValueError):
-    """One line for each setting that cannot be used."""
+    """Settings are invalid. The message has one line for each of them."""
 
 
 def _env(name: str, default: Any, **limits: Any) -> Any:
@@ -31,7 +31,7 @@ def _env(name: str, default: Any, **limits: Any) -> Any:
 _SPLIT = BeforeValidator(
     lambda value: tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 )
-# ``Doc`` says what a value may be where its type and bounds do not.
+# ``Doc`` describes the allowed values if the type and the bounds do not.
 _RATES = Doc("a number and a time, such as 60/minute (second, minute, hour or day)")
 _ORIGINS = Doc("a comma-separated list of origins such as https://app.example.org")
 _KEYS = Doc("a comma-separated list of keys of at least 16 characters")
@@ -46,7 +46,7 @@ _Redis = Annotated[Secret[Annotated[str, Field(pattern=r"^(rediss?://|redis\+uni
 
 
 class Settings(BaseSettings):
-    """The service's settings, from the environment. Units are in the field names; frozen once made."""
+    """The service's settings, from the environment. Field names contain the units."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -58,85 +58,91 @@ class Settings(BaseSettings):
     )
 
     flask_env: Literal["production", "development", "testing"] = _env("FLASK_ENV", "production")
-    """The kind of installation. Mock answers are refused in production."""
+    """The kind of installation. USE_MOCK_SERVICES is not allowed in production."""
     python_unbuffered: bool = _env("PYTHONUNBUFFERED", True)
-    """Python's own setting: output is not buffered. Log lines never are."""
+    """Python's own setting for unbuffered output. It has no effect on log lines, which are never buffered."""
     use_mock_services: bool = _env("USE_MOCK_SERVICES", False)
-    """Canned answers for front-end work, each marked `"mock": true`; no model is loaded."""
+    """Return canned answers for front-end work, marked `"mock": true`. No model is loaded."""
     ml_available: bool = _env("ML_AVAILABLE", True)
-    """When false, the service runs without models: /health says so, and an analysis gets 503."""
+    """If false, the service runs without models: /health reports it, and an analysis gets 503."""
     faces: bool = _env("OPERATION_APPLE_ENABLED", True)
-    """Find faces, and measure their zones."""
+    """Find faces and measure their zones."""
     measurements: bool = _env("ADVANCED_ANALYSIS_ENABLED", True)
-    """Measure the skin, besides looking up conditions and similar cases."""
+    """Measure the skin. If false, answers have no measurements."""
     max_workers: int = _env("MAX_WORKERS", 4, ge=1, le=256)
-    """Analyses at once on one instance, divided among the gunicorn workers; at least GUNICORN_WORKERS."""
+    """Analyses that one instance runs at once, divided among the gunicorn workers. At least GUNICORN_WORKERS."""
     analysis_timeout_s: _Seconds = _env("ANALYSIS_TIMEOUT", 300.0)
-    """Seconds that an analysis may take; never more than GUNICORN_TIMEOUT − 15."""
+    """Time limit of an analysis in seconds. The limit is never more than GUNICORN_TIMEOUT − 15."""
     faiss_dimension: int = _env("FAISS_DIMENSION", 512, ge=1, le=65_536)
-    """Dimensions of an embedding. The service does not start if the encoder or the index has another number."""
+    """Dimensions of an embedding. The service does not start if the encoder or the index has a different number."""
     scin_bucket_path: str = _env("SCIN_BUCKET_PATH", "gs://dx-scin-public-data/dataset/")
-    """The SCIN dataset that an index is built from: a folder, or a gs://, s3:// or https:// address."""
+    """The source of the SCIN dataset for building an index: a folder, or a gs://, s3:// or https:// address."""
     ray_address: str | None = _env("RAY_ADDRESS", None)
-    """The Ray cluster of `scin build --engine ray`: auto, host:port or a ray:// address. Unset: one on this machine."""
+    """The Ray cluster for `scin build --engine ray`: auto, host:port or a ray:// address. If unset, a cluster on this
+    machine."""
     preload_faiss: bool = _env("PRELOAD_FAISS", True)
-    """Load the index when a worker starts; when false, at the first request."""
+    """Load the index when a worker starts. If false, it is loaded at the first request."""
     enable_gpu: bool = _env("ENABLE_GPU", False)
     """Run the models on a GPU. The service does not start if no GPU is visible."""
     gunicorn_timeout_s: int = _env("GUNICORN_TIMEOUT", 300, ge=DEADLINE_MARGIN_S + 1, le=3600)
-    """Seconds until gunicorn replaces a hung worker; also how long a stop waits for requests."""
+    """Seconds until gunicorn replaces a hung worker. A stop also waits this long for running requests."""
     gunicorn_workers: int = _env("GUNICORN_WORKERS", 2, ge=1, le=64)
     """Worker processes."""
     gunicorn_threads: int = _env("GUNICORN_THREADS", 8, ge=SPARE_THREADS + 1, le=256)
-    """Threads of each worker; 2 of them stay free for health checks and refusals."""
+    """Threads of each worker. 2 of them are reserved for health checks and refusals."""
     host: str = _env("HOST", "127.0.0.1")
     """Address or host name to listen on."""
     port: int = _env("PORT", 8000, ge=0, le=65_535)
-    """Port to listen on; 0 takes a free one."""
+    """Port to listen on. 0 chooses a free port."""
     var: Path = _env("DERMSERVE_VAR", Path("var"))
-    """Folder of models and indexes."""
+    """Folder for models and indexes."""
     index: str = _env("DERMSERVE_INDEX", "sample")
-    """The index of labelled cases: `sample` (synthetic), `scin`, or a folder, or a gs://, s3:// or https:// address."""
+    """The index of labelled cases: `sample` (synthetic), `scin`, a folder, or a gs://, s3:// or https:// address."""
     encoder: str = _env("DERMSERVE_ENCODER", "efficientnet-lite0")
-    """Name of the fetched model that embeds photos; the index must be built with it."""
+    """Name of the downloaded model that embeds photos. The index must be built with it."""
     classifier: str = _env("DERMSERVE_CLASSIFIER", "sklesion")
-    """Name of the fetched model that classifies dermatoscopic photos."""
+    """Name of the downloaded model that classifies dermatoscopic photos."""
     engine: Literal["auto", "native", "onnxruntime"] = _env("DERMSERVE_ENGINE", "auto")
-    """What runs the models. `native`: the model's own framework. `onnxruntime`: ONNX Runtime, or the service does not
-    start. `auto`: ONNX Runtime where `python -m ml prepare` found that it agrees with the framework, else that."""
+    """The software that runs the models. `native`: the model's own framework. `onnxruntime`: ONNX Runtime; the service
+    does not start if it cannot run the models. `auto`: ONNX Runtime if `python -m ml prepare` found that its results
+    agree with the framework's, else the framework."""
     mmap: bool = _env("DERMSERVE_MMAP", True)
-    """Workers share the memory of compiled weights and of the index; when false, each has its own copy."""
+    """Workers share the memory of compiled weights and of the index. If false, each worker has its own copy."""
     cosmetic_mode: bool = _env("DERMSERVE_COSMETIC_MODE", False)
-    """Name no disease: answers have no lesion part, conditions, differentials or ICD codes."""
+    """Name no disease: answers contain no lesion, conditions, differentials or ICD codes."""
     max_pixels: int = _env("DERMSERVE_MAX_PIXELS", 220_000_000, ge=1024, le=220_000_000)
-    """Pixels of the largest photo, as its header states them. Formats other than JPEG: at most 64 million."""
+    """Largest number of pixels of a photo. For formats other than JPEG, at most 64 million."""
     max_upload_mb: int = _env("DERMSERVE_MAX_UPLOAD_MB", 100, ge=1, le=1024)
     """Size of the largest request, in MiB."""
     intra_op_threads: int = _env("DERMSERVE_INTRA_OP_THREADS", 0, ge=0, le=256)
-    """Threads that compute one analysis; 0: the physical cores divided by the analyses at once."""
+    """Threads that compute one analysis. 0: the physical cores divided by the number of analyses at once."""
     max_requests: int = _env("DERMSERVE_MAX_REQUESTS", 0, ge=0, le=10_000_000)
-    """Requests until a worker is replaced, give or take a tenth; 0: never."""
+    """Replace a worker after this many requests, ±10 %. 0: never."""
     longest_wait_s: _Seconds = _env("DERMSERVE_LONGEST_WAIT_S", 10.0)
-    """Longest expected wait of a photo, in seconds. A photo that would wait longer gets 503."""
+    """Longest time that a photo may wait for its analysis, in seconds. If the expected wait is longer, it gets 503."""
     stop_delay_s: int = _env("DERMSERVE_STOP_DELAY_S", 5, ge=0, le=600)
-    """Seconds to accept requests after SIGTERM. /health/ready answers 503, so that load balancers stop sending more."""
+    """Seconds to accept requests after SIGTERM. Meanwhile /health/ready answers 503, so that load balancers send no
+    more requests."""
     log_level: _LogLevel = _env("DERMSERVE_LOG_LEVEL", "INFO")
-    """The least severe log line that is written."""
+    """Log lines of this level and above are written."""
     metrics: Literal["local", "public"] = _env("DERMSERVE_METRICS", "local")
-    """Who may read /metrics. `local`: the machine itself, not through a proxy."""
+    """Who may read /metrics. `local`: only requests from the same machine, not through a proxy."""
 
     cors_origins: _Origins = _env("DERMSERVE_CORS_ORIGINS", ())
-    """Web origins whose pages may call the API."""
+    """Web origins whose pages may call the API (CORS)."""
     api_keys: _Keys = _env("DERMSERVE_API_KEYS", ())
-    """When set, an analysis needs one of these keys as `Authorization: Bearer …` or `X-API-Key`."""
+    """If set, an analysis needs one of these keys as `Authorization: Bearer …` or `X-API-Key`."""
     rate_limit: _Rate = _env("DERMSERVE_RATE_LIMIT", "")
-    """Analyses allowed to one client (its key, else its address); empty: no limit. Exact only with the Redis below."""
+    """Rate limit for the analyses of one client, identified by its key or else its address. Empty: no limit. Exact only
+    with DERMSERVE_RATE_LIMIT_STORAGE."""
     wrong_key_limit: _Rate = _env("DERMSERVE_WRONG_KEY_LIMIT", "30/minute")
-    """Wrong keys from one address that get 401; more get 429. A valid key from the same address still works."""
+    """Rate limit for wrong keys from one address. Up to the limit they get 401, then 429. A valid key from the same
+    address still works."""
     rate_limit_storage: _Redis = _env("DERMSERVE_RATE_LIMIT_STORAGE", None)
-    """A Redis that counts for all workers and instances. Without it, or while it is down, each worker counts alone."""
+    """A Redis server that counts requests for all workers and instances. Without it, or while it is down, each worker
+    counts by itself."""
     proxies: int = _env("DERMSERVE_PROXIES", 0, ge=0, le=9)
-    """Proxies that each add an address to X-Forwarded-For (Elastic Beanstalk: 2, load balancer and nginx); 0: none."""
+    """Number of proxies that add an address to X-Forwarded-For. Elastic Beanstalk has 2: load balancer and nginx."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -162,7 +168,7 @@ class Settings(BaseSettings):
 
     @property
     def index_folder(self) -> Path:
-        """Where the index lies on this machine; each remote index has its own folder below ``var``."""
+        """Folder of the index on this machine. Each remote index has its own folder below ``var``."""
         if self.index in ("sample", "scin"):
             return self.var / "index" / self.index
         if self.index_is_remote:
@@ -171,7 +177,7 @@ class Settings(BaseSettings):
 
     @property
     def deadline_s(self) -> float:
-        """Seconds from a request's arrival to our own 504."""
+        """Seconds from a request's arrival to the service's own 504."""
         return min(self.analysis_timeout_s, float(self.gunicorn_timeout_s - DEADLINE_MARGIN_S))
 
     @property
@@ -190,7 +196,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """The settings of this process. Raises SettingsError: a line for each bad variable."""
+        """The settings of this process. Raises SettingsError with a line for each bad variable."""
         try:
             return cls()
         except ValidationError as error:
@@ -212,7 +218,7 @@ class Settings(BaseSettings):
 
 
 def allowed_values(field: FieldInfo) -> str:
-    """What a setting may be, in words."""
+    """The allowed values of a setting, in words."""
     facts = {type(fact): fact for fact in field.metadata}
     if Doc in facts:
         return str(facts[Doc].documentation)
@@ -224,7 +230,7 @@ def allowed_values(field: FieldInfo) -> str:
 
 
 def load_or_exit() -> Settings:
-    """The settings of this process; a bad one is named on stderr and ends the process with status 2."""
+    """The settings of this process. Writes bad settings to stderr and exits with status 2."""
     try:
         return Settings.load()
     except SettingsError as error:

@@ -1,6 +1,6 @@
 """DermServe's client: ``dermserve photo.jpg``, or ``Client(url).analyze("photo.jpg")``.
 
-It needs requests, tenacity and rich alone, and nothing of the service's code.
+It depends only on requests, tenacity and rich, not on the service's code.
 """
 
 from .api import Client, ClientError, RefusedError, UnavailableError, UnreachableError

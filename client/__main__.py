@@ -1,4 +1,4 @@
-"""``dermserve photo.jpg`` or ``python -m client photo.jpg``: an analysis in the terminal."""
+"""The command ``dermserve photo.jpg`` or ``python -m client photo.jpg``: analyses photos and prints the answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _STATUSES = (
 
 @dataclass(frozen=True)
 class _Result:
-    """What became of one case: an answer, or an error."""
+    """The result of one case: an answer or an error."""
 
     photos: tuple[Path, ...]
     answer: dict[str, Any] | None = None
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _find(paths: Iterable[Path]) -> Iterator[Path]:
-    """Every file that is named, and every photo (by its suffix) in and below a folder that is named, sorted by name.
+    """The given files, and all photos (by suffix) in and below the given folders, sorted by name.
 
     Raises FileNotFoundError for a path that does not exist, and for a folder without photos.
     """
@@ -92,7 +92,7 @@ def _find(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _results(wanted: argparse.Namespace, cases: Sequence[tuple[Path, ...]]) -> Iterable[_Result]:
-    """In the order of ``cases``; ``wanted.jobs`` of them are sent at once."""
+    """Send ``wanted.jobs`` cases in parallel. Yields the results in the order of ``cases``."""
     client = Client(wanted.url, key=wanted.key, patience_s=wanted.patience)
     fields: dict[str, object] = {name: getattr(wanted, name) for name in _FIELDS}
     fields["explain"] = True if wanted.explain else None
@@ -111,14 +111,14 @@ def _results(wanted: argparse.Namespace, cases: Sequence[tuple[Path, ...]]) -> I
 
 
 def _save_overlays(answer: Mapping[str, Any], folder: Path, stem: str) -> None:
-    """Write an answer's overlays as ``stem-name.png`` into ``folder``, with the region where a name occurs twice."""
+    """Write an answer's overlays to ``folder`` as ``stem-name.png``, or ``stem-name-region.png`` for repeated names."""
     folder.mkdir(parents=True, exist_ok=True)
     overlays = answer.get("overlays") or []
     names = [overlay["name"] for overlay in overlays]
     for overlay in overlays:
         region = overlay.get("region") if names.count(overlay["name"]) > 1 else None
         parts = [re.sub(r"[^\w.]+", "_", part).strip(".") for part in (stem, overlay["name"], region) if part]
-        # The service must not choose a folder: a part has no slash.
+        # The replacement removes slashes, so that the service cannot choose another folder.
         (folder / ("-".join(parts) + ".png")).write_bytes(base64.b64decode(overlay["data_base64"]))
 
 
@@ -135,7 +135,7 @@ def _print(result: _Result, out: Console, errors: Console, *, as_json: bool, sev
 
 
 def _error_body(error: ClientError | OSError | None) -> dict[str, Any]:
-    """The service's error object, or one of the same form."""
+    """The service's error object, or an object of the same form."""
     if isinstance(error, ClientError) and error.body:
         return error.body
     code = "unreadable_file" if isinstance(error, OSError) else "unreachable"
@@ -151,19 +151,19 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("photos", nargs="+", type=Path, metavar="PHOTO", help="a photo, or a folder of them")
     add("--case", action="store_true", help="the photos (at most three) are views of one case")
-    add("--json", action="store_true", help="print the answer as it was sent; one object a line for several photos")
-    add("--explain", type=Path, metavar="DIR", help="ask for overlays, and save them there as PNG")
+    add("--json", action="store_true", help="print the service's JSON; with several photos, one object per line")
+    add("--explain", type=Path, metavar="DIR", help="request overlays and save them to this folder as PNG")
     add("--age", type=float, metavar="YEARS", help="the person's age, 0 to 120")
     add("--sex", choices=("female", "male", "unknown"))
     add("--body-site", metavar="SITE", help="where the skin is: arm, face, back, …")
     add("--modality", choices=tuple(KINDS), help=f"what kind of photo it is: {_KINDS}")
-    add("--pixels-per-mm", type=float, metavar="N", help="the photo's scale; without it nothing is in millimetres")
-    add("-k", type=int, metavar="N", help="how many similar cases, 1 to 50 (5)")
+    add("--pixels-per-mm", type=float, metavar="N", help="the photo's scale; needed for sizes in millimetres")
+    add("-k", type=int, metavar="N", help="number of similar cases, 1 to 50 (default 5)")
     url, key = os.environ.get("DERMSERVE_URL", DEFAULT_URL), os.environ.get("DERMSERVE_KEY")
     add("--url", default=url, help=f"the service's address ({url}); DERMSERVE_URL in the environment also sets it")
-    add("--key", default=key, help="for a service that asks for one; DERMSERVE_KEY hides it from other users")
-    add("--patience", type=float, default=120, metavar="S", help="seconds to wait for a busy service (120)")
-    add("--jobs", type=int, default=2, metavar="N", help="photos that are sent at once (2)")
+    add("--key", default=key, help="API key; set DERMSERVE_KEY instead to hide it from other users of this machine")
+    add("--patience", type=float, default=120, metavar="S", help="seconds to wait for a busy service (default 120)")
+    add("--jobs", type=int, default=2, metavar="N", help="number of cases to send in parallel (default 2)")
     return parser
 
 

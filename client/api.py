@@ -1,4 +1,4 @@
-"""The analysis as a function call: what it returns, when it is sent again, and what can go wrong."""
+"""The client for Python programs: sends photos, retries, and returns the answer or raises an error."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from urllib3.util import Retry
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 _ANALYSIS = "/api/analyze/skin"
-#: Connect and read. Longer than the service's own 285 s and the load balancer's 330 s, whose errors say more.
+#: (connect, read). The read timeout is longer than the service's 285 s and the load balancer's 330 s, because their own
+#: timeout errors are more helpful.
 _TIMEOUT_S = (10.0, 345.0)
-#: a proxy finds no service behind it
+#: a proxy cannot reach the service
 _BAD_GATEWAY = 502
-#: the service is full or loading, and says for how long
+#: the service is full or loading, or the rate limit is reached
 _BUSY = (429, 503)
 _GROWING_PAUSE = wait_exponential(multiplier=0.5, max=10)
 
@@ -26,7 +27,7 @@ Photo = str | Path | bytes
 
 
 class ClientError(Exception):
-    """The analysis failed. ``message`` says what to do; ``body`` is the service's error object, if it sent one."""
+    """The analysis failed. ``message`` says what to do. ``body`` is the service's error object, or empty."""
 
     def __init__(self, message: str, *, status: int | None = None, body: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -36,13 +37,13 @@ class ClientError(Exception):
 
     @property
     def code(self) -> str | None:
-        """The service's stable code for the problem, such as ``damaged_image``."""
+        """The service's error code, such as ``damaged_image``. Codes are stable."""
         code = (self.body.get("error") or {}).get("code")
         return str(code) if code else None
 
 
 class RefusedError(ClientError):
-    """The service refuses this request, however often it is sent (4xx)."""
+    """The service refuses this request, and a retry does not help (4xx except 429)."""
 
 
 class UnavailableError(ClientError):
@@ -54,25 +55,25 @@ class UnreachableError(ClientError):
 
 
 class Client:
-    """A service at ``url``. Several threads may use it; it keeps no connection open between calls."""
+    """A client of the service at ``url``. Thread-safe. It keeps no connection open between calls."""
 
     def __init__(self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = 120.0) -> None:
-        """``key`` is for a service that asks for one. ``patience_s``: how many seconds each analysis may wait, in all,
-        for a service that is full or is starting."""
+        """``key`` is an API key, if the service needs one. ``patience_s`` is the total number of seconds that one
+        analysis may wait for a service that is full or starting."""
         self._url = url.rstrip("/")
         self._headers = {"X-API-Key": key} if key else {}
         self._patience_s = patience_s
 
     def analyze(self, photos: Photo | Iterable[Photo], **fields: object) -> dict[str, Any]:
-        """The analysis of one case: one to three photos (paths or bytes) of the same skin.
+        """Analyse one case: one to three photos (paths or bytes) of the same skin.
 
-        ``fields`` are the service's own: age, sex, body_site, modality, k, explain, …; None is left out. Photos are
-        sent without their names. Returns the answer as the service sent it.
+        ``fields`` are the fields of the API: age, sex, body_site, modality, k, explain, …; a field that is None is not
+        sent. File names are not sent. Returns the service's answer.
 
         Raises:
             RefusedError: the photo or a field cannot be used.
-            UnavailableError: the service is full, loading or out of time, and stayed so.
-            UnreachableError: nothing answers at the address.
+            UnavailableError: the service is still full, loading or too slow after the retries.
+            UnreachableError: no service answers at the address.
             OSError: a file cannot be read.
         """
         given = [photos] if isinstance(photos, str | Path | bytes) else photos
@@ -94,7 +95,7 @@ def _text(value: object) -> str:
 
 
 def _answer(response: requests.Response) -> dict[str, Any]:
-    """The service's answer. Raises the ClientError that the response stands for."""
+    """The service's answer. Raises the matching ClientError if the response is not an analysis."""
     body, status = _json(response), response.status_code
     if response.ok and "success" in body:
         return body
@@ -108,7 +109,7 @@ def _answer(response: requests.Response) -> dict[str, Any]:
 
 
 def _json(response: requests.Response) -> dict[str, Any]:
-    """The response's JSON object; empty if it is none."""
+    """The response's JSON object. Empty if the body is anything else."""
     try:
         body = response.json()
     except requests.JSONDecodeError:
@@ -120,7 +121,7 @@ def _advice(response: requests.Response) -> str:
     if response.status_code == 401:
         return " Set it with --key or in DERMSERVE_KEY."
     wait = response.headers.get("Retry-After", "")
-    return f" It asks to wait {wait} s, longer than this client may wait." if wait.isdigit() else ""
+    return f" The service asks to wait {wait} s, which is longer than this client waits." if wait.isdigit() else ""
 
 
 def _unanswered(url: str, error: requests.RequestException) -> ClientError:
@@ -129,17 +130,17 @@ def _unanswered(url: str, error: requests.RequestException) -> ClientError:
             f"Nothing answers at {url}. Check the address; `make serve` starts a service on this machine."
         )
     if isinstance(error, requests.Timeout):
-        return UnavailableError(f"{url} took the photo and gave no answer in {_TIMEOUT_S[1]:g} s. Try again later.")
-    return UnreachableError(f"{url} cannot be asked ({error}). Check the address.")
+        return UnavailableError(f"{url} accepted the photo but did not answer in {_TIMEOUT_S[1]:g} s. Try again later.")
+    return UnreachableError(f"The request to {url} failed ({error}). Check the address.")
 
 
 def _retry_policy(patience_s: float) -> Retrying:
-    """Call a function that returns a ``requests.Response``, and call it again while that may help.
+    """Retries a function that returns a ``requests.Response``.
 
-    After a 429 or 503, the request waits as Retry-After asks; without that header, waiting does not help. A 502, or a
-    refused connection, may mean that the service is starting: pauses double from 0.5 s to 10 s. Nothing else is sent
-    again: a 504 has used up its whole time already. When the next pause would end after ``patience_s`` seconds from the
-    first call, the last response is returned, or the last exception raised.
+    A 429 or 503 with Retry-After is retried after that time. A 502 or a refused connection may mean that the service is
+    starting; it is retried with pauses that double from 0.5 s to 10 s. Other results are not retried. The retries end
+    when the next pause would end more than ``patience_s`` seconds after the first call. Then the last response is
+    returned, or the last exception is raised.
     """
     return Retrying(
         retry=retry_if_result(_may_pass) | retry_if_exception(_may_be_starting),
@@ -150,7 +151,7 @@ def _retry_policy(patience_s: float) -> Retrying:
 
 
 def _may_be_starting(error: BaseException) -> bool:
-    """Whether the connection was refused, or broke off."""
+    """Whether the connection was refused or broken."""
     return isinstance(error, requests.ConnectionError) and not isinstance(error, requests.exceptions.SSLError)
 
 
@@ -160,7 +161,7 @@ def _may_pass(response: requests.Response) -> bool:
 
 
 def _retry_after_s(response: requests.Response) -> float | None:
-    """The seconds in Retry-After, which is a number or a date (RFC 9110, 10.2.3); None if there are none."""
+    """Seconds to wait by Retry-After, a number or a date (RFC 9110, 10.2.3). None without a valid header."""
     try:
         return Retry().parse_retry_after(response.headers.get("Retry-After", ""))
     except InvalidHeader:

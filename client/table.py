@@ -1,4 +1,4 @@
-"""An answer for people in a terminal: the decision first, then what it rests on."""
+"""Formats an answer for a terminal: first the decision, then the results behind it."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from rich.text import Text
 
 Answer = Mapping[str, Any]
 
-#: what a photo may be stated to be → the words for it
+#: kind of photo → words for people
 KINDS = {
     "face": "a face",
     "lesion_close_up": "one lesion, close up",
     "close_up": "skin",
     "dermatoscopic": "through a dermatoscope",
 }
-#: code of a reason for the decision → the words for it
+#: code of a reason for the decision → words for people
 REASONS = {
-    "synthetic_index": "the service runs on generated skin: no disease is named from it",
+    "synthetic_index": "the service's index contains only generated cases, so it names no disease",
     "unusable_photo": "nothing can be seen on this photo",
-    "no_colours": "the photo's colours say nothing about the skin",
-    "modality_conflict": "the photo is not of the kind that was stated",
+    "no_colours": "the photo does not show the colours of the skin",
+    "modality_conflict": "the photo does not look like the stated kind of photo",
     "not_skin": "this is not a photo of skin",
-    "not_calibrated": "how often its answers are right has not been measured for this index",
+    "not_calibrated": "it is not known how often answers from this index are right",
     "cosmetic_mode": "the service names no disease",
-    "dermatoscopic_photo": "the labelled cases are ordinary photos and say nothing about one through a dermatoscope",
+    "dermatoscopic_photo": "the labelled cases are ordinary photos, which cannot be compared with a dermatoscopic one",
     "unlike_index": "the photo is unlike the labelled cases",
     "too_many_conditions": "too many conditions remain possible",
-    "nothing_likely": "similar cases support no condition well enough, which does not mean that nothing is there",
+    "nothing_likely": "similar cases do not support any condition enough; this does not mean that nothing is there",
     "too_few_to_calibrate": "there are too few labelled cases to say how often an answer would be right",
-    "tone_unknown": "the skin tone could not be estimated: the figures are those of all tones together",
-    "tone_group_too_few": "there are too few labelled cases of this skin tone: the figures are those of all tones",
+    "tone_unknown": "the skin tone could not be estimated, so the figures are for all tones together",
+    "tone_group_too_few": "there are too few labelled cases of this skin tone, so the figures are for all tones",
 }
 _HEADLINES = {"answer": ("Answer", "green"), "set": ("One of these", "yellow")}
 _NOTHING = "No condition is named."
@@ -44,7 +44,7 @@ _MOST_MEASUREMENTS = 24
 
 
 def render(name: str, answer: Answer) -> RenderableType:
-    """Everything in an answer, for a terminal. Parts that are missing are left out."""
+    """A panel with all parts of ``answer``, for a terminal. Missing parts are omitted."""
     return Panel(Group(*_parts(answer)), title=Text(name, style="bold"), title_align="left", padding=(1, 2))
 
 
@@ -164,7 +164,7 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 
 def _quantity(value: float | None, unit: str | None) -> str:
-    """A number with its unit; a share, 0–1, as a percentage. What has no dimension gets no unit."""
+    """A number with its unit. A share, 0–1, becomes a percentage. A value without dimension has no unit."""
     if value is not None and unit and unit.startswith("share"):
         return f"{value:.1%}"
     sign = "" if value is None or unit in (None, "", "1", "index") else unit if unit == "°" else f" {unit}"

@@ -1,4 +1,4 @@
-"""``python -m scin sample | build | verify | info | search | evaluate``: similarity indexes."""
+"""``python -m scin sample | build | verify | info | search | evaluate``: builds and uses similarity indexes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0, or 1 with one line on stderr; 130 if it was interrupted."""
+    """Run a command. Returns 0, or 1 after an error (one line on stderr), or 130 if it was interrupted."""
     from scin.build import BuildError
     from settings import Settings
 
@@ -49,7 +49,7 @@ def _sample(settings: Settings, options: argparse.Namespace) -> None:
     manifest = ModelStore(settings.models_dir).manifest(spec)
     is_default = options.cases == DEFAULT_CASES and options.seed == DEFAULT_SEED
     if is_default and not options.force and is_current(options.out, manifest.fingerprint, spec.output_dim):
-        print(f"{options.out}: already here")
+        print(f"{options.out}: already built")
         return
     built = build_sample(
         options.dataset,
@@ -93,7 +93,7 @@ def _ray_engine(settings: Settings, store: Storage, encoder: Encoder) -> RayEngi
         raise MLError(f"{error.name} is missing. Install it: pip install -r requirements-ray.txt") from error
     from ml.models.loading import load_encoder
 
-    models_dir = settings.models_dir.resolve()  # a process of Ray has a working folder of its own
+    models_dir = settings.models_dir.resolve()  # absolute: Ray's processes have another working folder
     make_encoder = partial(load_encoder, models_dir, settings.encoder, threads=1)
     return RayEngine(store, make_encoder, encoder, settings.ray_address)
 
@@ -162,7 +162,7 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     sample.add_argument("--seed", type=int, default=DEFAULT_SEED)
     sample.add_argument("--dataset", type=Path, default=settings.var / NAME, help="folder for the photos")
     sample.add_argument("--out", type=Path, default=settings.var / "index" / NAME, help="folder for the index")
-    sample.add_argument("--force", action="store_true", help="build again even if it is here")
+    sample.add_argument("--force", action="store_true", help="build again even if it is already built")
     sample.set_defaults(run=_sample)
 
     build = commands.add_parser("build", help="index a dataset in SCIN's layout")
@@ -171,12 +171,12 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     build.add_argument("--name", help="default: the folder's name")
     build.add_argument("--limit", type=_positive, metavar="N", help="only the first N labelled cases")
     build.add_argument(
-        "--index", dest="kind", choices=("auto", *kinds()), default="auto", help="auto: by the number of photos"
+        "--index", dest="kind", choices=("auto", *kinds()), default="auto", help="auto: depends on the number of photos"
     )
     build.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="embed in this process or on a Ray cluster"
     )
-    build.add_argument("--resume", action="store_true", help="use what an earlier run embedded")
+    build.add_argument("--resume", action="store_true", help="keep the photos that an earlier run embedded")
     build.set_defaults(run=_build, after_stop=": run the same command with --resume to continue")
 
     for name, run, text in (("verify", _verify, "check every file's digest"), ("info", _info, "print the manifest")):
@@ -188,10 +188,10 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     evaluate.add_argument("--index", type=Path, default=settings.var / "index" / NAME)
     evaluate.add_argument("--out", type=Path, help="folder for the report; default: evaluation/ beside the indexes")
     evaluate.add_argument("--seed", type=int, default=1)
-    evaluate.add_argument("--resamples", type=_positive, default=1000, help="of the bootstrap")
+    evaluate.add_argument("--resamples", type=_positive, default=1000, help="number of bootstrap resamples")
     writing = evaluate.add_mutually_exclusive_group()
-    writing.add_argument("--report-only", action="store_true", help="leave the index as it is")
-    writing.add_argument("--queries", type=Path, help="labelled photos to search for: a folder a label, or a CSV file")
+    writing.add_argument("--report-only", action="store_true", help="do not change the index")
+    writing.add_argument("--queries", type=Path, help="your labelled photos: one folder for each label, or a CSV file")
     evaluate.set_defaults(run=_evaluate)
 
     search = commands.add_parser("search", help="find similar cases for the photos of one case")

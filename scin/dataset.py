@@ -1,7 +1,6 @@
-"""SCIN: its two CSV files → typed cases, its attribution, and ICD-10 codes for its condition names.
+"""Reads SCIN's two CSV files into typed cases. Also has SCIN's attribution and ICD-10 codes for its condition names.
 
-In the files, flags are "YES" or empty; lists and dicts are Python literals, read with ``ast.literal_eval`` and nothing
-stronger.
+In the files, flags are "YES" or empty. Lists and dicts are Python literals; ``ast.literal_eval`` reads them safely.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from storage import Storage, StorageError
 CASES_FILE, LABELS_FILE = "scin_cases.csv", "scin_labels.csv"
 SYNTHETIC_SOURCE = "SYNTHETIC"
 _BODY_PART = "body_parts_"
-#: image paths name the bucket's folder, which is the root of the store
+#: prefix of the image paths in the tables; the store's root is this folder
 _PATH_ROOT = "dataset/"
 _CASE_ID = re.compile(r"-?[0-9]{1,19}")
 _UNKNOWN = {"", "AGE_UNKNOWN", "OTHER_OR_UNSPECIFIED", "NONE_IDENTIFIED"}
@@ -35,7 +34,7 @@ csv.field_size_limit(1 << 20)
 
 @dataclass(frozen=True)
 class ImageRef:
-    """One photo. ``path`` is relative to the dataset's folder; ``shot_type`` is CLOSE_UP, for example."""
+    """One photo. ``path`` is relative to the dataset's folder. ``shot_type`` is for example CLOSE_UP."""
 
     path: str
     shot_type: str | None
@@ -45,8 +44,8 @@ class ImageRef:
 class Label:
     """The dermatologists' differential.
 
-    ``conditions`` joins the lists of all dermatologists. ``weights`` maps conditions to weights, whose sum is 1 but for
-    rounding. ``dermatologists`` is the number who found the photos gradable.
+    ``conditions`` concatenates the lists of all dermatologists. ``weights`` maps conditions to weights; their sum is 1,
+    apart from rounding. ``dermatologists`` is the number of dermatologists who could grade the photos.
     """
 
     conditions: tuple[str, ...]
@@ -55,12 +54,12 @@ class Label:
 
     @property
     def top(self) -> str | None:
-        """The condition with the largest weight, the first of equal ones as the dataset lists them, or None."""
+        """The condition with the largest weight, or None. With equal weights, the first one in the dataset's order."""
         return max(self.weights, key=lambda name: self.weights[name], default=None)
 
     @property
     def agreement(self) -> float | None:
-        """The share of the dermatologists whose list has ``top``, 0–1. Each lists a condition at most once."""
+        """The share of the dermatologists who list ``top``, 0–1. A dermatologist lists a condition at most once."""
         if self.top is None or not self.dermatologists:
             return None
         return min(1.0, self.conditions.count(self.top) / self.dermatologists)
@@ -68,9 +67,9 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class CaseFacts:
-    """What a contributor said, and the skin tones by several raters; None where it is unknown.
+    """The contributor's answers, and the skin tones from several raters. Unknown values are None.
 
-    ``case_id`` is a signed 64-bit number, kept as text. Monk tones are 1–10.
+    ``case_id`` is the text of a signed 64-bit number. Monk tones are 1–10.
     """
 
     case_id: str
@@ -95,8 +94,8 @@ class Case(CaseFacts):
 
 @dataclass(frozen=True)
 class Dataset:
-    """``skipped`` counts rows that could not become a case, by reason. ``modified_at`` is the ISO time of the newer
-    file, or "unknown" where the store does not say it."""
+    """The cases of both files. ``skipped`` maps a reason to the number of rows that are not valid cases.
+    ``modified_at`` is the ISO time of the newer file, or "unknown" if the store does not state it."""
 
     cases: tuple[Case, ...]
     skipped: Mapping[str, int]
@@ -104,12 +103,12 @@ class Dataset:
 
     @property
     def synthetic(self) -> bool:
-        """Whether any case was generated rather than photographed."""
+        """Whether any case is generated instead of photographed."""
         return any(case.source == SYNTHETIC_SOURCE for case in self.cases)
 
 
 def read_dataset(store: Storage) -> Dataset:
-    """Read and join both files, in the order of the cases. Raises StorageError if one is missing or not SCIN's."""
+    """Read and join both files, in the order of the case table. Raises StorageError if a file is missing or invalid."""
     labels = {row["case_id"]: row for row in _rows(store, LABELS_FILE)}
     cases: dict[str, Case] = {}
     skipped: Counter[str] = Counter()
@@ -126,14 +125,14 @@ def read_dataset(store: Storage) -> Dataset:
 def _modified_at(store: Storage) -> str:
     try:
         infos = [info for info in store.list("scin_") if info.name in (CASES_FILE, LABELS_FILE)]
-    except StorageError:  # a web server has no listing
+    except StorageError:  # a web server does not list its files
         return "unknown"
     times = [info.modified for info in infos if info.modified is not None]
     return max(times).isoformat(timespec="seconds") if times else "unknown"
 
 
 class _BadRowError(Exception):
-    """A row that cannot be a case; the message is the reason that is counted."""
+    """A row is not a valid case. The message is the reason in ``Dataset.skipped``."""
 
 
 def _rows(store: Storage, name: str) -> Iterator[dict[str, str]]:
@@ -178,7 +177,7 @@ def _case(row: Mapping[str, str], label: Mapping[str, str] | None) -> Case:
 
 
 def _is_whole(row: Mapping[str, str]) -> bool:
-    """csv puts surplus cells under the key None, and None in the place of missing ones."""
+    """Whether a row has exactly the columns of the header. csv marks surplus and missing cells with None."""
     return None not in row and None not in row.values()
 
 
@@ -250,20 +249,20 @@ SYNTHETIC: Mapping[str, str] = {
 
 
 def attribution(synthetic: bool) -> Mapping[str, str]:
-    """What must stand beside anything that comes from the dataset: its source, its licence, its duties."""
+    """The source, licence and notices that must accompany everything derived from the dataset."""
     return SYNTHETIC if synthetic else SCIN
 
 
 @cache
 def icd_10_codes() -> Mapping[str, str]:
-    """Condition name → ICD-10-CM code, for the names that have an unambiguous one.
+    """Condition name → ICD-10-CM code, for names with an unambiguous code.
 
-    ``icd10.csv`` was written for this project: SCIN states no codes.
+    SCIN has no codes; ``icd10.csv`` was written for this project.
     """
     with Path(__file__).with_name("icd10.csv").open(encoding="utf-8", newline="") as file:
         return {row["name"]: row["icd_10"] for row in csv.DictReader(file)}
 
 
 def icd_10(name: str) -> str | None:
-    """The code of a condition, or None: a wrong code is worse than none."""
+    """The ICD-10-CM code of a condition. None if there is no unambiguous code."""
     return icd_10_codes().get(name)

@@ -1,4 +1,4 @@
-"""The index's population: percentiles of skin measurements over some of its photos, which scores refer to."""
+"""The index's population: percentiles of skin measurements over a sample of its photos. Scores refer to them."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from storage.base import map_ordered, read_many
 POPULATION = "population.json"
 FORMAT = 1
 SEED = 1
-MOST = 300  #: photos: the standard error of a share is then at most 3 of 100
-ONE_IN = 25  #: of a small index's photos, so that measuring them stays a small part of the build
-LEAST = 25  #: values of a measure: with fewer, the standard error of a share exceeds 10 of 100
-_DIGITS = 6  # significant: the same photos give the same bytes
+MOST = 300  #: most photos to measure; the standard error of a percentile is then at most 3 of 100
+ONE_IN = 25  #: in a smaller index, one photo in 25 is measured, to limit the time of the build
+LEAST = 25  #: fewest values of a measure; with fewer, the standard error of a percentile exceeds 10 of 100
+_DIGITS = 6  # significant digits that are kept, so that the same photos give the same bytes
 
 
 def draw(paths: Sequence[str]) -> list[str]:
-    """The photos to measure: one in 25 of them, 300 at most, chosen by a hash of their names, whatever their order."""
+    """The sample of photos to measure: one in 25, at most 300. A hash of the names chooses them."""
     photos = min(MOST, -(-len(paths) // ONE_IN))
     return sorted(paths, key=lambda path: hashlib.sha256(f"{SEED} {path}".encode()).digest())[:photos]
 
 
 def measure_population(store: Storage, paths: Sequence[str]) -> Population:
-    """Measure a drawn part of ``paths`` as a served close-up is measured. Photos that cannot be read are left out."""
+    """Measure a sample of ``paths`` in the same way as a close-up in serving. Unreadable photos are skipped."""
     contents = read_many(store, draw(paths))
     cores = len(os.sched_getaffinity(0))
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
@@ -69,7 +69,7 @@ def write_population(folder: Path, population: Population) -> None:
 
 
 def read_population(folder: Path, files: Mapping[str, str]) -> Population | None:
-    """The population of an index with these verified ``files``, or None where it has none.
+    """The population of an index with these verified ``files``, or None if it has none.
 
     Raises ArtifactError if it cannot be read.
     """

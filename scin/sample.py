@@ -1,4 +1,4 @@
-"""The embedded sample: generated skin in SCIN's layout, indexed as the real dataset is."""
+"""The embedded sample: a generated dataset in SCIN's layout, and its index."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from scin.synthetic import RELEASE, generate_dataset
 from storage import open_storage
 
 NAME = "sample"
-#: a file that only the generator writes
+#: this file shows that the generator made the folder
 _GENERATED = "dataset/synthetic_truth.csv"
 DEFAULT_CASES, DEFAULT_SEED = 320, 20240601
-#: generated files carry one fixed time, so that an index of them is the same bytes on every machine
+#: modification time (Unix seconds) of the generated tables; fixed, so that the index has the same bytes everywhere
 _EPOCH = 1_717_200_000
 
 Progress = Callable[[str, int, int], None]
 
 
 def is_current(folder: Path, encoder_fingerprint: str, dimension: int) -> bool:
-    """Whether ``folder`` holds an intact sample index of this generator, encoder and builder."""
+    """Whether ``folder`` holds an intact sample index made with this generator, encoder and builder."""
     try:
         manifest = read_manifest(folder)
         load_index(folder, encoder_fingerprint=encoder_fingerprint, dimension=dimension)
@@ -46,9 +46,9 @@ def build_sample(
     seed: int,
     progress: Progress = lambda stage, done, total: None,
 ) -> Manifest:
-    """Generate ``cases`` cases below ``dataset`` and index them in ``out``, in place of what an earlier run made.
+    """Generate ``cases`` cases in ``dataset`` and index them in ``out``. Replaces the results of an earlier run.
 
-    ``progress`` gets (stage, done, total). Raises BuildError if a folder holds anything else.
+    ``progress`` gets (stage, done, total). Raises BuildError if a folder contains anything else.
     """
     check_replaceable(dataset, _GENERATED)
     check_replaceable(out, MANIFEST_FILE)

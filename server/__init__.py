@@ -1,1 +1,1 @@
-"""The process that serves the application: gunicorn, its workers, their threads, cores and memory."""
+"""gunicorn's workers: how they start and stop, their threads and their memory."""

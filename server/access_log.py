@@ -1,4 +1,4 @@
-"""gunicorn's log lines in the form of this service's own."""
+"""Writes gunicorn's log lines in the service's JSON format."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _ACCESS = logging.getLogger("dermserve.access")
 
 
 class GunicornLogger(GunicornDefault):  # type: ignore[misc]
-    """Lines go to the root logger. None holds a query, a header, the client's address or a request's content."""
+    """Sends gunicorn's log lines to the root logger, without query, headers, client address or body."""
 
     def setup(self, cfg: Any) -> None:
-        """Let the root logger write what gunicorn's loggers get."""
+        """Pass the records of gunicorn's loggers to the root logger."""
         super().setup(cfg)
         for logger in (self.error_log, self.access_log):
             logger.handlers.clear()
             logger.propagate = True
 
     def exception(self, msg: Any, *arguments: Any, **named: Any) -> None:
-        """Log as gunicorn does, but name a request whose handling failed without its query."""
+        """Log an exception as gunicorn does, but without the query of the request."""
         cut = [text.partition("?")[0] if isinstance(text, str) else text for text in arguments]
         super().exception(msg, *cut, **named)
 

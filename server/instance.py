@@ -1,4 +1,4 @@
-"""One arbiter and its workers: what they share, and what a worker tells the application of its process."""
+"""The memory that gunicorn's arbiter and its workers share, and the description of a worker for the application."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from settings import Settings
 from web import process
 from web.process import Memory, Process, State
 
-#: more workers than ever live at once: twice the most that settings allow, as the old ones are still there at a reload
+#: twice the largest GUNICORN_WORKERS, because at a reload the old workers and the new ones run together
 _ROWS = 128
 
 
 class _Row(ctypes.Structure):
-    """What one worker writes of itself. A row of zeros stands for one that does not live.
+    """The state that one worker publishes. All fields are zero if there is no such worker.
 
-    ``accepting``: it can analyse, and is not on its way out; ``connections`` are its open ones.
+    ``accepting`` is 1 if the worker can analyse and is not stopping. ``connections`` counts its open connections.
     """
 
     _fields_ = tuple((name, ctypes.c_int) for name in ("pid", "ready", "accepting", "connections"))
@@ -46,32 +46,32 @@ class _Table(ctypes.Structure):
 class Instance:
     """Memory that the arbiter and its ``expected`` workers share, and a folder for their metrics.
 
-    It is web.process.Readiness of each of them. Make it in the process that forks. Each number is written by one
-    process, and none waits for a lock, which could die with its holder.
+    Implements web.process.Readiness. Create it before the fork. Each number has one writer, so there is no lock, which
+    a killed process could leave locked.
     """
 
     def __init__(self, expected: int = 1, folder: Path | None = None) -> None:
         self.folder = folder
-        #: of the worker that is forked next; so in a worker's process, its own
+        #: In the arbiter: the number of the worker that is forked next. In a worker: its own number.
         self.number = 0
         self._expected = expected
         self._table = _Table.from_buffer(mmap.mmap(-1, ctypes.sizeof(_Table)))
-        # The worker that reads this byte announces the instance; all others read the end.
+        # Exactly one worker reads this byte and announces the instance. The others read the end of the file.
         self._announcement, write_end = os.pipe()
         os.write(write_end, b"x")
         os.close(write_end)
 
     def enrol(self, worker: Any, others: Iterable[Any]) -> None:
-        """Give gunicorn's ``worker`` the lowest number that is free, so that it goes on with a dead one's metrics."""
+        """Give gunicorn's ``worker`` the lowest free number, so that it continues the metrics files of a dead one."""
         taken = {other.number for other in others}
         self.number = worker.number = next(number for number in count() if number not in taken)
 
     def forget(self, worker: Any) -> None:
-        """A dead worker is not ready."""
+        """Clear the state of a dead worker."""
         self._table.workers[worker.number] = _Row()
 
     def mark_stopping(self) -> None:
-        """Make known that the whole instance stops. Safe in a signal handler."""
+        """Record that the whole instance is stopping. Safe in a signal handler."""
         self._table.stopping = True
 
     def is_stopping(self) -> bool:
@@ -79,7 +79,7 @@ class Instance:
         return bool(self._table.stopping)
 
     def publish(self, state: State) -> bool:
-        """Make this worker's state known. True if this makes the instance ready for the first time."""
+        """Publish this worker's state. True if this makes the instance ready for the first time."""
         row = self._table.workers[self.number]
         row.pid, row.ready = os.getpid(), state is State.READY
         if self._count_ready() < self._expected:
@@ -88,11 +88,11 @@ class Instance:
         return bool(os.read(self._announcement, 1))
 
     def was_ready(self) -> bool:
-        """Whether the instance has been ready at any time: a worker that loads again then holds its requests."""
+        """Whether the instance has ever been ready. If so, requests to a worker that is loading wait."""
         return bool(self._table.was_ready)
 
     def instance(self) -> process.Instance:
-        """Ready when every expected worker is; later on, while at least one is and no stop has been asked for."""
+        """The instance becomes ready when all expected workers are. It stays ready while one is, until it stops."""
         ready, stopping = self._count_ready(), self.is_stopping()
         needed = 1 if self.was_ready() else self._expected
         return process.Instance(ready >= needed and not stopping, ready, self._expected, stopping)
@@ -102,18 +102,18 @@ class Instance:
         return [row.pid for row in self._table.workers if row.pid]
 
     def report_connections(self, connections: int, *, accepting: bool) -> None:
-        """Let the other workers see how many connections this one has."""
+        """Publish this worker's number of connections."""
         row = self._table.workers[self.number]
         row.accepting, row.connections = accepting, connections
 
     def sibling_has_fewer(self) -> bool:
-        """Whether a new connection is better left to another worker, as it has fewer or this one cannot analyse."""
+        """Whether another worker should take a new connection: it has fewer, or this worker cannot analyse."""
         own = self._table.workers[self.number]
         most = own.connections if own.accepting else math.inf
         return any(row.accepting and row.connections < most for row in self._table.workers)
 
     def remove(self) -> None:
-        """Leave nothing on the disk."""
+        """Delete the folder."""
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -121,24 +121,24 @@ class Instance:
         return sum(row.ready for row in self._table.workers)
 
 
-# gunicorn runs its configuration again at a reload (HUP), in the same process: this outlives it.
+# Kept here and not in gunicorn.conf.py, because gunicorn executes that file again at a reload (HUP).
 _current: Instance | None = None
 
 
 def begin(workers: int) -> Instance:
-    """Make the instance. To be called once, by the arbiter, before it forks."""
-    global _current  # noqa: PLW0603 - gunicorn's hooks have no other memory
+    """Create the instance. The arbiter calls this once, before it forks."""
+    global _current  # noqa: PLW0603 - gunicorn's hooks have no other place for state
     _current = Instance(workers, Path(tempfile.mkdtemp(prefix="dermserve-")))
     return _current
 
 
 def current() -> Instance | None:
-    """The instance that this process belongs to. None before ``begin``, and under another server than gunicorn."""
+    """The instance of this process. None before ``begin``, and under a server other than gunicorn."""
     return _current
 
 
 def this_process(settings: Settings, instance: Instance | None = None) -> Process:
-    """The process of a worker of gunicorn. Under any other server it is an instance by itself."""
+    """The description of this worker process. Under a server other than gunicorn, one process is a whole instance."""
     own, plan = instance or _current or Instance(), thread_plan(settings)
 
     def memory() -> Mapping[int, Memory]:

@@ -1,4 +1,4 @@
-"""The memory of the processes: what they hold, what they share, and what they return to the system.
+"""Memory of the processes: how much they use, what they share, and when they return it to the system.
 
 See docs/decisions/0014-cost-of-measuring.md and 0016-imports-before-the-fork.md.
 """
@@ -22,15 +22,15 @@ _PROC = Path("/proc")
 _PSS = re.compile(r"^Pss:\s+(\d+) kB$", re.MULTILINE)
 _ARENA_MAX = -8  # malloc.h
 
-#: Arrow reads these when it is loaded. Its own allocator keeps megabytes in each process for a table of kilobytes, and
-#: starts a thread to look after them.
+#: Environment variables for Arrow, to set before it is imported. Its default allocator keeps megabytes in each process
+#: for a table of kilobytes, and starts a thread.
 ARROW_ENVIRONMENT = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
-#: Every worker needs these. They start no thread, under ARROW_ENVIRONMENT and that of the thread plan, and hold no
-#: connection. The frameworks that run models are imported after the fork, and so is this service's own code beyond what
-#: the boot needs: a reload (HUP) then runs the code that is there.
+#: Libraries that every worker needs and that are safe to import before the fork: with ARROW_ENVIRONMENT and the
+#: environment of the thread plan they start no thread, and they open no connection. ML frameworks are imported after
+#: the fork. The service's own code is too, apart from the boot checks, so that a reload (HUP) loads the current code.
 SHARED_LIBRARIES = (
     "flask",
     "flask_cors",
@@ -47,19 +47,20 @@ SHARED_LIBRARIES = (
 
 
 def import_shared_libraries() -> None:
-    """Import what workers share the memory of. Call once, before the fork, in the process that forks."""
+    """Import the libraries whose memory workers share. The arbiter calls this once, before it forks."""
     for name in SHARED_LIBRARIES:
         import_module(name)
-    Image.init()  # its formats are modules of their own
+    Image.init()  # imports the modules of the image formats
     gc.collect()
-    # A worker's collector writes to each object that it looks at, and each page that is written to is copied.
+    # Otherwise the garbage collector of each worker writes to these objects, and each written page is copied.
     gc.freeze()
 
 
 def use_one_heap() -> None:
-    """Let all threads of this process, and of those it forks, allocate from one heap, where malloc is glibc's.
+    """Make all threads of this process and of its children allocate from one heap. Only glibc supports this.
 
-    Otherwise each thread has its own, and each keeps what a photo took. Call this before other threads allocate.
+    Otherwise each thread has its own heap, and each heap keeps the memory of a large photo. Call this before other
+    threads allocate memory.
     """
     libc = _glibc()
     if libc is not None:
@@ -67,7 +68,7 @@ def use_one_heap() -> None:
 
 
 def release_memory() -> None:
-    """Return the heap's free memory to the system. Takes some milliseconds."""
+    """Return the heap's free memory to the system, where malloc is glibc's. Takes some milliseconds."""
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)
@@ -75,13 +76,13 @@ def release_memory() -> None:
 
 @cache
 def _glibc() -> ctypes.CDLL | None:
-    """The C library, where it is glibc."""
+    """The C library, or None if it is not glibc."""
     libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
     return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
 
 
 def memory_of(pid: int) -> Memory | None:
-    """What process ``pid`` holds; None if there is no such process, or it may not be looked at."""
+    """The memory of process ``pid``. None if there is no such process, or if it may not be read."""
     folder = _PROC / str(pid)
     try:
         resident = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -91,7 +92,7 @@ def memory_of(pid: int) -> Memory | None:
 
 
 def _proportional(rollup: Path) -> int | None:
-    """Proportional bytes; None where the kernel does not say."""
+    """Proportional set size in bytes. None if the kernel does not report it."""
     try:
         found = _PSS.search(rollup.read_text())
     except OSError:

@@ -1,4 +1,4 @@
-"""The one error object for requests that gunicorn refuses by itself, and for errors that escape the application."""
+"""Answers with the JSON error object where gunicorn would send its own page: malformed requests, unexpected errors."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from gunicorn.util import http_date, write_nonblock  # type: ignore[import-untyp
 if TYPE_CHECKING:
     from web.process import Refusal, Served
 
-#: gunicorn's error class → (status, message). The nearest base class that is listed decides.
+#: gunicorn's error class → (status, message); the nearest listed base class decides
 _REASONS: Mapping[type[Exception], tuple[int, str]] = {
     http.LimitRequestLine: (414, "The address is too long. Send the fields in the body."),
-    http.LimitRequestHeaders: (431, "The headers are too many or too long. Send what is long in the body."),
+    http.LimitRequestHeaders: (431, "The headers are too many or too long. Send long values in the body."),
     http.ExpectationFailed: (417, "The Expect header is not supported, except for 100-continue."),
-    http.UnsupportedTransferCoding: (501, "This Transfer-Encoding cannot be read. Send chunked, or a Content-Length."),
+    http.UnsupportedTransferCoding: (501, "This Transfer-Encoding is not supported. Use chunked, or a Content-Length."),
     http.InvalidHTTPVersion: (400, "This version of HTTP is not supported. Use HTTP/1.1."),
-    http.InvalidRequestMethod: (400, "The request begins with no HTTP method. Write it in capitals, such as POST."),
+    http.InvalidRequestMethod: (400, "The HTTP method is missing or malformed. Write it in capitals, such as POST."),
     http.InvalidHeader: (400, "A header is malformed, or Content-Length and Transfer-Encoding disagree."),
-    http.InvalidHeaderName: (400, "The name of a header is malformed. Names are letters, digits and hyphens."),
-    http.ObsoleteFolding: (400, "A header continues on a second line. Send each on one line."),
+    http.InvalidHeaderName: (400, "A header name is malformed. Use letters, digits and hyphens."),
+    http.ObsoleteFolding: (400, "A header continues on a second line. Send each header on one line."),
     http.ParseException: (400, "The request is not HTTP, or is malformed. This port does not speak TLS (https)."),
 }
-#: errors among these that the client has not made
+#: subclasses of these errors that are the service's fault
 _OUR_FAULTS = (http.ConfigurationProblem, http.InvalidResponseHeader, http.InvalidResponseHeaderName)
 
 
@@ -37,14 +37,14 @@ def is_client_fault(error: Exception) -> bool:
 
 
 def refuse(client: socket.socket, error: Exception, application: Served) -> None:
-    """Answer ``error`` on the connection ``client`` with the application's error object. Close the connection then."""
+    """Answer ``error`` on the connection ``client`` with the JSON error object. The caller closes the connection."""
     refusal = application.refusal(error, _reason(error))
     with suppress(OSError):  # the client has gone
         write_nonblock(client, _response(refusal))
 
 
 def _reason(error: Exception) -> tuple[int, str] | None:
-    """(status, message), None where the client is not to blame."""
+    """(status, message) for a malformed request; None for a fault of the service."""
     if not is_client_fault(error):
         return None
     return next(_REASONS[kind] for kind in type(error).__mro__ if kind in _REASONS)

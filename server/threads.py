@@ -1,4 +1,4 @@
-"""How many threads compute, so that all analyses together use each physical core once. See decision 0013."""
+"""Plans the number of threads, so that all analyses together use each physical core once. See decision 0013."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _OWN_CGROUP = Path("/proc/self/cgroup")
 
 @dataclass(frozen=True)
 class ThreadPlan:
-    """``workers`` processes; each runs ``analyses_per_worker`` at once, each on ``intra_op`` threads.
+    """Each of ``workers`` processes runs ``analyses_per_worker`` analyses at once, each on ``intra_op`` threads.
 
-    ``cores`` are the physical ones that this service may use. Each worker also has ``request_threads``, which wait more
-    than they compute, and admits ``admitted_per_worker`` analyses, running or waiting for their turn.
+    ``cores`` is the number of physical cores that the service may use. Each worker also has ``request_threads``, which
+    mostly wait, and admits ``admitted_per_worker`` analyses, running or waiting.
     """
 
     cores: int
@@ -36,16 +36,16 @@ class ThreadPlan:
 
     @property
     def computing(self) -> int:
-        """Threads that compute when every place is taken."""
+        """Number of threads that compute under full load."""
         return self.workers * self.analyses_per_worker * self.intra_op
 
     def facts(self) -> dict[str, Any]:
-        """For the log and for /health/ready."""
+        """The plan for the log and for /health/ready."""
         return {**asdict(self), "computing": self.computing, "oversubscribed": self.computing > self.cores}
 
 
 def thread_plan(settings: Settings) -> ThreadPlan:
-    """The plan of these settings on this machine."""
+    """The plan for these settings on this machine."""
     return ThreadPlan(
         cores=usable_cores(),
         workers=settings.gunicorn_workers,
@@ -57,7 +57,7 @@ def thread_plan(settings: Settings) -> ThreadPlan:
 
 
 def log_thread_plan(plan: ThreadPlan) -> None:
-    """Log the plan, and a warning if it asks for more cores than there are."""
+    """Log the plan, and a warning if it needs more cores than there are."""
     log_event(_LOG, "thread_plan", **plan.facts())
     if plan.computing > plan.cores:
         log_event(_LOG, "oversubscribed", level=logging.WARNING, message=_advice(plan))
@@ -67,32 +67,33 @@ def _advice(plan: ThreadPlan) -> str:
     at_once = max(1, plan.cores // plan.intra_op)
     better = f"MAX_WORKERS={at_once}" + (f" and GUNICORN_WORKERS={at_once}" if plan.workers > at_once else "")
     return (
-        f"{plan.workers} workers × {plan.analyses_per_worker} analyses × {plan.intra_op} threads are {plan.computing} "
-        f"on {plan.cores} cores: each analysis takes longer, and no more are done. Set {better}."
+        f"{plan.workers} workers × {plan.analyses_per_worker} analyses × {plan.intra_op} threads = {plan.computing} "
+        f"threads on {plan.cores} cores. Each analysis is slower, and throughput does not increase. Set {better}."
     )
 
 
 def intra_op_threads(settings: Settings) -> int:
-    """Threads of one analysis: as set, otherwise the usable cores divided by the analyses at once, at least 1."""
+    """Threads of one analysis: the setting, or by default the usable cores divided by the analyses at once, at least
+    1."""
     at_once = settings.gunicorn_workers * settings.running_per_worker
     return settings.intra_op_threads or max(1, usable_cores() // at_once)
 
 
 def thread_environment(settings: Settings) -> Mapping[str, str]:
-    """Variables that the frameworks read when they are loaded: they must be set before that."""
+    """Environment variables to set before the frameworks are imported."""
     threads = str(intra_op_threads(settings))
     return {
         "OMP_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
-        # A waiting OpenMP thread that spins takes the core from the one that works.
+        # By default, waiting OpenMP threads spin and take cores from working threads.
         "OMP_WAIT_POLICY": "PASSIVE",
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }
 
 
 def usable_cores() -> int:
-    """Physical cores that this service may use: its affinity, then the quota of its control group."""
+    """Number of physical cores that this service may use, by its CPU affinity and the quota of its control group."""
     cores = {_core_of(cpu) for cpu in os.sched_getaffinity(0)}
     return max(1, min([len(cores), *map(_quota, _own_cgroups())]))
 
@@ -101,12 +102,12 @@ def _core_of(cpu: int) -> tuple[str, str]:
     folder = _TOPOLOGY / f"cpu{cpu}" / "topology"
     try:
         return (folder / "physical_package_id").read_text(), (folder / "core_id").read_text()
-    except OSError:  # no topology to be seen: each processor counts
+    except OSError:  # no topology is visible: count each logical processor
         return ("", str(cpu))
 
 
 def _own_cgroups() -> list[Path]:
-    """This process's version 2 control group and those above it: each may have a quota, and the least one counts."""
+    """This process's control group (version 2) and its parents. Each may have a quota; the smallest one applies."""
     try:
         named = [line.removeprefix("0::/") for line in _OWN_CGROUP.read_text().splitlines() if line.startswith("0::/")]
     except OSError:
@@ -116,7 +117,7 @@ def _own_cgroups() -> list[Path]:
 
 
 def _quota(cgroup: Path) -> int:
-    """Whole cores that ``cgroup`` may use, rounded up; a large number where it sets no limit."""
+    """Cores that ``cgroup`` may use, rounded up. A large number if it has no limit."""
     try:
         limit, period = (cgroup / "cpu.max").read_text().split()
         return math.ceil(int(limit) / int(period))

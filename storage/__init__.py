@@ -1,4 +1,4 @@
-"""One interface to where files are kept: a folder, https, ``gs://``, ``s3://``, or a wheel of the package registry."""
+"""One interface for reading files from a folder, https, ``gs://``, ``s3://``, or a wheel of the package registry."""
 
 from urllib.parse import urlsplit
 
@@ -8,10 +8,10 @@ __all__ = ["ChecksumError", "NotFoundError", "ObjectInfo", "Storage", "StorageEr
 
 
 def open_storage(uri: str) -> Storage:
-    """The store that ``uri`` names. A client library is imported only when its scheme is used.
+    """The store at ``uri``. A client library is imported only when its scheme is used.
 
-    ``/a/folder`` or ``file:///a/folder``; ``https://host/path/``; ``gs://bucket/prefix``; ``s3://bucket/prefix``;
-    ``wheel:name==version#sha256=…`` (a wheel of the package registry that pip is configured for).
+    Accepted forms: ``/a/folder`` or ``file:///a/folder``, ``https://host/path/``, ``gs://bucket/prefix``,
+    ``s3://bucket/prefix``, and ``wheel:name==version#sha256=…`` (a wheel from pip's configured registry).
 
     Raises StorageError for a scheme that is not supported.
     """
@@ -36,4 +36,4 @@ def open_storage(uri: str) -> Storage:
         from storage.wheel import WheelStorage
 
         return WheelStorage(uri)
-    raise StorageError(f"'{scheme}:' is not a known kind of source. Use a folder, https, gs://, s3:// or wheel:.")
+    raise StorageError(f"'{scheme}:' is not a supported scheme. Use a folder, https, gs://, s3:// or wheel:.")

@@ -1,4 +1,4 @@
-"""What every store offers, and what all of them share: errors, the retry policy, downloads and parallel reads."""
+"""The interface of a store, and what all stores share: errors, the retry policy, downloads and parallel reads."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
-#: The retry policy: so many attempts, with a wait that is doubled after each. Client libraries retry refused requests
-#: by these figures; ``retry_policy`` retries transfers that broke off or arrived damaged.
+#: The retry policy: number of attempts, and seconds to wait before the next; the wait doubles each time. The client
+#: libraries use these values for failed requests, ``retry_policy`` for broken or damaged transfers.
 ATTEMPTS = 5
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 5.0, 60.0
-#: objects that are read at once, and that may wait for their reader
+#: objects that are read in parallel, and objects in memory at most
 _READERS, _AHEAD = 8, 32
 
 
 class StorageError(Exception):
-    """A store cannot be reached or refuses. The message names the place and says what to do."""
+    """A store cannot be reached or refuses a request. The message names the store and says what to do."""
 
 
 class NotFoundError(StorageError):
@@ -42,7 +42,8 @@ class ChecksumError(StorageError):
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """``name`` is relative to the store's root, ``size`` in bytes; ``modified`` is None where the store is silent."""
+    """``name`` is relative to the store's root. ``size`` is in bytes. ``modified`` is None if the store does not state
+    it."""
 
     name: str
     size: int
@@ -64,7 +65,8 @@ class Storage(Protocol):
 
 
 def retry_policy(*errors: type[Exception]) -> Retrying:
-    """Call a function at most ATTEMPTS times in all, while it raises one of ``errors``; the last of them is raised."""
+    """Call a function again while it raises one of ``errors``, at most ATTEMPTS times in all. Then raise its last
+    error."""
     return Retrying(
         retry=retry_if_exception_type(errors),
         wait=wait_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S),
@@ -74,14 +76,14 @@ def retry_policy(*errors: type[Exception]) -> Retrying:
 
 
 def bucket_and_prefix(uri: str) -> tuple[str, str]:
-    """The bucket of ``scheme://bucket/prefix``, and what the names of its objects start with."""
+    """(bucket, prefix of object names) of ``scheme://bucket/prefix``. A prefix that is not empty ends with "/"."""
     parts = urlsplit(uri)
     folder = parts.path.strip("/")
     return parts.netloc, f"{folder}/" if folder else ""
 
 
 def download(store: Storage, name: str, target: Path, sha256: str | None = None) -> None:
-    """Write object ``name`` to ``target``: the whole verified file appears there, or nothing does.
+    """Write object ``name`` to ``target``. Either the whole verified file appears there, or nothing.
 
     Raises ChecksumError if the bytes do not have the given digest (hexadecimal).
     """
@@ -89,13 +91,13 @@ def download(store: Storage, name: str, target: Path, sha256: str | None = None)
     if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256:
         raise ChecksumError(
             f"{name} from {store.uri} has sha256 {found[:12]}…, expected {sha256[:12]}…. "
-            "The source has changed or the transfer was damaged: nothing was kept."
+            "The source has changed or the transfer was damaged. No file was written."
         )
     write_atomically(target, data)
 
 
 def write_atomically(target: Path, data: bytes) -> None:
-    """Write ``data`` beside ``target``, flush it to the disk, then rename."""
+    """Write ``data`` to a temporary file, flush it to the disk, then rename it to ``target``."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
@@ -117,7 +119,7 @@ def sha256_file(path: Path) -> str:
 
 
 def read_many(store: Storage, names: Iterable[str]) -> Iterator[tuple[str, bytes | StorageError]]:
-    """Read many objects in parallel: (name, bytes or the error) in the order of ``names``; one failure stops no other.
+    """Read many objects in parallel. Yields (name, bytes or error) in the order of ``names``; errors do not stop it.
 
     At most a few dozen objects are in memory.
     """
@@ -134,11 +136,10 @@ def read_many(store: Storage, names: Iterable[str]) -> Iterator[tuple[str, bytes
 def map_ordered(
     function: Callable[[_T], _R], items: Iterable[_T], *, workers: int, ahead: int, name: str = "parallel"
 ) -> Iterator[_R]:
-    """``function`` of each item, in the order of ``items``, computed by ``workers`` threads.
+    """Apply ``function`` to each item in ``workers`` threads. Yields the results in the order of ``items``.
 
-    At most ``ahead`` items wait for their results, which limits the memory for any number of items. The caller's thread
-    iterates ``items``. An exception of ``function`` is raised in place of its result. No thread is left running,
-    however the iteration ends.
+    At most ``ahead`` items are in progress, which bounds the memory. The caller's thread iterates ``items``. If
+    ``function`` raises an exception, it is raised in place of the result. All threads end with the iteration.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
     waiting: deque[Future[_R]] = deque()

@@ -1,4 +1,4 @@
-"""Google Cloud Storage, without credentials: public buckets, and machines that have no Google account."""
+"""Google Cloud Storage without credentials, so only for public buckets."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from requests import RequestException
 from storage import base
 from storage.base import ChecksumError, NotFoundError, ObjectInfo, StorageError
 
-#: Refused requests and cut transfers. The client counts seconds, not attempts; its own limit of two minutes an object
-#: would hold up a build for hours.
+#: For failed requests and broken transfers. This client limits seconds instead of attempts. Its default of two minutes
+#: per object would delay a build for hours.
 _RETRY = DEFAULT_RETRY.with_delay(base.FIRST_WAIT_S, base.LONGEST_WAIT_S).with_timeout(base.LONGEST_WAIT_S)
 
 
 class GoogleStorage:
     """Objects below ``gs://bucket/prefix``, or of the emulator at STORAGE_EMULATOR_HOST.
 
-    The client continues a transfer that was cut, and compares checksums.
+    Google's client resumes broken transfers and compares checksums.
     """
 
     def __init__(self, uri: str) -> None:

@@ -1,4 +1,4 @@
-"""Amazon S3 and servers that speak its protocol. Credentials and endpoint come from boto3's own settings."""
+"""Amazon S3 and compatible servers. Credentials and endpoint come from boto3's own settings."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _CONFIG = Config(
     read_timeout=base.READ_TIMEOUT_S,
 )
 _MISSING = {"NoSuchKey", "NoSuchBucket", "404"}
-#: what the client raises while a body arrives: it retries by itself only until the answer begins
+#: errors while a body arrives; boto3 itself retries only until the response begins
 _BROKEN = (FlexibleChecksumError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 
 
 class S3Storage:
-    """Objects below ``s3://bucket/prefix``. Checksums are compared where the server states one."""
+    """Objects below ``s3://bucket/prefix``. Checksums are compared if the server states them."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri

@@ -1,4 +1,4 @@
-"""Files below an https address. A web server does not list its files, so their names must be known."""
+"""Files below an https address. A web server does not list its files, so the caller must know their names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib3.util import Retry
 from storage import base
 from storage.base import NotFoundError, ObjectInfo, StorageError
 
-#: refused requests; a server that asks for a wait longer than base.LONGEST_WAIT_S is asked again after that
+#: for failed requests; a longer Retry-After is cut to base.LONGEST_WAIT_S
 _RETRY = Retry(
     total=base.ATTEMPTS - 1,
     backoff_factor=base.FIRST_WAIT_S,
@@ -24,7 +24,7 @@ _RETRY = Retry(
 
 
 class WebStorage:
-    """Files at ``uri``/name. Temporary failures and cut transfers are retried, honouring Retry-After."""
+    """Files at ``uri``/name. Temporary failures and broken transfers are retried; Retry-After is respected."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri.rstrip("/")

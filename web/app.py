@@ -17,12 +17,13 @@ from web.services import Loader, ProductionLoader, Services
 
 
 def create_app(settings: Settings, process: Process, loader: Loader | None = None) -> Flask:
-    """The WSGI application, run by ``process``, with what ``loader`` loads: by default what ``settings`` ask for.
+    """Make the WSGI application. ``process`` describes the process that runs it.
 
-    Nothing is loaded yet: ``Served.start`` or the first request begins that. Extensions of the application:
-    ``dermserve`` is its Services, ``dermserve-served`` its Served.
+    ``loader`` loads the models and the index; the default follows ``settings``. Loading starts with ``Served.start``
+    or the first request, not here. ``app.extensions["dermserve"]`` is the Services object,
+    ``app.extensions["dermserve-served"]`` the Served object.
     """
-    # not /static: Elastic Beanstalk's proxy serves that path from a folder of its own
+    # Not /static: the proxy of Elastic Beanstalk serves that path from its own folder.
     app = Flask("web", static_url_path="/assets")
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False

@@ -1,4 +1,4 @@
-"""The bytes of a request's body, in memory, within limits of size and time; and whether their sender still waits."""
+"""Reads a request's body into memory, within limits of size and time, and checks whether the client still waits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from web.errors import (
 from web.uploads import Uploads
 
 _PIECE = 2**20
-#: how much of a refused body is read, and for how long, so that its sender can receive the answer
+#: limits for reading the rest of a refused body; see ``drain``
 _DRAIN_BYTES = 256 * 2**20
 _DRAIN_S = 3.0
 #: values of Content-Encoding that name gzip or deflate; identity means no compression
@@ -32,7 +32,7 @@ _ANY_HEADER, _NO_HEADER = 32 + zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
 class Readable(Protocol):
-    """What parsing needs of a body."""
+    """The part of a body's interface that parsing needs."""
 
     def read(self, size: int) -> bytes:
         """At most ``size`` bytes; none at the end."""
@@ -42,10 +42,13 @@ class Readable(Protocol):
 def request_body(environ: Mapping[str, Any], *, limit: int, deadline: Deadline, uploads: Uploads) -> Readable:
     """The body of a request, decompressed if its Content-Encoding says so.
 
-    Reading stops at ``limit`` bytes, as sent and as decompressed (BodyTooLargeError), at the deadline
-    (DeadlineExceededError), when the sender has gone (IncompleteBodyError), and for a slow sender when ``uploads``
-    needs its place for others (SlowUploadError). A body that cannot be decompressed raises BadEncodingError. An
-    announced length over the limit, or an unknown Content-Encoding (UnsupportedBodyError), is refused before reading.
+    Raises before reading: BodyTooLargeError if Content-Length is over ``limit`` bytes, and UnsupportedBodyError for an
+    unknown Content-Encoding. Raises while reading:
+        BodyTooLargeError: the sent or the decompressed body is over ``limit``.
+        DeadlineExceededError: the deadline has passed.
+        IncompleteBodyError: the client closed the connection.
+        SlowUploadError: ``uploads`` stopped a slow client to make room for other requests.
+        BadEncodingError: the body cannot be decompressed.
     """
     sent = _SentBody(environ, limit=limit, deadline=deadline, uploads=uploads)
     named = environ.get("HTTP_CONTENT_ENCODING", "").lower().split(",")
@@ -61,7 +64,7 @@ def request_body(environ: Mapping[str, Any], *, limit: int, deadline: Deadline, 
 
 
 class _Decompressed:
-    """A body that was compressed by gzip or deflate. Never decompresses more than is asked for."""
+    """A body compressed with gzip or deflate. A read never decompresses more bytes than it returns."""
 
     def __init__(self, body: Readable, limit: int) -> None:
         self._body = body
@@ -84,7 +87,7 @@ class _Decompressed:
         return data
 
     def _decompress(self, size: int) -> bytes:
-        """What the bytes that have arrived contain."""
+        """Decompress at most ``size`` bytes of what has arrived."""
         try:
             if self._decoder is None:
                 if len(self._compressed) < 2:
@@ -105,7 +108,7 @@ class _Decompressed:
 
 
 def _window(start: bytes) -> int:
-    """zlib's parameter for a stream that begins with ``start``: deflate may come with a zlib header or without one."""
+    """zlib's ``wbits`` for a stream that begins with ``start``. A deflate stream may have a zlib header or none."""
     is_gzip = start.startswith(b"\x1f\x8b")
     is_zlib = start[0] & 15 == zlib.DEFLATED and int.from_bytes(start[:2]) % 31 == 0
     return _ANY_HEADER if is_gzip or is_zlib else _NO_HEADER
@@ -155,9 +158,9 @@ class _SentBody:
                 self._socket.settimeout(max(0.001, self._deadline.remaining()))
             return self._stream.read(size) or b""
         except Exception as error:
-            # Whatever the server raises here (a closed or stalled connection, a malformed chunk), the body is lost.
+            # The server may raise many kinds of error here: closed or stalled connection, malformed chunk, …
             self._deadline.check("upload")
-            raise IncompleteBodyError("The connection broke while the body arrived. Send the request again.") from error
+            raise IncompleteBodyError("The connection broke during the upload. Send the request again.") from error
         finally:
             if self._socket is not None:
                 self._socket.settimeout(None)
@@ -174,8 +177,8 @@ def read_all(body: Readable) -> bytes:
 def drain(environ: Mapping[str, Any], uploads: Uploads) -> None:
     """Read and discard the rest of a refused body.
 
-    A connection that is closed with unread bytes is reset, and the sender may never receive the refusal. Only for
-    servers that end the stream themselves: with any other, reading on could block for ever.
+    A connection that is closed with unread bytes is reset, and then the client may never receive the refusal. This
+    works only with servers that mark the end of the stream; with others, reading could block for ever.
     """
     if not environ.get("wsgi.input_terminated"):
         return
@@ -190,7 +193,7 @@ def drain(environ: Mapping[str, Any], uploads: Uploads) -> None:
                 if not piece:
                     break
                 left -= len(piece)
-    except Exception:  # noqa: BLE001 - the sender has gone or sends nonsense: nobody waits for the answer
+    except Exception:  # noqa: BLE001 - the client has gone or sends malformed data
         return
     finally:
         if sock is not None:
@@ -198,10 +201,10 @@ def drain(environ: Mapping[str, Any], uploads: Uploads) -> None:
 
 
 class AttendedDeadline(Deadline):
-    """The rest of a request's time, while its client waits: a stage starts only if there is time and a client.
+    """A deadline that also checks that the client is still connected.
 
-    Use it once the body has been read: until then, bytes on the connection are the body's. Without a socket, as with
-    servers that give none, the client counts as waiting.
+    Use it only after the body has been read: before that, bytes on the connection belong to the body. If the server
+    gives no socket, the client counts as connected.
     """
 
     def __init__(self, deadline: Deadline, sock: socket.socket | None) -> None:
@@ -214,16 +217,16 @@ class AttendedDeadline(Deadline):
         return AttendedDeadline(self if self.remaining() <= seconds else Deadline(seconds), self._socket)
 
     def check(self, stage: str) -> None:
-        """Raises DeadlineExceededError or ClientGoneError, each naming ``stage``."""
+        """Raise DeadlineExceededError or ClientGoneError with the name of the ``stage`` that would start now."""
         super().check(stage)
         if self._socket is not None and has_left(self._socket):
             raise ClientGoneError("The client closed the connection before the answer.", stage=stage)
 
 
 def has_left(client: socket.socket) -> bool:
-    """Whether ``client`` has closed its connection. Takes no bytes: those that wait are its next request.
+    """Whether ``client`` has closed its connection. Consumes no bytes: they belong to the client's next request.
 
-    A client that has closed its sending half counts as gone, as it does with nginx.
+    A client that has closed only its sending half also counts as gone, as in nginx.
     """
     try:
         return not client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)

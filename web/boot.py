@@ -1,6 +1,6 @@
-"""The start of the service: what is checked before any worker starts, and the line that says it is ready.
+"""Checks before any worker starts, and the line that says that the service is ready.
 
-No framework is imported here: workers are forked from this process.
+This module imports no ML framework, because workers are forked from this process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class BootError(Exception):
 
 
 def check_boot(settings: Settings) -> None:
-    """Raise BootError if models, index, dimensions or device are not what ``settings`` ask for."""
+    """Raise BootError if the models, the index, the dimensions or the device do not match ``settings``."""
     if settings.use_mock_services or not settings.ml_available:
         return
     try:
@@ -45,9 +45,9 @@ def check_boot(settings: Settings) -> None:
 
 
 def fetch_index(settings: Settings) -> Path:
-    """The folder of the index. An index that lies elsewhere is downloaded first, whole or not at all, and once.
+    """The folder of the index. A remote index is downloaded first, unless it is already there.
 
-    Raises ArtifactError if it cannot be downloaded.
+    A failed download leaves nothing behind. Raises ArtifactError if the download fails.
     """
     folder = settings.index_folder
     if not settings.index_is_remote or (folder / MANIFEST_FILE).is_file():
@@ -69,15 +69,15 @@ def fetch_index(settings: Settings) -> Path:
 
 
 def announce(settings: Settings, host: str, port: int) -> None:
-    """Say on stderr, in one line, where the service listens, and a command that tries it."""
+    """Write ``ready_line`` to stderr."""
     sys.stderr.write(ready_line(settings, host, port) + "\n")
     sys.stderr.flush()
 
 
 def ready_line(settings: Settings, host: str, port: int) -> str:
-    """The address, and a curl command with a photo of the sample where there is one.
+    """One line with the service's address and a curl command to try it, with a sample photo if there is one.
 
-    The command states the kind of photo: the service does not see skin in every generated photo."""
+    The command states the kind of photo, because the service does not recognise every generated photo as skin."""
     host = _ANYWHERE.get(host, host)
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     photo = min((settings.var / "sample" / "dataset" / "images").glob("*.png"), default=None)
@@ -110,7 +110,7 @@ def _check_index(settings: Settings) -> None:
 
 
 def _check_gpu() -> None:
-    """Ask a process of its own: once torch has run here, workers forked from here would hang."""
+    """Raise BootError if torch finds no GPU. A child process asks, because torch must not run before the fork."""
     try:
         probe = subprocess.run(
             [sys.executable, "-c", _GPU_PROBE], capture_output=True, timeout=_GPU_PROBE_S, check=False

@@ -1,4 +1,4 @@
-"""What the service says of itself: its models, the conditions that it may name, its measures, label and interface."""
+"""Routes that describe the service: its models, conditions, measures, intended use and API."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
 
 catalogue = Blueprint("catalogue", __name__)
 
-#: how long a cache may keep answers that only a restart with other settings changes
-_KEEP_S = 300
+#: seconds that a cache may keep answers that change only at a restart
+_MAX_AGE_S = 300
 _PAGE_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 INTENDED_USE = [
     "Research, education and software development with photos of human skin.",
-    "Looking at labelled cases that resemble a photo, and at measurements of the skin in it.",
+    "To see labelled cases that resemble a photo, and measurements of the skin in it.",
 ]
 OUT_OF_SCOPE = [
-    "A diagnosis, a triage or an all-clear for any person.",
+    "A diagnosis, a triage or an all-clear.",
     "A decision on treatment, or on whether to see a doctor.",
-    "Photos of persons who have not agreed to it.",
+    "Photos of people who have not agreed to the analysis.",
     "Photos of anything but human skin.",
 ]
 KNOWN_LIMITS = [
-    "From the synthetic sample index no disease is named: its cases are generated.",
-    "Measures of colour depend on light and camera.",
+    "With the synthetic sample index, no disease is named, because its cases are generated.",
+    "Measurements of colour depend on the light and the camera.",
 ]
 
 
 class ServedModel(Wire):
-    """A model that takes part in answers. ``files`` are the files it was fetched with, and their sha256; ``card`` is
-    its model card in Markdown. ``card`` and ``output`` are null where they would name diseases in cosmetic mode."""
+    """A model that the service uses. ``files`` maps each downloaded file to its sha256. ``card`` is the model card in
+    Markdown. In cosmetic mode, ``card`` and ``output`` are null if they would name diseases."""
 
     name: str
     version: str
@@ -60,7 +60,7 @@ class ServedModel(Wire):
 
 
 class ModelsAnswer(Wire):
-    """The models that this service is set to use."""
+    """The models that the service uses."""
 
     success: Literal[True] = True
     models: list[ServedModel]
@@ -83,11 +83,11 @@ class ConditionsAnswer(Wire):
 
 
 class Measure(Wire):
-    """A quantity that may be measured on a photo. ``label`` and ``description`` are for people; ``direction`` says what
-    a higher value means. ``unit`` is "1" or "index" where there is no dimension, and "share of …" for 0–1.
-    ``regions``: "skin" is all skin of the photo or of its face, "zone" a zone of a face. ``scored``: an answer may give
-    the percentile of a value among the index's photos. ``clinical``: it describes a lesion, and cosmetic mode leaves it
-    out."""
+    """A quantity that the service may measure on a photo. ``label`` and ``description`` are texts for people.
+    ``direction`` says what a higher value means. ``unit`` is "1" or "index" for a value without dimension, and "share
+    of …" for a value from 0 to 1. ``regions`` lists where it is measured: "skin" is all skin of the photo or of the
+    face, "zone" is a zone of a face. ``scored`` says whether an answer may give the value's percentile among the
+    index's photos. ``clinical`` says whether the measure describes a lesion; cosmetic mode omits such measures."""
 
     name: str
     label: str
@@ -109,7 +109,7 @@ class MeasuresAnswer(Wire):
 
 
 class Limits(Wire):
-    """What one request may hold, and how often one client may ask. ``rate_limit`` null: as often as there is room."""
+    """Limits for one request, and for the requests of one client. ``rate_limit`` is null if there is no limit."""
 
     max_request_bytes: int
     max_pixels: int
@@ -123,7 +123,7 @@ class Limits(Wire):
 
 
 class LabelAnswer(Wire):
-    """What the service is for, what it is not for, and what it runs with."""
+    """The intended use of the service, its limits, and its main settings."""
 
     success: Literal[True] = True
     name: str = "DermServe"
@@ -142,7 +142,7 @@ class LabelAnswer(Wire):
 @catalogue.get("/api/models")
 @documented(ModelsAnswer)
 def models() -> Response:
-    """Models in use: cards, licences, digests of their files."""
+    """List the models in use, with cards, licences and file digests."""
     from ml.models.registry import MEDIAPIPE_FACE, find
 
     settings = services().settings
@@ -156,12 +156,12 @@ def models() -> Response:
 @catalogue.get("/api/conditions")
 @documented(ConditionsAnswer)
 def conditions() -> Response:
-    """Conditions that an answer may name, with their ICD-10-CM codes."""
+    """List the conditions that an answer may name, with ICD-10-CM codes."""
     cosmetic = services().settings.cosmetic_mode
     named = (
         [] if cosmetic else [NamedCondition(name=name, icd_10=code) for name, code in sorted(icd_10_codes().items())]
     )
-    return _kept(
+    return _cacheable(
         json_response(ConditionsAnswer(vocabulary="SCIN; codes: ICD-10-CM", cosmetic_mode=cosmetic, conditions=named))
     )
 
@@ -169,16 +169,16 @@ def conditions() -> Response:
 @catalogue.get("/api/measures")
 @documented(MeasuresAnswer)
 def measures() -> Response:
-    """What may be measured on a photo: labels, units, and what a higher value means."""
+    """List the measures, with labels, units and what a higher value means."""
     cosmetic = services().settings.cosmetic_mode
     shown = [Measure.model_validate(one) for one in CATALOGUE.values() if not (cosmetic and one.clinical)]
-    return _kept(json_response(MeasuresAnswer(cosmetic_mode=cosmetic, measures=shown)))
+    return _cacheable(json_response(MeasuresAnswer(cosmetic_mode=cosmetic, measures=shown)))
 
 
 @catalogue.get("/api/label")
 @documented(LabelAnswer)
 def label() -> Response:
-    """Intended use, out of scope, version, limits."""
+    """Get the intended use, what is out of scope, the version and the limits."""
     from ml.models.registry import find
 
     own = services()
@@ -207,26 +207,26 @@ def label() -> Response:
 @catalogue.get("/api/openapi.json")
 @documented("application/json", name="openapi")
 def openapi() -> Response:
-    """This document."""
-    return _kept(jsonify(document(current_app)))
+    """Get this document."""
+    return _cacheable(jsonify(document(current_app)))
 
 
 @catalogue.get("/api/docs")
 @documented("text/html")
 def docs() -> Response:
-    """This document as a page."""
+    """Show this document as a page."""
     page = render_template("docs.html", document=document(current_app), name_of=name_of)
-    return _kept(Response(page, headers={"Content-Security-Policy": _PAGE_POLICY}))
+    return _cacheable(Response(page, headers={"Content-Security-Policy": _PAGE_POLICY}))
 
 
-def _kept(response: Response) -> Response:
+def _cacheable(response: Response) -> Response:
     response.cache_control.public = True
-    response.cache_control.max_age = _KEEP_S
+    response.cache_control.max_age = _MAX_AGE_S
     return response
 
 
 def _served(spec: ModelSpec, settings: Settings) -> ServedModel:
-    """``spec`` with the files that were fetched for it."""
+    """``spec`` with its downloaded files."""
     from ml.models.store import ModelStore
 
     try:
@@ -242,7 +242,7 @@ def _served(spec: ModelSpec, settings: Settings) -> ServedModel:
         licence=spec.licence,
         input=spec.input,
         output=None if names_diseases else spec.output,
-        source=spec.source.uri if spec.source else None,  # the user of an opt-in model names its source
+        source=spec.source.uri if spec.source else None,  # None: the operator gives the source of an opt-in model
         fingerprint=manifest.fingerprint if manifest else None,
         files=dict(manifest.files) if manifest else {},
         card=None if names_diseases else spec.read_card(),

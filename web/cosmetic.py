@@ -1,4 +1,4 @@
-"""Cosmetic mode: an analysis without anything that names, shows or scores a disease."""
+"""Cosmetic mode: removes everything from an analysis that names, shows or scores a disease."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ COSMETIC = "cosmetic_mode"
 
 
 def without_diseases(analysis: values.Analysis) -> values.Analysis:
-    """``analysis`` without conditions, lesion (with its measures and pictures) and differentials, and without notes,
-    which may name them. Every response profile is made from the result."""
+    """``analysis`` without conditions, differentials, the lesion with its measurements and overlays, and notes, which
+    may name diseases. Every response profile is made from the result."""
     return replace(
         analysis,
         conditions=(),

@@ -1,6 +1,7 @@
-"""What can go wrong with a request, and what its caller sees.
+"""The errors that a client may receive.
 
-An error is one class: its status, its code and its meaning. ``python -m web.errors > docs/errors.md`` lists them.
+Each error is one class with a status, a code and a meaning (its docstring). ``python -m web.errors > docs/errors.md``
+lists them.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ _E = TypeVar("_E", bound=Exception)
 
 
 class RequestError(Exception):
-    """Root of this room's errors.
+    """Base class of this package's errors.
 
-    The message tells the caller what to do; ``details`` are numbers and words. ``retry_after_s`` says when to ask
-    again, None where waiting does not help.
+    The message tells the client what to do. ``details`` are further facts for programs. ``retry_after_s`` is the number
+    of seconds to wait before the next try; None if waiting does not help.
     """
 
     status: ClassVar[int] = 500
@@ -47,11 +48,11 @@ class RequestError(Exception):
 
 
 class NoImageError(RequestError, status=400, code="no_image"):
-    """The request holds no photo."""
+    """The request contains no photo."""
 
 
 class TooManyImagesError(RequestError, status=400, code="too_many_images"):
-    """The request holds more photos than one case may have."""
+    """The request contains more photos than one case may have."""
 
 
 class BadJsonError(RequestError, status=400, code="bad_json"):
@@ -87,7 +88,7 @@ class NoSuchThumbnailError(RequestError, status=404, code="no_such_thumbnail"):
 
 
 class SlowUploadError(RequestError, status=408, code="slow_upload"):
-    """The body arrived too slowly while others waited for a place."""
+    """The upload was too slow, and other requests were waiting."""
 
 
 class BodyTooLargeError(RequestError, status=413, code="body_too_large"):
@@ -99,7 +100,7 @@ class UnsupportedBodyError(RequestError, status=415, code="unsupported_media_typ
 
 
 class ImpossibleValueError(RequestError, status=422, code="impossible_value"):
-    """A field is well formed, but its value cannot be true of a person or is not known."""
+    """A field is well formed, but its value is impossible for a person, or is not a known word."""
 
 
 class RateLimitedError(RequestError, status=429, code="rate_limited"):
@@ -107,22 +108,22 @@ class RateLimitedError(RequestError, status=429, code="rate_limited"):
 
 
 class ClientGoneError(RequestError, status=499, code="client_gone"):
-    """The client closed the connection before the answer: only the log says so. The status is nginx's."""
+    """The client closed the connection before the answer. This code appears only in the log (the status is nginx's)."""
 
 
 class UnavailableError(RequestError, status=503, code="unavailable"):
-    """The service cannot analyse, and waiting does not help."""
+    """The service cannot analyse photos, and waiting does not help."""
 
 
 class BusyError(UnavailableError, status=503, code="busy"):
-    """The service has as many photos as it can analyse in time."""
+    """The service is full: it could not analyse another photo in time."""
 
 
 class NotReadyError(UnavailableError, status=503, code="not_ready"):
-    """The models are still being loaded, or the instance is stopping."""
+    """The service is still loading its models, or it is stopping."""
 
 
-#: statuses of the errors of ml.errors that a caller can mend; the nearest base class that is listed decides
+#: statuses of the ml errors that a client can correct; the nearest listed base class decides
 _STATUS_OF_ML: Mapping[type[Exception], int] = {
     EmptyImageError: 400,
     ImageTooLargeError: 413,
@@ -131,14 +132,14 @@ _STATUS_OF_ML: Mapping[type[Exception], int] = {
     DeadlineExceededError: 504,
 }
 
-#: HTTP's own failures, as the framework raises them: status → (code, message)
+#: failures that Flask raises: status → (code, message)
 HTTP_FAILURES: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "The request is malformed. Compare it with the examples at /api/docs."),
-    404: ("not_found", "There is nothing at this address. The analysis is at POST /api/analyze/skin."),
-    405: ("method_not_allowed", "This address does not accept this method. Use one that the Allow header names."),
+    404: ("not_found", "There is nothing at this address. To analyse a photo, use POST /api/analyze/skin."),
+    405: ("method_not_allowed", "This address does not accept this method. Use a method from the Allow header."),
 }
 
-_GENERIC = "Something went wrong on our side. Try again later. If it fails again, report the request id."
+_GENERIC = "The service failed. Try again later. If it fails again, report the request id."
 
 
 def _family(root: type[_E]) -> Iterator[type[_E]]:
@@ -147,7 +148,7 @@ def _family(root: type[_E]) -> Iterator[type[_E]]:
         yield from _family(child)
 
 
-#: error class → (status, code). The nearest base class that is listed decides.
+#: error class → (status, code); the nearest listed base class decides
 STATUS: Mapping[type[Exception], tuple[int, str]] = {
     **{kind: (kind.status, kind.code) for kind in _family(RequestError)},
     **{
@@ -160,7 +161,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
 
 @dataclass(frozen=True)
 class Failure:
-    """What the caller sees."""
+    """The part of an error that the client receives."""
 
     status: int
     code: str
@@ -170,25 +171,25 @@ class Failure:
 
 
 def failure_of(error: Exception) -> Failure:
-    """What the caller sees of ``error``. Causes and unforeseen errors go to the log, never to the caller."""
+    """The failure that the client receives for ``error``. Causes and unexpected errors go only to the log."""
     status, code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     if status == 500 or not isinstance(error, RequestError | MLError):
         log_event(_LOG, "error", level=logging.ERROR, error=type(error).__name__, exc_info=error)
         return Failure(500, "internal_error", _GENERIC, {})
     if error.__cause__ is not None:
-        # Only the kind: the text of a decoding error may quote the bytes that it failed on.
+        # Log only the class: the text of a decoding error may quote bytes of the photo.
         log_event(_LOG, "refused", code=code, cause=type(error.__cause__).__name__)
     return Failure(status, code, error.message, error.details, getattr(error, "retry_after_s", None))
 
 
 def http_failure(status: int, name: str) -> Failure:
-    """What the caller sees of a failure that HTTP itself defines; ``name`` is the standard's phrase."""
+    """The failure for an HTTP error that Flask raised; ``name`` is the standard's phrase, such as "Not Found"."""
     code, message = HTTP_FAILURES.get(status, (name.lower().replace(" ", "_"), f"{name}."))
     return Failure(status, code, message if status < 500 else _GENERIC, {})
 
 
 def error_body(failure: Failure, request_id: str) -> dict[str, object]:
-    """The one error object."""
+    """The JSON object of every error."""
     return {
         "success": False,
         "error": {"code": failure.code, "message": failure.message, "details": dict(failure.details)},

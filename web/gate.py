@@ -1,4 +1,4 @@
-"""How many analyses one process holds. A request over the limit is refused at once, before its photo is read."""
+"""Limits how many analyses one process holds. A request over the limit is refused before its photo is read."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LONGEST_RETRY_S = 120
 
 
 class Gate:
-    """At most ``admitted`` requests are inside, at most ``running`` of them compute, the rest wait for their turn.
+    """Holds at most ``admitted`` requests. At most ``running`` of them compute; the others wait in order of arrival.
 
-    Turns are given in the order of arrival. Nobody is admitted who would wait longer than ``longest_wait_s``: under
-    overload a request that is answered too late takes the time of one that could have been answered in time.
+    A request that would wait longer than ``longest_wait_s`` is refused. Under overload, a late answer is useless and
+    takes time from an answer that could be in time.
     """
 
     def __init__(
@@ -35,8 +35,8 @@ class Gate:
         on_full: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``on_change`` gets, at each change, how many wait and how many compute; ``on_full`` is called when a request
-        finds no place. Neither may raise."""
+        """``on_change`` is called at each change with the numbers of waiting and of computing requests. ``on_full`` is
+        called when a request is refused. Neither may raise."""
         self._admitted = admitted
         self._running = running
         self._longest_wait_s = longest_wait_s
@@ -44,20 +44,20 @@ class Gate:
         self._on_full = on_full
         self._clock = clock
         self._lock = threading.Lock()
-        self._line: deque[threading.Event] = deque()
+        self._queue: deque[threading.Event] = deque()
         self._computing = 0
         self._service_s = _FIRST_GUESS_S
-        #: requests that run or wait, and requests that have left
+        #: numbers of requests: those that compute or wait now, and those that have ended
         self.inside = self.left = 0
 
     @property
-    def in_line(self) -> int:
-        """Requests that wait for a turn."""
-        return len(self._line)
+    def waiting(self) -> int:
+        """Number of requests that wait for a slot."""
+        return len(self._queue)
 
     @contextmanager
     def admit(self) -> Iterator[None]:
-        """Hold a place. Raises BusyError, with the time to wait before asking again, if none is free."""
+        """Admit a request. Raises BusyError, with the seconds for Retry-After, if the gate is full."""
         with self._lock:
             if self.inside >= self._admitted or self._wait_s() > self._longest_wait_s:
                 self._on_full()
@@ -74,12 +74,12 @@ class Gate:
 
     @contextmanager
     def run(self, deadline: Deadline) -> Iterator[None]:
-        """Compute. Waits for a turn; raises DeadlineExceededError if the request's time ends first.
+        """Wait for a slot and hold it. Raises DeadlineExceededError if the request's time ends first.
 
-        The time of a failed request is not counted: a bad file fails at once, and many of them would make
-        ``Retry-After`` promise a place that is not free.
+        The time of a failed request is not counted. A bad file fails at once, so many bad files would make
+        ``Retry-After`` too short.
         """
-        if not self._take_turn(deadline.remaining()):
+        if not self._wait_for_slot(deadline.remaining()):
             deadline.check("queue")
             raise self._busy()
         started = self._clock()
@@ -88,47 +88,47 @@ class Gate:
             with self._lock:
                 self._service_s += _SMOOTHING * (self._clock() - started - self._service_s)
         finally:
-            self._pass_turn_on()
+            self._release_slot()
 
-    def _take_turn(self, timeout_s: float) -> bool:
-        """Wait for a turn; False if none came in time.
+    def _wait_for_slot(self, timeout_s: float) -> bool:
+        """Wait for a slot. False if none became free in time.
 
-        A semaphore would let a newcomer pass those that it has just woken, and send them back to the end of the line.
+        A semaphore does not keep the order: a new request may take the slot of the thread that was just woken.
         """
         with self._lock:
             if self._computing < self._running:
                 self._computing += 1
                 self._changed()
                 return True
-            turn = threading.Event()
-            self._line.append(turn)
-        if turn.wait(timeout_s):
+            slot = threading.Event()
+            self._queue.append(slot)
+        if slot.wait(timeout_s):
             return True
         with self._lock:
-            if turn.is_set():  # the turn came just after the time was up
+            if slot.is_set():  # the slot came between the timeout and the lock
                 return True
-            self._line.remove(turn)
+            self._queue.remove(slot)
             return False
 
-    def _pass_turn_on(self) -> None:
-        """Give this turn to the one who has waited longest, so that no newcomer can take it."""
+    def _release_slot(self) -> None:
+        """Give the slot directly to the request that has waited longest, so that no new request can take it."""
         with self._lock:
-            if self._line:
-                self._line.popleft().set()
+            if self._queue:
+                self._queue.popleft().set()
             else:
                 self._computing -= 1
                 self._changed()
 
     def _changed(self) -> None:
-        """Called with the lock held, so that changes are reported in their order."""
+        """Report a change. The caller holds the lock, so changes are reported in order."""
         self._on_change(self.inside - self._computing, self._computing)
 
     def _wait_s(self) -> float:
-        """How long a newcomer would wait for a turn, at the mean service time."""
+        """Expected wait of a new request, in seconds, at the mean service time."""
         return self.inside // self._running * self._service_s
 
     def _busy(self) -> BusyError:
-        """The refusal, with the whole seconds until the requests inside should be done, at the mean service time."""
+        """The refusal. Retry-After is the expected time until all admitted requests have ended, in whole seconds."""
         seconds = math.ceil(math.ceil(self.inside / self._running) * self._service_s)
         return BusyError(
             "The service is busy. Send the photo again after the number of seconds in the Retry-After header.",
@@ -136,8 +136,8 @@ class Gate:
         )
 
 
-class Lane:
-    """A lane of one, for costly extras: a request that finds it taken is refused."""
+class Slot:
+    """Allows one costly task at a time. A second request is refused."""
 
     def __init__(self, busy: str) -> None:
         """``busy`` is the message of the refusal."""
@@ -146,7 +146,7 @@ class Lane:
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Raises BusyError if the lane is taken."""
+        """Hold the slot. Raises BusyError if it is taken."""
         if not self._lock.acquire(blocking=False):
             raise BusyError(self._busy, 5)
         try:

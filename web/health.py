@@ -1,4 +1,4 @@
-"""What monitoring asks: is the process alive, can the instance analyse, and what has it counted?"""
+"""Routes for monitoring: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from web.routes import json_response, services
 
 health = Blueprint("health", __name__)
 
-#: headers that a proxy on this machine adds to the requests of others
+#: headers that a proxy adds; a request with one of them may come from another machine
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
 
 
 @health.get("/health")
 @documented(LiveAnswer, name="health")
 def live() -> Response:
-    """Whether the process is alive. It answers at once, whatever is being loaded."""
+    """Check that the process is alive. It answers at once, also while models are loading."""
     own = services()
     available = own.settings.ml_available and own.state is not State.FAILED
     return json_response(
@@ -38,7 +38,7 @@ def live() -> Response:
 @health.get("/health/ready")
 @documented(ReadyAnswer, failures=(503,))
 def ready() -> Response:
-    """Whether the instance can analyse: once every worker has loaded, and then while at least one can."""
+    """Check that the instance can analyse. It becomes ready when all workers are, and stays ready while one is."""
     own = services()
     instance = own.process.readiness.instance()
     workers = {"ready": instance.workers_ready, "expected": instance.workers_expected}
@@ -59,7 +59,7 @@ def ready() -> Response:
 @health.get("/metrics")
 @documented("text/plain", failures=(404, 503))
 def metrics() -> Response:
-    """Counts of all workers, in Prometheus's text format. For the machine itself, unless the settings allow others."""
+    """Get the metrics of all workers in Prometheus's text format. By default only for requests from this machine."""
     own = services()
     if own.settings.metrics == "local" and not _is_local():
         abort(404)
@@ -68,7 +68,7 @@ def metrics() -> Response:
 
 
 def _is_local() -> bool:
-    """Whether the request was made on this machine, and not forwarded by a proxy."""
+    """Whether the request comes from this machine and was not forwarded by a proxy."""
     if any(name in request.headers for name in _FORWARDED):
         return False
     try:

@@ -1,4 +1,4 @@
-"""What all answers share: request id, error object, headers, rules for other origins, and a line in the log."""
+"""Hooks for every request: request id, deadline, error object, headers, CORS and the log line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _TIMEOUT = "X-Request-Timeout"
 _ANALYSIS = "/api/analyze/skin"
-#: on every answer; nginx's own errors carry them too
+#: headers of every answer, and of nginx's own errors
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -34,7 +34,7 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 DEFAULT_HEADERS = {"Cache-Control": "no-store", **SECURITY_HEADERS}
-#: also on every answer to a request that came by https, so that the next visit uses https
+#: value of Strict-Transport-Security, which answers over https have
 HSTS = "max-age=31536000"
 
 
@@ -50,30 +50,30 @@ def install(app: Flask, services: Services) -> None:
 
 
 def _trust_proxies(app: Flask, count: int) -> None:
-    """Take the client's address from the entry of X-Forwarded-For that the outermost of ``count`` proxies added.
+    """Take the client's address from X-Forwarded-For: the entry that the outermost of ``count`` proxies added.
 
-    Entries to the left of it came from the client itself and are not trusted. The scheme is the one that the last proxy
-    states: on Elastic Beanstalk the load balancer's.
+    Entries to the left of it come from the client and are not trusted. The scheme is the one that the last proxy
+    states; on Elastic Beanstalk this is the scheme of the request to the load balancer.
     """
     if count:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=1, x_host=0)  # type: ignore[method-assign]
 
 
 def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
-    """Let web pages of the listed ``origins`` call the service. An answer allows exactly one origin, the caller's."""
+    """Allow web pages of the listed ``origins`` to call the service (CORS)."""
     if not origins:
         return
     CORS(
         app,
-        # Patterns, so that each origin is taken literally, including the brackets of an IPv6 address.
+        # Escaped patterns: the library would read the brackets of an IPv6 address as a pattern.
         origins=[re.compile(rf"{re.escape(origin)}\Z") for origin in origins],
         methods=["GET", "POST", "OPTIONS"],
         allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "X-Request-Timeout"],
         expose_headers=["X-Request-ID", "Retry-After"],
         max_age=600,
         always_send=False,  # without an Origin header, the answer would list all origins
-        vary_header=False,  # the library adds it only to answers to allowed origins, but caches keep the others too
-        intercept_exceptions=False,  # every failure goes through the hooks as an answer
+        vary_header=False,  # `vary` below adds the header to every answer; the library omits it for other origins
+        intercept_exceptions=False,  # the error handlers make an answer of every exception
     )
 
     @app.after_request
@@ -106,7 +106,7 @@ def _wanted_seconds(text: str) -> float:
 
 def _finish(response: Response, services: Services) -> Response:
     response.headers["X-Request-ID"] = g.request_id
-    # `setdefault` would search all headers for each of them, which is a tenth of what refusing a photo costs
+    # Not `setdefault`: it searches all headers for each name, which would take a tenth of the time of a refusal.
     present = {name.lower() for name, _ in response.headers}
     response.headers.extend([item for item in DEFAULT_HEADERS.items() if item[0].lower() not in present])
     if request.is_secure:

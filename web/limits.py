@@ -1,4 +1,4 @@
-"""Who may ask for an analysis, and how often. Others are refused before their photo is read."""
+"""API keys and rate limits. A request is checked before its body is read."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from limits.storage import MemoryStorage
 from settings import Settings
 from web.errors import KeyRequiredError, RateLimitedError
 
-#: A Redis that hangs must not hold up analyses: the worker then counts for itself.
+#: short, so that a Redis that hangs does not delay analyses; the worker then counts by itself
 _REDIS_TIMEOUT_S = 0.25
-#: the smallest network that an IPv6 customer gets; changing addresses within it costs nothing
+#: One customer usually gets a whole /64 network, and can change addresses within it freely.
 _IPV6_PREFIX = 64
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Make ``admit_caller`` check what ``settings`` ask for, if they ask for anything."""
+    """Set up ``admit_caller`` with the keys and limits in ``settings``."""
     if settings.api_keys or settings.rate_limit:
         app.extensions["dermserve-limits"] = _Limits(app, settings)
 
 
 def admit_caller() -> None:
-    """Let the current request's caller pass, and count it.
+    """Check the key of the current request and count the request.
 
-    Raises KeyRequiredError without a valid key, RateLimitedError over the limit. Wrong keys are counted by address, and
-    a valid key from the same address still passes.
+    Raises KeyRequiredError without a valid key, and RateLimitedError over the limit. Wrong keys are counted per
+    address. A valid key from the same address is still accepted.
     """
     limits: _Limits | None = current_app.extensions.get("dermserve-limits")
     if limits is not None:
@@ -41,9 +41,9 @@ def admit_caller() -> None:
 
 
 class _Limits:
-    """Keys, and rates by key or address, counted in this worker's memory or, for all workers, in a Redis.
+    """Checks keys, and counts requests per key or address: in this worker's memory, or in Redis for all workers.
 
-    Windows move: no time span of the limit's length ever holds more requests than the limit.
+    The window slides: no period of the limit's length contains more requests than the limit.
     """
 
     def __init__(self, app: Flask, settings: Settings) -> None:
@@ -57,12 +57,12 @@ class _Limits:
             self._count(self._settings.wrong_key_limit, "wrong key", network(address()))
             raise KeyRequiredError("This service needs a key. Send it as 'Authorization: Bearer …' or 'X-API-Key: …'.")
         if self._settings.rate_limit:
-            # A digest, because counts may leave this machine and the key must not.
+            # A digest, because Redis may be on another machine and the key must stay here.
             caller = f"key {sha256(key.encode()).hexdigest()[:16]}" if key else network(address())
             self._count(self._settings.rate_limit, "analysis", caller)
 
     def _is_valid(self, given: str) -> bool:
-        """Compares with every key, each in constant time, so that the time taken reveals nothing of any key."""
+        """Compare with every key, each in constant time, so that the time reveals nothing about the keys."""
         return bool(sum(hmac.compare_digest(given.encode(), key) for key in self._keys))
 
     def _count(self, rate: str, scope: str, caller: str) -> None:
@@ -81,7 +81,7 @@ class _Limits:
             ) from error
 
     def _share(self, rate: str) -> str:
-        """What this process may admit of ``rate``: all of it while a Redis counts, else its share."""
+        """The limit of this process: all of ``rate`` if Redis counts, else ``rate`` divided by the workers."""
         if not isinstance(self._limiter.limiter.storage, MemoryStorage):
             return rate
         number, _, unit = rate.partition("/")
@@ -89,12 +89,12 @@ class _Limits:
 
 
 def address() -> str:
-    """The current request's client. It may be no valid address where there are fewer proxies than set."""
+    """The address of the current request's client. It may be invalid if DERMSERVE_PROXIES is too high."""
     return request.remote_addr or "unknown"
 
 
 def network(client: str) -> str:
-    """What limits count as one client: an IPv4 address, or a /64 network of IPv6."""
+    """The unit that limits count as one client: an IPv4 address, or a /64 network of IPv6."""
     try:
         parsed = ip_address(client)
     except ValueError:

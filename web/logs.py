@@ -1,4 +1,4 @@
-"""Log lines: one JSON object a line, on standard output. Never image data, digests, metadata or file names."""
+"""Log lines as JSON objects on standard output. They never contain image data, digests, metadata or file names."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 #: the trace that this request belongs to, from the caller's traceparent header (W3C Trace Context)
 trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
-#: libraries whose lines below WARNING say too much: metadata, clients' addresses, refused preflights, instruction sets
+#: libraries whose INFO and DEBUG lines are not written: they may contain metadata or clients' addresses, or are noise
 _QUIET = ("PIL", "flask-limiter", "flask_cors", "faiss")
 
 
 class JsonFormatter(logging.Formatter):
-    """One record → one line."""
+    """Formats a record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -40,12 +40,12 @@ class JsonFormatter(logging.Formatter):
 
 
 def _may_quote(record: logging.LogRecord) -> bool:
-    """Whether an error's text may quote what a client sent: in a request, or in code that handles photos."""
+    """Whether an error's text may quote data of a client: inside a request, or in a package that handles photos."""
     return request_id.get() is not None or record.name.startswith(("ml.", "scin."))
 
 
 def _outline(error: BaseException) -> str:
-    """A traceback of ``error`` and its causes without their texts: where each was raised, and its class."""
+    """A traceback of ``error`` and its causes without messages: only code positions and class names."""
     lines = []
     for one in _chain(error):
         lines += [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(one.__traceback__)]
@@ -54,7 +54,7 @@ def _outline(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The first cause first, each once."""
+    """``error`` and its causes, the first cause first."""
     chain: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in chain:
@@ -64,7 +64,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def configure_logging(level: str) -> None:
-    """Send every logger of this process to standard output as JSON lines. May be called again."""
+    """Make every logger of this process write JSON lines to standard output. It may be called more than once."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     handler.set_name("dermserve")

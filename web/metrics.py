@@ -1,6 +1,6 @@
-"""The numbers that operators watch. All workers count into one folder, so that any of them can answer for all.
+"""Prometheus metrics. All workers write to one folder, so each of them can report the metrics of all.
 
-Nothing here fails a request: where the files cannot be kept, nothing is counted, and ``Metrics.page`` says so.
+A failure here never fails an analysis: it switches metrics off, and ``Metrics.page`` reports that.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from web.process import Memory
 
 _LOG = logging.getLogger("dermserve.metrics")
 _FOLDER = "metrics"
-_NOT_KEPT = "This instance cannot keep metrics. Its log has the reason, in the line metrics_off."
+_NOT_KEPT = "This instance cannot keep metrics. See the event metrics_off in its log."
 #: the stages that are timed, in their order
 STAGES = ("queue", "decode", "faces", "encode", "search", "classify", "measure", "total")
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-#: Bytes of each of a worker's files. prometheus_client writes through memory maps of sparse files: on a full disk
-#: that kills the process with SIGBUS, which cannot be caught. So the space is allocated beforehand, and it is more than
-#: all routes, statuses, stages, models and indexes of one service can fill.
+#: Bytes of each file of a worker. prometheus_client writes through memory maps of sparse files. On a full disk, such a
+#: write kills the process with SIGBUS. So the space is allocated beforehand. It is enough for all routes, statuses,
+#: stages, models and indexes of one service.
 _FILE_BYTES: Mapping[str, int] = {
     "counter": 2**18,
     "histogram": 2**18,
@@ -41,39 +41,39 @@ _FILE_BYTES: Mapping[str, int] = {
 
 
 class Metrics:
-    """This process's counters. With a folder that workers share, ``page`` has the counts of all of them.
+    """The metrics of this process. With a shared folder, ``page`` reports the metrics of all workers.
 
-    Only one of these may be in use in a process: prometheus_client has one kind of value for all its metrics.
+    A process may use only one object: prometheus_client has one global setting for where values are stored.
     """
 
     def __init__(self, shared: Path | None = None, worker: int = 0) -> None:
-        """``shared`` is the folder that workers share. ``worker`` is this worker's number: unlike a process id it is
-        used again, and its files with it."""
+        """``shared`` is the folder that workers share. ``worker`` is this worker's number; a replacement worker gets
+        the same number and continues the same files."""
         self._folder = shared and shared / _FOLDER
         self._registry = CollectorRegistry()
         self.kept = True
-        with self._harmless():
-            _choose_values(self._folder, worker)
-            self._make()
+        with self._errors_disable_metrics():
+            _choose_storage(self._folder, worker)
+            self._define_metrics()
 
-    def _make(self) -> None:
+    def _define_metrics(self) -> None:
         own = self._registry
         self._requests = Counter(
             "dermserve_requests", "Answers, by route and status.", ("route", "status"), registry=own
         )
         self._shed = Counter("dermserve_shed", "Requests refused because the service was full.", registry=own)
         self._client_gone = Counter(
-            "dermserve_client_gone", "Analyses given up because the client had left.", registry=own
+            "dermserve_client_gone", "Analyses stopped because the client closed the connection.", registry=own
         )
         self._stages = Histogram(
             "dermserve_stage_seconds",
-            "Time of each stage of the analyses that were answered; total: since arrival.",
+            "Duration of each stage of successful analyses. The stage total counts from the request's arrival.",
             ("stage",),
             buckets=_BUCKETS_S,
             registry=own,
         )
-        self._waiting = self._gauge("livesum", "waiting", "Analyses admitted that do not run yet.")
-        self._running = self._gauge("livesum", "running", "Analyses that are being computed.")
+        self._waiting = self._gauge("livesum", "waiting", "Admitted analyses that wait for a core.")
+        self._running = self._gauge("livesum", "running", "Analyses that are running.")
         labels = ("name", "version", "framework", "engine")
         self._models = self._gauge("livemax", "model_info", "1 for each loaded model.", labels)
         labels = ("name", "dataset", "synthetic", "built_at")
@@ -85,8 +85,8 @@ class Metrics:
         return Gauge(f"dermserve_{name}", meaning, labels, registry=self._registry, multiprocess_mode=mode)
 
     @contextmanager
-    def _harmless(self) -> Iterator[None]:
-        """An error within this context switches the metrics of this process off. It never fails the request."""
+    def _errors_disable_metrics(self) -> Iterator[None]:
+        """Catch an error in this context and switch the metrics of this process off."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - a request is worth more than its count
@@ -95,36 +95,36 @@ class Metrics:
                 log_event(_LOG, "metrics_off", level=logging.WARNING, error=type(error).__name__, exc_info=error)
 
     def request(self, route: str, status: int) -> None:
-        """Count one answer. ``route`` is the template, never the address: it must have few values."""
-        with self._harmless():
+        """Count one answer. ``route`` is the route's template, not the requested path: each value makes a series."""
+        with self._errors_disable_metrics():
             self._requests.labels(route, str(status)).inc()
 
     def stages(self, milliseconds: Mapping[str, float]) -> None:
-        """Count an answered analysis. Names that are not in STAGES are left out."""
-        with self._harmless():
+        """Record the stage times of a successful analysis. Names that are not in STAGES are ignored."""
+        with self._errors_disable_metrics():
             for stage in STAGES:
                 if stage in milliseconds:
                     self._stages.labels(stage).observe(milliseconds[stage] / 1e3)
 
     def shed(self) -> None:
         """Count a request that was refused because the service was full."""
-        with self._harmless():
+        with self._errors_disable_metrics():
             self._shed.inc()
 
     def client_gone(self) -> None:
-        """Count an analysis whose client left before the answer."""
-        with self._harmless():
+        """Count an analysis that stopped because the client closed the connection."""
+        with self._errors_disable_metrics():
             self._client_gone.inc()
 
     def load(self, waiting: int, running: int) -> None:
-        """How many requests wait and run in this worker now."""
-        with self._harmless():
+        """Set how many requests of this worker wait and run now."""
+        with self._errors_disable_metrics():
             self._waiting.set(waiting)
             self._running.set(running)
 
     def loaded(self, models: Iterable[ModelCard], index: IndexInfo | None) -> None:
-        """The models and the index that this worker uses."""
-        with self._harmless():
+        """Set the models and the index that this worker uses."""
+        with self._errors_disable_metrics():
             for card in models:
                 self._models.labels(card.name, card.version, card.framework, card.engine).set(1)
             if index is not None:
@@ -154,12 +154,12 @@ class Metrics:
 
 
 def forget(shared: Path, worker: int) -> None:
-    """Remove what a dead worker held. What it has counted stays, for the next worker of that number."""
+    """Remove a dead worker's gauges. Its counters stay; the next worker with that number continues them."""
     mark_process_dead(worker, str(shared / _FOLDER))  # type: ignore[no-untyped-call]
 
 
-def _choose_values(folder: Path | None, worker: int) -> None:
-    """Decide where metrics that are made from now on keep their numbers: in memory, or in files of ``folder``."""
+def _choose_storage(folder: Path | None, worker: int) -> None:
+    """Set where metrics created after this call store their values: in memory, or in files in ``folder``."""
     if folder is None:
         values.ValueClass = values.MutexValue
         return

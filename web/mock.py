@@ -1,4 +1,4 @@
-"""Canned answers for front-end work without models. Each is marked as canned; none names a real disease."""
+"""Canned answers for front-end work without models. Each is marked as canned, and none names a real disease."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class MockAnalyzer:
     """Gives every case the same analysis."""
 
     def analyze(self, request: CaseRequest, deadline: Deadline) -> values.Analysis:
-        """Only the photos' sizes, the stated modality and the number of similar cases come from the request."""
+        """The canned analysis. Only photos, stated modality and the number of similar cases come from the request."""
         return values.Analysis(
             photos=request.photos,
             quality=values.Quality(
@@ -61,7 +61,7 @@ class MockAnalyzer:
 
 
 class MockIndex:
-    """One flat picture for each canned case."""
+    """Thumbnails of the canned cases: a picture in one colour."""
 
     def thumbnail(self, case_id: str, n: int) -> bytes | None:
         if case_id not in _CASE_IDS or n != 0:

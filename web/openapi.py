@@ -1,5 +1,5 @@
-"""The interface as an OpenAPI 3.1 document: made from the models of requests and answers, and from what each route
-declares with ``documented``. A route's docstring is its summary."""
+"""Makes the OpenAPI 3.1 document from the models of requests and answers, and from the ``documented`` decorator of each
+route. The first line of a route's docstring is its summary."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from web.answers import DISCLAIMER, AnalysisAnswer, ErrorAnswer, render_analysis
 from web.errors import HTTP_FAILURES, STATUS, Failure, error_body
 from web.mock import MockAnalyzer
 
-#: media types whose bodies are read as one photo
+#: media types of bodies that are one photo
 IMAGE_TYPES = (
     *("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff"),
     *("image/heic", "image/heif", "image/avif", "application/octet-stream", "binary/octet-stream"),
@@ -42,27 +42,27 @@ _PARAMETERS = {
     "X-Request-Timeout": {
         "name": "X-Request-Timeout",
         "in": "header",
-        "description": "Seconds after which the caller stops waiting. The service's own limit still applies.",
+        "description": "Time limit of the client in seconds. The service's own limit still applies.",
         "schema": {"type": "number", "exclusiveMinimum": 0},
     },
     "X-Request-ID": {
         "name": "X-Request-ID",
         "in": "header",
-        "description": "A name for the request: letters, digits, `.`, `_`, `:` and `-`. Any other is replaced.",
+        "description": "An id for the request: letters, digits, `.`, `_`, `:` and `-`. Any other value is replaced.",
         "schema": {"type": "string", "maxLength": 128},
     },
 }
 _HEADERS = {
     "X-Request-ID": {
-        "description": "Names the request in the log: the caller's own name, if it is harmless.",
+        "description": "The id of the request in the log: the client's own, if it is valid.",
         "required": True,
         "schema": {"type": "string", "minLength": 1, "maxLength": 128},
     },
     "Retry-After": {
-        "description": "Seconds to wait before asking again. Absent where waiting does not help.",
+        "description": "Seconds to wait before the next try. Absent if waiting does not help.",
         "schema": {"type": "integer", "minimum": 1},
     },
-    "Allow": {"description": "The methods that the address answers to.", "schema": {"type": "string"}},
+    "Allow": {"description": "The methods that the address accepts.", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "How to send a key.", "schema": {"type": "string"}},
 }
 #: status → the header that its answers have
@@ -75,7 +75,7 @@ _SECURITY = {
 
 @dataclass(frozen=True)
 class Operation:
-    """What a route declares of itself; see ``documented``."""
+    """The arguments that a route gave to ``documented``."""
 
     name: str
     answers: tuple[type[BaseModel] | str, ...]
@@ -85,7 +85,7 @@ class Operation:
 
     @property
     def models(self) -> list[type[BaseModel]]:
-        """The models of its answers."""
+        """The models of its answers, errors included."""
         return [*(one for one in self.answers if not isinstance(one, str)), *self.also.values(), ErrorAnswer]
 
 
@@ -99,11 +99,12 @@ def documented(
     requests: tuple[type[BaseModel], ...] = (),
     also: Mapping[int, type[BaseModel]] | None = None,
 ) -> Callable[[View], View]:
-    """Put a route into the document.
+    """Decorator that adds a route to the document.
 
-    ``answers`` are models, or the media type of what is not JSON. ``failures`` are statuses beside 405 and 500, which
-    every route has; ``also`` gives a status a second body. ``requests`` are the models of a body that may hold photos,
-    the one with the photos first. ``name`` is the operation's id: by default the function's name.
+    ``answers`` are models, or the media types of answers that are not JSON. ``failures`` are error statuses in addition
+    to 405 and 500, which every route has. ``also`` maps a status to a second possible body. ``requests`` are the models
+    of the request body; the first one is the model with photos. ``name`` is the operation's id, by default the
+    function's name.
     """
 
     def declare(view: View) -> View:
@@ -114,9 +115,9 @@ def documented(
 
 
 def document(app: Flask) -> dict[str, Any]:
-    """OpenAPI 3.1 of ``app`` as it is set. It is made once: do not change it."""
+    """The OpenAPI 3.1 document of ``app``. It is built once and shared, so do not change it."""
     if _KEY not in app.extensions:
-        app.extensions[_KEY] = _made(app, app.extensions["dermserve"].settings)
+        app.extensions[_KEY] = _build_document(app, app.extensions["dermserve"].settings)
     found: dict[str, Any] = app.extensions[_KEY]
     return found
 
@@ -126,7 +127,7 @@ def name_of(reference: str) -> str:
     return reference.removeprefix(_SCHEMAS)
 
 
-def _made(app: Flask, settings: Settings) -> dict[str, Any]:
+def _build_document(app: Flask, settings: Settings) -> dict[str, Any]:
     views = ((rule, app.view_functions[rule.endpoint]) for rule in app.url_map.iter_rules())
     declared = [(rule, view, _OPERATIONS[view]) for rule, view in views if view in _OPERATIONS]
     models = dict.fromkeys(model for _, _, operation in declared for model in operation.models)
@@ -145,7 +146,7 @@ def _made(app: Flask, settings: Settings) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": {
             _VARIABLE.sub(r"{\1}", rule.rule): {
-                "post" if operation.requests else "get": _described(rule, view, operation, settings)
+                "post" if operation.requests else "get": _operation_object(rule, view, operation, settings)
             }
             for rule, view, operation in declared
         },
@@ -153,7 +154,7 @@ def _made(app: Flask, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _described(rule: Rule, view: Callable[..., Any], operation: Operation, settings: Settings) -> dict[str, Any]:
+def _operation_object(rule: Rule, view: Callable[..., Any], operation: Operation, settings: Settings) -> dict[str, Any]:
     summary = (inspect.getdoc(view) or "").split("\n")[0].removesuffix(".")
     timed = ["X-Request-Timeout"] if rule.endpoint.startswith("api.") else []
     described: dict[str, Any] = {
@@ -189,7 +190,7 @@ def _path_parameters(rule: Rule, view: Callable[..., Any]) -> list[dict[str, Any
 
 
 def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
-    """Every field of a request but its photos."""
+    """Every field of a request except its photos, as query parameters."""
     fields = _object(model)["properties"]
     return [
         {"name": name, "in": "query", "schema": schema, "description": schema.pop("description", "")}
@@ -199,7 +200,7 @@ def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
 
 
 def _bodies(photos: type[BaseModel], *others: type[BaseModel]) -> dict[str, Any]:
-    """Each form of a request's body. The model has the photos as bytes; text has them as base64."""
+    """Media type → schema of the request body. Photos are bytes in multipart, and base64 in JSON and forms."""
     listed = _object(photos)["properties"]["image"]
     note = {"description": f"Base64 or a data URL. {listed['description']}"}
     in_json = {"anyOf": [_BASE64, {**listed, "items": _BASE64}]} | note
@@ -207,14 +208,14 @@ def _bodies(photos: type[BaseModel], *others: type[BaseModel]) -> dict[str, Any]
         "multipart/form-data": {"schema": _object(photos)},
         "application/json": {"schema": {"anyOf": [_object(photos, image=in_json), *map(_object, others)]}},
         "application/x-www-form-urlencoded": {"schema": _object(photos, image=_BASE64 | note)},
-        # No schema: a type would be that of JSON, and these are bytes.
+        # No schema: JSON schema has no type for bytes.
         **{media_type: {} for media_type in IMAGE_TYPES},
     }
 
 
 def _object(model: type[BaseModel], **changed: dict[str, Any]) -> dict[str, Any]:
-    """The JSON schema of a request, some of its properties ``changed``. Without null: leaving a field out says the
-    same."""
+    """The JSON schema of a request, with ``changed`` properties replaced. It omits null as a value, because null means
+    the same as an absent field."""
     schema = model.model_json_schema()
     for field in schema["properties"].values():
         del field["title"]
@@ -239,7 +240,7 @@ def _success(description: str, operation: Operation, settings: Settings) -> dict
 def _failure(status: int, other: type[BaseModel] | None) -> dict[str, Any]:
     codes = {code for number, code in STATUS.values() if number == status}
     codes |= {code for number, (code, _) in HTTP_FAILURES.items() if number == status}
-    example = Failure(status, min(codes), "What to do, in words for the caller.", {})
+    example = Failure(status, min(codes), "A sentence that says what to do.", {})
     error = _ref(ErrorAnswer)
     content = {
         "schema": {"anyOf": [error, _ref(other)]} if other else error,
@@ -262,7 +263,7 @@ def _headers(status: int) -> dict[str, Any]:
 
 
 def _example(settings: Settings) -> dict[str, Any]:
-    """What the mock services answer to one photo of 640 × 480, always at the same time and under the same id."""
+    """The mock answer to one photo of 640 × 480 pixels, with a fixed time and id."""
     photo = Photo(np.zeros((480, 640, 3), np.uint8), 640, 480, "JPEG")
     analysis = MockAnalyzer().analyze(CaseRequest(photos=(photo,), k=1), Deadline(60))
     answer = render_analysis(analysis, {"total": 0.0}, cosmetic=settings.cosmetic_mode, mock=True)

@@ -1,4 +1,4 @@
-"""The page for people, at the root of the service."""
+"""The web page, at the root of the service."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from web.routes import services
 pages = Blueprint("pages", __name__)
 
 _STATIC = Path(__file__).parent / "static"
-#: Only this service's own files. Photos are shown from the browser's memory (blob:), overlays from the answer (data:).
-#: Only the page's script sends the form, so that a browser without scripts never shows a JSON answer as a page.
+#: Allows only this service's own files, photos from the browser's memory (blob:) and overlays from the answer (data:).
+#: form-action is 'none' because the page's script sends the form; without scripts, a browser would show bare JSON.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-#: the parts of the body to choose from → their names on the page
+#: body sites that the page offers → their names on the page
 _SITES = {
     "head-or-neck": "Head or neck",
     "trunk": "Chest, belly or back",
@@ -31,7 +31,7 @@ _SITES = {
 
 @pages.get("/")
 def front() -> Response:
-    """What the service is and is not, and a form to try it."""
+    """Show the page with the form."""
     own = services()
     settings, manifest = own.settings, own.index_manifest
     page = render_template(
@@ -50,5 +50,5 @@ def front() -> Response:
 
 
 def _modules() -> list[str]:
-    """The page's modules, so that the browser loads all of them at once instead of level by level."""
+    """The page's JavaScript modules. The page lists them all, so that the browser loads them in parallel."""
     return sorted(path.relative_to(_STATIC).as_posix() for path in _STATIC.rglob("*.js"))

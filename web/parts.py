@@ -1,7 +1,7 @@
-"""A request's body → the named values in it.
+"""Reads a request's body into named values.
 
-The bytes decide: a body that begins as a photo, as multipart or as JSON is read as that, whatever its content type
-says. Nothing is written to disk.
+The first bytes decide how the body is read: as a photo, as multipart or as JSON. The content type is used only if the
+bytes do not decide. Nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FORMS = (
 #: media types that say nothing about what the bytes are
 BYTES_TYPES = frozenset({"application/octet-stream", "binary/octet-stream", "application/binary"})
 
-#: what clients send for a value that they do not have: the text of JavaScript's, Python's or Swift's word for nothing
+#: texts that clients send for a missing value (JavaScript, Python, Swift)
 _NOTHING = {"", "undefined", "null", "none", "nil"}
 _HEAD_BYTES = 1024
 _PIECE = 2**16
@@ -42,7 +42,7 @@ _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 
 @dataclass(frozen=True)
 class Part:
-    """One named value: bytes from a form, any JSON value from JSON. ``file_name`` is None unless one was given."""
+    """One named value: bytes from a form, or any JSON value. ``file_name`` is None if the client gave none."""
 
     name: str
     value: object
@@ -51,12 +51,12 @@ class Part:
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value says nothing: null, empty, or the text of a word for nothing, such as "undefined"."""
+    """Whether a value is missing: null, empty text, or a text such as "undefined"."""
     return value is None or (isinstance(value, str) and value.strip()[:16].lower() in _NOTHING)
 
 
 def read_parts(body: Readable, content_type: str) -> list[Part]:
-    """Read ``body`` as its bytes and ``content_type`` suggest. A body that is one photo becomes a part named image.
+    """Read ``body``. A body that is one photo becomes a part named "image".
 
     Raises a RequestError that says what is wrong and what to send instead.
     """
@@ -66,7 +66,7 @@ def read_parts(body: Readable, content_type: str) -> list[Part]:
 
 
 class _Peeked:
-    """A body with its first bytes in ``head`` before it is read."""
+    """A body whose first bytes are in ``head`` before it is read."""
 
     def __init__(self, body: Readable) -> None:
         self._body = body
@@ -83,7 +83,7 @@ class _Peeked:
 
 
 def _reader(kind: str, boundary: str, head: bytes) -> Callable[[_Peeked], list[Part]]:
-    """The reader for this body. Content decides; the content type only helps."""
+    """Choose the function that reads this body."""
     if not head:
         raise NoImageError(f"The request has no body. {FORMS}")
     first_part = _FIRST_PART.match(head)
@@ -101,7 +101,7 @@ def _reader(kind: str, boundary: str, head: bytes) -> Callable[[_Peeked], list[P
 
 
 def _boundary(stated: str, first_part: re.Match[bytes] | None, head: bytes) -> bytes:
-    """The stated boundary, unless the body begins with another one: some clients state one and use another."""
+    """The boundary of the body. If the header and the body differ, as with some clients, the body's is used."""
     boundary = stated.encode("latin-1", "replace")
     if first_part and not (boundary and head.lstrip().startswith(b"--" + boundary)):
         return first_part[1]
@@ -116,7 +116,7 @@ def _raw(stream: _Peeked) -> list[Part]:
 
 def _json(stream: _Peeked) -> list[Part]:
     value = _loaded(read_all(stream))
-    if isinstance(value, str):  # only a photo's base64, or an object that was encoded as JSON twice
+    if isinstance(value, str):  # a photo's base64 alone, or an object that was encoded twice
         value = {"image": value} if is_photo_text(value.encode("ascii", "replace")) else _loaded(value)
     if not isinstance(value, dict):
         raise BadJsonError(f"The JSON body must be an object. {FORMS}")
@@ -139,7 +139,7 @@ def _form(stream: _Peeked) -> list[Part]:
 
 
 class _Decoder(MultipartDecoder):
-    """Reads a part without Content-Disposition, as in multipart/related, as a part without a name."""
+    """Accepts a part without Content-Disposition, as in multipart/related. Such a part has no name."""
 
     def _parse_headers(self, data: bytes | bytearray) -> Headers:
         headers = super()._parse_headers(data)
@@ -160,7 +160,7 @@ def _multipart(stream: _Peeked, boundary: bytes) -> list[Part]:
                     parts.append(_part(head, content.getvalue()))
     except (ValueError, RequestEntityTooLarge) as error:  # the latter: too many parts
         if parts and decoder.state is State.PART and not decoder.buffer.strip():
-            return parts  # nothing is missing but the two hyphens at the end
+            return parts  # only the two final hyphens are missing
         raise BadMultipartError(f"The multipart body is cut short or malformed. {FORMS}") from error
     return parts
 
@@ -180,7 +180,7 @@ def _part(head: Field | File, content: bytes) -> Part:
 
 
 def _transferred(content: bytes, encoding: str) -> bytes:
-    """``content`` without its transfer encoding. A photo has none, even if its client states one."""
+    """Decode ``content``. If it is already a photo, the stated encoding is wrong and is ignored."""
     if is_photo(content):
         return content
     if encoding == "base64":

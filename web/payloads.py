@@ -1,4 +1,4 @@
-"""Image bytes as clients really send them."""
+"""Decodes photos in the many forms in which clients send them: bytes, base64, data URLs, with junk around them."""
 
 from __future__ import annotations
 
@@ -9,52 +9,52 @@ from urllib.parse import unquote_to_bytes
 
 from web.errors import BadBase64Error
 
-#: at most so many bytes of junk are removed before a JPEG (decoding a data URL together with its header makes 15)
+#: most bytes of junk that are removed before a JPEG (a client that base64-decodes a whole data URL makes 15)
 MAX_JUNK = 64
 
 _JPEG = b"\xff\xd8\xff"
-#: the first bytes of the kinds of file that may hold a JPEG
+#: first bytes of file types that may contain a JPEG
 _KNOWN = re.compile(
     rb"\xff\xd8|\x89PNG|GIF8|BM|II\*\x00|MM\x00\*|RIFF|.{4}ftyp|8BPS|%!PS|%PDF|\x00\x00\x00\x0cjP|P[1-7]\s|<", re.DOTALL
 )
-#: the first bytes of JPEG, PNG, GIF, BMP, TIFF, WebP, and HEIF and its relatives: long enough that no text has them
+#: first bytes of JPEG, PNG, GIF, BMP, TIFF, WebP and HEIF files; long enough that no text matches
 _PHOTO = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|\0\0.{2}ftyp", re.DOTALL
 )
-#: what stands before a text as Python or JSON write it
+#: the opening of a quoted text, as Python or JSON write it
 _QUOTED = re.compile(rb"\s*b?([\"'])")
 _DATA_URL = re.compile(rb"\s*data:([^,]{0,200}),", re.IGNORECASE)
 _PHOTO_URL = re.compile(rb"\s*data:image/[^,]{0,200};base64,", re.IGNORECASE)
 _WHITE_BUT_SPACE = b"\r\n\t\v\f"
-#: only photos are longer texts than this
+#: a text longer than this is a photo
 _LONG = 2**16
-#: a photo is recognised by so many characters of its text: a data URL's header, all of it in percent codes, and forty
+#: characters that are examined to recognise a photo: the header of a data URL in percent codes, and 40 of base64
 _HEAD = 800
 _SIGNATURE_CHARACTERS = 40
-#: line breaks are told from other spaces by so many characters
+#: characters that are examined to tell line breaks from other spaces
 _SAMPLE = 4096
 
-#: what programs send by mistake instead of a photo, and advice
+#: pattern of a common mistake → advice
 _MISTAKES = (
     (
         re.compile(rb"\s*(?:[a-z][a-z-]{1,20}://|blob:)", re.IGNORECASE),
-        "The image is given as an address, and the service fetches nothing. Send the photo's bytes, or their base64.",
+        "The image is an address, but the service downloads nothing. Send the photo's bytes, or their base64.",
     ),
     (
         re.compile(rb"\s*\[object "),
-        "The image was sent as the name of an object. Append a File or a Blob to the form, or in React Native an "
+        "The image is the text of a JavaScript object. Append a File or a Blob to the form. In React Native, append an "
         "object with uri, name and type.",
     ),
 )
 
 
 def is_photo(data: bytes) -> bool:
-    """Whether ``data`` begins as a photo does."""
+    """Whether ``data`` begins with the signature of an image file."""
     return _PHOTO.match(data) is not None
 
 
 def is_photo_text(text: bytes) -> bool:
-    """Whether ``text`` begins as base64, or as a data URL, of a photo does."""
+    """Whether ``text`` begins like the base64 or the data URL of a photo."""
     head = _unquoted(percent_decoded(text.lstrip()[:_HEAD]))
     if _PHOTO_URL.match(head):
         return True
@@ -66,9 +66,9 @@ def is_photo_text(text: bytes) -> bool:
 
 
 def photo_of(data: bytes) -> bytes:
-    """The photo in ``data``, after decoding base64 and removing junk before it. Other data stays as it is.
+    """Decode base64 if necessary, and remove junk before the photo. Other data stays as it is.
 
-    Raises BadBase64Error if the data begins as the base64 of a photo but cannot be decoded.
+    Raises BadBase64Error if the data begins like the base64 of a photo but cannot be decoded.
     """
     if not is_photo(data) and is_photo_text(data):
         data = decode_base64(data)
@@ -76,9 +76,9 @@ def photo_of(data: bytes) -> bytes:
 
 
 def strip_junk(data: bytes) -> bytes:
-    """``data`` without the bytes before its JPEG, if the JPEG begins within MAX_JUNK bytes.
+    """Remove the bytes before a JPEG, if there are at most MAX_JUNK of them.
 
-    Other known kinds of file stay as they are: a JPEG inside them is only a part, such as a preview.
+    Other known file types stay as they are: a JPEG inside them is only a part, such as a preview.
     """
     if _KNOWN.match(data):
         return data
@@ -87,10 +87,10 @@ def strip_junk(data: bytes) -> bytes:
 
 
 def decode_base64(text: bytes) -> bytes:
-    """Bare base64 or a data URL → bytes.
+    """Decode base64 or a data URL.
 
-    Accepts line breaks, missing padding, the URL alphabet, percent codes, and the spaces that decoding a form makes of
-    "+". Raises BadBase64Error.
+    Accepts line breaks, missing padding, the URL alphabet, percent codes, and spaces instead of "+", which form
+    decoding produces. Raises BadBase64Error.
     """
     try:
         raw = _base64_characters(_unquoted(percent_decoded(text)))
@@ -101,12 +101,12 @@ def decode_base64(text: bytes) -> bytes:
 
 
 def percent_decoded(data: bytes) -> bytes:
-    """``data`` with the bytes that its percent codes (%2B) stand for."""
+    """Decode the percent codes (such as %2B) in ``data``."""
     if b"%" not in data:
         return data
     if len(data) <= _LONG:
         return unquote_to_bytes(data)
-    # unquote_to_bytes makes an object for each code: seconds for a photo. Mail has the same codes with "=" for "%".
+    # unquote_to_bytes takes seconds for a photo. Quoted-printable has the same codes, with "=" instead of "%".
     return binascii.a2b_qp(data.replace(b"=", b"=3D").replace(b"%", b"="))
 
 
@@ -116,7 +116,7 @@ def _unquoted(text: bytes) -> bytes:
 
 
 def _base64_characters(text: bytes) -> bytes:
-    """The base64 in ``text`` in the standard alphabet, without white space, padding and a data URL's header."""
+    """The base64 in ``text`` in the standard alphabet, without white space, padding or data URL header."""
     header = _DATA_URL.match(text)
     if header and not header[1].lower().rstrip().endswith(b";base64"):
         raise BadBase64Error("The data URL is not base64. Send data:image/jpeg;base64,… or bare base64.")
@@ -126,7 +126,7 @@ def _base64_characters(text: bytes) -> bytes:
 
 
 def _without_spaces(text: bytes) -> bytes:
-    """Removes spaces at equal distances, which were line breaks. Other spaces were plus signs."""
+    """Remove spaces at equal distances, which were line breaks. Replace other spaces, which were plus signs."""
     if b" " not in text:
         return text
     plus, removed = text.replace(b" ", b"+"), text.replace(b" ", b"")

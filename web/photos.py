@@ -1,4 +1,4 @@
-"""Finds the photos among a request's named values. Clients give them many names."""
+"""Finds the photos among a request's named values. Clients use many names for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from web.errors import BadBase64Error, BadFieldError, RequestError
 from web.parts import BYTES_TYPES, Part, is_missing
 from web.payloads import decode_base64, is_photo, is_photo_text, photo_of, strip_junk
 
-#: the letters of a photo's name: `file[0]`, `Image_2` and `image-data` are such names
+#: names of photos, in lower case and without other characters: also matches `file[0]`, `Image_2` and `image-data`
 _NAME = re.compile(
     r"""(query|skin)?image | images | imgs? | image(data|base|bytes|files?)
     | photos? | photo(data|base|file) | pictures? | pics?
@@ -20,25 +20,25 @@ _NAME = re.compile(
 )
 _NOT_LETTERS = re.compile(r"[^a-z]")
 _LONGEST_NAME = 100
-#: a shorter text beside a photo cannot be a photo's base64: it is a remark, such as the name of the file
+#: a shorter text cannot be the base64 of a photo; beside a photo it is a remark, such as a file name
 _SHORTEST_TEXT = 200
-#: how many values without a photo's name are searched, and how deep within objects and lists
+#: limits of the search in values whose name is not a photo's: number of texts, and depth of objects and lists
 _MOST_VALUES = 1000
 _DEPTH = 4
-#: a form's field is cut to this length
+#: a text field of a form is cut to this length
 _LONGEST_FIELD = 2**16
 
 
 def is_photo_name(name: str) -> bool:
-    """Whether a value called ``name`` should be a photo."""
+    """Whether ``name`` is one of the names of photos."""
     return _NAME.fullmatch(_NOT_LETTERS.sub("", name[:_LONGEST_NAME].lower())) is not None
 
 
 def photos_of(parts: Iterable[Part]) -> list[bytes]:
-    """The photos in ``parts``, in their order: those with a photo's name or, if there are none, all others.
+    """The photos in ``parts``, in order: those under a photo's name or, if there are none, those under other names.
 
-    Raises BadBase64Error or BadFieldError for a part that has a photo's name but is not a photo, unless it is a short
-    remark beside a photo.
+    Raises BadBase64Error or BadFieldError if a part under a photo's name is not a photo. A short text is accepted if
+    there is also a photo.
     """
     parts = list(parts)
     photos: list[bytes] = []
@@ -57,7 +57,7 @@ def photos_of(parts: Iterable[Part]) -> list[bytes]:
 
 
 def fields_of(parts: Iterable[Part]) -> dict[str, object]:
-    """The values that are not photos, by name: text from a form, any value from JSON; a list if a name is repeated."""
+    """Name → value of the parts that are not photos. A repeated name gets a list of its values."""
     found: dict[str, list[object]] = {}
     for part in parts:
         if part.name and not is_photo_name(part.name) and not _is_image(part):
@@ -71,20 +71,20 @@ def _field(part: Part) -> object:
     text = part.value[:_LONGEST_FIELD].decode("utf-8", "replace")
     if part.media_type != "application/json":
         return text
-    try:  # some clients send every field as JSON: texts have quotation marks
+    try:  # some clients send every field of a form as JSON, so texts have quotation marks
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
 
 
 def _is_image(part: Part) -> bool:
-    """Whether a form's part is an image, by its type or its bytes."""
+    """Whether a part of a form is an image, by its media type or its bytes."""
     data = part.value
     return isinstance(data, bytes) and (is_photo(data) or (bool(data) and part.media_type.startswith("image/")))
 
 
 def _named(part: Part, value: object) -> list[bytes]:
-    """The photos in ``value``, which is the value of a part with a photo's name, or an element of it."""
+    """The photos in ``value``: the value of a part under a photo's name, or an element of that value."""
     if isinstance(value, bytes):
         return _uploaded(part, value)
     if is_missing(value):
@@ -100,16 +100,16 @@ def _named(part: Part, value: object) -> list[bytes]:
 
 
 def _uploaded(part: Part, data: bytes) -> list[bytes]:
-    """The photo in the bytes of a form's part with a photo's name."""
+    """The photo in ``data``, the bytes of a form's part under a photo's name."""
     if not (data or part.file_name):
-        return []  # an empty file input of a form
+        return []  # a file input without a file
     if _is_image(part) or part.media_type in BYTES_TYPES or part.file_name is not None:
         return [photo_of(data)]
     return [] if is_missing(data[:_SHORTEST_TEXT].decode("latin-1")) else [strip_junk(decode_base64(data))]
 
 
 def _unnamed(part: Part) -> Iterator[bytes]:
-    """The photos in a part with any other name."""
+    """The photos in a part under any other name."""
     if not isinstance(part.value, bytes):
         yield from _within(part.value)
     elif _is_image(part) or is_photo_text(part.value):

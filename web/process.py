@@ -1,5 +1,5 @@
-"""The one interface between the server and the application: ``Process`` tells the application what runs it, ``Served``
-is what the server may ask of the application. Neither knows anything else of the other."""
+"""The interface between the server and the application. ``Process`` describes the running process to the application.
+``Served`` is the part of the application that the server may use. They use nothing else of each other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOG = logging.getLogger("dermserve.access")
 
 
 class State(StrEnum):
-    """What one process is doing."""
+    """The state of one worker process."""
 
     STARTING = "starting"
     READY = "ready"
@@ -34,7 +34,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Instance:
-    """All processes together. While it stops, an instance is not ready, although it answers what still reaches it."""
+    """The state of all processes of this service on one machine. A stopping instance is not ready, but still answers
+    the requests that reach it."""
 
     ready: bool
     workers_ready: int
@@ -43,10 +44,10 @@ class Instance:
 
 
 class Readiness(Protocol):
-    """The states of this process and of the others of its instance."""
+    """Shares the states of the instance's processes."""
 
     def publish(self, state: State) -> bool:
-        """Tell the others this process's state. True if this made the instance ready for the first time."""
+        """Publish this process's state. True if this makes the instance ready for the first time."""
         ...
 
     def was_ready(self) -> bool:
@@ -58,7 +59,8 @@ class Readiness(Protocol):
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes. ``proportional`` divides each shared page among its processes; None where the kernel does not say."""
+    """Memory of a process, in bytes. ``proportional`` divides each shared page by the number of processes that share
+    it; None if the kernel does not report it."""
 
     resident: int
     proportional: int | None
@@ -68,9 +70,10 @@ class Memory:
 class Process:
     """One process of an instance.
 
-    ``number`` counts from 0; a new process gets the number of one that has ended. ``folder`` is shared by all processes
-    of the instance, None where there is only one. ``intra_op_threads`` compute one analysis. ``thread_plan`` is what
-    /health/ready says of threads. ``memory`` gives what each process of the instance holds, by process id.
+    ``number`` starts at 0; a new process gets the number of a process that has ended. ``folder`` is shared by all
+    processes of the instance; None if there is only one process. ``intra_op_threads`` is the number of threads that
+    compute one analysis. ``thread_plan`` is the object that /health/ready shows. ``memory`` returns the memory of each
+    process of the instance, by process id.
     """
 
     number: int
@@ -83,7 +86,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Refusal:
-    """The answer to a request that does not reach the application."""
+    """The answer to a request that did not reach the application, or that failed outside it."""
 
     status: int
     headers: Mapping[str, str]
@@ -91,15 +94,15 @@ class Refusal:
 
 
 class Served:
-    """What the server may ask of the application, from any thread."""
+    """The interface of the application for the server. Any thread may use it."""
 
     def __init__(self, services: Services, headers: Mapping[str, str]) -> None:
-        """``headers`` belong to every answer."""
+        """``headers`` are added to every refusal."""
         self._services = services
         self._headers = headers
 
     def start(self, on_instance_ready: Callable[[], None]) -> None:
-        """Load in the background. The process that makes the instance ready calls ``on_instance_ready``, once."""
+        """Start loading in the background. ``on_instance_ready`` is called once, by the process that loads last."""
         self._services.start(on_instance_ready)
 
     def is_ready(self) -> bool:
@@ -107,29 +110,29 @@ class Served:
         return self._services.state is State.READY
 
     def stop_delay_s(self) -> int:
-        """Seconds to go on accepting after SIGTERM: none on an instance that was never ready."""
+        """Seconds to accept connections after SIGTERM; 0 if the instance was never ready."""
         return self._services.settings.stop_delay_s if self._services.process.readiness.was_ready() else 0
 
     def is_busy(self) -> bool:
-        """Whether an analysis runs or waits."""
+        """Whether an analysis is running or waiting."""
         return self._services.gate.inside > 0
 
     def analyses_ended(self) -> int:
-        """How many analyses have ended in this process."""
+        """Number of analyses that have ended in this process."""
         return self._services.gate.left
 
     def reading(self, sock: socket.socket, seconds: float) -> AbstractContextManager[object]:
-        """Within this context the client of ``sock`` has ``seconds`` to send. See ``cut_overdue``."""
+        """A context in which the client of ``sock`` has ``seconds`` to send its data. ``cut_overdue`` enforces it."""
         return self._services.uploads.watch(sock, seconds)
 
     def cut_overdue(self) -> None:
-        """Stop the uploads that take too long. Call it about once a second."""
+        """Stop the uploads that take too long. Call this about once a second."""
         self._services.uploads.cut_overdue()
 
     def refusal(self, error: Exception, reason: tuple[int, str] | None) -> Refusal:
-        """The answer to a request that ended in ``error``; the log gets a line.
+        """The answer to a request that failed with ``error``. It also writes a log line.
 
-        ``reason`` is (status, message) for a malformed request, None for a fault of ours.
+        ``reason`` is (status, message) if the request is malformed, None if the service is at fault.
         """
         identity = uuid.uuid4().hex
         token = request_id.set(identity)
@@ -142,6 +145,6 @@ class Served:
 
 
 def _malformed(status: int, message: str) -> Failure:
-    # The log says nothing of what was sent: it may be the rest of a photo.
+    # Do not log the received bytes: they may be part of a photo.
     log_event(_LOG, "malformed_request", level=logging.WARNING, status=status)
     return Failure(status, HTTP_FAILURES[400][0], message, {})

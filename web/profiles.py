@@ -1,6 +1,6 @@
-"""Response profiles: the answer in the shape that clients of another service read. Each is a function and its models.
+"""Response profiles: the answer in the format of another service. A profile is a function and its answer models.
 
-A profile is made of the finished answer, so that none can show what cosmetic mode left out.
+The function gets the finished answer, so that it cannot show anything that cosmetic mode removed.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from ml.values import NOT_SKIN
 from web.answers import AnalysisAnswer, Condition, Decision, Wire
 
 OWN = "dermserve"
-#: as many predictions as Autoderm lists
+#: number of predictions in Autoderm's answers
 _AUTODERM_MOST = 5
 
 
 def dermserve(answer: AnalysisAnswer) -> AnalysisAnswer:
-    """The service's own shape."""
+    """The service's own format."""
     return answer
 
 
 class AutodermPrediction(Wire):
-    """``confidence`` 0–1 is the calibrated probability; ``icd`` repeats ``icd_10`` under the older name."""
+    """``confidence``, 0–1, is the calibrated probability. ``icd`` is the older name of ``icd_10``, with the same
+    value."""
 
     disease: str
     name: str
@@ -34,14 +35,14 @@ class AutodermPrediction(Wire):
 
 
 class AutodermSkinTone(Wire):
-    """``confidence`` is null: it was not measured for this estimate."""
+    """``confidence`` is always null, because the confidence of this estimate was not measured."""
 
     fitzpatrick: int | None
     confidence: float | None = None
 
 
 class AutodermAnswer(Wire):
-    """Autoderm's current and older fields side by side, with the decision and the disclaimer."""
+    """Autoderm's current and older fields, and the decision and disclaimer of this service."""
 
     success: Literal[True] = True
     message: str
@@ -62,10 +63,10 @@ class AutodermNotSkin(Wire):
 
 
 def autoderm(answer: AnalysisAnswer) -> AutodermAnswer | AutodermNotSkin:
-    """The shape that Autoderm's clients read.
+    """The format of Autoderm.
 
-    Where the analysis abstains there are no predictions: the shape has no place for doubt, and its clients take the
-    first name for the answer.
+    If the analysis abstains, there are no predictions: the format has no field for doubt, and its clients show the
+    first prediction as the answer.
     """
     decision, tone = answer.decision, answer.skin.tone
     if NOT_SKIN in decision.reasons:
@@ -91,9 +92,9 @@ def _autoderm_predictions(conditions: list[Condition]) -> list[AutodermPredictio
     ]
 
 
-#: name → function; the document shows the models that it is declared to return
+#: name → function; the OpenAPI document shows the models in its return annotation
 PROFILES: Mapping[str, Callable[[AnalysisAnswer], BaseModel]] = {OWN: dermserve, "autoderm": autoderm}
-#: every model that an analysis may be answered with
+#: the answer models of all profiles
 ANSWERS: tuple[type[BaseModel], ...] = tuple(
     model
     for profile in PROFILES.values()

@@ -1,4 +1,4 @@
-"""The request for an analysis: the models that check it, which are also what the OpenAPI document shows."""
+"""Pydantic models that validate a request for an analysis. They are also the schemas of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MAX_IMAGES = 3
 MAX_PIXELS_PER_MM = 1000
 STANDARD, FULL = "standard", "full"
 
-#: word that a client may send → what it means
+#: word that a client may send → its meaning
 _SEXES: Mapping[str, str | None] = {
     **dict.fromkeys(("female", "f", "woman"), "female"),
     **dict.fromkeys(("male", "m", "man"), "male"),
@@ -49,7 +49,7 @@ _MODALITIES = {
 _DETAILS = {STANDARD: STANDARD, FULL: FULL}
 _PROFILES = {name: name for name in PROFILES}
 
-#: field → the values that its refusal lists
+#: field → allowed values, for the details of an error
 _ALLOWED: Mapping[str, Sequence[str]] = {
     "sex": ("female", "male", "unknown"),
     "body_site": CANONICAL_SITES,
@@ -59,12 +59,11 @@ _ALLOWED: Mapping[str, Sequence[str]] = {
     "profile": sorted(PROFILES),
     "test": ("ml_capability",),
 }
-#: field → what the caller reads when its value is refused
+#: field → error message for a bad value
 _ADVICE = {
     "age": f"age must be a number of years from 0 to {MAX_AGE}.",
     "sex": "sex must be female, male or unknown.",
-    "body_site": f"body_site is not known. Use one of {', '.join(CANONICAL_SITES)}, or a usual word for a part of the "
-    "body.",
+    "body_site": f"body_site is not known. Use one of {', '.join(CANONICAL_SITES)}, or a common name of a body part.",
     "k": f"k must be a whole number from 1 to {MAX_K}.",
     "modality": f"modality must be one of {', '.join(_ALLOWED['modality'])}.",
     "pixels_per_mm": f"pixels_per_mm must be above 0 and at most {MAX_PIXELS_PER_MM}.",
@@ -73,15 +72,15 @@ _ADVICE = {
     "profile": f"profile must be one of {', '.join(_ALLOWED['profile'])}.",
     "test": "The only test is 'ml_capability'.",
 }
-#: a bad value of these is impossible for a person (422); a bad value of any other is a bad request (400)
+#: fields whose bad values get 422; bad values of other fields get 400
 _OF_THE_PERSON = ("age", "sex", "body_site")
-#: objects that clients put the person's data into; a field beside them wins
+#: objects that may contain the person's data; a field of the same name outside them has priority
 _NESTED = ("user_parameters", "user_demographics", "demographics")
 
 _LONGEST_NAME = 100
 _WORD_STARTS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[\s/_-]+")
-#: a refusal repeats this many names of fields, this much of each, and none of these characters
+#: limits of the field names that an error repeats: how many, the length of each, and characters that are replaced
 _MOST_NAMES = 20
 _LONGEST_REPEATED = 40
 _NOT_REPEATED = re.compile(r"[^\w.\[\]-]")
@@ -93,14 +92,14 @@ def _spelled(word: str) -> str:
 
 
 def _number(value: object) -> object:
-    """A number, or the number in a text. A bool is a number to Python, but not in a request."""
+    """A number, or the number in a text. Raises ValueError for a bool, which pydantic would accept as a number."""
     if isinstance(value, bool):
         raise ValueError("not a number")
     return float(value) if isinstance(value, str) else value
 
 
 def _one_of(meanings: Mapping[str, str | None]) -> PlainValidator:
-    """Validates a word, in any case and with any separators, and returns what it means."""
+    """A validator that accepts a word in any case and with any separators, and returns its meaning."""
     known = {_spelled(word): meaning for word, meaning in meanings.items()}
 
     def meaning_of(word: object) -> str | None:
@@ -111,9 +110,9 @@ def _one_of(meanings: Mapping[str, str | None]) -> PlainValidator:
     return PlainValidator(meaning_of, json_schema_input_type=Literal[tuple(sorted(meanings))])
 
 
-#: marks a number that may come as text
+#: marks a number that a client may send as text
 Text = BeforeValidator(_number)
-#: the two parts of a thumbnail's address
+#: path parameters of a thumbnail
 CaseId = Annotated[str, Field(min_length=1, pattern="^[A-Za-z0-9_-]+$")]
 PhotoNumber = Annotated[int, Field(ge=0, le=99)]
 
@@ -126,7 +125,7 @@ class _Fields(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _flatten(cls, fields: Mapping[str, object]) -> dict[str, object]:
-        """The fields that have a value, including those in the objects of _NESTED, under their plain names."""
+        """The fields that have a value, including those in the objects of _NESTED, under their normalised names."""
         given = present(fields.items())
         nested = [_object(name, given[name]) for name in _NESTED if name in given]
         return present(chain(*(one.items() for one in nested), given.items()))
@@ -139,35 +138,37 @@ class CapabilityRequest(_Fields):
 
 
 class AnalyzeRequest(_Fields):
-    """One to three photos of one case, as a form, as JSON or as the raw bytes of one photo. The bytes decide where the
-    content type says something else. Every field but the photos may be in the body or in the query; the body wins.
-    Fields that are empty, `null` or `undefined` count as absent. The body may be compressed: `Content-Encoding: gzip`
-    or `deflate`."""
+    """One to three photos of one case, as a form, as JSON or as the raw bytes of one photo. If the content type and the
+    bytes do not match, the bytes decide. All fields except the photos may also be in the query; a value in the body has
+    priority. Fields that are empty, `null` or `undefined` count as absent. The body may be compressed with
+    `Content-Encoding: gzip` or `deflate`."""
 
     images: tuple[bytes, ...] = Field(
         validation_alias="image",
         min_length=1,
         max_length=MAX_IMAGES,
-        description="Up to three views of one case. Other names, such as `photo`, will do.",
+        description="Up to three photos of one case. Other field names, such as `photo`, are accepted.",
     )
     age: Annotated[float, Field(ge=0, le=MAX_AGE), Text] | None = Field(default=None, description="Years.")
     sex: Annotated[str | None, _one_of(_SEXES)] = Field(default=None, validation_alias=AliasChoices("sex", "gender"))
     body_site: Annotated[str | None, _one_of(BODY_SITES)] = Field(
-        default=None, description="Where on the body. Case, spaces and underscores do not matter."
+        default=None, description="The part of the body. Case, spaces and underscores do not matter."
     )
     k: Annotated[int, Field(ge=1, le=MAX_K), Text] = Field(
-        default=DEFAULT_K, description="How many similar cases are wanted."
+        default=DEFAULT_K, description="Number of similar cases in the answer."
     )
-    modality: Annotated[str | None, _one_of(_MODALITIES)] = Field(default=None, description="What kind of photo it is.")
+    modality: Annotated[str | None, _one_of(_MODALITIES)] = Field(default=None, description="The kind of photo.")
     pixels_per_mm: Annotated[float, Field(gt=0, le=MAX_PIXELS_PER_MM), Text] | None = Field(
-        default=None, description="Pixels per millimetre of skin, in the photo as it is sent."
+        default=None, description="Pixels per millimetre of skin, in the photo as sent."
     )
-    explain: bool = Field(default=False, description="Adds overlays. Heat maps take several times as long.")
+    explain: bool = Field(
+        default=False, description="Adds overlays. Heat maps make the analysis several times as long."
+    )
     detail: Annotated[str, _one_of(_DETAILS)] = Field(
         default=STANDARD,
-        description="How much the answer holds: `full` adds the raw output of the lesion model.",
+        description="`full` adds the raw output of the lesion model.",
     )
-    profile: Annotated[str, _one_of(_PROFILES)] = Field(default=OWN, description="The shape of the answer.")
+    profile: Annotated[str, _one_of(_PROFILES)] = Field(default=OWN, description="The format of the answer.")
 
     @property
     def patient(self) -> Patient:
@@ -175,7 +176,7 @@ class AnalyzeRequest(_Fields):
 
 
 def parse(body: Readable, content_type: str, query: Mapping[str, str]) -> AnalyzeRequest | CapabilityRequest:
-    """Read ``body`` as its bytes and ``content_type`` suggest; ``query`` holds the address's parameters.
+    """Read and validate a request. ``query`` holds the parameters of the URL.
 
     Raises a RequestError that says what is wrong and what to send instead.
     """
@@ -186,12 +187,12 @@ def parse(body: Readable, content_type: str, query: Mapping[str, str]) -> Analyz
             return CapabilityRequest.model_validate(fields)
         return AnalyzeRequest.model_validate(fields | {"image": _photos(parts)})
     except ValidationError as error:
-        raise _refusal(error) from None  # its text may quote the request
+        raise _refusal(error) from None  # the text of ``error`` may quote the request
 
 
 def present(fields: Iterable[tuple[str, object]]) -> dict[str, object]:
-    """The fields that have a value, under their plain names: `bodySite` and `Body-Site` are `body_site`. The last of
-    several with one name counts."""
+    """The fields that have a value, under normalised names: `bodySite` and `Body-Site` become `body_site`. If a name
+    occurs more than once, the last value counts."""
     return {
         _spelled(_WORD_STARTS.sub("_", name[:_LONGEST_NAME])): value.strip() if isinstance(value, str) else value
         for name, value in fields
@@ -200,7 +201,7 @@ def present(fields: Iterable[tuple[str, object]]) -> dict[str, object]:
 
 
 def _object(name: str, value: object) -> Mapping[str, object]:
-    """The object in a field, or in its text."""
+    """The object in a field. The field may be an object or its JSON text."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -216,23 +217,24 @@ def _photos(parts: Sequence[Part]) -> list[bytes]:
     if not photos:
         names = _names(parts)
         arrived = f"Its fields are: {', '.join(names)}." if names else "It has no fields."
-        raise NoImageError(f"The request holds no photo. {arrived} {FORMS}", fields=names)
+        raise NoImageError(f"The request contains no photo. {arrived} {FORMS}", fields=names)
     if len(photos) > MAX_IMAGES:
         raise TooManyImagesError(
-            f"The request holds {len(photos)} photos; one case has at most {MAX_IMAGES}. Send each case by itself.",
+            f"The request contains {len(photos)} photos, but one case has at most {MAX_IMAGES}. Send one case per "
+            "request.",
             max_images=MAX_IMAGES,
         )
     return photos
 
 
 def _names(parts: Sequence[Part]) -> list[str]:
-    """The names of the first parts, each once, short and harmless to repeat."""
+    """The names of the first parts, without duplicates, cut and cleaned so that an error may repeat them."""
     names = (_NOT_REPEATED.sub("?", part.name[:_LONGEST_REPEATED]) for part in parts[:_MOST_NAMES])
     return list(dict.fromkeys(name for name in names if name))
 
 
 def _refusal(error: ValidationError) -> RequestError:
-    """What the caller reads of the first field that does not fit."""
+    """The error for the first field that is not valid."""
     name = str(error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"][0])
     allowed = {"allowed": list(_ALLOWED[name])} if name in _ALLOWED else {}
     kind = ImpossibleValueError if name in _OF_THE_PERSON else BadFieldError

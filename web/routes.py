@@ -1,4 +1,4 @@
-"""The API: the way of a request, from the caller's key to the answer. Each step may raise an error of web.errors."""
+"""The API routes. ``analyze_skin`` shows every step of an analysis. Each step may raise an error of web.errors."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from web.services import Pipeline, Services
 
 api = Blueprint("api", __name__)
 
-#: the stages of an analysis that a model computes
+#: stages whose times add up to the logged inference time
 _INFERENCE_STAGES = ("encode", "classify", "faces")
-#: five times what the self-test takes while two other processes keep two cores busy
+#: time limit: five times what the self-test takes on two cores that two other processes keep busy
 _SELF_TEST_S = 110
 
 
@@ -39,7 +39,7 @@ def services() -> Services:
 
 
 def json_response(answer: BaseModel, status: int = 200) -> Response:
-    """``answer`` as JSON; null for what is not a number."""
+    """``answer`` as JSON. NaN and infinity become null."""
     return Response(answer.model_dump_json(), status, mimetype="application/json")
 
 
@@ -52,14 +52,14 @@ def json_response(answer: BaseModel, status: int = 200) -> Response:
     also={503: CapabilityAnswer},
 )
 def analyze_skin() -> Response:
-    """One case in, one analysis out; or the self-test."""
+    """Analyse the photos of one case, or run the self-test."""
     own = services()
     # Key and rate
     admit_caller()
     own.refuse_if_unable()
-    # Gate: a place for the request, before its body is read
+    # Admission, before the body is read
     with own.gate.admit():
-        # Request: body, photos and fields
+        # Request
         limit, uploads = own.settings.max_upload_bytes, own.uploads
         body = request_body(request.environ, limit=limit, deadline=g.deadline, uploads=uploads)
         wanted = parse(body, request.content_type or "", request.args)
@@ -67,12 +67,12 @@ def analyze_skin() -> Response:
         pipeline = own.pipeline(deadline)
         if isinstance(wanted, CapabilityRequest):
             return _self_test(own, pipeline, deadline)
-        # Turn: as many compute at once as there are cores for
+        # Wait for a free core
         watch = _Stopwatch()
-        lane = own.explain_lane.enter() if wanted.explain else nullcontext()
-        with lane, own.gate.run(deadline):
+        explaining = own.explain_slot.enter() if wanted.explain else nullcontext()
+        with explaining, own.gate.run(deadline):
             watch.lap("queue")
-            # Imaging: bytes to upright sRGB pixels
+            # Decoding
             deadline.check("decode")
             photos = tuple(decode(data, max_pixels=own.settings.max_pixels) for data in wanted.images)
             watch.lap("decode")
@@ -88,13 +88,13 @@ def analyze_skin() -> Response:
 @api.get("/api/cases/<case_id>/<int:number>")
 @documented("image/webp", failures=(400, 404, 503, 504))
 def thumbnail(case_id: CaseId, number: PhotoNumber) -> Response:
-    """A small picture of a case in the index."""
+    """Get a thumbnail of a case in the index."""
     own = services()
     own.refuse_if_unable()
     picture = own.pipeline(g.deadline).index.thumbnail(case_id, number)
     if picture is None:
         raise NoSuchThumbnailError(
-            "The index has no such case or photo. Take the address from an answer's similar_cases."
+            "The index has no such case or photo. Use an address from similar_cases in an answer."
         )
     response = Response(picture, mimetype="image/webp")
     response.cache_control.private = True
@@ -103,16 +103,16 @@ def thumbnail(case_id: CaseId, number: PhotoNumber) -> Response:
 
 
 def _self_test(own: Services, pipeline: Pipeline, deadline: AttendedDeadline) -> Response:
-    """A busy instance refuses it: at once while photos wait, otherwise after _SELF_TEST_S."""
-    if own.gate.in_line:
-        raise BusyError("Photos are waiting for their analysis. Run the self-test when fewer are sent.", 30)
-    with own.capability_lane.enter():
+    """Run the self-test. Raises BusyError while photos wait, or if the test takes longer than _SELF_TEST_S."""
+    if own.gate.waiting:
+        raise BusyError("Photos are waiting for analysis. Run the self-test when no photo is waiting.", 30)
+    with own.capability_slot.enter():
         try:
             answer = render_capability(pipeline.capability(deadline.at_most(_SELF_TEST_S)))
         except DeadlineExceededError as error:
             if deadline.seconds <= _SELF_TEST_S:
                 raise
-            message = f"The self-test did not end within {_SELF_TEST_S} s: this instance is busy. Run it again later."
+            message = f"The self-test took longer than {_SELF_TEST_S} s because the instance is busy. Try again later."
             raise BusyError(message, 60) from error
     g.event, g.facts = "capability", {"failed": [part.name for part in answer.parts if not part.ok]}
     return json_response(answer, 200 if answer.success else 503)
@@ -143,7 +143,7 @@ def _answer(own: Services, wanted: AnalyzeRequest, analysis: Analysis, timings_m
 
 
 def _facts(analysis: Analysis, timings_ms: Mapping[str, float]) -> dict[str, object]:
-    """What the log line of an analysis says beside its status. Nothing of the photo or the person."""
+    """Further fields of an analysis's log line. They say nothing about the photo's content or the person."""
     inference = [timings_ms[stage] for stage in _INFERENCE_STAGES if stage in timings_ms]
     return {
         "photos": len(analysis.photos),
@@ -155,14 +155,14 @@ def _facts(analysis: Analysis, timings_ms: Mapping[str, float]) -> dict[str, obj
 
 
 class _Stopwatch:
-    """Milliseconds of each stage."""
+    """Measures the milliseconds of each stage."""
 
     def __init__(self) -> None:
         self.laps_ms: dict[str, float] = {}
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
-        """The time since the last lap belongs to ``stage``."""
+        """Record the time since the last lap as the time of ``stage``."""
         now = time.perf_counter()
         self.laps_ms[stage] = (now - self._last) * 1e3
         self._last = now

@@ -1,4 +1,4 @@
-"""What a worker analyses with, and how far it is: models and index are loaded after the fork, in the background."""
+"""The models, the index and the gate of one worker, and its state. They are loaded in the background after the fork."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ml.values import Analysis, IndexInfo, ModelCard
 from scin.index.manifest import Manifest, read_manifest
 from settings import Settings
 from web.errors import NotReadyError, UnavailableError
-from web.gate import Gate, Lane
+from web.gate import Gate, Slot
 from web.logs import log_event
 from web.metrics import Metrics
 from web.process import Process, State
@@ -38,7 +38,7 @@ class CaseAnalyzer(Protocol):
 
 
 class ThumbnailSource(Protocol):
-    """Small pictures of the index's cases."""
+    """Thumbnails of the index's cases."""
 
     def thumbnail(self, case_id: str, n: int) -> bytes | None:
         """WebP bytes of photo ``n`` (from 0), or None if there is none."""
@@ -47,7 +47,7 @@ class ThumbnailSource(Protocol):
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Everything that answers requests. ``capability`` is the self-test."""
+    """The loaded objects that answer requests. ``capability`` runs the self-test."""
 
     analyzer: CaseAnalyzer
     index: ThumbnailSource
@@ -57,7 +57,7 @@ class Pipeline:
 
 
 class Loader(Protocol):
-    """Makes a pipeline in two steps, so that the index may come later than the models."""
+    """Loads a pipeline in two steps, so that the index can be loaded later than the models."""
 
     def load_models(self) -> None: ...
 
@@ -75,7 +75,7 @@ class ProductionLoader:
         self._models: Models | None = None
 
     def load_models(self) -> None:
-        """Raises ArtifactError if a model is missing, altered or does not reproduce its golden output."""
+        """Raises ArtifactError if a model is missing, changed or does not reproduce its golden output."""
         from ml.models.loading import load_models
 
         settings = self._settings
@@ -92,7 +92,7 @@ class ProductionLoader:
         )
 
     def load_pipeline(self) -> Pipeline:
-        """Raises ArtifactError if the index is missing, altered or made by another encoder."""
+        """Raises ArtifactError if the index is missing, changed or made with another encoder."""
         from ml.analysis.pipeline import Analyzer
         from ml.selftest import NativeCheck, run
         from scin.index.search import load_index
@@ -122,7 +122,7 @@ class ProductionLoader:
 
 
 class Services:
-    """Pipeline, gate and metrics of one process. Loads in the background, once ``start`` is called after the fork."""
+    """The pipeline, gate and metrics of one process. ``start``, called after the fork, loads in the background."""
 
     def __init__(self, settings: Settings, loader: Loader, process: Process) -> None:
         self.settings = settings
@@ -136,8 +136,8 @@ class Services:
             on_change=self.metrics.load,
             on_full=self.uploads.make_way,
         )
-        self.capability_lane = Lane("A self-test is already running. Try again in a few seconds.")
-        self.explain_lane = Lane(
+        self.capability_slot = Slot("A self-test is already running. Try again in a few seconds.")
+        self.explain_slot = Slot(
             "Another photo is being explained. Try again in a few seconds, or send the photo without 'explain'."
         )
         self.state = State.STARTING if settings.ml_available else State.DISABLED
@@ -151,14 +151,14 @@ class Services:
 
     @cached_property
     def index_manifest(self) -> Manifest | None:
-        """The index's manifest when it was first asked for: a loaded index does not change. None without an index."""
+        """The index's manifest, read once. None if there is no index."""
         try:
             return None if self.settings.use_mock_services else read_manifest(self.settings.index_folder)
         except ArtifactError:
             return None
 
     def start(self, on_instance_ready: Callable[[], None] = lambda: None) -> None:
-        """Begin to load; later calls do nothing. The instance's last worker calls ``on_instance_ready``, once."""
+        """Start loading, once. The worker that is ready last calls ``on_instance_ready``."""
         with self._start_lock:
             if self._started:
                 return
@@ -168,7 +168,8 @@ class Services:
             threading.Thread(target=self._load, args=(on_instance_ready,), name="loading", daemon=True).start()
 
     def refuse_if_unable(self) -> None:
-        """Raise UnavailableError if an analysis cannot be answered, now or soon."""
+        """Raise UnavailableError, or its subclass NotReadyError, if this process cannot answer an analysis now or
+        within a short wait."""
         if self.state is State.DISABLED:
             raise UnavailableError(
                 "Analyses are switched off on this service. Ask its operator to set ML_AVAILABLE=true.",
@@ -176,7 +177,7 @@ class Services:
             )
         if self.state is State.FAILED:
             raise UnavailableError(
-                "The service could not load its models. Tell its operator: the log has the reason.",
+                "The service could not load its models. Tell its operator. The log has the reason.",
                 state=self.state.value,
             )
         if self.state is State.STARTING and not self.process.readiness.was_ready():
@@ -187,9 +188,9 @@ class Services:
             )
 
     def pipeline(self, deadline: Deadline) -> Pipeline:
-        """What analyses; waits until the deadline while it loads.
+        """The loaded pipeline. Waits while it is loading, at most until the deadline.
 
-        Raises UnavailableError if it cannot be loaded, DeadlineExceededError if it is not loaded in time.
+        Raises UnavailableError if loading failed, and DeadlineExceededError if it took too long.
         """
         self._loaded.wait(deadline.remaining())
         deadline.check("loading")
@@ -208,12 +209,12 @@ class Services:
             if self.settings.preload_faiss:
                 with self._pipeline_lock:
                     self._load_pipeline()
-        except Exception as error:  # noqa: BLE001 - whatever it was, the worker must say so instead of waiting for ever
+        except Exception as error:  # noqa: BLE001 - any failure must be reported; requests would wait for ever
             self._fail(error)
             return
         self.state = State.READY
         is_last = self.process.readiness.publish(self.state)
-        self._loaded.set()  # after publishing: a client that gets an answer here finds the instance ready
+        self._loaded.set()  # after publishing, so that a client that gets an answer also finds the instance ready
         log_event(_LOG, "loaded", seconds=round(time.monotonic() - started, 2))
         if is_last:
             on_instance_ready()
@@ -223,7 +224,7 @@ class Services:
             self._pipeline = self._loader.load_pipeline()
         except MLError as error:
             raise UnavailableError(
-                "The service could not load its index of labelled cases. Tell its operator: the log has the reason."
+                "The service could not load its index of labelled cases. Tell its operator. The log has the reason."
             ) from error
         self.metrics.loaded(self._pipeline.models, self._pipeline.index_info)
         return self._pipeline

@@ -1,8 +1,8 @@
-"""The uploads under way, and how slow ones are ended.
+"""Stops uploads that are too slow.
 
-The thread that reads cannot watch the clock: gunicorn reads until it has all the bytes it was asked for, and every byte
-that arrives restarts the socket's timeout. So another thread watches, and ends a reading by closing the receiving half
-of the connection. The answer can still be sent.
+The reading thread cannot do this: gunicorn blocks until it has all requested bytes, and each byte restarts the socket's
+timeout. So another thread watches the reads. It stops a read by shutting down the receiving half of the connection. The
+answer can still be sent.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-#: a reading that has waited this long for one piece may be ended to make room for others
+#: A read that takes longer than this for one piece may be stopped to make room for another request.
 PIECE_TIMEOUT_S = 10.0
 
 
 @dataclass(eq=False)
 class Upload:
-    """One reading under way. ``cut`` tells the thread that reads that it was ended early."""
+    """One read in progress. ``cut`` tells the reading thread that the read was stopped."""
 
     sock: socket.socket
     began: float
@@ -35,7 +35,7 @@ class Upload:
 
 
 class Uploads:
-    """The readings under way in this process."""
+    """The reads in progress in this process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -44,9 +44,9 @@ class Uploads:
 
     @contextmanager
     def watch(self, sock: socket.socket | None, seconds: float, *, yields: bool = False) -> Iterator[Upload | None]:
-        """Watch the reading from ``sock``: it ends after ``seconds``, or, if it ``yields``, when others need its place.
+        """Watch a read from ``sock``. It is stopped after ``seconds``, or earlier by ``make_way`` if ``yields`` is set.
 
-        ``sock`` is None under a server that gives no socket: then nothing is watched.
+        ``sock`` is None if the server gives no socket; then nothing is watched.
         """
         if sock is None:
             yield None
@@ -62,7 +62,7 @@ class Uploads:
                 self._under_way.discard(upload)
 
     def cut_overdue(self) -> None:
-        """End the readings whose time is up. Call this about once a second."""
+        """Stop the reads whose time is over. Call this about once a second."""
         now = self._clock()
         with self._lock:
             for upload in self._under_way:
@@ -70,7 +70,7 @@ class Uploads:
                     upload.end()
 
     def make_way(self) -> None:
-        """End the reading that has waited longest for its piece, if it has waited more than PIECE_TIMEOUT_S."""
+        """Stop the read that has waited longest for its piece, if it has waited more than PIECE_TIMEOUT_S."""
         latest = self._clock() - PIECE_TIMEOUT_S
         with self._lock:
             slow = [upload for upload in self._under_way if upload.yields and not upload.cut and upload.began < latest]

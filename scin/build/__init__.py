@@ -1,4 +1,5 @@
-"""Dataset → index: photos are embedded in shards on disk, from which a later run goes on, and the shards assembled."""
+"""Builds an index from a dataset. Photos are embedded into shards on disk; then the index is assembled from the shards.
+A later run can reuse the shards."""
 
 from __future__ import annotations
 
@@ -47,18 +48,19 @@ def build(
     engine: Engine | None = None,
     stages: Stages | None = None,
 ) -> Manifest:
-    """Index the labelled cases of a dataset in SCIN's layout (the first ``limit`` of them).
+    """Index the labelled cases of a dataset in SCIN's layout, or the first ``limit`` of them.
 
-    The folder ``out`` appears, or is replaced, as a whole. ``kind`` is auto or one of scin.index.vectors.kinds().
-    ``progress`` gets (photos done, photos in all).
+    The complete folder replaces ``out`` in one step. ``kind`` is "auto" or one of scin.index.vectors.kinds().
+    ``progress`` gets (photos done, photos in all). ``engine`` embeds the photos; None means in this process.
 
-    ``shards`` is where embedded photos are kept for a later run, on the file system of ``out`` (None: nowhere). With
-    ``resume`` those of an earlier run on the same source with the same encoder are used: whenever that run was killed,
-    the result is the same bytes as an uninterrupted one's. Without it, the build starts anew. ``engine`` embeds the
-    photos (None: this process).
+    ``shards`` is a folder that keeps the embedded photos for a later run; it must be on the file system of ``out``.
+    None keeps nothing. With ``resume``, the shards of an earlier run on the same source with the same encoder are
+    reused. The result has the same bytes as that of an uninterrupted build. Without ``resume``, they are removed first.
 
-    Raises BuildError if nothing can be indexed, ``out`` holds something else, another build is running, the shards are
-    of another source or encoder, or the store stops answering; StorageError if the CSV files cannot be read.
+    Raises:
+        BuildError: nothing can be indexed, ``out`` contains something else, another build is running, the shards are
+            from another source or encoder, or the store stops answering.
+        StorageError: the CSV files cannot be read.
     """
     check_replaceable(out, MANIFEST_FILE)
     dataset = read_dataset(store)
@@ -89,28 +91,28 @@ def build(
 
 
 def check_replaceable(folder: Path, sign: str) -> None:
-    """Raises BuildError if ``folder`` holds anything but an earlier build, recognised by its file ``sign``."""
+    """Raise BuildError unless ``folder`` is absent, empty, or an earlier build, which contains the file ``sign``."""
     if folder.is_dir() and (not any(folder.iterdir()) or (folder / sign).is_file()):
         return
     if folder.exists():
-        raise BuildError(f"{folder} exists and was not made by this command: remove it or name another folder.")
+        raise BuildError(f"{folder} exists and was not made by this command. Remove it or choose another folder.")
 
 
 def shard_folder(out: Path) -> Path:
-    """Where the command keeps the shards of the index ``out``."""
+    """The folder in which the command keeps the shards of the index ``out``."""
     return out.with_name(f"{out.name}.shards")
 
 
 def _photos(cases: Sequence[Case], labelled: Sequence[Case]) -> list[PhotoPath]:
-    """The different photos of ``cases``. The tone is kept of each case's first photo: of all that are ``labelled``, so
-    that a photo's row is the same when a later run takes more of them."""
+    """The distinct photos of ``cases``. A skin tone is estimated for the first photo of each ``labelled`` case, so that
+    a photo's row stays the same if a later run has a larger limit."""
     first = {case.images[0].path for case in labelled}
     paths = dict.fromkeys(image.path for case in cases for image in case.images)
     return [PhotoPath(path, toned=path in first) for path in paths]
 
 
 def _embed(plan: Sequence[Shard], done: ShardFolder, engine: Engine, stages: Stages, progress: Progress) -> None:
-    """Make the shards that are not there yet."""
+    """Embed and write the missing shards."""
     pending = [shard for shard in plan if not done.holds(shard)]
     total = sum(len(shard.photos) for shard in plan)
     finished = total - sum(len(shard.photos) for shard in pending)
@@ -138,14 +140,14 @@ def _assemble(
     encoder: Encoder,
     kind: str,
 ) -> Manifest:
-    """Write all files of an index of ``cases`` to the folder ``work``, beside those that are there already.
+    """Write the remaining files of an index of ``cases`` to the folder ``work``.
 
     Raises BuildError if no photo can be indexed.
     """
     photos = _unpack(work, done, shards, encoder.dimension)
     stored = [row for case in cases if (row := photos.of(case)).photos]
     if not stored:
-        raise BuildError("No labelled case has a photo that can be read: there is nothing to index.")
+        raise BuildError("There is nothing to index: no labelled case has a readable photo.")
     write_cases(work, stored)
     vectors = read_embeddings(work)
     transform = fit_default(vectors)
@@ -193,7 +195,7 @@ def _unpack(work: Path, done: ShardFolder, shards: Sequence[Shard], dimension: i
 
 @dataclass
 class _StoredPhotos:
-    """Where each photo's vector and thumbnail are. Copies of a photo, under any name, share the first one's."""
+    """The place of each photo's vector and thumbnail. Photos with the same bytes share one place."""
 
     by_digest: dict[str, StoredPhoto] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
@@ -201,7 +203,7 @@ class _StoredPhotos:
     skipped: Counter[str] = field(default_factory=Counter)
 
     def unpack(self, rows: Iterable[Row], packed: BinaryIO) -> Iterator[Vector]:
-        """The vectors in their order; the thumbnails go into ``packed``. Photos pass one by one: none is held."""
+        """Yield the vectors in order and write the thumbnails to ``packed``, one photo at a time."""
         for row in rows:
             if row.vector is None:
                 self.skipped[row.skipped] += 1
@@ -224,7 +226,7 @@ class _StoredPhotos:
 
 
 def _replace(out: Path, work: Path, aside: Path) -> None:
-    """Put ``work`` in the place of ``out``. Processes that have the old files open go on reading them."""
+    """Replace ``out`` by ``work``. Processes that have the old files open can still read them."""
     shutil.rmtree(aside, ignore_errors=True)
     if out.exists():
         out.rename(aside)

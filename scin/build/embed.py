@@ -1,4 +1,4 @@
-"""Shards of photos → rows with their vectors: in the threads of one process, and piece by piece for a cluster."""
+"""Embeds the photos of shards: in the threads of one process, or in pieces for the processes of a cluster."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from storage import ObjectInfo, Storage, StorageError, open_storage
 from storage.base import map_ordered, read_many
 
 BATCH = 8
-#: a store that fails to deliver this many photos in a row has gone, and an index with a hole would help nobody
+#: After this many unreadable photos in a row, the store counts as unavailable and the build stops.
 UNREADABLE_MOST = 32
-#: photos of a piece for a cluster: some seconds of work, so that all processes end at about the same time
+#: photos in a piece for a cluster: some seconds of work, so that all processes end at about the same time
 _PIECE_PHOTOS = 4 * BATCH
 
 Count = Callable[[int], None]
@@ -32,10 +32,11 @@ _Photo = TypeVar("_Photo", Row, Decoded | Row)
 
 
 class Engine(Protocol):
-    """What embeds the photos of shards."""
+    """Embeds the photos of shards."""
 
     def embed(self, shards: Sequence[Shard], stages: Stages, count: Count) -> Iterator[tuple[Shard, list[Row]]]:
-        """Whole shards in their order. ``count`` gets the number of photos that were embedded since it was last called.
+        """Yield the shards in order, each with its rows. ``count`` gets the number of photos embedded since its last
+        call.
 
         Raises BuildError if the store stops answering.
         """
@@ -43,7 +44,7 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Readers, decoders and encoders in the threads of this process, for ``cores`` processors (None: all of them)."""
+    """Reads, decodes and encodes in threads of this process, on ``cores`` processors (None: all of them)."""
 
     def __init__(self, store: Storage, encoder: Encoder, cores: int | None = None) -> None:
         self._store = store
@@ -68,7 +69,7 @@ class LocalEngine:
         contents = read_many(_TimedStore(self._store, stages), paths)
         photos = map_ordered(decode, contents, workers=self._cores, ahead=2 * BATCH, name="decoder")
         batches = _batches(shards, checked(photos, self._store.uri))
-        # One encoder a core, each computing with one thread: none waits for another's part of a layer.
+        # One single-threaded encoder per core: the threads of one encoder would wait for each other at each layer.
         embedded = map_ordered(encode, batches, workers=self._cores, ahead=self._cores + 1, name="encoder")
         for shard in shards:
             rows: list[Row] = []
@@ -80,7 +81,7 @@ class LocalEngine:
 
 
 def _batches(shards: Sequence[Shard], photos: Iterator[_Photo]) -> Iterator[list[_Photo]]:
-    """No batch reaches over the end of a shard, so that what is in one depends on the photos alone."""
+    """Batches that never cross the end of a shard, so that they depend only on the photos."""
     for shard in shards:
         whole = islice(photos, len(shard.photos))
         while batch := list(islice(whole, BATCH)):
@@ -88,14 +89,14 @@ def _batches(shards: Sequence[Shard], photos: Iterator[_Photo]) -> Iterator[list
 
 
 def checked(photos: Iterator[_Photo], uri: str) -> Iterator[_Photo]:
-    """The same photos, as long as the store answers. Raises BuildError when it has gone."""
+    """Pass the photos on. Raises BuildError after UNREADABLE_MOST unreadable photos in a row."""
     failed = 0
     for photo in photos:
         failed = failed + 1 if isinstance(photo, Row) and photo.skipped == UNREADABLE else 0
         if failed == UNREADABLE_MOST:
             raise BuildError(
                 f"{failed} photos in a row could not be read from {uri}. "
-                "Run the same command with --resume when it answers again: what is done is kept."
+                "Finished photos are kept. Run the same command with --resume when the store answers again."
             )
         yield photo
 
@@ -118,10 +119,10 @@ class _TimedStore:
 
 @dataclass(frozen=True)
 class PieceWorker:
-    """Embeds pieces of shards in one process of a cluster, as a build on one CPU would.
+    """Embeds pieces of shards in one process of a cluster, on one CPU.
 
-    It opens the store and loads the encoder for the first piece. Both must hold what they hold on the machine that
-    starts the build: a table of cases with ``cases_sha256``, and weights with ``fingerprint``.
+    At the first piece it opens the store and loads the encoder. They must be the same as on the machine that starts the
+    build: the case table must have ``cases_sha256``, and the weights ``fingerprint``.
     """
 
     source: str
@@ -132,15 +133,15 @@ class PieceWorker:
 
     @classmethod
     def of(cls, store: Storage, make_encoder: Callable[[], Encoder], encoder: Encoder) -> PieceWorker:
-        """``store`` and ``encoder`` are those of the machine that starts the build. Raises StorageError."""
+        """Make a worker for the ``store`` and ``encoder`` of the machine that starts the build. Raises StorageError."""
         source = store.uri if ":" in store.uri else str(Path(store.uri).resolve())
         return cls(source, _cases_sha256(store), make_encoder, encoder.fingerprint, encoder.dimension)
 
     def embed(self, piece: Mapping[str, Any]) -> dict[str, Any]:
-        """``paths`` and ``toned`` of the photos → packed ``rows`` in their order, and ``stages`` as JSON.
+        """Embed the photos given by ``paths`` and ``toned``. Returns packed ``rows`` in order, and ``stages`` as JSON.
 
-        ``failed`` is the reason why this machine cannot embed them, else "": an exception would come back wrapped in
-        the cluster's own.
+        ``failed`` is the reason if this machine cannot embed them, else "". It is not an exception, because the cluster
+        would wrap that in its own.
         """
         photos = map(PhotoPath, map(str, piece["paths"]), map(bool, piece["toned"]))
         stages = Stages()
@@ -154,17 +155,17 @@ class PieceWorker:
     def _engine(self) -> LocalEngine:
         store = open_storage(self.source)
         if _cases_sha256(store) != self.cases_sha256:
-            raise BuildError(f"{self.source} holds another {CASES_FILE} than on the machine that started the build.")
+            raise BuildError(f"{CASES_FILE} in {self.source} differs from that on the machine that started the build.")
         encoder = self.make_encoder()
         if encoder.fingerprint != self.fingerprint:
-            raise ArtifactError(f"{encoder.spec.name} has other weights than on the machine that started the build.")
+            raise ArtifactError(f"The weights of {encoder.spec.name} differ from those on the machine of the build.")
         return LocalEngine(store, encoder, cores=1)
 
 
 def pieces(shards: Sequence[Shard]) -> list[dict[str, Any]]:
-    """The photos of shards in their order, in pieces for ``PieceWorker``.
+    """The photos of shards in order, in pieces for ``PieceWorker``.
 
-    No piece reaches over the end of a shard, so that the batches are the same whatever was done before.
+    No piece crosses the end of a shard, so that the batches do not depend on which shards are already done.
     """
     parts = (part.photos for shard in shards for part in plan_shards(shard.photos, _PIECE_PHOTOS))
     return [{"paths": [p.path for p in photos], "toned": [p.toned for p in photos]} for photos in parts]

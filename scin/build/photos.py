@@ -1,4 +1,4 @@
-"""What the build makes of one photo: its digest, thumbnail and skin tone, and the row that a shard keeps."""
+"""Computes the digest, the thumbnail and the skin tone of one photo, and defines the row that a shard keeps of it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from storage import NotFoundError, StorageError
 MISSING, UNREADABLE = "image missing", "image unreadable"
 #: pixels of a thumbnail's longest side
 SIDE = 160
-#: of WebP's methods 0–6: a quarter of the time of the usual 4, for pictures that are a fifth larger
+#: WebP's method, 0–6: compared with the default 4, it takes a quarter of the time, and files are a fifth larger
 _WEBP_METHOD = 0
 
 
 class PhotoPath(NamedTuple):
-    """A photo to embed. ``toned``: its skin tone is estimated too."""
+    """A photo to embed. If ``toned``, its skin tone is also estimated."""
 
     path: str
     toned: bool = True
@@ -35,9 +35,9 @@ class PhotoPath(NamedTuple):
 class Row:
     """One photo as a shard keeps it.
 
-    ``digest`` is the sha256 of its bytes, "" where they could not be read. A photo that was skipped has no vector, and
-    ``skipped`` is the reason (else ""). ``monk`` is our own estimate of the skin tone, 1–10; None where the photo shows
-    too little skin or the tone is not needed.
+    ``digest`` is the sha256 of its bytes, or "" if they could not be read. ``skipped`` is the reason why a photo has no
+    vector, else "". ``monk`` is this service's estimate of the skin tone, 1–10; None if the photo shows too little skin
+    or the tone is not needed.
     """
 
     path: str
@@ -50,7 +50,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A photo on its way to the encoder."""
+    """A decoded photo that waits for its embedding."""
 
     path: str
     digest: str
@@ -63,7 +63,7 @@ class Decoded:
 
 
 def decode_photo(photo: PhotoPath, content: bytes | StorageError) -> Decoded | Row:
-    """The photo, or the row that says why there is none."""
+    """Decode a photo. If that is impossible, return a row with the reason."""
     if isinstance(content, StorageError):
         return Row(photo.path, skipped=MISSING if isinstance(content, NotFoundError) else UNREADABLE)
     digest = hashlib.sha256(content).hexdigest()
@@ -76,12 +76,12 @@ def decode_photo(photo: PhotoPath, content: bytes | StorageError) -> Decoded | R
 
 
 def monk_of(rgb: RGB) -> int | None:
-    """The Monk tone that serving would estimate from the same photo."""
+    """The Monk tone, 1–10, estimated in the same way as in serving. None if the photo shows too little skin."""
     return monk_of_skin(Subject(Frame(rgb)).whole)
 
 
 def thumbnail(rgb: RGB) -> bytes:
-    """A WebP of at most SIDE pixels on its longest side, averaged by area, without metadata."""
+    """A WebP thumbnail without metadata. The longest side has at most SIDE pixels, reduced by area averaging."""
     buffer = io.BytesIO()
     Image.fromarray(shrink(rgb, SIDE)).save(buffer, "WEBP", quality=75, method=_WEBP_METHOD)
     return buffer.getvalue()

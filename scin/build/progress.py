@@ -1,4 +1,4 @@
-"""What a long command shows: how far it has come, and how long each stage of a build was busy."""
+"""The progress display of long commands, and the busy time of each stage of a build."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BAR = 30
 class ProgressLine:
     """Shows (stage, done, total) with the rate and the time left.
 
-    On a terminal it is one changing line, elsewhere a plain line for every tenth part.
+    On a terminal it updates one line. Elsewhere it writes a line after each tenth of the work.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -25,7 +25,7 @@ class ProgressLine:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage != self._stage:
-            # Nobody knows how long the part took that was done before the first call: it does not count.
+            # Work done before the first call, by an earlier run, does not count for the rate.
             self._stage, self._started, self._first, self._tenth = stage, time.monotonic(), done, -1
         text = f"{stage}: {done}/{total}{self._pace(done, total)}"
         if self._terminal:
@@ -45,9 +45,9 @@ class ProgressLine:
 
 
 class Stages:
-    """The stages of a build: how many photos each had and how many seconds it was busy, summed over all threads.
+    """Counts the photos and the busy seconds of each stage of a build, summed over all threads. Thread-safe.
 
-    Stages overlap, so their times add up to more than the build took. Several threads may use it at once.
+    Stages overlap, so the sum of their times exceeds the duration of the build.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Stages:
 
     @contextmanager
     def timed(self, name: str, photos: int = 1) -> Iterator[None]:
-        """Count the time of a block to a stage."""
+        """Add the time of a block to a stage."""
         began = time.perf_counter()
         try:
             yield
@@ -70,12 +70,12 @@ class Stages:
             self._counts[name] = before + photos, busy_before_s + busy_s
 
     def counts(self) -> dict[str, tuple[int, float]]:
-        """Stage → (photos, busy seconds): what ``add`` takes."""
+        """Stage → (photos, busy seconds)."""
         with self._lock:
             return dict(self._counts)
 
     def __str__(self) -> str:
-        """A line a stage: its busy seconds, its photos, and to how many busy threads that amounts; then the build."""
+        """One line per stage: busy seconds, photos, mean number of busy threads. The last line is the duration."""
         elapsed = time.perf_counter() - self._started
         lines = []
         for name, (photos, busy_s) in self.counts().items():

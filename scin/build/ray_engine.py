@@ -1,7 +1,7 @@
-"""Embedding on the machines of a Ray cluster: Ray Data gives pieces of shards to processes that hold the encoder.
+"""Embeds photos on a Ray cluster. Ray Data distributes pieces of shards to processes that hold the encoder.
 
-Only this file imports ray. Ray decides which process works on what. An address names a cluster; without one, Ray uses a
-cluster that runs on this machine, or starts one for the time of the build.
+Only this file imports ray. Without an address, Ray uses a cluster that runs on this machine, or starts one for the
+duration of the build.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ _TIMEOUT_S = 10.0
 
 
 class RayEngine:
-    """An encoder for each CPU of the cluster, in a process that reads and decodes its photos too: no pixels travel.
+    """Embeds with one process per CPU of the cluster. Each process also reads and decodes its photos, so pixels are not
+    sent between machines.
 
-    ``nodes`` counts the photos that each node embedded.
+    ``nodes`` maps a node's id to the number of photos that it embedded.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class RayEngine:
                 yield shard, list(islice(rows, len(shard.photos)))
 
     def _rows(self, parts: Sequence[dict[str, Any]], stages: Stages, count: Count) -> Iterator[Row]:
-        """The rows of the photos in their order."""
+        """The rows of the photos in order."""
         embedded = ray.data.from_items(list(parts), override_num_blocks=len(parts)).map(
             _NodeWorker,
             fn_constructor_args=(self._worker,),
@@ -70,7 +71,7 @@ class RayEngine:
 
 
 class _NodeWorker:
-    """A PieceWorker as Ray Data calls it; says on which node it works."""
+    """A PieceWorker as Ray Data calls it. Adds the id of its node to the result."""
 
     def __init__(self, worker: PieceWorker) -> None:
         self._worker = worker
@@ -81,29 +82,29 @@ class _NodeWorker:
 
 
 def check_address(address: str) -> None:
-    """Raises BuildError if nobody listens at ``address``, where it is HOST:PORT: Ray would go on asking for minutes."""
+    """Raise BuildError if ``address`` is HOST:PORT and nothing listens there. Ray itself would retry for minutes."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or "://" in address:  # such as auto, local, ray://…: Ray finds those itself
+    if not host or not port.isdecimal() or "://" in address:  # other forms (auto, local, ray://…) are left to Ray
         return
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_TIMEOUT_S).close()
     except OSError as error:
         raise BuildError(
-            f"Nobody answers at RAY_ADDRESS={address}. Start the cluster, or unset it to use this machine."
+            f"Nothing answers at RAY_ADDRESS={address}. Start the cluster, or unset RAY_ADDRESS to use this machine."
         ) from error
 
 
 @contextmanager
 def _connected(address: str | None) -> Iterator[None]:
-    """A connection to the cluster. Raises BuildError if the one at ``address`` does not answer.
+    """Connect to the cluster. Raises BuildError if the cluster at ``address`` does not answer.
 
-    It is closed when all is done, and left open after a failure: to close it would end the process, whose threads may
-    still be asking the cluster for something, before the failure is shown. Ray closes it when the process ends.
+    The connection is closed at the end. After a failure it stays open, because closing it while threads still use it
+    would end the process before the failure is shown. Ray closes it when the process ends.
     """
     check_address(address or "")
     ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     context = ray.data.DataContext.get_current()
-    context.execution_options.preserve_order = True  # whole shards, one after the other
+    context.execution_options.preserve_order = True  # the engine must yield whole shards in order
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     yield
@@ -111,8 +112,8 @@ def _connected(address: str | None) -> Iterator[None]:
 
 
 def _cpus() -> int:
-    """The CPUs of the whole cluster. Raises BuildError if there is none."""
+    """Number of CPUs of the cluster. Raises BuildError if there are none."""
     cpus = int(ray.cluster_resources().get("CPU", 0))
     if not cpus:
-        raise BuildError("The Ray cluster has no CPU to embed with: start its nodes with --num-cpus.")
+        raise BuildError("The Ray cluster has no CPUs. Start its nodes with --num-cpus.")
     return cpus

@@ -1,4 +1,4 @@
-"""Embedded photos on disk in shards, which bound the memory of a build and from which a killed build goes on."""
+"""Shards: files of embedded photos. They bound the memory of a build, and a killed build can resume from them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from scin.build.photos import UNREADABLE, PhotoPath, Row
 from scin.index.manifest import MEASURES
 from storage.base import write_atomically
 
-#: photos of a shard, which are what a killed build loses at most: half a megabyte of vectors, 15 seconds of encoding
+#: photos in a shard: half a megabyte of vectors and 15 seconds of encoding. A killed build loses at most one shard.
 SHARD_PHOTOS = 256
 _FORMAT = 3
 _RECIPE, _LOCK = "recipe.json", "lock"
 
 
 class BuildError(Exception):
-    """No index can be built from this; the message says why."""
+    """The index cannot be built. The message says why."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A fixed part of the photos to embed, so that a resumed build makes the same batches as an uninterrupted one."""
+    """A part of the photos to embed. Shards are fixed, so that a resumed build makes the same batches."""
 
     number: int
     photos: tuple[PhotoPath, ...]
@@ -39,7 +39,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The shards of a build with another recipe cannot be used."""
+    """The parameters that determine a shard's content. Shards with another recipe cannot be reused."""
 
     source: str
     encoder_fingerprint: str
@@ -50,13 +50,13 @@ class Recipe:
 
 
 def plan_shards(photos: Sequence[PhotoPath], size: int = SHARD_PHOTOS) -> list[Shard]:
-    """Shards of ``size`` photos. The same photos give the same shards; more photos change only the last one."""
+    """Split photos into shards of ``size``. If photos are added at the end, only the last shard changes."""
     parts = (tuple(photos[start : start + size]) for start in range(0, len(photos), size))
     return [Shard(number, part) for number, part in enumerate(parts)]
 
 
 class ShardFolder:
-    """The shards of one build. Each file appears whole or not at all."""
+    """The shards of one build. Each file is written atomically."""
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         self.folder = folder
@@ -64,19 +64,19 @@ class ShardFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other builds out; the lock ends with the process. Raises BuildError if another build is running."""
+        """Lock the folder; the lock ends with the process. Raises BuildError if another build is running."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / _LOCK).open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise BuildError(f"Another build is running in {self.folder}: wait for it or stop it.") from error
+                raise BuildError(f"Another build is running in {self.folder}. Wait for it or stop it.") from error
             yield
 
     def prepare(self, *, resume: bool) -> None:
-        """With ``resume`` keep the shards that are there; else remove everything but the lock.
+        """With ``resume``, keep the existing shards; otherwise remove everything except the lock.
 
-        Raises BuildError if they are to be kept and were made with another recipe.
+        Raises BuildError if the shards to keep have another recipe.
         """
         text = json.dumps(asdict(self._recipe), indent=1) + "\n"
         recipe = self.folder / _RECIPE
@@ -89,12 +89,12 @@ class ShardFolder:
         elif recipe.read_text(encoding="utf-8") != text:
             raise BuildError(
                 f"The photos in {self.folder} were embedded from another source, by another encoder or by another "
-                "version. Use the same ones, or start anew without --resume."
+                "version. Use the same ones, or start again without --resume."
             )
         write_atomically(recipe, text.encode())
 
     def holds(self, shard: Shard) -> bool:
-        """Whether the shard is done: with the same photos, each of which could be read."""
+        """Whether the shard is complete: it has the same photos, and each photo could be read."""
         try:
             table = pq.read_table(self._file(shard), columns=["path", "skipped"])
         except (OSError, pa.ArrowInvalid):
@@ -118,7 +118,7 @@ class ShardFolder:
 
 
 def pack(rows: Sequence[Row], dimension: int) -> bytes:
-    """Rows → a parquet file. The same rows give the same bytes; vectors are float32, of ``dimension`` numbers."""
+    """The bytes of a Parquet file of the rows. The same rows give the same bytes. Vectors are float32 [dimension]."""
     schema = _schema(dimension)
     columns = {name: [getattr(row, name) for row in rows] for name in schema.names}
     sink = pa.BufferOutputStream()
@@ -127,7 +127,7 @@ def pack(rows: Sequence[Row], dimension: int) -> bytes:
 
 
 def unpack(packed: Path | bytes, dimension: int) -> Iterator[Row]:
-    """The rows of a file, or of what ``pack`` returned."""
+    """The rows in a Parquet file, given as a path or as bytes from ``pack``."""
     source = pa.BufferReader(packed) if isinstance(packed, bytes) else packed
     for row in pq.read_table(source, schema=_schema(dimension)).to_pylist():
         vector = None if row["vector"] is None else np.array(row["vector"], np.float32)

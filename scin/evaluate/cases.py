@@ -22,7 +22,7 @@ from scin.index.vote import NOT_CONDITIONS
 #: scales of skin tones: figures are reported for each group of each scale
 FITZPATRICK_RATED, FITZPATRICK_SELF = "Fitzpatrick (dermatologists)", "Fitzpatrick (self-reported)"
 MONK, MONK_GROUP = "Monk", "Monk group"
-#: by the estimate from the photo. Serving knows no other tone, so calibration uses this scale
+#: groups by this service's estimate from the photo. Calibration uses this scale, because serving knows no other tone.
 OWN_GROUP = "Monk group (our estimate)"
 UNKNOWN = ""
 
@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 
 
 class EvaluationError(MLError):
-    """An index, or a set of labelled photos, cannot be evaluated; the message says why."""
+    """An index or a set of labelled photos cannot be evaluated. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def assemble(
 
 
 def _groups(owners: Ints, photos: Ints, vectors: Vectors) -> Ints:
-    """(n,) the connected component of each case in a graph that joins cases to their photos and photos to copies."""
+    """(n,) a number for each case; cases that are linked by shared or copied photos have the same number."""
     cases = int(owners.max()) + 1
     first, second = _copies(vectors)
     ends = np.concatenate([owners, cases + first]), np.concatenate([cases + photos, cases + second])
@@ -172,7 +172,7 @@ def _groups(owners: Ints, photos: Ints, vectors: Vectors) -> Ints:
 
 
 def _copies(vectors: Vectors) -> tuple[Ints, Ints]:
-    """Pairs of rows that show the same picture: the file itself, or the picture saved again."""
+    """Pairs of rows that show the same picture: the same file, or a copy that was saved again."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     near = [
         np.argwhere(unit[start : start + _BLOCK] @ unit[start:].T >= SAME_PHOTO) + start
@@ -235,7 +235,7 @@ def grouped_folds(labels: Ints, groups: Ints, folds: int, seed: int) -> Ints:
 
 
 def _without_rare(labels: Ints, folds: int) -> Ints:
-    """Merge the conditions with fewer cases than folds into one: alone they cannot be spread over all folds."""
+    """Merge the conditions with fewer cases than folds into one, because they cannot be spread over all folds."""
     counts = np.bincount(labels)
     rare = counts[labels] < folds
     # if all of them together are still too few, they join the commonest condition
@@ -244,7 +244,7 @@ def _without_rare(labels: Ints, folds: int) -> Ints:
 
 
 def count_split(fold: Ints, *memberships: Sequence[int] | Ints) -> int:
-    """The number of members (cases, photos, groups) that lie in more than one fold; anything but 0 is a leak."""
+    """Number of members (cases, photos, groups) that are in more than one fold. Anything but 0 is a leak."""
     split = 0
     for members in memberships:
         pairs = np.unique(np.stack([np.asarray(members), fold]), axis=1)

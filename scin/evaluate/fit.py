@@ -1,6 +1,6 @@
-"""Fits how an index votes to a set of cases: transform, number of neighbours, temperature, then the calibration.
+"""Fits the parameters of the vote (transform, number of neighbours, temperature) and the calibration to a set of cases.
 
-Every case votes only on cases of other folds, and whatever votes on it is fitted without it.
+Each case is judged only by cases of other folds, with parameters that were fitted without it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ POWERS = (-0.25, -0.5)
 INNER_FOLDS = 4
 
 COVERAGES = (0.8, 0.9, 0.95)
-#: a case is unlike the index beyond this percentile of the distances among the index's own cases
+#: a case counts as unlike the index if its distance exceeds this percentile of the distances of the index's own cases
 OUTLIER_PERCENTILE = 99
 _CALIBRATION_FOLDS = 10
 #: bounds of log temperature, and of the doubt's intercept and slope (doubt never grows with agreement)
@@ -36,7 +36,7 @@ _BOUNDS = ((-2.3, 2.3), (-8.0, 8.0), (-8.0, 0.0))
 _START = (0.0, -1.0, -1.0)
 
 _BLOCK = 256  # queries that are compared with all references at once
-#: extra candidates for ties: copies of one photo are equally near, and the smaller ids come first
+#: extra candidates, so that ties (copies of one photo) can be sorted by id
 _TIES = 8
 
 
@@ -103,7 +103,7 @@ def used_vectors(cases: LabelledCases) -> NDArray[np.float32]:
 
 
 def mean_distance(found: Neighbours, neighbours: int) -> Floats:
-    """(n,) 1 − the mean cosine of the nearest, 0–2: how unlike its neighbours a case is."""
+    """(n,) distance of each case: 1 − the mean cosine of its nearest ``neighbours``, 0–2."""
     voters = found.similarities[:, :neighbours].astype(np.float64)
     return np.asarray(1.0 - np.mean(voters, axis=1, where=np.isfinite(voters)), np.float64)
 
@@ -177,9 +177,10 @@ def criterion(shares: Floats, cases: LabelledCases) -> float:
 
 
 def calibrate(choice: Choice, cases: LabelledCases, seed: int) -> Calibration:
-    """Fit the calibration to the vote on each tenth of the cases by the other nine; its ``accuracy`` stays empty.
+    """Fit the calibration to the vote on each tenth of the cases by the other nine tenths. ``accuracy`` stays empty.
 
-    The transform is fitted again to the nine tenths: whitened vectors lie further from each other than from new ones.
+    The transform is fitted again to the nine tenths, because whitening increases the distances between the vectors that
+    it was fitted to.
     """
     fold = case_folds(cases, _CALIBRATION_FOLDS, seed)
     (found,) = held_out_neighbours(cases, fold, [choice.transform.spec], choice.vote.neighbours)
@@ -200,7 +201,7 @@ def calibrate(choice: Choice, cases: LabelledCases, seed: int) -> Calibration:
 
 
 def calibrated(shares: Floats, calibration: Calibration) -> Floats:
-    """(n, C) shares of the conditions that it was fitted to → (n, C) probabilities."""
+    """(n, C) shares → (n, C) probabilities. The conditions must be those that ``calibration`` was fitted to."""
     return probabilities(shares, np.array(list(calibration.prior.values())), calibration.scaling)
 
 
@@ -244,7 +245,7 @@ def conformal_quantile(scores: Floats, coverage: float) -> float | None:
 
 
 def threshold(calibration: Calibration, coverage: float, group: str) -> float:
-    """The set holds the conditions with 1 − p up to this. Without a quantile it holds every condition (1.0)."""
+    """The largest 1 − p of conditions in a set. 1.0, so every condition, if there is no quantile."""
     known = calibration.quantiles[_key(coverage)]
     value = known.get(group, known[ALL]).value
     return 1.0 if value is None else value

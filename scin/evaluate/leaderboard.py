@@ -1,4 +1,4 @@
-"""The evaluation of one index: held-out answers of every protocol, their figures, and what serving gets."""
+"""Evaluates one index: held-out answers of each protocol, their figures, and the parameters for serving."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Counts:
-    """What the evaluation is based on. ``in_two_folds`` counts cases, photos and groups; it must be 0."""
+    """Sizes of the evaluated data. ``in_two_folds`` counts cases, photos and groups in more than one fold; it must be
+    0."""
 
     cases: int
     photos: int
@@ -155,7 +156,7 @@ def evaluate(cases: LabelledCases, *, seed: int, resamples: int, progress: Progr
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Answers to n cases, each by what was fitted to the other folds.
+    """Answers to n cases, each with parameters that were fitted to the other folds.
 
     ``probabilities``: protocol → (n, C). ``covered`` and ``set_sizes``: stated coverage → (n,), of the conformal set
     for the case's tone group. ``outliers`` (n,): the case is unlike the index. ``choices``: one for each fold.
@@ -171,9 +172,9 @@ class HeldOut:
 def answer_held_out(
     cases: LabelledCases, fold: Ints, seed: int, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> HeldOut:
-    """Answer each fold by what is chosen, calibrated and learnt on the others. Folds run in parallel.
+    """Answer each fold with parameters that are fitted to the other folds. Folds run in parallel.
 
-    BLAS gets one thread: in fits of many small steps, waiting threads make a busy machine ten times slower.
+    BLAS gets one thread, because waiting BLAS threads can make these fits of many small steps ten times slower.
     """
     n, folds = len(cases), int(fold.max()) + 1
     found = HeldOut(

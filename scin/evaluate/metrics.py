@@ -47,8 +47,8 @@ Statistic = Callable[[Floats], Floats]
 class Bootstrap:
     """Percentile bootstrap over cases (Efron). The same seed and group name give the same resamples.
 
-    Resamples are counts instead of rows, as scipy.stats.bootstrap draws them: every metric of a group is computed from
-    the same resamples by matrix products, and resamples in which a metric is undefined are left out.
+    Unlike scipy.stats.bootstrap, which draws rows, a resample is a vector of counts. So matrix products compute all
+    metrics of a group from the same resamples. Resamples in which a metric is undefined are excluded.
     """
 
     resamples: int
@@ -157,7 +157,7 @@ def _discounted(gains: Floats) -> Floats:
 
 
 def judged_conditions(top: Ints) -> Ints:
-    """The conditions that lead first in at least MIN_CASES cases: macro recall is over these."""
+    """The conditions for macro recall: those that are the first leading condition of at least MIN_CASES cases."""
     return np.flatnonzero(np.bincount(top) >= MIN_CASES)
 
 

@@ -1,4 +1,4 @@
-"""Asks an index about other people's labelled photos, through the served search and vote, and reports the answers."""
+"""Searches an index for the user's own labelled photos, as in serving, and reports how often the answer is right."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Query:
-    """A labelled photo. The photos of one ``case`` are one question."""
+    """A labelled photo. The photos with the same ``case`` are searched together."""
 
     case: str
     label: str
@@ -42,10 +42,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Answers:
-    """The report's facts. ``by_condition``: condition → number of cases (``n``) and ``top-1 hits``.
+    """The results of a report. ``by_condition``: condition → number of cases (``n``) and ``top-1 hits``.
 
-    No figure includes the photos that were skipped (reason → photos) or cases whose label the index does not have
-    (label → cases).
+    The figures exclude ``photos_skipped`` (reason → photos) and ``cases_with_unknown_labels`` (label → cases), whose
+    label is not a condition of the index.
     """
 
     cases: int
@@ -62,7 +62,7 @@ def read_queries(source: Path) -> list[Query]:
     """
     queries = list(_from_table(source) if source.is_file() else _from_folders(source))
     if not queries:
-        raise EvaluationError(f"{source} holds no labelled photos: a folder for each label, or a CSV file, is needed.")
+        raise EvaluationError(f"{source} has no labelled photos. Give one folder for each label, or a CSV file.")
     return queries
 
 
@@ -92,7 +92,7 @@ def _from_table(source: Path) -> Iterator[Query]:
 def answer(
     folder: Path, encoder: Encoder, queries: Sequence[Query], bootstrap: Bootstrap, progress: Progress
 ) -> Answers:
-    """Ask the index in ``folder``, which must have a calibration.
+    """Search the index in ``folder`` for each case. The index must have a calibration.
 
     Raises ArtifactError, ModelError, and EvaluationError if no label is a condition of the index.
     """
@@ -137,7 +137,7 @@ def answer(
 
 
 def ask(index: SearchIndex, asked: LabelledCases) -> Floats:
-    """(n, C) each condition's share of the served vote."""
+    """(n, C) each condition's share of the vote, as in serving."""
     column = {name: place for place, name in enumerate(asked.conditions)}
     shares = np.zeros(asked.weights.shape)
     for row, photos in enumerate(np.split(asked.photos, asked.starts[1:])):
@@ -194,7 +194,7 @@ def _markdown(found: Answers, manifest: Manifest) -> str:
     ]
     rows = [[name, str(of["n"]), f"{of['top-1 hits'] / of['n']:.3f}"] for name, of in found.by_condition.items()]
     lines = [
-        f"# Labelled photos put to the index “{manifest.name}”",
+        f"# Labelled photos and the index “{manifest.name}”",
         "",
         f"{found.cases} cases. {manifest.transforms[0]}, {manifest.vote.neighbours} neighbours, temperature "
         f"{manifest.vote.temperature:g}. Left out: {', '.join(left_out) or 'none'}.",

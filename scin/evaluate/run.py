@@ -1,4 +1,4 @@
-"""The command's two tasks: evaluate an index and update it, or ask it about labelled photos."""
+"""The two tasks of the command: evaluate and update an index, or search an index for labelled photos."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from storage.base import sha256_file
 
 #: every case is compared with every other, so a larger index is evaluated on a random sample
 MOST_CASES = 10_000
-#: nested folds of fewer cases are too small to choose on
+#: with fewer cases, the nested folds are too small
 LEAST_CASES = 2 * TOO_FEW
 
 
@@ -80,7 +80,9 @@ def read_index(folder: Path, seed: int) -> tuple[Manifest, LabelledCases]:
     verify_files(folder, manifest)
     cases = labelled_cases(read_cases(folder), read_embeddings(folder), MOST_CASES, seed)
     if len(cases) < LEAST_CASES or len(set(cases.groups.tolist())) < LEAST_CASES:
-        raise EvaluationError(f"{folder} has {len(cases)} labelled cases: at least {LEAST_CASES} are needed.")
+        raise EvaluationError(
+            f"{folder} has {len(cases)} labelled cases. At least {LEAST_CASES} distinct ones are needed."
+        )
     return manifest, cases
 
 

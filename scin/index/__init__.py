@@ -1,1 +1,1 @@
-"""The similarity index: its vectors, the cases behind them, and the vote of the nearest."""
+"""The similarity index: its vectors, its cases, and the vote of the nearest cases."""

@@ -18,7 +18,7 @@ from scin.dataset import Case, CaseFacts
 
 CASES_TABLE, THUMBNAILS = "cases.parquet", "thumbnails.bin"
 
-#: cases that are written together
+#: cases per row group of the file
 _GROUP = 16_384
 
 _PHOTO = pa.struct([("vector", pa.int32()), ("offset", pa.int64()), ("length", pa.int32()), ("shot_type", pa.string())])
@@ -39,14 +39,14 @@ _SCHEMA = pa.schema(
         ("sex", pa.string()),
     ]
 )
-#: few different texts, each of which is kept once
+#: columns with few distinct values; they are dictionary-encoded in memory
 _REPEATED = ("fitzpatrick_self", "age_group", "sex")
 
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """``vector`` is the photo's row in the index, which copies of one photo share; its thumbnail has ``length`` bytes
-    from ``offset`` in thumbnails.bin."""
+    """``vector`` is the photo's row in the index; copies of one photo share a row. The thumbnail is ``length`` bytes at
+    ``offset`` in thumbnails.bin."""
 
     vector: int
     offset: int
@@ -56,8 +56,8 @@ class StoredPhoto:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredCase(CaseFacts):
-    """A case as the index keeps it. ``monk_estimate`` is our own estimate from its first photo, 1–10, made as serving
-    makes it; None where that photo is missing or shows too little skin, and in indexes that were built without it."""
+    """A case in the index. ``monk_estimate`` is this service's estimate of the Monk tone, 1–10, from the first photo.
+    It is None if that photo is missing or shows too little skin, or if the index was built without estimates."""
 
     photos: tuple[StoredPhoto, ...]
     differential: Mapping[str, float]
@@ -78,7 +78,7 @@ class StoredCase(CaseFacts):
 
 
 def write_cases(folder: Path, cases: Iterable[StoredCase]) -> None:
-    """Write the table as the cases come; the same cases give the same bytes."""
+    """Write the table while iterating over ``cases``. The same cases give the same bytes."""
     rows = (_row(case) for case in cases)
     with pq.ParquetWriter(folder / CASES_TABLE, _SCHEMA, compression="zstd") as writer:
         while group := list(islice(rows, _GROUP)):
@@ -92,20 +92,20 @@ def read_cases(folder: Path) -> tuple[StoredCase, ...]:
 
 
 class CaseTable:
-    """All cases in Arrow's arrays, some hundred bytes each; a case becomes an object when it is asked for."""
+    """All cases in Arrow arrays, some hundred bytes each. Objects are made only for requested cases."""
 
     def __init__(self, folder: Path) -> None:
         table = pq.read_table(folder / CASES_TABLE, schema=_SCHEMA, use_threads=False)
         self._columns: dict[str, Any] = {name: table[name].combine_chunks() for name in _SCHEMA.names}
         self._columns |= {name: self._columns[name].dictionary_encode() for name in _REPEATED}
         del table
-        pa.default_memory_pool().release_unused()  # Arrow would keep what reading took for its next table
+        pa.default_memory_pool().release_unused()  # otherwise Arrow keeps the memory that reading needed
 
     def __len__(self) -> int:
         return len(self._columns["case_id"])
 
     def value(self, row: int, column: str) -> Any:
-        """One field of a case, as Arrow gives it: a mapping is a list of pairs."""
+        """One field of a case as Arrow returns it. A mapping is a list of pairs."""
         return self._columns[column][row].as_py()
 
     def case(self, row: int) -> StoredCase:
@@ -121,12 +121,12 @@ class CaseTable:
         )
 
     def photos(self, case_id: str) -> tuple[StoredPhoto, ...]:
-        """The photos of a case; none if there is no such case."""
+        """The photos of a case. Empty if there is no such case."""
         row = pc.index(self._columns["case_id"], case_id).as_py()
         return () if row < 0 else self.case(row).photos
 
     def ranks(self) -> NDArray[np.int32]:
-        """(cases,) the place of each case id among all in alphabetical order."""
+        """(cases,) the rank of each case id in alphabetical order, from 0."""
         ranks = np.empty(len(self), np.int32)
         ranks[pc.sort_indices(self._columns["case_id"]).to_numpy()] = np.arange(len(self), dtype=np.int32)
         return ranks

@@ -1,7 +1,6 @@
-"""Vectors in FAISS: compared one by one (flat), as a graph (hnsw), or in lists of 8-bit codes (ivf).
+"""Indexes of vectors with FAISS: exact (flat), a graph (hnsw), or an inverted file with 8-bit codes (ivf).
 
-Flat is exact. The others are approximate: their recall is measured when they are built, and nprobe or efSearch chosen
-by it.
+hnsw and ivf are approximate. Their recall is measured when they are built, and determines efSearch or nprobe.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from scin.index.manifest import Structure
 from scin.index.vectors import Transform, blocks, spread
 
 VERSION = str(faiss.__version__)
-#: share of the exact ten nearest that an approximate index must find, if a wider search can reach it
+#: The search is widened until the recall of the ten nearest reaches this value, …
 TARGET_RECALL = 0.97
-#: … and a search that is twice as wide must gain at least this: the rest is lost in the stored precision
+#: … or until doubling the width gains less than this. The remaining errors come from the stored precision.
 _LEAST_GAIN = 0.002
 _NEAREST = 10
 _QUERIES = 1_000
 _TRAINING_PER_LIST = 64
 _GRAPH_LINKS, _EF_CONSTRUCTION = 32, 120
-#: the parameter of each kind's searches, and the values that are tried
+#: kind → (search parameter, values to try)
 _TRIED = {"hnsw": ("efSearch", (32, 64, 128, 256, 512)), "ivf": ("nprobe", (8, 16, 32, 64, 128, 256))}
-#: faiss describes to type checkers only a part of what it makes at run time
+#: typed as Any, because faiss has no type hints for names that it creates at run time
 _faiss: Any = faiss
 _exact_search: Any = exhaustive_search.knn_ground_truth
 
@@ -65,7 +64,7 @@ def write(path: Path, vectors: Vectors, transform: Transform, kind: str) -> Stru
     index.prepend_transform(_linear(transform))
     threads = faiss.omp_get_max_threads()
     try:
-        if kind == "hnsw":  # several threads would link in the order in which they happen to run
+        if kind == "hnsw":  # with several threads, the graph would depend on their timing
             faiss.omp_set_num_threads(1)
         for block in blocks(vectors):
             index.add(np.ascontiguousarray(block, dtype=np.float32))
@@ -77,7 +76,7 @@ def write(path: Path, vectors: Vectors, transform: Transform, kind: str) -> Stru
 
 
 def search_parameters(kind: str, parameters: Mapping[str, int]) -> Any:
-    """``parameters`` for one search, as faiss takes them: the index itself is shared by threads and never changed."""
+    """``parameters`` of one search as a faiss object. They are not set on the index, because threads share it."""
     if kind == "flat":
         return None
     inner = {"hnsw": _faiss.SearchParametersHNSW, "ivf": _faiss.SearchParametersIVF}[kind](**parameters)
@@ -85,7 +84,7 @@ def search_parameters(kind: str, parameters: Mapping[str, int]) -> Any:
 
 
 def _untransformed(kind: str, vectors: Vectors, transform: Transform) -> faiss.Index:
-    """An empty index of transformed vectors, trained if its kind needs it."""
+    """An empty index for transformed vectors, trained if its kind needs training."""
     width = transform.width
     if kind == "flat":
         return faiss.IndexFlatIP(width)
@@ -100,16 +99,16 @@ def _untransformed(kind: str, vectors: Vectors, transform: Transform) -> faiss.I
 
 
 def _lists(vectors: int) -> int:
-    """The power of two nearest to four times the root of the number of vectors: 1,024 for 50,000, 4,096 for a million.
+    """Number of lists: the power of two nearest to 4·√vectors (1,024 for 50,000 vectors, 4,096 for a million).
 
-    Never so many that a list has fewer than FAISS's least of 39 vectors to learn from.
+    At most one list for each 39 vectors, FAISS's minimum for training.
     """
     wanted = 2 ** round(np.log2(4 * vectors**0.5))
     return int(min(wanted, 2 ** int(np.log2(max(1, vectors // 39)))))
 
 
 def _linear(transform: Transform) -> Any:
-    """The transform's first step as faiss computes it: (x − mean) @ matrix = matrixᵀ x − matrixᵀ mean."""
+    """The transform's first step as a faiss object: (x − mean) @ matrix = matrixᵀ x − matrixᵀ mean."""
     dimension = len(transform.mean)
     if transform.matrix is None:
         step = _faiss.CenteringTransform(dimension)
@@ -123,7 +122,7 @@ def _linear(transform: Transform) -> Any:
 
 
 def _tuned(index: faiss.Index, kind: str, vectors: Vectors, transform: Transform) -> Structure:
-    """The narrowest search that reaches TARGET_RECALL, or beyond which nothing is gained."""
+    """The structure with the narrowest search that reaches TARGET_RECALL, or that a wider search hardly improves."""
     rows = spread(np.arange(len(vectors)), _QUERIES)
     queries = np.asarray(vectors[rows], np.float32)
     _, exact = _exact_search(
@@ -145,9 +144,9 @@ def _tuned(index: faiss.Index, kind: str, vectors: Vectors, transform: Transform
 
 
 def _recall(exact: NDArray[np.int64], approximate: NDArray[np.int64], rows: NDArray[np.int64]) -> float:
-    """Mean share of the exact ten nearest that were found; a query is a stored vector, and does not count itself.
+    """Mean share of the exact ten nearest that were found. Each query is itself a stored vector and does not count.
 
-    Where there are fewer than ten others, faiss fills up with −1.
+    If there are fewer than ten other vectors, faiss fills the rest with −1.
     """
     shares = []
     for own, right, tried in zip(rows, exact, approximate, strict=True):

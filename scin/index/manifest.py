@@ -1,4 +1,7 @@
-"""What an index was made of, with a digest of each of its files. It imports no framework: the boot check reads it."""
+"""The manifest of an index: its origin, its parameters and a digest of each file.
+
+This module imports no ML framework, because the boot checks use it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from storage.base import sha256_file
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = 1
-#: version of what the builder measures of photos (tone, population): raise it when the same photo gives other values
+#: version of the builder's measurements (tone, population). Increase it if the same photo gives different values.
 MEASURES = 2
 
 _T = TypeVar("_T")
@@ -23,7 +26,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Vote:
-    """How the nearest ``neighbours`` cases vote: each weighs softmax(similarity / temperature)."""
+    """Parameters of the vote: the nearest ``neighbours`` cases vote with weights softmax(similarity / temperature)."""
 
     neighbours: int = 11
     temperature: float = 0.1
@@ -31,11 +34,11 @@ class Vote:
 
 @dataclass(frozen=True)
 class Structure:
-    """How the vectors are arranged.
+    """The data structure of the vectors.
 
-    ``kind`` is one of scin.index.vectors.kinds(); flat is exact. ``parameters`` are those of each search, such as
-    {"nprobe": 32} for ivf or {"efSearch": 64} for hnsw. ``recall_at_10`` is the mean share of the exact ten nearest
-    that such a search finds, measured at build time with ``queries`` of the index's own vectors.
+    ``kind`` is one of scin.index.vectors.kinds(); "flat" is exact. ``parameters`` are the search parameters, such as
+    {"nprobe": 32} for ivf or {"efSearch": 64} for hnsw. ``recall_at_10`` is the mean share, 0–1, of the exact ten
+    nearest vectors that a search finds. It is measured at build time on ``queries`` of the index's own vectors.
     """
 
     kind: str = "flat"
@@ -45,7 +48,7 @@ class Structure:
 
 
 def _named_parameters(structure: Any) -> Any:
-    """Earlier versions wrote nprobe and efSearch as "effort"."""
+    """Read manifests of earlier versions, which call nprobe and efSearch "effort"."""
     if not isinstance(structure, dict) or structure.get("effort") is None:
         return structure
     name = "efSearch" if structure.get("kind") == "hnsw" else "nprobe"
@@ -54,12 +57,12 @@ def _named_parameters(structure: Any) -> Any:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The facts of one index.
+    """Facts about one index.
 
-    ``images`` counts photos, ``vectors`` the different ones among them; ``skipped`` counts rows and photos that are
-    not in the index, by reason. ``transforms`` are applied to queries and stored vectors alike. ``built_at`` is the
-    time of the newest source file, so that the same input gives the same bytes. ``files`` maps each file to its
-    sha256. ``measures`` is the builder's MEASURES.
+    ``images`` is the number of photos, ``vectors`` the number of distinct photos. ``skipped`` maps a reason to the
+    number of rows and photos that are not in the index. ``transforms`` apply to queries and to stored vectors.
+    ``built_at`` is the time of the newest source file, so that the same input gives the same bytes. ``files`` maps each
+    file to its sha256. ``measures`` is the value of MEASURES at build time.
     """
 
     format: int
@@ -99,7 +102,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:
-    """Compare each file with its digest. Raises ArtifactError naming the first that is missing or differs."""
+    """Compare each file with its digest. Raises ArtifactError at the first file that is missing or differs."""
     for name, expected in manifest.files.items():
         path = folder / name
         if not path.is_file():
@@ -109,11 +112,11 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
 
 
 def check_encoder(folder: Path, manifest: Manifest, fingerprint: str, dimension: int) -> None:
-    """Raises ArtifactError if the encoder with this fingerprint and dimension did not make the index."""
+    """Raise ArtifactError if the index was not made with the encoder of this fingerprint and dimension."""
     if manifest.dimension != dimension:
         raise ArtifactError(
-            f"The index in {folder} has {manifest.dimension} dimensions, the encoder {dimension}. Build it again with "
-            f"this encoder, or choose another index (DERMSERVE_INDEX), or the encoder that made it: {manifest.encoder}"
+            f"The index in {folder} has {manifest.dimension} dimensions, but the encoder has {dimension}. Build the "
+            f"index again, or choose another one (DERMSERVE_INDEX), or use the encoder that made it: {manifest.encoder}"
         )
     if manifest.encoder_fingerprint != fingerprint:
         raise ArtifactError(
@@ -123,7 +126,7 @@ def check_encoder(folder: Path, manifest: Manifest, fingerprint: str, dimension:
 
 
 def write_json(path: Path, facts: Mapping[str, Any]) -> None:
-    """The same facts give the same bytes."""
+    """Write facts as JSON. The same facts give the same bytes."""
     text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
@@ -137,7 +140,7 @@ def read_json(path: Path, kind: type[_T], version: int, remedy: str) -> _T:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         if facts["format"] != version:
-            raise ArtifactError(f"{path} has format {facts['format']}, this version reads {version}. {remedy}")
+            raise ArtifactError(f"{path} has format {facts['format']}, but this version reads {version}. {remedy}")
         return TypeAdapter(kind).validate_python(facts)
     except (ValueError, TypeError, KeyError) as error:
         raise ArtifactError(f"{path} is damaged. {remedy}") from error

@@ -1,4 +1,4 @@
-"""The loaded index: the nearest cases of a request's photos, and the conditions that they vote for."""
+"""The loaded index: finds the nearest cases to a request's photos, and the conditions that they vote for."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from scin.index.vectors import engine_of, index_file, read_embeddings
 from scin.index.vote import CALIBRATION_FILE, Ballot, Neighbour, Votes, read_calibration
 from scin.population import read_population
 
-#: cases that are kept as objects, the latest asked for
+#: size of the caches of cases
 _KEPT = 16_384
 
 
 def load_index(folder: Path, *, encoder_fingerprint: str, dimension: int, mmap: bool = True) -> SearchIndex:
-    """Verify and load an index. With ``mmap`` its vectors are the file's own pages, which all processes share.
+    """Verify and load an index. With ``mmap``, the file of vectors is mapped, so that all processes share its memory.
 
-    Raises ArtifactError, in one line, if a file is missing or altered, or if the index was not made by the encoder
-    with this fingerprint and dimension.
+    Raises ArtifactError, in one line, if a file is missing or changed, or if the index was not made with the encoder of
+    this fingerprint and dimension.
     """
     manifest = read_manifest(folder)
     check_encoder(folder, manifest, encoder_fingerprint, dimension)
@@ -39,10 +39,10 @@ def load_index(folder: Path, *, encoder_fingerprint: str, dimension: int, mmap: 
 
 
 class SearchIndex:
-    """A loaded index; a ``ml.values.Searcher``. Several threads may use it at once."""
+    """A loaded index. Implements ``ml.values.Searcher``. Thread-safe."""
 
     def __init__(self, folder: Path, manifest: Manifest, *, mmap: bool) -> None:
-        """Raises ArtifactError, RuntimeError, OSError or ValueError if the files are not those of an index."""
+        """Raises ArtifactError, RuntimeError, OSError or ValueError if the files are not a valid index."""
         engine, path = engine_of(manifest.structure.kind), folder / index_file(manifest.structure.kind)
         self.manifest = manifest
         self.version = engine.VERSION
@@ -51,7 +51,7 @@ class SearchIndex:
         self._cases = CaseTable(folder)
         counted = (self._vectors.dimension, self._vectors.count, len(self._cases))
         if counted != (manifest.dimension, manifest.vectors, manifest.cases):
-            raise ArtifactError(f"{path} does not hold what its manifest says. Build the index again.")
+            raise ArtifactError(f"{path} does not match its manifest. Build the index again.")
         self._thumbnails = np.memmap(folder / THUMBNAILS, np.uint8, "r")
         self._population = read_population(folder, manifest.files)
         self._calibration = read_calibration(folder) if CALIBRATION_FILE in manifest.files else None
@@ -66,11 +66,13 @@ class SearchIndex:
 
     @property
     def population(self) -> Population | None:
-        """The population that scores refer to; None for generated skin, among which no person has a place."""
+        """The population for scores. None for generated skin, because a percentile among generated photos says nothing
+        about a person."""
         return None if self.manifest.synthetic else self._population
 
     def search(self, views: Vectors, k: int) -> Retrieval:
-        """``views``: (n, dimension) embeddings of one case's photos. The same neighbours vote whatever ``k`` is."""
+        """Find the ``k`` nearest cases, and the conditions they vote for. ``views``: (n, dimension) embeddings of one
+        case's photos. ``k`` does not change which neighbours vote."""
         vote = self.manifest.vote
         nearest = self.nearest(views, max(k, vote.neighbours))
         votes = Votes([Neighbour(self._ballot(case), similarity) for case, similarity in nearest], vote)
@@ -82,22 +84,22 @@ class SearchIndex:
         return Retrieval(cases, votes.conditions(assessment.probabilities), assessment)
 
     def nearest(self, views: Vectors, most: int) -> list[tuple[int, float]]:
-        """(row of the case, cosine) of the nearest cases, by each case's best pair of views, the nearest first.
+        """(row, cosine) of the ``most`` nearest cases, nearest first. Two cases are as similar as their best pair of
+        photos.
 
-        With a flat index this is exact: a case among the best has fewer than ``most`` better ones, so its best photo is
-        among the first ``depth`` of some view. An approximate index misses a case as often as it misses a photo; see
-        the manifest's recall.
+        With a flat index the result is exact, because ``depth`` photos per view are enough. An approximate index may
+        miss a case; see the manifest's recall.
         """
         cosines, vectors = self._vectors.nearest(views, self.depth(most))
         return self._owners.nearest(cosines, vectors, most)
 
     def depth(self, most: int) -> int:
-        """How many photos must be found for each view so that the ``most`` nearest cases are among their owners."""
+        """Number of photos to find for each view, so that they include all ``most`` nearest cases."""
         return min(self.manifest.vectors, most * self._owners.photos_per_case)
 
     def similarities(self, views: Vectors, case_ids: Sequence[str]) -> NDArray[np.float32]:
-        """(n, cases): the cosine of each view (n, dimension) with the best photo of each case, exactly, whatever the
-        kind of the index. Raises ArtifactError if the index was built without its embeddings."""
+        """(n, cases): the cosine of each view (n, dimension) and the most similar photo of each case. Exact for every
+        kind of index. Raises ArtifactError if the index was built without embeddings."""
         rows = [[photo.vector for photo in self._cases.photos(case_id)] for case_id in case_ids]
         stored = read_embeddings(self._folder)
         queries = self._vectors.transform(views)
@@ -119,7 +121,7 @@ class SearchIndex:
         return Ballot.of(case_id, dict(differential), agreement)
 
     def _read_shown(self, row: int) -> dict[str, Any]:
-        """All fields of a SimilarCase but its similarity."""
+        """All fields of a SimilarCase except its similarity."""
         case = self._cases.case(row)
         return {
             "case_id": case.case_id,
@@ -135,23 +137,23 @@ class SearchIndex:
 
 
 class Owners:
-    """The cases that each vector belongs to, in arrays."""
+    """Maps each vector to its cases, in arrays."""
 
     def __init__(self, cases: CaseTable, vectors: int) -> None:
-        """Raises ArtifactError if a case names a vector that the index does not hold."""
+        """Raises ArtifactError if a case refers to a vector that is not in the index."""
         named, rows = cases.owners()
         if len(named) and (named.min() < 0 or named.max() >= vectors):
-            raise ArtifactError(f"{CASES_TABLE} names a vector that the index does not hold. Build it again.")
-        #: the cases of vector v are those from starts[v] to starts[v + 1]
+            raise ArtifactError(f"{CASES_TABLE} refers to a vector that is not in the index. Build the index again.")
+        #: the cases of vector v are _cases[_starts[v] : _starts[v + 1]]
         self._cases = rows[np.argsort(named, kind="stable")].astype(np.int32)
         self._starts = np.append(0, np.cumsum(np.bincount(named, minlength=vectors)))
         self._ranks = cases.ranks()
         self.photos_per_case = int(np.bincount(rows, minlength=1).max())
 
     def nearest(self, cosines: NDArray[np.float32], vectors: NDArray[np.int64], most: int) -> list[tuple[int, float]]:
-        """(case, cosine) of at most ``most`` cases, the most similar first and equal ones by their ids.
+        """(case, cosine) of at most ``most`` cases, most similar first; ties in the order of their ids.
 
-        ``cosines`` are those of ``vectors``, of the same shape; a vector of −1 is none. A case has the cosine of its
+        ``cosines`` and ``vectors`` have the same shape; a vector of −1 means none. A case gets the cosine of its
         nearest photo.
         """
         best: dict[int, float] = {}
@@ -162,5 +164,5 @@ class Owners:
         return [(case, min(1.0, best[case])) for case in ranked]
 
     def _of(self, vector: int) -> Iterator[int]:
-        """The cases of a vector; for −1 the range goes from the end of all cases to their start, so there is none."""
+        """The cases of a vector. None for −1: the range then starts at the end of the array and ends at 0."""
         return map(self._cases.item, range(self._starts.item(vector), self._starts.item(vector + 1)))

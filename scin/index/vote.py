@@ -1,8 +1,8 @@
-"""Neighbours → conditions: the vote of similar cases, and what the index's calibration makes of its shares.
+"""The vote of similar cases on conditions, and the calibration of its result.
 
-The calibration (``calibration.json``) turns shares of the vote into probabilities, says which conditions belong in a
-set of stated coverage, from which distance on a photo is unlike the index's cases, and how often the answer was right
-for each group of skin tones. ``python -m scin evaluate`` measures it.
+The calibration (``calibration.json``) contains: parameters that turn shares of the vote into probabilities, thresholds
+for sets of stated coverage, the distance from which a photo counts as unlike the index, and the measured accuracy for
+each group of skin tones. ``python -m scin evaluate`` fits it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ml.errors import ArtifactError
 from scin.dataset import icd_10
 from scin.index.manifest import Vote, read_json, write_json
 
-#: what graders wrote in the place of a condition; SCIN kept it in its labels
+#: labels in SCIN that are not conditions but instructions of graders
 NOT_CONDITIONS = {"Remove from labeling tool"}
 _HIGH, _POSSIBLE = 0.33, 0.10
 
@@ -29,15 +29,15 @@ CALIBRATION_FILE = "calibration.json"
 FORMAT = 2
 #: the coverage of the sets that are served
 COVERAGE = 0.9
-#: the accuracy that an answer cites
+#: the accuracy metric that an answer cites
 METRIC = "top-1"
-#: shares are kept this far from 0 and 1 before their logit is taken
+#: shares are clipped to at least this distance from 0 and 1 before the logit
 _LEAST_SHARE = 1e-3
 
 
 class Ballot(NamedTuple):
-    """How a case votes. ``parts`` are its conditions and their parts of its vote, which sum to 1; a case without a
-    label has none and does not vote. ``agreement`` is that of its dermatologists, 0–1, or None."""
+    """How a case votes. ``parts`` are (condition, part of the vote) pairs; the parts sum to 1. A case without a label
+    has no parts and does not vote. ``agreement`` is the agreement of its dermatologists, 0–1, or None."""
 
     case_id: str
     parts: tuple[tuple[str, float], ...]
@@ -61,7 +61,7 @@ class Votes:
     """Counted votes. Neighbour i weighs softmax(similarity / temperature)_i and splits this among its conditions."""
 
     def __init__(self, neighbours: Sequence[Neighbour], vote: Vote) -> None:
-        """``neighbours`` come most similar first; the first ``vote.neighbours`` of them vote."""
+        """``neighbours`` are sorted, most similar first. The first ``vote.neighbours`` of them vote."""
         self._voters = [near for near in neighbours[: vote.neighbours] if near.ballot.parts]
         scaled = [near.similarity / vote.temperature for near in self._voters]
         powers = [exp(one - scaled[0]) for one in scaled]
@@ -76,8 +76,8 @@ class Votes:
                 self._voters_for.setdefault(name, []).append(place)
 
     def conditions(self, calibrated: Mapping[str, float] | None = None) -> tuple[values.Condition, ...]:
-        """The likeliest first, by ``calibrated`` probabilities (condition → 0–1) or, without them, by share of the
-        vote. The evidence of a condition is the cases that voted for it, most similar first."""
+        """The conditions with votes, likeliest first: by ``calibrated`` probability (condition → 0–1) or, without it,
+        by share of the vote. The evidence of a condition is the cases that voted for it, most similar first."""
         probabilities = self.shares if calibrated is None else calibrated
         ranked = sorted(self.shares.items(), key=lambda item: (-probabilities[item[0]], item[0]))
         return tuple(
@@ -94,7 +94,7 @@ class Votes:
         )
 
     def _agreement(self, places: Sequence[int]) -> float | None:
-        """The weighted mean of the cases' agreements, of those that are known; None where none is."""
+        """The weighted mean of the known agreements of these cases. None if no agreement is known."""
         total = weighted = 0.0
         for place in places:
             agreement = self._voters[place].ballot.agreement
@@ -113,7 +113,7 @@ def band(probability: float) -> str:
 
 @dataclass(frozen=True)
 class Quantile:
-    """A conformal quantile of 1 − p over ``n`` calibration cases; ``value`` is None where there were too few."""
+    """A conformal quantile of 1 − p over ``n`` calibration cases. ``value`` is None if there were too few cases."""
 
     n: int
     value: float | None
@@ -121,7 +121,7 @@ class Quantile:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A measured accuracy, 0–1, with its 95% interval, over ``n`` cases; None where there were too few."""
+    """A measured accuracy, 0–1, over ``n`` cases, with its 95% interval. None if there were too few cases."""
 
     n: int
     value: float | None
@@ -140,13 +140,16 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Measured for one index with its transform and vote.
+    """The calibration of one index with its transform and vote.
 
-    ``prior``: condition → share among the index's cases. ``quantiles``: stated coverage ("0.90") → tone group →
-    quantile. ``accuracy``: tone group → metric → accuracy on held-out folds. Tone groups go by our own estimate of the
-    tone, which is known when a photo is served. ``distances`` are the 101 percentiles of 1 − the mean cosine of the
-    voting neighbours of the index's own cases, each tenth of them searched for among the others; a case beyond
-    ``outlier`` is unlike them.
+    - ``prior``: condition → share of the index's cases.
+    - ``quantiles``: stated coverage ("0.90") → tone group → quantile.
+    - ``distances``: 101 percentiles of the distance (1 − mean cosine of the voting neighbours) of the index's own
+      cases, each searched among the other nine tenths of the cases.
+    - ``outlier``: a case with a larger distance counts as unlike the index.
+    - ``accuracy``: tone group → metric → accuracy on held-out folds.
+
+    Tone groups are based on this service's estimate of the skin tone, because serving knows no other.
     """
 
     format: int
@@ -161,8 +164,8 @@ class Calibration:
         write_json(folder / CALIBRATION_FILE, asdict(self))
 
     def assess(self, shares: Mapping[str, float], similarities: Sequence[float], dataset: str) -> values.Assessment:
-        """What is known of one vote. ``shares``: condition → share of the vote. ``similarities`` are those of the
-        voting neighbours, cosines. ``dataset`` is named beside each accuracy."""
+        """Assess one vote. ``shares`` maps a condition to its share of the vote. ``similarities`` are the cosines of
+        the voting neighbours. ``dataset`` is the name that each accuracy cites."""
         limits = self.quantiles[f"{COVERAGE:.2f}"]
         return values.Assessment(
             probabilities=self._probabilities(shares),
@@ -174,9 +177,9 @@ class Calibration:
         )
 
     def _probabilities(self, shares: Mapping[str, float]) -> dict[str, float]:
-        """Every condition of the index → probability, the likeliest first and equal ones by name.
+        """Condition → probability for all conditions of the index, likeliest first; ties in alphabetical order.
 
-        A large index is calibrated on a part of its cases, so a condition that got votes may have no prior.
+        A large index is calibrated on a sample of its cases, so a condition with votes may have no prior.
         """
         names = sorted([*self.prior, *(shares.keys() - self.prior.keys())])
         row, prior = (np.array([known.get(name, 0.0) for name in names]) for known in (shares, self.prior))
@@ -185,7 +188,7 @@ class Calibration:
         return dict(zip([names[place] for place in order.tolist()], found[order].tolist(), strict=True))
 
     def _cited(self, dataset: str) -> dict[str, values.Accuracy]:
-        """Tone group → accuracy, of the groups that had enough cases."""
+        """Tone group → accuracy, for the groups with enough cases."""
         cited = {}
         for group, metrics in self.accuracy.items():
             found = metrics.get(METRIC)
@@ -196,7 +199,7 @@ class Calibration:
 
 
 def read_calibration(folder: Path) -> Calibration:
-    """Raises ArtifactError, in one line, if there is none or it cannot be read."""
+    """Read the calibration. Raises ArtifactError, in one line, if it is missing or cannot be read."""
     command = f"python -m scin evaluate --index {folder}"
     path = folder / CALIBRATION_FILE
     try:
@@ -208,9 +211,9 @@ def read_calibration(folder: Path) -> Calibration:
 def probabilities(shares: NDArray[np.float64], prior: NDArray[np.float64], scaling: Scaling) -> NDArray[np.float64]:
     """(n, C) shares of the vote and (C,) prior, which sums to 1 → (n, C) probabilities; each row sums to 1.
 
-    (1 − doubt) · share^(1 / temperature), normalised, + doubt · prior. The first part is temperature scaling (Guo et
-    al. 2017) of the log shares. The doubt is the chance that no neighbour has the right condition, a logistic
-    function of the logit of the largest share.
+    p = (1 − doubt) · normalised share^(1 / temperature) + doubt · prior. The first term is temperature scaling (Guo et
+    al. 2017) of the log shares. The doubt is the probability that no neighbour has the right condition. It is a
+    logistic function of the logit of the largest share.
     """
     largest = np.clip(shares.max(axis=1, keepdims=True), _LEAST_SHARE, 1 - _LEAST_SHARE)
     doubt = 1.0 / (1.0 + np.exp(-scaling.intercept - scaling.slope * np.log(largest / (1 - largest))))

@@ -1,4 +1,4 @@
-"""A synthetic dataset on disk, in SCIN's layout: two tables, PNG photos, the truth, and notes on what it is."""
+"""Writes a synthetic dataset in SCIN's layout: two tables, PNG photos, a table of the truth, a README and a licence."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""A square of skin on which lesions are drawn, and the painters of the ten conditions.
+"""Draws the lesions of the ten conditions on a square of skin.
 
-Redness is blood, in the logarithm of its fraction. On dark skin the same blood looks like a darker, violet tinge, as on
-people, because the melanin above it absorbs the light. Inflammation also adds some melanin, which stays visible there.
+Redness is added as the logarithm of the blood fraction. On dark skin the same amount of blood looks darker and violet,
+as on real skin, because the melanin above it absorbs light. Inflammation also adds some melanin, which stays visible on
+dark skin.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _blank() -> Map:
 
 @dataclass(slots=True)
 class Patch:
-    """What lesions change on a square of skin, ``extent_mm`` wide; every map is float32 [PATCH_PX, PATCH_PX].
+    """The changes that lesions make on a square of skin, ``extent_mm`` wide. All maps are float32 [PATCH_PX, PATCH_PX].
 
     ``melanin`` and ``blood`` are changes of the natural logarithm of the volume fractions; ``height`` is in mm;
     ``scale`` (loose keratin), ``crust`` and ``fluid`` (serum or pus) are opacities in [0, 1]; ``gloss`` adds to the

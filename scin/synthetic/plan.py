@@ -1,8 +1,8 @@
-"""The plan of a synthetic dataset: which cases to draw, their photos, light and camera. Numbers and names, no pixels.
+"""Plans a synthetic dataset: the parameters of its cases, photos, light and camera, without any pixels.
 
-Ten conditions cross ten tones. A block of 100 cases is a Latin square: each run of ten cases has every tone and every
-condition once, and each block has every pair once. So counts differ by at most one for any number of cases, and a short
-plan is the beginning of a longer one.
+A block of 100 cases combines ten conditions with ten tones, as in a Latin square. Each run of ten cases has every tone
+and every condition once, and each block has every pair once. So counts differ by at most one for any number of cases,
+and a short plan is the beginning of a longer one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scin.synthetic.conditions import CONDITIONS, Condition
 from scin.synthetic.optics import MONK_TONES, RESTING_BLOOD, tone_melanin
 
 GENERATOR_VERSION = 1
-"""Increase it when the same seed gives other bytes."""
+"""Increase this number if a change makes the same seed give different bytes."""
 
 RUN = len(CONDITIONS)
 BLOCK = RUN * len(MONK_TONES)
@@ -128,7 +128,7 @@ class CaseSpec:
 
 
 class Purpose(IntEnum):
-    """What a random stream is for. A new purpose takes a new number, so that the other streams stay the same."""
+    """The purpose of a random stream. A new purpose gets a new number, so that the other streams do not change."""
 
     ORDER = 0
     CASE = 1

@@ -1,4 +1,4 @@
-"""Renders the photos of a planned case: skin, light on its relief, and a camera; with the true maps behind each."""
+"""Renders the photos of a planned case, with skin, light and camera. Each photo comes with the true maps behind it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class RenderedView:
 
     - ``melanin`` (melanosomes in the epidermis) and ``haemoglobin`` (blood in the dermis): volume fractions, float32,
       0 off the skin.
-    - ``bare_mask``: skin under less than a tenth of scale, crust or serum.
-    - ``clear_mask``: the part of it where that coat changes no channel's light by a tenth. A coat that hardly shows on
-      light skin doubles the light of dark skin.
+    - ``bare_mask``: skin that is covered by less than a tenth of scale, crust or serum.
+    - ``clear_mask``: the part of ``bare_mask`` where this cover changes the light of each channel by less than a tenth.
+      A cover that is almost invisible on light skin may double the light of dark skin.
     - ``true_ita_deg``, ``true_lightness`` (L*): of the person's bare skin in neutral daylight.
     - ``spots``: the lesions whose centre is in the frame. Freckles, which ``freckled`` skin has, do not count.
     """

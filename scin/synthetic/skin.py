@@ -1,4 +1,4 @@
-"""A case's square of skin, bare and with its lesions, and how each pixel of a photo maps to it."""
+"""Draws a square of skin with the lesions of a case, and maps each pixel of a photo to a point on it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The dataset's tables in SCIN's form (columns of release 1.0.0), with simulated answers and ratings.
 
-Flags are "YES" or empty; lists and dicts are Python literals. As in SCIN, a third of the graded cases have three
-dermatologists, the others one, and raters do not quite agree.
+Flags are "YES" or empty. Lists and dicts are Python literals. As in SCIN, a third of the graded cases have three
+dermatologists and the others have one, and raters do not always agree.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def test_the_command_prints_an_analysis(server: Server, photo: Path) -> None:
     assert done.returncode == 0, done.stderr
     for text in (
         "Similar cases name no condition",
-        "generated skin",
+        "generated cases",
         "Skin tone",
         "Similar cases",
         "Lesion classes (sklesion)",

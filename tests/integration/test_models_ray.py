@@ -164,5 +164,5 @@ def test_a_node_with_other_weights_ends_the_build(cluster: Cluster, dataset: Pat
     done = run("tests.integration.ray_build", dataset, tmp_path / "index", "0" * 64, environment=cluster.environment)
     assert done.returncode == 1
     # Not always the last line: Ray's own threads may have something to say when they end.
-    assert re.search(r"BuildError: On node \w{12}: tiny has other weights than", done.stderr), done.stderr
+    assert re.search(r"BuildError: On node \w{12}: The weights of tiny differ from", done.stderr), done.stderr
     assert not (tmp_path / "index").exists()

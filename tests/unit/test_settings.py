@@ -191,7 +191,7 @@ def test_descriptions_state_the_margins_that_the_code_uses() -> None:
     described = {name: str(field.description) for name, field in Settings.model_fields.items()}
     assert all(described.values())
     assert f"GUNICORN_TIMEOUT − {DEADLINE_MARGIN_S}." in described["analysis_timeout_s"]
-    assert f"{SPARE_THREADS} of them stay free" in described["gunicorn_threads"]
+    assert f"{SPARE_THREADS} of them are reserved" in described["gunicorn_threads"]
 
 
 def test_keys_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,19 @@
 
 const REASONS = {
   synthetic_index: "The index of this installation is generated, for demonstration. No disease is named from it.",
-  unusable_photo: "The photo shows too little for an answer. See the advice on its quality.",
+  unusable_photo: "The photo shows too little for an answer. See the advice under Photo quality.",
   modality_conflict: "The photo does not look like the kind of photo that was chosen.",
   not_skin: "The photo does not seem to show skin.",
   not_calibrated: "It is not known how often answers from this index are right.",
   cosmetic_mode: "This installation names no diseases.",
-  no_colours: "The photo does not show the colours of the skin. See the advice on its quality.",
+  no_colours: "The photo does not show the colours of the skin. See the advice under Photo quality.",
   dermatoscopic_photo: "The labelled cases are ordinary photos. A photo through a dermatoscope cannot be compared with them.",
   unlike_index: "The photo is unlike the labelled cases, so they say little about it.",
   too_many_conditions: "Too many conditions remain possible to be a useful answer.",
-  nothing_likely: "No condition is supported well enough by similar cases. That does not mean that nothing is there.",
+  nothing_likely: "Similar cases do not support any condition enough. This does not mean that nothing is there.",
   too_few_to_calibrate: "There are too few labelled cases to say how often an answer would be right.",
-  tone_unknown: "The skin tone could not be estimated, so the figures are those of all tones together.",
-  tone_group_too_few: "There are too few labelled cases of this skin tone, so the figures are those of all tones together.",
+  tone_unknown: "The skin tone could not be estimated, so the figures are for all tones together.",
+  tone_group_too_few: "There are too few labelled cases of this skin tone, so the figures are for all tones together.",
 };
 const MODALITIES = {
   face: "Face",
@@ -31,10 +31,10 @@ const REGIONS = {
   lesion_minus_surrounding: "Lesion against the skin around it",
 };
 const OVERLAYS = {
-  skin_mask: ["Skin", "Where skin was found. All measurements are made there."],
-  lesion: ["Lesion", "The outline of the lesion, as it was found."],
-  melanin: ["Melanin", "Brown pigment, unmixed from the colours."],
-  haemoglobin: ["Haemoglobin", "Redness of blood, unmixed from the colours."],
+  skin_mask: ["Skin", "The area in which skin was found. All measurements are made there."],
+  lesion: ["Lesion", "The outline of the lesion that was found."],
+  melanin: ["Melanin", "Brown pigment, computed from the colours."],
+  haemoglobin: ["Haemoglobin", "Redness from blood, computed from the colours."],
   similar_cases: ["Where the search looked", "The parts of the photo that made it similar to the cases."],
   lesion_class: ["Where the lesion model looked", "The parts of the photo that led to the first class."],
 };

@@ -80,7 +80,10 @@ def test_it_gives_up_when_the_wait_would_be_longer_than_its_patience(service: Sc
         patient(service, seconds=20).analyze(b"x")
     assert clock.waits == [7, 7]
     assert (caught.value.status, caught.value.code) == (503, "busy")
-    assert caught.value.message == "The service is full. It asks to wait 7 s, longer than this client may wait."
+    assert (
+        caught.value.message
+        == "The service is full. The service asks to wait 7 s, which is longer than this client waits."
+    )
 
 
 @pytest.mark.parametrize(

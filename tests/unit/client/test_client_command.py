@@ -35,7 +35,7 @@ def test_the_table_says_what_a_person_wants_to_know(
     for text in (
         "skin.jpg",
         "One of these: Eczema, Psoriasis (right in 90% of cases)",
-        "has not been measured",
+        "it is not known how often answers from this index are right",
         "Blurred. Rest.",
         "Fitzpatrick about 4, Monk about 6",
         "Eczema L30.9",

@@ -123,7 +123,7 @@ def test_without_names_the_models_are_those_that_the_settings_choose(
         (("fetch", "no-such-model"), "There is no model called 'no-such-model'. Known: efficientnet-lite0"),
         (("fetch", "derm-foundation"), "may not be redistributed"),
         (("fetch", "derm-foundation", "--source", "/no/such/folder"), "does not exist"),
-        (("fetch", "derm-foundation", "--source", "ftp://host/x"), "not a known kind of source"),
+        (("fetch", "derm-foundation", "--source", "ftp://host/x"), "not a supported scheme"),
     ],
 )
 def test_what_cannot_be_fetched_is_told_in_one_line(run: Run, arguments: tuple[str, ...], told: str) -> None:

@@ -77,14 +77,14 @@ def test_a_relative_folder_means_that_of_the_machine_that_asks(dataset: Path, mo
 
 def test_other_weights_are_told(dataset: Path) -> None:
     embedded = embed(worker_of(dataset, fingerprint="0" * 64), PHOTOS)
-    assert embedded["failed"] == "tiny has other weights than on the machine that started the build."
+    assert embedded["failed"] == "The weights of tiny differ from those on the machine of the build."
     assert embedded["rows"] == b""
 
 
 def test_another_dataset_under_the_same_name_is_told(dataset: Path) -> None:
     worker = worker_of(dataset)
     write_tables(dataset, [case("9", "0.png")], [])
-    assert "holds another scin_cases.csv than" in embed(worker, PHOTOS)["failed"]
+    assert "differs from that on the machine that started the build" in embed(worker, PHOTOS)["failed"]
 
 
 def test_a_folder_that_is_not_there_is_told(dataset: Path) -> None:

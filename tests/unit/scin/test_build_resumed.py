@@ -139,7 +139,7 @@ def test_a_store_that_has_gone_ends_the_build_and_what_is_done_is_kept(tmp_path:
     for n in range(photos):
         write_photo(folder, f"{n}.png", seed=n)
     store, rest = Failing(open_storage(str(folder)), lost=range(UNREADABLE_MOST, photos)), tiny_encoder()
-    with pytest.raises(BuildError, match="with --resume when it answers again"):
+    with pytest.raises(BuildError, match="with --resume when the store answers again"):
         run(store, tmp_path / "index")
     store.lost.clear()
     assert run(store, tmp_path / "index", rest).vectors == photos

@@ -154,7 +154,9 @@ def test_a_failure_while_writing_leaves_the_index_whole(
 
 def test_what_cannot_be_evaluated_is_told_in_one_line(run: Run, index: Path, tmp_path: Path) -> None:
     index_of(tmp_path / "small", classes_of(40, 4, 5), 0.3, 6)
-    assert run("--index", tmp_path / "small")[2].endswith("has 40 labelled cases: at least 60 are needed.\n")
+    assert run("--index", tmp_path / "small")[2].endswith(
+        "has 40 labelled cases. At least 60 distinct ones are needed.\n"
+    )
     assert "Build one: python -m scin sample" in run("--index", tmp_path / "none")[2]
     (index / "cases.parquet").write_bytes(b"damaged")
     status, _, err = run("--index", index)
@@ -234,7 +236,7 @@ def test_a_table_of_labelled_photos_is_asked_about(run: Run, built: Path, tmp_pa
     ("text", "told"),
     [
         ("photo,name\na.png,Acne\n", "needs a column file or image or path and a column condition"),
-        ("file,label\n", "holds no labelled photos"),
+        ("file,label\n", "has no labelled photos"),
         ("file,label\na.png,Warts\n", "None of the labels is a condition of the index"),
     ],
 )

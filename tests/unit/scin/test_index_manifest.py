@@ -52,7 +52,7 @@ def test_a_damaged_manifest_is_named(tmp_path: Path, text: str) -> None:
 def test_a_later_format_is_told_as_such_even_with_fields_unknown_here(tmp_path: Path, unknown: dict[str, int]) -> None:
     facts = json.loads((tmp_path / "manifest.json").read_text())
     (tmp_path / "manifest.json").write_text(json.dumps({**facts, **unknown, "format": 2}))
-    with pytest.raises(ArtifactError, match="has format 2, this version reads 1"):
+    with pytest.raises(ArtifactError, match="has format 2, but this version reads 1"):
         read_manifest(tmp_path)
 
 

@@ -70,21 +70,21 @@ def test_another_encoder_or_other_weights(folder: Path) -> None:
 
 def test_another_dimension_names_both_and_the_way_out(folder: Path) -> None:
     message = refusal(folder, dimension=512)
-    assert "has 16 dimensions, the encoder 512" in message
+    assert "has 16 dimensions, but the encoder has 512" in message
     assert message.endswith("tiny")
 
 
 @pytest.mark.parametrize("change", [{"vectors": 5}, {"cases": 19}, {"dimension": 8}])
 def test_a_manifest_that_tells_of_another_index(folder: Path, change: dict[str, int]) -> None:
     write_manifest(folder, replace(read_manifest(folder), **change))
-    assert "does not hold what its manifest says" in refusal(folder, dimension=change.get("dimension", 16))
+    assert "does not match its manifest" in refusal(folder, dimension=change.get("dimension", 16))
 
 
 def test_a_case_whose_photo_is_not_in_the_index(tmp_path: Path) -> None:
     vectors, photos = random_photos(20, 1)
     cases = [stored(case, rows) for case, rows in photos.items()]
     write_folder(tmp_path, vectors, [*cases[:-1], stored("lost", (len(vectors),))])
-    assert "cases.parquet names a vector that the index does not hold" in refusal(tmp_path)
+    assert "cases.parquet refers to a vector that is not in the index" in refusal(tmp_path)
 
 
 def test_no_index_at_all(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_nobody_at_the_address_is_one_clear_line() -> None:
     from scin.build.ray_engine import check_address
 
     address = f"127.0.0.1:{free_port()}"
-    with pytest.raises(BuildError, match=f"Nobody answers at RAY_ADDRESS={address}"):
+    with pytest.raises(BuildError, match=f"Nothing answers at RAY_ADDRESS={address}"):
         check_address(address)
 
 

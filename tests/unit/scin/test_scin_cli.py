@@ -145,7 +145,7 @@ def test_a_photo_that_cannot_be_read_is_told_in_one_line(run: Run, index: Path) 
         (("build", "--source", "/no/such/folder", "--out", "{tmp}/x"), "does not exist"),
         (("build", "--source", "{tmp}", "--out", "{tmp}/x"), "scin_labels.csv is not in"),
         (("build", "--source", "{dataset}", "--out", "{dataset}"), "was not made by this command"),
-        (("build", "--source", "ftp://host/x", "--out", "{tmp}/x"), "not a known kind of source"),
+        (("build", "--source", "ftp://host/x", "--out", "{tmp}/x"), "not a supported scheme"),
         (("verify",), "Build one: python -m scin sample"),
         (("info",), "Build one: python -m scin sample"),
         (("search", "{tmp}/none.jpg", "--index", "{index}"), "none.jpg"),

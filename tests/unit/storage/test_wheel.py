@@ -59,5 +59,5 @@ def test_another_version_is_not_taken_instead(sha256: str) -> None:
     "uri", ["wheel:name", "wheel:name==1.0", "wheel:name==1.0#sha256=abc", f"wheel:--index-url==1#sha256={'0' * 64}"]
 )
 def test_a_wheel_without_version_and_hash_is_refused(uri: str) -> None:
-    with pytest.raises(StorageError, match="is not of the form"):
+    with pytest.raises(StorageError, match="must have the form"):
         open_storage(uri)

@@ -259,7 +259,7 @@ def test_a_full_service_sheds_at_once(
 
 def test_a_second_capability_test_is_shed(make_client: MakeClient) -> None:
     client = make_client()
-    with client.application.extensions["dermserve"].capability_lane.enter():
+    with client.application.extensions["dermserve"].capability_slot.enter():
         response = client.post(ANALYZE, json=CAPABILITY)
     assert (response.status_code, response.get_json()["error"]["code"]) == (503, "busy")
 
@@ -275,7 +275,7 @@ def test_no_capability_test_runs_while_photos_wait(make_client: MakeClient) -> N
     waiting = threading.Thread(target=take_a_turn)
     with gate.run(Deadline(30)):
         waiting.start()
-        wait_until(lambda: gate.in_line == 1, limit_s=30)
+        wait_until(lambda: gate.waiting == 1, limit_s=30)
         response = client.post(ANALYZE, json=CAPABILITY)
     waiting.join(30)
     assert (response.status_code, response.get_json()["error"]["code"]) == (503, "busy")

@@ -127,7 +127,10 @@ def test_a_dimension_that_the_encoder_has_not_stops_the_boot(installation: dict[
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"dimension": 256}, "has 256 dimensions, the encoder 512"), ({"encoder_fingerprint": "x"}, "another encoder")],
+    [
+        ({"dimension": 256}, "has 256 dimensions, but the encoder has 512"),
+        ({"encoder_fingerprint": "x"}, "another encoder"),
+    ],
 )
 def test_an_index_of_another_encoder_stops_the_boot(
     change: dict[str, Any], message: str, installation: dict[str, Path], tmp_path: Path

@@ -10,7 +10,7 @@ from ml.deadline import Deadline
 from ml.errors import DeadlineExceededError
 from tests.waiting import wait_until
 from web.errors import BusyError
-from web.gate import Gate, Lane
+from web.gate import Gate, Slot
 
 
 def test_one_more_than_admitted_is_refused_at_once() -> None:
@@ -115,11 +115,11 @@ def test_those_who_left_are_counted_whatever_became_of_them() -> None:
     assert gate.left == 2
 
 
-def test_a_lane_holds_one() -> None:
-    lane = Lane("taken")
-    with lane.enter(), pytest.raises(BusyError), lane.enter():
+def test_a_slot_holds_one() -> None:
+    slot = Slot("taken")
+    with slot.enter(), pytest.raises(BusyError), slot.enter():
         pass
-    with lane.enter():
+    with slot.enter():
         pass
 
 
@@ -171,7 +171,7 @@ def test_turns_come_in_the_order_of_arrival() -> None:
         for number in range(5):
             threads.append(threading.Thread(target=wait, args=(number,)))
             threads[-1].start()
-            wait_until(lambda: gate.in_line == len(threads), limit_s=30)
+            wait_until(lambda: gate.waiting == len(threads), limit_s=30)
     for thread in threads:
         thread.join(30)
     assert served == [0, 1, 2, 3, 4]
@@ -188,7 +188,7 @@ def test_a_newcomer_does_not_pass_whoever_was_given_the_turn() -> None:
     with gate.run(Deadline(5)):
         waiting = threading.Thread(target=wait)
         waiting.start()
-        wait_until(lambda: gate.in_line == 1, limit_s=30)
+        wait_until(lambda: gate.waiting == 1, limit_s=30)
     with gate.run(Deadline(30)):  # at once after the turn was given back
         served.append("newcomer")
     waiting.join(30)
@@ -200,6 +200,6 @@ def test_whoever_gives_up_leaves_the_line_and_its_turn_to_the_next() -> None:
     with gate.run(Deadline(5)):
         with pytest.raises(DeadlineExceededError), gate.run(Deadline(0.01)):
             pass
-        assert gate.in_line == 0
+        assert gate.waiting == 0
     with gate.run(Deadline(5)):
         pass

@@ -271,9 +271,9 @@ def test_a_body_that_lacks_its_last_hyphens_is_whole() -> None:
 @pytest.mark.parametrize(
     ("value", "advice"),
     [
-        ("https://example.org/skin.jpg", "fetches nothing"),
-        ("file:///data/user/0/app/cache/skin.jpg", "fetches nothing"),
-        ("blob:http://localhost:3000/2c1d", "fetches nothing"),
+        ("https://example.org/skin.jpg", "downloads nothing"),
+        ("file:///data/user/0/app/cache/skin.jpg", "downloads nothing"),
+        ("blob:http://localhost:3000/2c1d", "downloads nothing"),
         ("[object Object]", "File or a Blob"),
         ("skin.jpg", "is not base64"),
     ],

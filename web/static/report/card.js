@@ -1,4 +1,4 @@
-// The frame of a part of the report.
+// Building blocks of the report: cards and bars.
 
 import { el, present } from "../dom.js";
 

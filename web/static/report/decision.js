@@ -40,5 +40,5 @@ function accuracy({ accuracy: measured, accuracy_reason: why }) {
       `(95 % interval ${percent(low)} to ${percent(high)}), on ${measured.n} cases of ${measured.dataset}.`);
   }
   if (why !== "too_few") return null; // the other reasons are those of the decision
-  return el("p", { class: "accuracy" }, "There are too few labelled cases of this tone group to say how often it is right for them.");
+  return el("p", { class: "accuracy" }, "There are too few labelled cases with this skin tone to say how often the service is right for it.");
 }

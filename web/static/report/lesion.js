@@ -1,4 +1,4 @@
-// What the dermatoscopic classifier says: its caveat first, all classes in one colour, and no verdict.
+// The result of the dermatoscopic classifier: its caveat first, all classes in one colour, no verdict.
 
 import { el } from "../dom.js";
 import { percent } from "../format.js";

@@ -1,4 +1,4 @@
-// The measurements, by region. Opening a name shows how it is measured.
+// The measurements by region. Opening a name shows how it was measured.
 
 import { el } from "../dom.js";
 import { quantity } from "../format.js";

@@ -1,4 +1,4 @@
-// The face by zones: one row a zone, one column a measure. A row lights its zone up on the photo.
+// The table of face zones: one row per zone, one column per measure. A row highlights its zone on the photo.
 
 import { el } from "../dom.js";
 import { amount, unitName } from "../format.js";

@@ -1,4 +1,4 @@
-// Waits as long as the service asked for, and says how long that still is.
+// Waits for the time that the service asked for, and shows the remaining seconds.
 
 import { el } from "../dom.js";
 

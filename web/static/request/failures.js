@@ -1,8 +1,8 @@
-// What went wrong, in words that say what to do.
+// Error messages that say what to do.
 
 import { byId, el, fill } from "../dom.js";
 
-// What the service can say, by its code. Its messages speak to programs: only those without one here are shown.
+// Texts by error code. The service's own messages are written for programmers, so they are shown only for other codes.
 const TOO_LARGE = { title: "The photo is too large", advice: "Choose a smaller version of the photo." };
 const INCOMPLETE = { title: "The photo did not arrive whole", message: "The connection broke off while it was sent. Try again." };
 const BAD_DETAIL = { title: "A detail cannot be used" };
@@ -22,22 +22,22 @@ const CODES = {
   impossible_value: BAD_DETAIL,
   key_required: {
     title: "A key is needed",
-    message: "This service analyses photos for those who have a key. Enter yours beside the details and try again.",
+    message: "This service needs a key. Enter yours below the details and try again.",
   },
   rate_limited: {
     title: "Too many requests",
-    message: "More photos came from here than it takes in that time. Yours is still here.",
+    message: "The service limits the number of photos from one place. Your photo is still here.",
   },
   busy: {
     title: "The service is busy",
-    message: "It is analysing as many photos as it can at once. Yours is still here; send it again when its turn may come.",
+    message: "It is analysing as many photos as it can. Your photo is still here. Send it again in a moment.",
   },
   not_ready: { title: "The service is still starting", message: "Its models are being loaded. Your photo is still here." },
-  unavailable: { title: "The service cannot analyse now", message: "Tell whoever runs this service, or try again later." },
+  unavailable: { title: "The service cannot analyse now", message: "Tell the operator of this service, or try again later." },
 };
 const MESSAGE_OF_SERVICE = ["empty_image", "unsupported_image", "damaged_image", "image_too_small", "bad_image", "too_many_pixels"];
 
-// What a status says by itself, where the code is none of those.
+// Texts by status, for codes that are not listed above.
 const STATUSES = {
   0: {
     title: "The service could not be reached",
@@ -55,7 +55,7 @@ const STATUSES = {
   415: { ...CODES.unsupported_image, message: "The service cannot read the file." },
   422: { title: "The photo or a detail cannot be used", message: "Check the details, or choose another photo." },
   429: CODES.rate_limited,
-  500: { advice: "Try again. If it happens again, tell whoever runs this service the request number below." },
+  500: { advice: "Try again. If it happens again, tell the operator of this service the request number below." },
   503: { title: "The service is busy", message: "Your photo is still here; send it again in a moment." },
   504: {
     title: "The analysis took too long",
@@ -76,7 +76,7 @@ export function failureOf({ status, answer, requestId }) {
   };
 }
 
-/** What is wrong with this photo or this detail, where the answer says it. */
+/** What is wrong with the photo or the detail, if the answer says so. */
 function wordsOf(code, message, details) {
   if (MESSAGE_OF_SERVICE.includes(code)) return message;
   if (CODES[code] !== BAD_DETAIL) return null;

@@ -9,7 +9,7 @@ import { post } from "./transport.js";
 
 const RETRIES = 3; // without being asked
 const DETAILS = ["age", "sex", "body_site", "modality", "pixels_per_mm"];
-// What a browser cannot say by itself in words that fit; the limits are those of the form.
+// Messages for invalid details. The limits are those of the form.
 const NUMBERS = {
   age: () => "The age must be a whole number of years from 0 to 120.",
   pixels_per_mm: (field) => `The pixels for each millimetre must be a number above 0 and at most ${field.max}.`,
@@ -83,7 +83,7 @@ export class Submission {
     }
   }
 
-  /** Take away what was said of the try before, and do not try again unasked. */
+  /** Remove the messages of the last try, and cancel an automatic retry. */
   #clear() {
     this.#stopWaiting();
     clearFailure();
@@ -176,7 +176,7 @@ function body({ files, details }) {
   return data;
 }
 
-/** The share of the bytes sent, 0 to 1; with all of them there the service works, and how far it is nobody knows. */
+/** Show the share of sent bytes, 0 to 1. After 1 the service is working, and its progress is not known. */
 function showSent(share) {
   const bar = byId("bar");
   const working = share >= 1;

@@ -1,4 +1,4 @@
-// One request to the service, with the progress of its upload. Fetch cannot tell that, so this is an XMLHttpRequest.
+// One request to the service, with upload progress. Fetch does not report it, so this uses XMLHttpRequest.
 
 const ANALYZE = "/api/analyze/skin";
 
