@@ -107,7 +107,7 @@ class Tone(Wire):
 class Measurement(Wire):
     """``label`` is the name to show to people. `/api/measures` describes each ``name``."""
 
-    name: str
+    name: str = Field(json_schema_extra={"enum": [*CATALOGUE]})
     label: Annotated[str, AfterValidator(lambda name: CATALOGUE[name].label)] = Field(validation_alias="name")
     value: Number
     unit: str

@@ -196,7 +196,7 @@ class Services:
         deadline.check("loading")
         self.refuse_if_unable()
         if not self._pipeline_lock.acquire(timeout=deadline.remaining()):
-            deadline.check("loading")
+            raise deadline.exceeded("loading")
         try:
             return self._pipeline or self._load_pipeline()
         finally:

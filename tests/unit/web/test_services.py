@@ -67,6 +67,18 @@ def test_a_late_index_is_loaded_at_the_first_request(make_services: Make, fake_l
     assert loader.loaded == ["models", "index"]
 
 
+def test_a_request_does_not_wait_longer_for_an_index_that_another_request_loads(
+    make_services: Make, fake_loader: Any
+) -> None:
+    services = make_services(fake_loader(), preload_faiss=False)
+    services.start()
+    assert services._loaded.wait(30)
+    deadline = Deadline(0.05)
+    deadline.check = lambda stage: None  # type: ignore[method-assign]  # the lock was refused just before the end
+    with services._pipeline_lock, pytest.raises(DeadlineExceededError):
+        services.pipeline(deadline)
+
+
 def test_a_late_index_that_fails_is_tried_again(make_services: Make, fake_loader: Any) -> None:
     loader = fake_loader(fail_index=ArtifactError("cases.parquet is missing"))
     services = make_services(loader, preload_faiss=False)
