@@ -1,6 +1,6 @@
 """``python -m benchmarks.compare ARM …``: this service as it is, and changed, under the same load in turns.
 
-An arm is a list of settings such as ``DERMSERVE_PIN_WORKERS=false,GUNICORN_THREADS=4``, or the folder of another
+An arm is a list of settings such as ``GUNICORN_WORKERS=1,GUNICORN_THREADS=4``, or the folder of another
 checkout: so two commits are compared. All services run at once, and each is idle while another has its turn. In each
 round every service gets, in a random order: ``CLIENTS`` clients with a connection for each request, as nginx makes
 them; as many clients with kept connections; and ``OVERLOAD`` times the rate that this service answered at first, in an
