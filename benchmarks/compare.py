@@ -11,16 +11,13 @@ with its interval of 95 %: an effect whose interval holds 1 has not been shown.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import random
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,7 +25,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from benchmarks.load import ANALYZE, GRACE_S, Job
+from benchmarks.load import ANALYZE, Job, in_own_process
 from benchmarks.photos import write_photos
 from benchmarks.service import ROOT, Service, service
 
@@ -92,16 +89,7 @@ def take_turns(arms: dict[str, Service], photos: list[str], options: argparse.Na
 def _measure(running: Service, job: Job) -> dict[str, Any]:
     """One measurement by a client in a process of its own; then wait until the service is idle."""
     before = running.cpu_seconds()
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.load"],
-        input=json.dumps(asdict(job)),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=job.seconds + GRACE_S + _CLIENT_S,
-        check=True,
-    )
-    result: dict[str, Any] = json.loads(done.stdout)
+    result = in_own_process(job, _CLIENT_S)
     result["cores"] = (running.cpu_seconds() - before) / result["elapsed_s"]
     running.wait_idle(_REST_S)
     return result

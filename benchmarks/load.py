@@ -11,12 +11,13 @@ import asyncio
 import json
 import os
 import random
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ GRACE_S = 2.5
 _PAUSE_S = 0.1
 _LONGEST_ANSWER_S = 120.0
 _HEAD_BYTES = 64 * 1024
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -336,6 +338,25 @@ async def _outcomes(send: Send, job: Job) -> list[Outcome]:
     asyncio.get_running_loop().call_later(job.seconds, stop.set)
     await closed_loop(send, job.clients, stop, tally)
     return tally.outcomes
+
+
+def in_own_process(job: Job, margin_s: float) -> dict[str, Any]:
+    """The summary of ``job``, run by a client in a process of its own.
+
+    Raises subprocess.CalledProcessError if the client fails, and subprocess.TimeoutExpired if it needs more than
+    ``margin_s`` beyond the job's own time.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.load"],
+        input=json.dumps(asdict(job)),
+        capture_output=True,
+        text=True,
+        cwd=_ROOT,
+        timeout=job.seconds + GRACE_S + margin_s,
+        check=True,
+    )
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
 
 
 def main() -> None:

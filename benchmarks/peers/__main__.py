@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -17,13 +16,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load import GRACE_S, Job
+from benchmarks.load import Job, in_own_process
 from benchmarks.peers.arms import ARMS, OURS, Arm, Plan, command, environment, plan_for
 from benchmarks.peers.core import Kind
 from benchmarks.peers.inprocess import InProcess
 from benchmarks.peers.report import CLIENTS, CROWD, FULL, OVERLOAD, SHORT_GATES, judge, table
 from benchmarks.photos import write_photos
-from benchmarks.service import ROOT, ProcessGroup, ServerError, free_port, machine_facts, machine_name
+from benchmarks.service import ProcessGroup, ServerError, free_port, machine_facts, machine_name
 
 _SWEEP_CLIENTS = (2, 4, 16)
 _SWEEP_LOADS = (0.5, 0.8, 1.0, 1.5, 2.0)
@@ -238,16 +237,7 @@ def _job(server: _Running, photos: list[str], seconds: float, **load: Any) -> Jo
 def _cell(server: _Running, name: str, job: Job) -> dict[str, Any]:
     """One measurement by a client of its own; afterwards the machine is at rest again."""
     before = server.group.cpu_seconds()
-    client = subprocess.run(
-        [sys.executable, "-m", "benchmarks.load"],
-        input=json.dumps(asdict(job)),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=job.seconds + GRACE_S + _CLIENT_S,
-        check=True,
-    )
-    result: dict[str, Any] = json.loads(client.stdout)
+    result = in_own_process(job, _CLIENT_S)
     result["cpu_s_per_photo"] = (server.group.cpu_seconds() - before) / max(1, result["ok_total"])
     server.cells.setdefault(name, []).append(result)
     server.rest()
