@@ -12,10 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-from ml.analysis.routing import read_kinds
 from ml.errors import ArtifactError
 from ml.models.compiled import FOLDER, NATIVE, ONNXRUNTIME, CompiledRecord, can_compile, compile_model, read_record
-from ml.models.registry import MEDIAPIPE_FACE, SPECS, find
+from ml.models.loading import models_in_use
+from ml.models.registry import SPECS, find
 from ml.models.spec import ModelSpec
 from ml.models.store import ModelStore, check_files
 from settings import Settings
@@ -92,12 +92,6 @@ def _default_names(options: argparse.Namespace, store: ModelStore) -> list[str]:
     return names[options.command]
 
 
-def _chosen(settings: Settings) -> list[str]:
-    """The models that the service loads: encoder, classifier, face models, and the encoder for the kind of photo."""
-    faces = [MEDIAPIPE_FACE.name] if settings.faces else []
-    return list(dict.fromkeys([settings.encoder, settings.classifier, *faces, read_kinds().encoder]))
-
-
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     settings = Settings.load()
     parser = argparse.ArgumentParser(prog="python -m ml", description=__doc__)
@@ -108,7 +102,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--force", action="store_true", help="repeat it, even if the files are complete")
     options = parser.parse_args(arguments)
     options.engine = NATIVE if settings.enable_gpu else settings.engine
-    options.chosen = _chosen(settings)
+    options.chosen = models_in_use(settings.encoder, settings.classifier, faces=settings.faces)
     if options.source and len(options.names) != 1:
         parser.error("--source needs exactly one MODEL")
     return options

@@ -12,10 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ml.analysis.routing import read_kinds
 from ml.errors import ArtifactError
-from ml.models.loading import check_models
-from ml.models.registry import MEDIAPIPE_FACE, find
+from ml.models.loading import check_models, models_in_use
+from ml.models.registry import find
 from ml.models.store import ModelStore
 from scin.index.manifest import MANIFEST_FILE, check_encoder, read_manifest, verify_files
 from settings import Settings
@@ -96,8 +95,7 @@ def _check_models(settings: Settings) -> None:
             f"FAISS_DIMENSION={settings.faiss_dimension}, but the encoder {encoder.name} has {encoder.output_dim} "
             f"dimensions. Set FAISS_DIMENSION={encoder.output_dim}, or choose another DERMSERVE_ENCODER."
         )
-    faces = [MEDIAPIPE_FACE.name] if settings.faces else []
-    names = dict.fromkeys([settings.encoder, settings.classifier, *faces, read_kinds().encoder])
+    names = models_in_use(settings.encoder, settings.classifier, faces=settings.faces)
     check_models(settings.models_dir, names, engine=settings.engine, gpu=settings.enable_gpu)
 
 

@@ -47,6 +47,15 @@ class Models:
     kind_encoder: Encoder
 
 
+def models_in_use(encoder: str, classifier: str, *, faces: bool) -> list[str]:
+    """The names of the models that a service with these choices loads, each once.
+
+    With ``faces``, the face models are among them. The encoder for the kind of photo always is. Raises ArtifactError.
+    """
+    face_models = [registry.MEDIAPIPE_FACE.name] if faces else []
+    return list(dict.fromkeys([encoder, classifier, *face_models, read_kinds().encoder]))
+
+
 def check_models(models_dir: Path, names: Iterable[str], *, engine: str = NATIVE, gpu: bool = False) -> None:
     """Verify the served files of each named model and, if ``engine`` is ONNXRUNTIME, the compiled files too.
 
