@@ -20,7 +20,7 @@ from scin.build.progress import Stages
 from scin.build.shards import SHARD_PHOTOS, BuildError, Recipe, Shard, ShardFolder, plan_shards
 from scin.dataset import Case, Dataset, attribution, read_dataset
 from scin.index.cases import THUMBNAILS, StoredCase, StoredPhoto, write_cases
-from scin.index.manifest import FORMAT, MANIFEST_FILE, MEASURES, Manifest, Vote, write_manifest
+from scin.index.manifest import FORMAT, MANIFEST_FILE, MEASURES, Manifest, Vote, replace_folder, write_manifest
 from scin.index.vectors import METRIC, fit_default, read_embeddings, write_embeddings, write_index
 from scin.population import measure_population, write_population
 from storage import Storage
@@ -86,7 +86,7 @@ def build(
                 manifest = _assemble(
                     work, done, plan, name=name, dataset=dataset, cases=cases, encoder=encoder, kind=kind
                 )
-            _replace(out, work, aside=folder / "replaced")
+            replace_folder(out, work, aside=folder / "replaced")
     return manifest
 
 
@@ -223,12 +223,3 @@ class _StoredPhotos:
             if image.path in self.digests
         ]
         return StoredCase.of(case, photos, self.monk.get(case.images[0].path))
-
-
-def _replace(out: Path, work: Path, aside: Path) -> None:
-    """Replace ``out`` by ``work``. Processes that have the old files open can still read them."""
-    shutil.rmtree(aside, ignore_errors=True)
-    if out.exists():
-        out.rename(aside)
-    work.rename(out)
-    shutil.rmtree(aside, ignore_errors=True)

@@ -19,7 +19,7 @@ from scin.evaluate.metrics import TOO_FEW, TOP_1, TOP_3, Bootstrap
 from scin.evaluate.queries import Answers, answer, read_queries, write_answers
 from scin.evaluate.report import write_leaderboard
 from scin.index.cases import read_cases
-from scin.index.manifest import Manifest, read_manifest, verify_files, write_manifest
+from scin.index.manifest import Manifest, read_manifest, replace_folder, verify_files, write_manifest
 from scin.index.vectors import index_file, read_embeddings, write_index
 from scin.index.vote import CALIBRATION_FILE, Accuracy, Calibration
 from storage.base import sha256_file
@@ -112,7 +112,7 @@ def write_choice(folder: Path, choice: Choice, calibration: Calibration) -> Mani
         )
         write_manifest(new, updated)
         verify_files(new, updated)
-        _swap(folder, new, aside=Path(temporary, "old"))
+        replace_folder(folder, new, aside=Path(temporary, "old"))
     return updated
 
 
@@ -121,12 +121,3 @@ def _link_or_copy(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:  # the file system has no hard links
         shutil.copyfile(source, target)
-
-
-def _swap(folder: Path, new: Path, aside: Path) -> None:
-    folder.rename(aside)
-    try:
-        new.rename(folder)
-    except OSError:
-        aside.rename(folder)
-        raise

@@ -6,6 +6,7 @@ This module imports no ML framework, because the boot checks use it.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -144,3 +145,21 @@ def read_json(path: Path, kind: type[_T], version: int, remedy: str) -> _T:
         return TypeAdapter(kind).validate_python(facts)
     except (ValueError, TypeError, KeyError) as error:
         raise ArtifactError(f"{path} is damaged. {remedy}") from error
+
+
+def replace_folder(folder: Path, new: Path, aside: Path) -> None:
+    """Replace the index in ``folder``, if there is one, by ``new``; it is moved to ``aside`` and deleted.
+
+    Processes that have the old files open can still read them. If ``new`` cannot be moved, the old index is put back
+    and OSError raised. All three are on one file system.
+    """
+    shutil.rmtree(aside, ignore_errors=True)
+    if folder.exists():
+        folder.rename(aside)
+    try:
+        new.rename(folder)
+    except OSError:
+        if aside.exists():
+            aside.rename(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

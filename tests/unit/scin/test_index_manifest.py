@@ -8,7 +8,7 @@ import pytest
 
 from ml.errors import ArtifactError
 from scin.dataset import SCIN, SYNTHETIC, attribution
-from scin.index.manifest import Manifest, Structure, Vote, read_manifest, verify_files, write_manifest
+from scin.index.manifest import Manifest, Structure, Vote, read_manifest, replace_folder, verify_files, write_manifest
 from tests.unit.scin.index_folder import random_photos, stored, write_folder
 
 
@@ -83,3 +83,12 @@ def test_an_earlier_manifest_that_speaks_of_effort_is_read(
     facts["structure"] = {"kind": kind, "effort": effort, "recall_at_10": 0.98, "queries": 9}
     (tmp_path / "manifest.json").write_text(json.dumps(facts))
     assert read_manifest(tmp_path).structure == Structure(kind, parameters, 0.98, 9)
+
+
+def test_the_old_index_is_put_back_if_the_new_one_cannot_be_moved(tmp_path: Path) -> None:
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "file").write_text("old")
+    with pytest.raises(OSError, match="missing"):
+        replace_folder(tmp_path / "index", tmp_path / "missing", tmp_path / "aside")
+    assert (tmp_path / "index" / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
