@@ -19,17 +19,17 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or set PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+INSTALL = -m pip install --disable-pip-version-check --quiet --require-hashes
 # The deployment hook chooses the CPU build of torch if it is available.
 CPU_TORCH = PATH=$(abspath $(BIN)):$$PATH PIP_CONF=$(VENV)/pip.conf .platform/hooks/prebuild/10_cpu_torch.sh
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
 	TARGET=$(VENV)/requirements.txt $(CPU_TORCH)
-	$(PIP) -r $(VENV)/requirements.txt
+	$(BIN)/python $(INSTALL) -r $(VENV)/requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	$(PIP) -r requirements-dev.txt
+	$(BIN)/python $(INSTALL) -r requirements-dev.txt
 	@touch $@
 
 install: $(VENV)/.installed ## create the virtual environment
@@ -49,7 +49,7 @@ PID := $(VAR)/service-$(or $(PORT),8000).pid
 RUN := exec $(BIN)/gunicorn --config gunicorn.conf.py --pid $(PID) application:application
 
 $(VENV)/.installed-scin: requirements-scin.txt $(VENV)/.installed
-	$(PIP) -r requirements-scin.txt
+	$(BIN)/python $(INSTALL) -r requirements-scin.txt
 	@touch $@
 
 scin: artifacts $(VENV)/.installed-scin ## index, evaluate and serve SCIN from SCIN_BUCKET_PATH; resumes an interrupted build
@@ -101,7 +101,7 @@ BENCH := var/bench/venv
 $(BENCH)/.installed: requirements-bench.txt $(VENV)/.installed
 	$(BIN)/python -m venv $(BENCH)
 	REQUIREMENTS=requirements-bench.txt TARGET=$(BENCH)/requirements.txt $(CPU_TORCH)
-	$(BENCH)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $(BENCH)/requirements.txt
+	$(BENCH)/bin/python $(INSTALL) -r $(BENCH)/requirements.txt
 	@touch $@
 
 bench: $(BENCH)/.installed artifacts ## compare with Flask, gunicorn, LitServe and BentoML (two hours; ARGS="--rounds 2 --seconds 5 --no-sweep" takes 50 minutes)
