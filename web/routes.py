@@ -126,6 +126,7 @@ def _case(wanted: AnalyzeRequest, photos: tuple[Photo, ...]) -> CaseRequest:
         k=wanted.k,
         pixels_per_mm=wanted.pixels_per_mm,
         explain=wanted.explain,
+        full=wanted.detail == FULL,
     )
 
 

@@ -45,7 +45,7 @@ class CaseRequest:
 
     ``modality``: the kind of photo that the client states (ml.analysis.routing.MODALITIES), or None. ``k``: the number
     of similar cases. ``pixels_per_mm``: the scale of the first photo as sent, or None. ``explain``: whether to make
-    overlays, which take many runs of each model.
+    overlays, which take many runs of each model. ``full``: whether to measure what is not in every answer.
     """
 
     photos: tuple[Photo, ...]
@@ -54,6 +54,7 @@ class CaseRequest:
     k: int = 5
     pixels_per_mm: float | None = None
     explain: bool = False
+    full: bool = False
 
 
 class Analyzer:
@@ -110,7 +111,7 @@ class Analyzer:
             subject = Subject(frame, zones, portrait=modality.label == kinds.FACE)
             skin = Skin(tone=None, zones=zones)  # without skin or without its colours, nothing is measured
             if routing.skin and quality.colours and self._measurements:
-                skin = measure_skin(subject)
+                skin = measure_skin(subject, full=request.full)
             if _is_scored(modality):
                 skin = scored(skin, self._population)
         info = self._searcher.info

@@ -19,9 +19,9 @@ from ml.skin.frame import Part
 from ml.skin.regions import Value
 from ml.values import Measurement
 
-#: The kinds of region. "skin" is all skin of a photo, or of its face; an answer names that region "skin" or "face".
-#: "zone" is a zone of a face; an answer gives its name.
-RegionKind = Literal["photo", "skin", "zone", "lesion", "lesion_minus_surrounding"]
+#: The kinds of region. "skin" is all skin of a photo without a face, "face" the skin of a face. "zone" is a zone of a
+#: face; an answer gives its name.
+RegionKind = Literal["photo", "skin", "face", "zone", "lesion", "lesion_minus_surrounding"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Measure:
     - ``direction``: what a higher value means, such as "redder". ``method``: the formula and its source.
     - ``measured``: computes the value and the part of its uncertainty that the photo shows.
     - ``regions``: the kinds of region in which it is measured. ``zones``: the names of its zones; empty for all.
+    - ``standard_in``: those of ``regions`` in which every answer has it; None for all of them. In the others it is
+      measured only if the request asks for full detail.
     - ``scored``: an answer may give its percentile in the index's population.
     - ``clinical``: it describes a lesion, so cosmetic mode leaves it out.
     - ``limited``: its uncertainty includes a fitted limit.
@@ -69,16 +71,22 @@ class Measure:
     description: str
     method: str
     measured: Callable[[Part], Value]
-    regions: tuple[RegionKind, ...] = ("skin",)
+    regions: tuple[RegionKind, ...] = ("skin", "face")
+    standard_in: tuple[RegionKind, ...] | None = None
     zones: tuple[str, ...] = ()
     scored: bool = False
     clinical: bool = False
     limited: bool = True
 
+    def is_measured(self, part: Part, kind: RegionKind, *, full: bool) -> bool:
+        """Whether an answer has it for ``part`` as a region of this ``kind``. ``full``: with full detail."""
+        regions = self.regions if full or self.standard_in is None else self.standard_in
+        return kind in regions and (kind != "zone" or not self.zones or part.name in self.zones)
+
     def of(self, part: Part, kind: RegionKind) -> Measurement:
         """Measure ``part`` as a region of this ``kind``. The uncertainty includes the limit."""
         value, uncertainty = self.measured(part)
-        region = part.name if kind in ("skin", "zone") else kind
+        region = part.name if kind in ("skin", "face", "zone") else kind
         limit = (ZONE_LIMITS if kind == "zone" else LIMITS).get(self.name)
         if value is not None and limit is not None:
             uncertainty = math.hypot(uncertainty or 0.0, limit.of(value))

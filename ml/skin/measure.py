@@ -12,12 +12,13 @@ from ml.skin.frame import Frame, Part, Subject
 from ml.skin.tone import tone_of
 from ml.values import Measurement, Skin
 
-_PORTRAIT: tuple[RegionKind, ...] = ("photo", "skin")
+_PORTRAIT: tuple[RegionKind, ...] = ("photo", "skin", "face")
 _WHOLE: tuple[RegionKind, ...] = (*_PORTRAIT, "lesion", "lesion_minus_surrounding")
 
 
-def measure_skin(subject: Subject) -> Skin:
-    """The tone and the measurements of a photo's skin and, if it shows a face, of each zone.
+def measure_skin(subject: Subject, *, full: bool = False) -> Skin:
+    """The tone and the measurements of a photo's skin and, if it shows a face, of each zone. ``full``: with the
+    measures that are not in every answer.
 
     If it is a close call whether a part of the photo is skin, everything is measured with and without that part, and
     the difference is added to the uncertainty. The value of a measure that cannot be measured is None. If a photo
@@ -25,13 +26,13 @@ def measure_skin(subject: Subject) -> Skin:
     adds it (ml.analysis.scores).
     """
     kinds = _PORTRAIT if subject.portrait else _WHOLE
-    measurements = _measured(subject.whole, kinds)
+    measurements = _measured(subject.whole, kinds, full=full)
     if subject.otherwise is not None:
-        measurements = either_way(measurements, _measured(subject.otherwise, kinds))
+        measurements = either_way(measurements, _measured(subject.otherwise, kinds, full=full))
     zones = subject.zones
     if zones is not None:
         parts = zip(zones, subject.zone_parts, strict=True)
-        zones = tuple(replace(zone, measurements=_measured(part, ("zone",))) for zone, part in parts)
+        zones = tuple(replace(zone, measurements=_measured(part, ("zone",), full=full)) for zone, part in parts)
     return Skin(tone_of(subject.whole), measurements, zones)
 
 
@@ -42,12 +43,13 @@ def measure_scored(frame: Frame) -> tuple[Measurement, ...]:
     return tuple(measure.of(part, "skin") for measure in CATALOGUE.values() if measure.scored)
 
 
-def _measured(part: Part, kinds: Iterable[RegionKind]) -> tuple[Measurement, ...]:
+def _measured(part: Part, kinds: Iterable[RegionKind], *, full: bool) -> tuple[Measurement, ...]:
+    shown = [kind for kind in kinds if kind not in ("skin", "face") or kind == part.name]
     return tuple(
         measure.of(part, kind)
         for measure in CATALOGUE.values()
-        for kind in kinds
-        if kind in measure.regions and (kind != "zone" or not measure.zones or part.name in measure.zones)
+        for kind in shown
+        if measure.is_measured(part, kind, full=full)
     )
 
 

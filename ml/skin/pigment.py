@@ -281,7 +281,7 @@ MEASURES = (
         "pigment raises it too.",
         method=ERYTHEMA_METHOD,
         measured=lambda part: part.region.mean(pigment(part.whole).erythema),
-        regions=("skin", "zone"),
+        regions=("skin", "face", "zone"),
     ),
     Measure(
         name="melanin_index",

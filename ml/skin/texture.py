@@ -291,7 +291,7 @@ MEASURES = (
         method=f"mean response of Frangi's line filter to dark ridges of L*, σ = 1.5 and 2.5 px of {SIDE}; "
         "higher is more lines",
         measured=_lines,
-        regions=("skin", "zone"),
+        regions=("skin", "face", "zone"),
         scored=True,
     ),
     Measure(
@@ -302,7 +302,7 @@ MEASURES = (
         description="How strongly the fine relief of the skin shows as light and dark.",
         method=f"root mean square of L* less its local mean, on a frame of {SIDE} px; higher is rougher",
         measured=_roughness,
-        regions=("skin", "zone"),
+        regions=("skin", "face", "zone"),
         scored=True,
     ),
     *(_glcm("contrast", distance, "differ", "rougher") for distance in DISTANCES),

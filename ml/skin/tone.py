@@ -260,7 +260,7 @@ MEASURES = (
         description="The mean lightness of the skin, 0 (black) to 100 (white). It depends on light and exposure.",
         method="mean L*, CIELAB under D65",
         measured=lambda part: part.region.mean(part.frame.lab[..., 0]),
-        regions=("skin", "zone"),
+        regions=("skin", "face", "zone"),
     ),
     Measure(
         name="redness",
@@ -270,7 +270,7 @@ MEASURES = (
         description="How far the mean colour of the skin lies from green towards red. It depends on the light.",
         method="mean a*, CIELAB under D65",
         measured=lambda part: part.region.mean(part.frame.lab[..., 1]),
-        regions=("skin", "zone"),
+        regions=("skin", "face", "zone"),
     ),
     Measure(
         name="yellowness",
@@ -289,7 +289,7 @@ MEASURES = (
         description="How much the lightness varies across the skin: a low value is even skin. Shading counts too.",
         method="standard deviation of L*; lower is more even",
         measured=_evenness,
-        regions=("skin", "zone"),
+        regions=("skin", "face", "zone"),
         scored=True,
     ),
 )

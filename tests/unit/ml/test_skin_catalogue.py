@@ -17,7 +17,7 @@ CORNERS = ((0.05, 0.05), (0.95, 0.05), (0.95, 0.95), (0.05, 0.95))
 KINDS: dict[str, RegionKind] = {
     "photo": "photo",
     "skin": "skin",
-    "face": "skin",
+    "face": "face",
     "lesion": "lesion",
     "lesion_minus_surrounding": "lesion_minus_surrounding",
 }
