@@ -84,7 +84,7 @@ def _colour(region: Region, linear: Floats) -> tuple[Doubles, Doubles]:
     errors (5,) of the five, from the blocks of the region. ``linear``: (h, w, 3)."""
     means = [region.means(linear[..., channel]) for channel in range(3)]
     colour, *blocks = _colours(np.stack([np.append(mean, blocks) for mean, blocks in means], axis=-1))
-    return colour, np.array([standard_error(values) or 0.0 for values in np.transpose(blocks)])
+    return colour, np.array([standard_error(values) or 0.0 for values in np.reshape(blocks, (-1, len(colour))).T])
 
 
 def _colours(light: Doubles) -> Doubles:

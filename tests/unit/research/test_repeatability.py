@@ -60,7 +60,7 @@ def test_fitted_limits_are_printed_in_the_services_format(capsys: pytest.Capture
     def of(name: str, region: str) -> Move:
         return Move(0, "JPEG 80", Measurement(name, 10.0, "1", "how", region), 11.0)
 
-    print_limits([of("lines", "skin"), of("roughness", "nose"), of("ita", "skin"), of("a_name", "lesion")])
+    print_limits([of("lines", "skin"), of("roughness", "nose"), of("ita", "skin")])
     found = json.loads(capsys.readouterr().out)
     assert {kind: set(limits) for kind, limits in found.items()} == {"whole": {"lines"}, "zone": {"roughness"}}
     assert found["whole"].keys() <= LIMITS.keys()
