@@ -29,7 +29,7 @@ from ml.values import Mask
 
 Groups = list[NDArray[np.float64]]
 
-_CORES, _RINGS = (0.0, 1 / 3, 1 / 2), (1.0, 2.0, np.inf)
+_CORES, _RINGS = (0.0, 1 / 5, 1 / 3), (1.0, 2.0, np.inf)
 _SCALE, _SHIFT = 0.18, 0.06  # standard deviations: of the logarithm of the size, and as a share of the diameter
 _REPEATS, _RESAMPLES = 4, 1000
 

@@ -29,7 +29,7 @@ from ml.values import Doubles, Floats, Mask
 
 # Distances from the outline, as multiples of the lesion's depth: the greatest distance that a point inside has from the
 # outline. An outline is never exact, so a lesion's colour is that of its core, and the skin around begins outside.
-_CORE, _BESIDE, _REACH = 1 / 3, 1 / 8, 2.0
+_CORE, _BESIDE, _REACH = 1 / 5, 1 / 8, 2.0
 
 _MIN_PIXELS = 100  # of the working copy; the outline of a smaller lesion is too coarse
 _ALIKE = 0.5  # of the largest lesion's area; if a second lesion is as large, there is no main lesion
