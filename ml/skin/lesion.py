@@ -278,7 +278,7 @@ _MAPS = (  # name, label, unit, direction of the difference, what it is of, meth
     ("melanin", "Melanin", "ln", "more melanin in the lesion", _MELANIN, _MODEL),
     ("haemoglobin", "Haemoglobin", "ln", "more blood in the lesion", _BLOOD, _MODEL),
 )
-#: no limit was fitted to them, because their own uncertainty already covers the changes of a photo
+
 DIFFERENCES = tuple(
     Measure(
         name=f"{name}_difference",
@@ -290,7 +290,6 @@ DIFFERENCES = tuple(
         measured=partial(_difference_at, place),
         regions=("lesion_minus_surrounding",),
         clinical=True,
-        limited=False,
     )
     for place, (name, label, unit, direction, of, method) in enumerate(_MAPS)
 )

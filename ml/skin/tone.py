@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ml.skin.declaration import ANGLE_LIMITS, Measure
+from ml.skin.declaration import Measure
 from ml.skin.frame import Part, once
 from ml.skin.regions import UNKNOWN, Region, Value, deviation, median, near_frame, standard_error
 from ml.values import Doubles, Floats, Mask, Tone
@@ -205,23 +204,8 @@ def _are_two(values: Floats, pale: Mask) -> bool:
     return bool(gap >= max(_LEAST_GAP, _CLEAR * within))
 
 
-def _measured_angle(name: str, angle: TypologyAngle | None) -> Value:
-    if angle is None:
-        return UNKNOWN
-    limit = angle_limit(name, angle.lightness, angle.yellowness)
-    return angle.degrees, math.hypot(angle.uncertainty or 0.0, limit)
-
-
-def angle_limit(name: str, lightness: float, yellowness: float) -> float:
-    """The limit of a typology angle in degrees, from the limits of L* and b*. Near L* = 50 and b* = 0, the angle is
-    uncertain even if both are known well.
-
-    First-order propagation through atan2(L* − 50, b*) (JCGM 100:2008, 5.1).
-    """
-    limits = ANGLE_LIMITS[name]
-    up, along = lightness - 50, yellowness
-    moved = math.hypot(along * limits["lightness"].of(lightness), up * limits["yellowness"].of(yellowness))
-    return min(180.0, math.degrees(moved / max(up**2 + along**2, 1e-6)))
+def _measured_angle(angle: TypologyAngle | None) -> Value:
+    return UNKNOWN if angle is None else (angle.degrees, angle.uncertainty)
 
 
 def _evenness(part: Part) -> Value:
@@ -238,8 +222,7 @@ MEASURES = (
         description="The individual typology angle: the lightness of the skin relative to its yellowness, in the "
         "photo's own light.",
         method=_METHOD,
-        measured=lambda part: _measured_angle("ita", photographed(part)),
-        limited=False,
+        measured=lambda part: _measured_angle(photographed(part)),
     ),
     Measure(
         name="ita_white_balanced",
@@ -249,8 +232,7 @@ MEASURES = (
         description="The individual typology angle after the colour of the light is removed. If it differs much from "
         "the angle in the photo's own light, trust neither.",
         method=f"{_METHOD}, after shades of grey (p = 6)",
-        measured=lambda part: _measured_angle("ita_white_balanced", balanced(part)),
-        limited=False,
+        measured=lambda part: _measured_angle(balanced(part)),
     ),
     Measure(
         name="lightness",
