@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ml.skin.colour import linear_to_lightness_and_b, srgb_to_linear
 from ml.skin.frame import MIN_COVERAGE, Frame
-from ml.skin.pigment import Pigment, pigment_maps
+from ml.skin.pigment import Pigment, melanin_index, pigment_maps
 from ml.skin.quality import assess
 from ml.skin.regions import Region
 from ml.skin.segmentation import skin_mask
@@ -73,15 +73,16 @@ def measure(cases: int, seed: int) -> Iterator[Row]:
         masks = neutral.bare_mask, neutral.clear_mask
         found = pigment_maps(neutral.rgb, skin_mask(neutral.rgb))
         pixels = [_pixels(neutral, found, where) for where in masks]
-        yield Row(case.monk, {**_in_neutral_light(neutral, found, pixels[0]), **_as_photographed(photo)}, *pixels)
+        yield Row(case.monk, {**_in_neutral_light(neutral, pixels[0]), **_as_photographed(photo)}, *pixels)
 
 
-def _in_neutral_light(view: RenderedView, maps: Pigment, pixels: Pixels) -> dict[str, float | None]:
+def _in_neutral_light(view: RenderedView, pixels: Pixels) -> dict[str, float | None]:
     mask, true = skin_mask(view.rgb), np.log(np.maximum(view.melanin, 1e-6))
+    index = melanin_index(srgb_to_linear(view.rgb))
     return {
         "ITA error": _off(view, mask & view.skin_mask & ~view.lesion_mask),
         "ITA, own": _off(view, mask),
-        "density in 1": _correlation(np.stack([maps.melanin_index[view.bare_mask], true[view.bare_mask]])),
+        "density in 1": _correlation(np.stack([index[view.bare_mask], true[view.bare_mask]])),
         **{f"{name} in 1": _correlation(pair) for name, pair in pixels.items()},
         "coverage": float(mask[view.skin_mask].mean()),
     }

@@ -21,7 +21,7 @@ from ml.deadline import Deadline
 from ml.models.face_search import turned
 from ml.skin.frame import Subject
 from ml.skin.outline import lesions
-from ml.skin.pigment import pigment
+from ml.skin.pigment import pigment_maps
 from ml.values import RGB, Floats, Lesion, Mask, Overlay, Patient, Searcher, SimilarCase
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def measured(subject: Subject) -> tuple[Overlay, ...]:
     elif (outlined := lesions(whole)) is not None:
         found.append(Overlay("lesion", "lesion", mask_picture(outlined.mask, _LESION), clinical=True))
     if whole.skin.any():
-        maps = pigment(whole)
+        maps = pigment_maps(whole.frame.copy, whole.region.mask)
         found.append(Overlay("melanin", "skin", map_picture(maps.melanin, whole.skin, _MELANIN)))
         found.append(Overlay("haemoglobin", "skin", map_picture(maps.haemoglobin, whole.skin, _HAEMOGLOBIN)))
     return tuple(found)

@@ -31,7 +31,7 @@ LUMA = _XYZ[1].astype(np.float32)  #: weights of linear R, G, B in the relative 
 _TO_WHITE = (_XYZ / D65[:, None]).astype(np.float32)  # linear RGB to X/Xn, Y/Yn, Z/Zn
 _LAB_EDGE, _LAB_SLOPE = np.float32(216 / 24389), np.float32(24389 / 27)  # CIE 15: ε and κ
 _SHADES = 6  # Finlayson and Trezzi's p
-_CLIPPED = 250  # at this code or above, a channel may be clipped
+CLIPPED = 250  #: at this code or above, a channel may be clipped
 
 
 def working_copy(rgb: RGB) -> RGB:
@@ -138,7 +138,7 @@ def illuminant(rgb: RGB) -> Floats | None:
     with a clipped channel are left out, as their colour is wrong. None if all pixels are clipped or a channel is black.
     """
     channels = cv2.split(rgb)
-    unclipped = (cv2.max(cv2.max(*channels[:2]), channels[2]) < _CLIPPED).view(np.uint8)
+    unclipped = (cv2.max(cv2.max(*channels[:2]), channels[2]) < CLIPPED).view(np.uint8)
     pixels = cv2.countNonZero(unclipped)
     if not pixels:
         return None

@@ -1,22 +1,16 @@
-"""The zones of a face, computed from 468 landmarks, and the pores of nose and cheeks.
-
-The working copy has too few pixels for pores. They are measured on the photo itself, zone by zone, at a fixed scale of
-the face.
-"""
+"""The zones of a face, computed from 468 landmarks, and how much redder each zone is than the forehead."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 
 import cv2
 import numpy as np
 
-from ml.skin.colour import lightness
 from ml.skin.declaration import Measure
-from ml.skin.frame import Part, zone_mask
+from ml.skin.frame import Part, once, zone_mask
 from ml.skin.regions import UNKNOWN, Region, Value
-from ml.skin.texture import detail_of, pit_response
-from ml.values import RGB, Floats, Mask, Zone
+from ml.values import Floats, Zone
 
 # Rings of landmarks of MediaPipe's canonical face mesh. Left and right are the person's own. All rings have the same
 # orientation, so that the area of a zone that is turned away from the camera is negative.
@@ -36,8 +30,9 @@ def _around(orbit: tuple[int, ...], eye: tuple[int, ...]) -> tuple[int, ...]:
     return (*orbit, orbit[0], eye[0], *reversed(eye))
 
 
+_REFERENCE = "forehead"  #: the zone with which the others are compared
 RINGS = {
-    "forehead": _FOREHEAD,
+    _REFERENCE: _FOREHEAD,
     "left_cheek": _LEFT_CHEEK,
     "right_cheek": _RIGHT_CHEEK,
     "nose": _NOSE,
@@ -46,10 +41,6 @@ RINGS = {
     "around_right_eye": _around(_RIGHT_ORBIT, _RIGHT_EYE),
 }
 _LEAST_INSIDE = 0.5  # smallest share of a zone's area that lies inside the frame
-
-FACE_SIDE = 640  #: pixels from forehead to chin at which pores are measured; one is about a quarter of a millimetre
-LEAST_SIDE = 800  #: smallest size of the face in the photo, in pixels; 0.8 of it is FACE_SIDE
-_SMOOTHING, _WAVE = 0.6, 4.0  # pixels at that size
 
 
 def face_zones(landmarks: Floats, width: int, height: int) -> tuple[Zone, ...]:
@@ -70,64 +61,29 @@ def face_zones(landmarks: Floats, width: int, height: int) -> tuple[Zone, ...]:
     return tuple(zones)
 
 
-def _pores(part: Part) -> Value:
-    """Unknown if the face has under 800 pixels from forehead to chin."""
-    if part.zone is None:
-        return UNKNOWN
-    height, width = part.frame.rgb.shape[:2]
-    corners = np.array([corner for zone in part.whole.zones for corner in zone.polygon]) * (width, height)
-    side = float(np.ptp(corners, axis=0).max())
-    return pores(part.frame.rgb, part.zone, part.skin, FACE_SIDE / side) if side >= LEAST_SIDE else UNKNOWN
+@once
+def _reference(face: Part) -> Value:
+    """The mean a* of the forehead's skin and its standard error. Unknown if the forehead is not shown."""
+    height, width = face.skin.shape
+    shown = [zone_mask(zone, height, width) for zone in face.zones if zone.name == _REFERENCE]
+    return Region(shown[0] & face.skin).mean(face.frame.lab[..., 1]) if shown else UNKNOWN
 
 
-def pores(photo: RGB, zone: Zone, skin: Mask, scale: float) -> Value:
-    """The mean response to pores in a ``zone``, 0–100%. The zone is cut out of ``photo`` (H, W, 3) and resized by
-    ``scale``. ``skin`` (h, w) is the skin mask of the working copy."""
-    height, width = photo.shape[:2]
-    corners = np.array(zone.polygon)
-    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-    rows = slice(int(top * height), int(np.ceil(bottom * height)))
-    columns = slice(int(left * width), int(np.ceil(right * width)))
-    part = photo[rows, columns]
-    size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-    small = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
-    box = (columns.start / width, rows.start / height, columns.stop / width, rows.stop / height)
-    inside = zone_mask(_within(zone, box), size[1], size[0]) & _cut(skin, box, size)
-    weight = inside.astype(np.float32)
-    detail = detail_of(lightness(small) * weight, weight, _SMOOTHING, _WAVE)
-    region = Region(cv2.erode(inside.view(np.uint8), np.ones((9, 9), np.uint8)).astype(np.bool_))
-    return region.mean(np.asarray(100 * pit_response(detail), np.float32))
-
-
-def _within(zone: Zone, box: tuple[float, float, float, float]) -> Zone:
-    """``zone`` in fractions of ``box`` (left, top, right, bottom) instead of the photo."""
-    left, top, right, bottom = box
-    return replace(
-        zone, polygon=tuple(((x - left) / (right - left), (y - top) / (bottom - top)) for x, y in zone.polygon)
-    )
-
-
-def _cut(mask: Mask, box: tuple[float, float, float, float], size: tuple[int, int]) -> Mask:
-    """The part of ``mask`` in ``box``, resized to ``size`` (width, height)."""
-    height, width = mask.shape
-    left, top, right, bottom = box
-    columns = ((left + (np.arange(size[0]) + 0.5) / size[0] * (right - left)) * width).astype(np.intp)
-    rows = ((top + (np.arange(size[1]) + 0.5) / size[1] * (bottom - top)) * height).astype(np.intp)
-    return np.asarray(mask[np.ix_(rows.clip(0, height - 1), columns.clip(0, width - 1))], np.bool_)
+def _redness(part: Part) -> Value:
+    (here, error), (there, its_error) = part.region.mean(part.frame.lab[..., 1]), _reference(part.whole)
+    return UNKNOWN if here is None or there is None else (here - there, math.hypot(error or 0.0, its_error or 0.0))
 
 
 MEASURES = (
     Measure(
-        name="pores",
-        label="Pores",
-        unit="%",
-        direction="more pores",
-        description="How much of the nose or a cheek is covered by small dark pits. Measured only on large photos of a "
-        "face.",
-        method="mean response of a Hessian pit filter (Frangi 1998, for blobs) to dark pits of L*, "
-        f"σ = 1.2 px of {FACE_SIDE} from forehead to chin; higher is more pores",
-        measured=_pores,
+        name="zone_redness_difference",
+        label="Redness, compared with the forehead",
+        unit="a*",
+        direction="redder than the forehead",
+        description="How much redder the zone is than the forehead in the same photo. Below 0 it is less red.",
+        method="mean a* of the zone less that of the forehead, CIELAB under D65",
+        measured=_redness,
         regions=("zone",),
-        zones=("nose", "left_cheek", "right_cheek"),
+        zones=tuple(name for name in RINGS if name != _REFERENCE),
     ),
 )

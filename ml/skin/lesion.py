@@ -1,39 +1,96 @@
-"""Lesions: the shape and colours of the main lesion, and the difference of all lesions from the skin around them.
+"""Lesions: their colours as differences from the skin around them, and the shape of the main lesion.
 
-The values are lengths, areas and colours in their own units, without points or a verdict. The points of the ABCD rule
-(Stolz et al., 1994) are valid for melanocytic lesions under a dermatoscope, and its D counts structures that are not
-detected here.
+The colours of a photo depend on its light and its exposure. The difference between a lesion and the skin around it
+depends on them far less, so it repeats between two photos (docs/methods/lesion-and-face.md).
 
-The uncertainty of a difference includes the choice of the outline and the resolution of 8 bits: on dark skin one code
-is a large step of light, and compression changes some codes by one.
+The values are in their own units, without points or a verdict. The points of the ABCD rule (Stolz et al., 1994) are
+valid for melanocytic lesions under a dermatoscope, and its D counts structures that are not detected here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from skimage.color import deltaE_ciede2000
 
-from ml.skin.colour import code_step
+from ml.skin.colour import CLIPPED, extremes, linear_to_lab
 from ml.skin.declaration import Measure
-from ml.skin.frame import Part, once
-from ml.skin.outline import Segmentation, is_doubtful, lesions, surroundings
-from ml.skin.pigment import ERYTHEMA_METHOD, MELANIN_METHOD, PER_DECADE, Pigment, pigment
-from ml.skin.regions import UNKNOWN, Region, Value, deviation, labelled, standard_error, total
+from ml.skin.frame import Frame, Part, once
+from ml.skin.outline import Segmentation, lesions
+from ml.skin.pigment import ERYTHEMA_METHOD, MELANIN_METHOD, erythema_index, melanin_index
+from ml.skin.regions import UNKNOWN, Region, Value, deviation, labelled, standard_error
 from ml.values import Doubles, Floats, Mask
+
+# Distances from the outline, as multiples of the lesion's depth: the greatest distance that a point inside has from the
+# outline. An outline is never exact, so a lesion's colour is that of its core, and the skin around begins outside.
+_CORE, _BESIDE, _REACH = 1 / 3, 1 / 8, 2.0
 
 _MIN_PIXELS = 100  # of the working copy; the outline of a smaller lesion is too coarse
 _ALIKE = 0.5  # of the largest lesion's area; if a second lesion is as large, there is no main lesion
 _CUT = 0.03  # share of the outline at the photo's edge; with more, the shape is unknown
 _FOLDED = 128  # side in pixels to which a lesion is resized for folding
 _ROUNDED = 0.012  # of the diameter: smoothing of the outline, so that pixels do not count as notches
-_LARGE = 0.3  # of all lesions' area; the difference is also computed without each lesion of this size
-_PER_DENSITY = (100.0, 200.0, 25.0, 33.0)  # largest change of each difference by a unit of optical density
+
+
+@once
+def differences(part: Part) -> tuple[Value, ...]:
+    """The colours of a part's lesions less those of the skin around them, in the order of `DIFFERENCES`."""
+    return lesion_differences(part.frame, lesions(part), part.skin)
+
+
+def lesion_differences(frame: Frame, found: Segmentation | None, skin: Mask) -> tuple[Value, ...]:
+    """The colours of the lesions' core less those of a ring of ``skin`` (h, w), in the order of `DIFFERENCES`.
+
+    Clipped pixels are left out. The uncertainty combines the standard errors with the largest change for the narrow and
+    the wide outline. Unknown if there is no lesion or no skin around it, or if one of the other outlines is empty.
+    """
+    if found is None:
+        return (UNKNOWN,) * len(DIFFERENCES)
+    unclipped = extremes(frame.copy)[1] < CLIPPED
+    depth, away = float(_distance(found.mask).max()), _distance(~found.mask)
+    around = Region(skin & unclipped & (away > _BESIDE * depth) & (away <= _REACH * depth))
+    cores = [Region(_core(outline) & unclipped) for outline in (found.mask, found.narrow, found.wide)]
+    if not all(region.usable for region in (around, *cores)):
+        return (UNKNOWN,) * len(DIFFERENCES)
+    outside, its_error = _colour(around, frame.linear)
+    inside, errors = (np.array(of) for of in zip(*(_colour(core, frame.linear) for core in cores), strict=True))
+    apart = deltaE_ciede2000(inside[:, :3], np.broadcast_to(outside[:3], (len(inside), 3)))
+    values = np.column_stack([inside - outside, apart])
+    error = np.hypot(errors[0], its_error)
+    error = np.append(error, np.linalg.norm(error[:3]))  # ΔE is at most about the distance in L*, a*, b*
+    spread = np.hypot(error, np.abs(values[1:] - values[0]).max(axis=0))
+    return tuple(zip(values[0].tolist(), spread.tolist(), strict=True))
+
+
+def _distance(mask: Mask) -> Floats:
+    """The distance (h, w) of each pixel of ``mask`` from the nearest pixel outside, in pixels; 0 outside."""
+    return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 5), np.float32)
+
+
+def _core(mask: Mask) -> Mask:
+    """The inner part of ``mask`` (h, w). Small parts beside a large one have none."""
+    depth = _distance(mask)
+    return mask & np.asarray(depth >= _CORE * depth.max(), np.bool_)
+
+
+def _colour(region: Region, linear: Floats) -> tuple[Doubles, Doubles]:
+    """The colour (5,) of a region's mean linear light: L*, a*, b*, erythema index and melanin index. And the standard
+    errors (5,) of the five, from the blocks of the region. ``linear``: (h, w, 3)."""
+    means = [region.means(linear[..., channel]) for channel in range(3)]
+    colour, *blocks = _colours(np.stack([np.append(mean, blocks) for mean, blocks in means], axis=-1))
+    return colour, np.array([standard_error(values) or 0.0 for values in np.transpose(blocks)])
+
+
+def _colours(light: Doubles) -> Doubles:
+    """L*, a*, b*, erythema index and melanin index (n, 5) of linear ``light`` (n, 3)."""
+    lab = linear_to_lab(light.astype(np.float32))
+    return np.column_stack([lab, erythema_index(light), melanin_index(light)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +114,8 @@ class Shape:
 
 @dataclass(frozen=True)
 class Geometry:
-    """The geometry of lesions. ``area``: of all lesions, as a share of the skin. The others describe the main lesion:
-    ``colours`` in ΔE, and the values of its `Shape`."""
+    """The geometry of the main lesion: ``colours`` in ΔE, and the values of its `Shape`."""
 
-    area: Value
     asymmetry: Value
     compactness: Value
     colours: Value
@@ -69,31 +124,30 @@ class Geometry:
 
 @once
 def geometry(part: Part) -> Geometry:
-    """The geometry of a part's lesions."""
-    return lesion_geometry(lesions(part), part.frame.lab, part.region.mask)
+    """The geometry of a part's main lesion."""
+    return lesion_geometry(lesions(part), part.frame.lab)
 
 
-def lesion_geometry(found: Segmentation | None, lab: Floats, skin: Mask) -> Geometry:
-    """The geometry of the lesions in ``skin`` (H, W) of a photo in CIELAB ``lab`` (H, W, 3).
+def lesion_geometry(found: Segmentation | None, lab: Floats) -> Geometry:
+    """The geometry of the main lesion in a photo in CIELAB ``lab`` (h, w, 3).
 
-    Only the area is known if there is no main lesion, or if it is uncertain which part of the skin is bare. Only the
-    area and the colours are known if the frame cuts the main lesion, even if only at a lower or higher threshold.
+    Nothing is known if the outline is not sure, or if there is no main lesion. Only the colours are known if the frame
+    cuts the lesion, even if only by its narrow or wide outline.
     """
-    mains = _main_lesions(found, skin)
-    shapes = [None if main is None else shape_of(main, skin.shape) for main in mains]
+    mains = _main_lesions(found)
+    shapes = [None if main is None else shape_of(main, lab.shape[:2]) for main in mains]
     return Geometry(
-        area=_area(found, skin),
         asymmetry=_range_of(shapes, lambda shape: shape.asymmetry, 0.01),
         compactness=_range_of(shapes, lambda shape: shape.compactness, 0.02),
-        colours=_span([_colours(lab, main) for main in mains], 0.5),
+        colours=_span([_variegation(lab, main) for main in mains], 0.5),
         diameter=_range_of(shapes, lambda shape: shape.diameter, 1.0),
     )
 
 
-def _main_lesions(found: Segmentation | None, skin: Mask) -> list[MainLesion | None]:
-    """The main lesion at the usual, a higher and a lower threshold. Empty if there is no main lesion, or if it is
-    uncertain which part of the skin is bare."""
-    if found is None or is_doubtful(found, skin) or not _has_main(found.parts[1]):
+def _main_lesions(found: Segmentation | None) -> list[MainLesion | None]:
+    """The main lesion by the usual, the narrow and the wide outline. Empty if the outline is not sure, or if there is
+    no main lesion."""
+    if found is None or not found.sure or not _has_main(found.parts[1]):
         return []
     return [main_lesion(mask) for mask in (found.mask, found.narrow, found.wide)]
 
@@ -162,22 +216,11 @@ def _asymmetry(main: Mask, hull: Floats) -> float:
     return sum(differs) / 2 / (2 * float(upright.sum()))
 
 
-def _colours(lab: Floats, main: MainLesion | None) -> float | None:
+def _variegation(lab: Floats, main: MainLesion | None) -> float | None:
     if main is None:
         return None
     inside = np.ascontiguousarray(main.inside).view(np.uint8)
     return math.hypot(*(deviation(lab[main.box][..., axis], inside) for axis in range(3)))
-
-
-def _area(found: Segmentation | None, skin: Mask) -> Value:
-    """The area of all lesions as a share of ``skin``. If it is uncertain which part of the skin is bare, the
-    uncertainty is as large as the area."""
-    whole = np.count_nonzero(skin)
-    if found is None or not whole:
-        return UNKNOWN
-    masks = found.mask, found.narrow, found.wide
-    area, spread = _span([float(np.count_nonzero(mask) / whole) for mask in masks], 0.002)
-    return area, area if is_doubtful(found, skin) else spread
 
 
 def _range_of(shapes: list[Shape | None], quantity: Callable[[Shape], float], least: float) -> Value:
@@ -203,109 +246,60 @@ def _mm_per_pixel(part: Part) -> float | None:
     return None if pixels_per_mm is None else part.frame.scale / pixels_per_mm
 
 
-@once
-def differences(part: Part) -> tuple[Value, ...]:
-    """The lesions less the skin around them, for each map of `Pigment`."""
-    return lesion_contrast(pigment(part), lesions(part), part.skin)
-
-
-def _difference_at(place: int, part: Part) -> Value:
+def _difference(place: int, part: Part) -> Value:
     return differences(part)[place]
 
 
-def lesion_contrast(maps: Pigment, found: Segmentation | None, skin: Mask) -> tuple[Value, ...]:
-    """The mean of all lesions less that of the ``skin`` (H, W) around them, for each of the four maps.
-
-    The difference does not depend on the exposure, nor on the melanin that raises the erythema index of dark skin. It
-    is unknown if there is no lesion or no skin around it, even if only at a lower or higher threshold, and if it is
-    uncertain which part of the skin is bare.
-    """
-    if found is None or is_doubtful(found, skin):
-        return (UNKNOWN,) * 4
-    outlines = list(_outlines(found, skin))
-    left, top, wide, high = cv2.boundingRect(np.logical_or.reduce([a | b for a, b in outlines]).view(np.uint8))
-    box = slice(top, top + high), slice(left, left + wide)
-    parts = {id(mask): Region(mask[box]) for outline in outlines for mask in outline}  # some masks are shared
-    if not all(part.usable for part in parts.values()):
-        return (UNKNOWN,) * 4
-    values = maps.within(box)
-    means = {of: _means(part, values) for of, part in parts.items()}
-    contrasts = np.array([means[id(lesion)] - means[id(around)] for lesion, around in outlines])
-    changes = np.abs(contrasts[1:] - contrasts[0]).max(axis=0)
-    both = [id(mask) for mask in outlines[0]]
-    green = np.array([means[of][:2].sum() for of in both])  # index of green: the sum of the first two maps
-    step = float(np.hypot(*code_step(green / PER_DECADE)))
-    sides = parts[both[0]], parts[both[1]]
-    return tuple(
-        _difference(of, sides, (change, step * per_density))
-        for of, change, per_density in zip(values, changes.tolist(), _PER_DENSITY, strict=True)
-    )
-
-
-def _outlines(found: Segmentation, skin: Mask) -> Iterator[tuple[Mask, Mask]]:
-    """Pairs of lesions and the skin around them: as found, at a lower threshold, at a higher one, and without each
-    large lesion."""
-    around = surroundings(found.mask, skin)
-    yield found.mask, around
-    yield found.wide, surroundings(found.wide, skin)
-    yield found.narrow, around
-    labels, areas = found.parts
-    if len(areas) > 2:
-        for label in np.flatnonzero(areas >= _LARGE * areas.sum()):
-            rest = found.mask & (labels != label)
-            yield rest, surroundings(rest, skin)
-
-
-def _means(part: Region, maps: Sequence[Floats]) -> Doubles:
-    """The mean of each of n ``maps`` (H, W) in ``part``, (n,)."""
-    inside = part.mask.view(np.uint8)
-    return np.array([total(values, inside) / part.pixels for values in maps])
-
-
-def _difference(values: Floats, sides: tuple[Region, Region], uncertainties: tuple[float, float]) -> Value:
-    """The mean of ``values`` (H, W) in the first of two ``sides`` less that in the second. Its uncertainty combines the
-    standard errors and the other ``uncertainties``."""
-    (lesion, of_lesion), (around, of_around) = (part.means(values) for part in sides)
-    spread = math.hypot(standard_error(of_lesion) or 0.0, standard_error(of_around) or 0.0, *uncertainties)
-    return lesion - around, spread
-
-
-_MODEL = "ln of the volume fraction, by a two-layer optical model of skin inverted (Claridge 2003, Jacques 2013)"
-_MELANIN, _BLOOD = "The logarithm of the volume fraction of melanin", "The logarithm of the volume fraction of blood"
-_MAPS = (  # name, label, unit, direction of the difference, what it is of, method; in the order of `Pigment.within`
-    ("erythema_index", "Erythema index", "index", "a redder lesion", "The erythema index", ERYTHEMA_METHOD),
-    ("melanin_index", "Melanin index", "index", "a darker lesion", "The melanin index", MELANIN_METHOD),
-    ("melanin", "Melanin", "ln", "more melanin in the lesion", _MELANIN, _MODEL),
-    ("haemoglobin", "Haemoglobin", "ln", "more blood in the lesion", _BLOOD, _MODEL),
+_APART = "mean linear light of the lesions' core less that of a ring of skin around, clipped pixels left out"
+_CHANGES = "uncertainty: the largest change for a narrower and a wider outline"
+_COMPARED = (  # name, label, unit, what a higher value means, what is compared, formula; the order of `_colours`
+    ("lightness", "Lightness", "L*", "lighter than the skin around", "The lightness", "L*, CIELAB under D65"),
+    ("redness", "Redness", "a*", "redder than the skin around", "The redness", "a*, CIELAB under D65"),
+    ("yellowness", "Yellowness", "b*", "yellower than the skin around", "The yellowness", "b*, CIELAB under D65"),
+    (
+        "erythema_index",
+        "Erythema index",
+        "index",
+        "redder or browner than the skin around",
+        "The erythema index, which blood and brown pigment raise,",
+        ERYTHEMA_METHOD,
+    ),
+    (
+        "melanin_index",
+        "Melanin index",
+        "index",
+        "darker in red light, as by brown pigment",
+        "The melanin index, which brown pigment raises,",
+        MELANIN_METHOD,
+    ),
 )
-
-DIFFERENCES = tuple(
-    Measure(
-        name=f"{name}_difference",
-        label=f"{label}, difference",
-        unit=unit,
-        direction=direction,
-        description=f"{of} of the lesions less that of the skin around them. Exposure cancels out.",
-        method=method,
-        measured=partial(_difference_at, place),
-        regions=("lesion_minus_surrounding",),
-        clinical=True,
-    )
-    for place, (name, label, unit, direction, of, method) in enumerate(_MAPS)
+_of_difference = partial(Measure, regions=("lesion_minus_surrounding",), clinical=True)
+DIFFERENCES = (
+    *(
+        _of_difference(
+            name=f"{name}_difference",
+            label=f"{label}, difference",
+            unit=unit,
+            direction=direction,
+            description=f"{of} of the lesion less that of the skin around it.",
+            method=f"{formula}: {_APART}; {_CHANGES}",
+            measured=partial(_difference, place),
+        )
+        for place, (name, label, unit, direction, of, formula) in enumerate(_COMPARED)
+    ),
+    _of_difference(
+        name="colour_difference",
+        label="Colour, difference",
+        unit="ΔE00",
+        direction="a colour less like that of the skin around",
+        description="How different the colour of the lesion is from that of the skin around it. 0 is the same colour.",
+        method=f"CIEDE2000: {_APART}; {_CHANGES}",
+        measured=partial(_difference, len(_COMPARED)),
+    ),
 )
 _of_lesion = partial(Measure, regions=("lesion",), clinical=True)
 _DIAMETER = "largest Feret diameter of the outline"
-_CHANGES = "uncertainty: the largest change at thresholds 30% lower and higher, and its changes on altered photos"
 SHAPES = (
-    _of_lesion(
-        name="lesion_area",
-        label="Area",
-        unit="share of skin",
-        direction="larger",
-        description="How much of the photo's skin is covered by lesions.",
-        method=f"all that stands out of the skin; {_CHANGES}",
-        measured=lambda part: geometry(part).area,
-    ),
     _of_lesion(
         name="lesion_asymmetry",
         label="Asymmetry",
@@ -342,6 +336,7 @@ SHAPES = (
         description="The largest diameter of the main lesion, in pixels of the photo as it was sent.",
         method=f"{_DIAMETER}; {_CHANGES}",
         measured=lambda part: _times(geometry(part).diameter, part.frame.scale),
+        standard_in=(),
     ),
     _of_lesion(
         name="lesion_diameter_mm",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import cv2
@@ -48,11 +48,12 @@ _KERNELS = {size: cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)) for
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """The masks (H, W) of the lesions in a photo: ``mask``, and the same at 30% lower (``wide``) and 30% higher
-    thresholds (``narrow``). ``wide`` and ``narrow`` may be all False."""
+    thresholds (``narrow``). ``wide`` and ``narrow`` may be all False. ``sure``: the shape may be measured."""
 
     mask: Mask
     wide: Mask
     narrow: Mask
+    sure: bool = field(default=True, kw_only=True)
 
     @cached_property
     def parts(self) -> tuple[Labels, NDArray[np.intp]]:

@@ -1,7 +1,8 @@
-"""Pigment from colour: erythema and melanin indices, and maps of melanin and haemoglobin.
+"""Pigment from colour: erythema and melanin indices, and the maps of melanin and haemoglobin that are drawn on a photo.
 
 All use the camera's linear RGB as reflectance. The photo has no white reference, so only ratios of channels and
-differences within the photo are independent of the exposure.
+differences within the photo are independent of the exposure. No number is taken from the maps: between two photos of a
+lesion, the difference in melanin from the skin around it does not repeat (docs/methods/lesion-and-face.md).
 
 The maps invert the model of `ml.skin.optics`. Each colour gets its likeliest pigments (maximum a posteriori; Tarantola
 2005, section 3.2), from a table. Three channels depend on four unknowns: melanin, blood, the light, which scales all
@@ -14,7 +15,7 @@ do, so neighbours of similar colour are averaged first. The photo's exposure is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 
 import cv2
 import numpy as np
@@ -22,15 +23,10 @@ from numpy.typing import NDArray
 
 from ml.skin.colour import code_step, optical_density
 from ml.skin.declaration import Measure
-from ml.skin.frame import Part, once
 from ml.skin.optics import LOG_BLOOD, LOG_MELANIN, density_table
-from ml.values import RGB, Bytes, Doubles, Floats, Mask
+from ml.values import RGB, Doubles, Floats, Mask
 
-Box = tuple[slice, slice]  #: rows and columns
-
-PER_DECADE = 100 / np.log(10)  #: units of an index for one unit of optical density
-_CODES: Bytes = np.arange(256, dtype=np.uint8)
-_INDEX = np.asarray(optical_density(_CODES) * PER_DECADE, np.float32)  # code → 100·log10(1/linear)
+_BLACK = np.float32(1.5e-4)  # half of the first sRGB code in linear light, because the logarithm of 0 is infinite
 
 _AVERAGED = 2  # side in pixels of the square that is averaged to one value, which halves the rounding error
 _NEAR = 1.5  # standard deviation, in values, of the average on dark skin
@@ -58,72 +54,42 @@ _TO_AXES = np.array([(1, 0, 0), (-1, 1, 0), (0, -1, 1)]) / np.array([[a[1] - a[0
 _ORIGIN = np.array([-a[0] / (a[1] - a[0]) for a in _AXES])
 
 
+def erythema_index(linear: Floats | Doubles) -> Floats:
+    """The erythema index (…) of linear sRGB (…, 3)."""
+    return np.asarray(_decades(linear[..., 0]) - _decades(linear[..., 1]), np.float32)
+
+
+def melanin_index(linear: Floats | Doubles) -> Floats:
+    """The melanin index (…) of linear sRGB (…, 3)."""
+    return -_decades(linear[..., 0])
+
+
+def _decades(linear: Floats | Doubles) -> Floats:
+    return np.asarray(100 * np.log10(np.maximum(linear, _BLACK)), np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Pigment:
-    """The pigment maps (H, W) of a photo ``rgb`` (H, W, 3).
+    """The pigment maps (h, w) of a photo, natural logarithms of volume fractions: of melanosomes in the epidermis and
+    of blood in the dermis. These fractions are a model's, not laboratory values, so use only their differences within
+    the photo. Values outside skin have no meaning, but are finite."""
 
-    ``erythema`` and ``melanin_index`` are in index units. ``melanin`` and ``haemoglobin`` are natural logarithms of
-    volume fractions: of melanosomes in the epidermis and of blood in the dermis. These fractions are a model's, not
-    laboratory values, so use only their differences within a photo. The exposure is estimated from ``skin`` (H, W), or
-    from the whole photo if that is None."""
-
-    rgb: RGB
-    skin: Mask | None
-    erythema: Floats
-    melanin_index: Floats
-
-    def within(self, box: Box) -> tuple[Floats, ...]:
-        """The four maps (erythema, melanin index, melanin, haemoglobin) in ``box`` only, which is faster."""
-        melanin, haemoglobin = (np.asarray(part, np.float32) for part in cv2.split(_unmix(self.rgb, self.skin, box)))
-        return self.erythema[box], self.melanin_index[box], melanin, haemoglobin
-
-    @property
-    def melanin(self) -> Floats:
-        return self._fractions[..., 0]
-
-    @property
-    def haemoglobin(self) -> Floats:
-        return self._fractions[..., 1]
-
-    @cached_property
-    def _fractions(self) -> Floats:
-        return _unmix(self.rgb, self.skin)
+    melanin: Floats
+    haemoglobin: Floats
 
 
 def pigment_maps(rgb: RGB, skin: Mask | None = None) -> Pigment:
-    """The maps of a photo (H, W, 3) with ``skin`` (H, W). Melanin and haemoglobin are computed when first read."""
-    melanin_index, green = (np.asarray(cv2.LUT(cv2.extractChannel(rgb, code), _INDEX), np.float32) for code in (0, 1))
-    return Pigment(rgb, skin, np.asarray(green - melanin_index, np.float32), melanin_index)
-
-
-@once
-def pigment(part: Part) -> Pigment:
-    """The maps of a part's photo."""
-    return pigment_maps(part.frame.copy, part.region.mask)
+    """The maps of a photo (H, W, 3). Its exposure is estimated from ``skin`` (H, W), or from the whole photo."""
+    height, width = rgb.shape[:2]
+    fine = _shrink(optical_density(rgb), _AVERAGED)
+    pigments = _likeliest_pigments(_steadied(fine), _exposure(_typical(fine, skin)))
+    whole = cv2.resize(pigments, (width, height), interpolation=cv2.INTER_LINEAR)
+    return Pigment(*(np.asarray(part, np.float32) for part in cv2.split(whole)))
 
 
 def prepare() -> None:
     """Compute the table now, about half a second, so that the first photo does not wait for it."""
     _atlas()
-
-
-def _unmix(rgb: RGB, skin: Mask | None, box: Box | None = None) -> Floats:
-    """ln of the volume fractions of melanin and blood (h, w, 2) in ``box``, or in the whole photo (H, W, 3). Values
-    outside ``skin`` (H, W) have no meaning, but are finite."""
-    height, width = rgb.shape[:2]
-    wanted = box or (slice(0, height), slice(0, width))
-    fine = _shrink(optical_density(rgb), _AVERAGED)
-    exposure = _exposure(_typical(fine, skin))
-    rows, columns = _needed(wanted[0], height, len(fine)), _needed(wanted[1], width, fine.shape[1])
-    pigments = np.zeros((*fine.shape[:2], 2), np.float32)
-    pigments[rows, columns] = _likeliest_pigments(_steadied(fine[rows, columns]), exposure)
-    return np.asarray(cv2.resize(pigments, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[wanted]
-
-
-def _needed(part: slice, pixels: int, values: int) -> slice:
-    """Which of ``values`` along a side of ``pixels`` are needed to compute the ``part`` of these pixels."""
-    scale, beside = values / pixels, _REACH // 2 + 2  # two more for interpolation
-    return slice(max(0, int(part.start * scale) - beside), int(part.stop * scale) + 1 + beside)
 
 
 def _steadied(density: Floats) -> Floats:
@@ -280,8 +246,9 @@ MEASURES = (
         description="The redness of blood in the skin, from how much more red than green light it reflects. Brown "
         "pigment raises it too.",
         method=ERYTHEMA_METHOD,
-        measured=lambda part: part.region.mean(pigment(part.whole).erythema),
+        measured=lambda part: part.region.mean(erythema_index(part.frame.linear)),
         regions=("skin", "face", "zone"),
+        standard_in=(),
     ),
     Measure(
         name="melanin_index",
@@ -290,6 +257,7 @@ MEASURES = (
         direction="more brown pigment",
         description="The brown pigment of the skin, from how little red light it reflects. It depends on the exposure.",
         method=f"{MELANIN_METHOD}; shifts with exposure",
-        measured=lambda part: part.region.mean(pigment(part.whole).melanin_index),
+        measured=lambda part: part.region.mean(melanin_index(part.frame.linear)),
+        standard_in=(),
     ),
 )

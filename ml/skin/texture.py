@@ -1,6 +1,6 @@
-"""Texture of skin: lines, roughness, co-occurrence of grey levels, and local binary patterns.
+"""Texture of skin: lines and roughness.
 
-All are measured on a *surface*: the fine structure of the skin at one fixed scale. The photo, or the box of a face, is
+Both are measured on a *surface*: the fine structure of the skin at one fixed scale. The photo, or the box of a face, is
 resized to one size and smoothed, so that a photo and its smaller copy give the same values. Slow variation is removed,
 so that the light does not count. The surface is in L*, whose steps are about equally visible on dark and light skin. In
 optical density the noise of dark skin would look like texture, and in linear light its texture would vanish.
@@ -14,13 +14,12 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-from skimage.feature import graycomatrix, graycoprops
 
 from ml.skin.colour import lightness, shrink
 from ml.skin.declaration import Measure
 from ml.skin.frame import Part, once
 from ml.skin.regions import UNKNOWN, Region, Value
-from ml.values import Bytes, Floats, Mask
+from ml.values import Floats, Mask
 
 Box = tuple[slice, slice]  #: rows and columns
 
@@ -32,17 +31,8 @@ _MOST = 4.0  # L*
 _MARGIN = 4  # pixels at the edge of skin that are left out, because filters there cover other things too
 
 SCALES = (1.5, 2.5)  # of lines: standard deviations in pixels
-PIT_SCALE = 1.2  # of pits: standard deviation in pixels
 _ANISOTROPY = 0.5  # Frangi's β
 _CONTRAST = 1.0  # Frangi's c, in L*: the contrast term of a ridge with this curvature is 0.39
-
-LEVELS, STEP = 32, 0.25  # number of grey levels, and L* of each: a fixed scale, so that photos are comparable
-DISTANCES = (1, 3)  # pixels of the surface
-
-QUANTUM = 0.25  # L*; a difference below half of this is noise
-LEAST_ROUGHNESS = 0.45  # L*; on smoother skin, patterns are noise and compression artefacts
-_NEIGHBOURS = 8
-_FRACTION = 1 << 8  # denominator of the interpolation weights of diagonal neighbours, so that float32 sums are exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,16 +93,15 @@ def _surface(lightness: Floats, skin: Mask, box: Box) -> Surface | None:
     there = skin[box].astype(np.float32)
     if there.shape != lightness.shape:
         there = np.asarray(cv2.resize(there, lightness.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-    weight = _to_surface(there)
-    return Surface(detail_of(_to_surface(lightness * there), weight, _SMOOTHING, _WAVE), box)
+    return Surface(_detail_of(_to_surface(lightness * there), _to_surface(there)), box)
 
 
-def detail_of(weighted: Floats, weight: Floats, smoothing: float, wave: float) -> Floats:
-    """The variation of L* over more than ``smoothing`` and less than ``wave`` pixels, (h, w); 0 where there is no skin.
-    ``weight`` (h, w) is the share of each pixel that is skin, 0–1. ``weighted`` (h, w) is L* times ``weight``."""
-    smooth = _mean_near(weighted, weight, smoothing)
+def _detail_of(weighted: Floats, weight: Floats) -> Floats:
+    """L* without noise and shading, (h, w); 0 where there is no skin. ``weight`` (h, w) is the share of each pixel that
+    is skin, 0–1. ``weighted`` (h, w) is L* times ``weight``."""
+    smooth = _mean_near(weighted, weight, _SMOOTHING)
     inside = (weight > 0.5).astype(np.float32)
-    return np.asarray((smooth - _mean_near(smooth * inside, inside, wave)) * inside, np.float32)
+    return np.asarray((smooth - _mean_near(smooth * inside, inside, _WAVE)) * inside, np.float32)
 
 
 def _mean_near(weighted: Floats, weight: Floats, sigma: float) -> Floats:
@@ -128,10 +117,10 @@ def _to_surface(values: Floats) -> Floats:
     return np.asarray(cv2.resize(values, (width, height), interpolation=how), np.float32)
 
 
-# The line filter of Frangi et al. (1998), which Ng et al. (2014) applied to wrinkles, and its counterpart for pits. A
-# ridge curves strongly across and hardly along itself, which the eigenvalues of the Hessian show. Frangi scales the
-# contrast by the strongest structure of each image. Here the scale is fixed, so that photos are comparable. The mean of
-# the response (0–1) is reported. A count above a threshold would change with the slightest change of a faint line.
+# The line filter of Frangi et al. (1998), which Ng et al. (2014) applied to wrinkles. A ridge curves strongly across
+# and hardly along itself, which the eigenvalues of the Hessian show. Frangi scales the contrast by the strongest
+# structure of each image. Here the scale is fixed, so that photos are comparable. The mean of the response (0–1) is
+# reported. A count above a threshold would change with the slightest change of a faint line.
 
 
 def line_response(detail: Floats) -> Floats:
@@ -139,28 +128,12 @@ def line_response(detail: Floats) -> Floats:
     return np.asarray(cv2.max(*(_response(*_hessian(detail, sigma)) for sigma in SCALES)), np.float32)
 
 
-def pit_response(detail: Floats) -> Floats:
-    """The response (h, w), 0–1, to dark pits in ``detail`` (h, w), L*. A pit curves equally in all directions."""
-    lesser, greater = _hessian(detail, PIT_SCALE)
-    found = (1 - _elongated(lesser, greater)) * (1 - _faint(lesser, greater))
-    return np.asarray(cv2.copyTo(found, (lesser > 0).view(np.uint8)), np.float32)
-
-
 def _response(lesser: Floats, greater: Floats) -> Floats:
     """Frangi's measure in two dimensions. At a dark line the eigenvalue of larger magnitude is positive."""
-    found = _elongated(lesser, greater) * (1 - _faint(lesser, greater))
-    return np.asarray(cv2.copyTo(found, (greater > np.abs(lesser)).view(np.uint8)), np.float32)
-
-
-def _elongated(lesser: Floats, greater: Floats) -> Floats:
-    """0–1; 1 if there is no curvature along the ridge."""
     along = np.asarray(lesser / np.maximum(greater, np.float32(1e-6)), np.float32)
-    return _bell(along * along, _ANISOTROPY)
-
-
-def _faint(lesser: Floats, greater: Floats) -> Floats:
-    """0–1; 1 if there is no curvature at all."""
-    return _bell(lesser * lesser + greater * greater, _CONTRAST)
+    elongated = _bell(along * along, _ANISOTROPY)
+    found = elongated * (1 - _bell(lesser * lesser + greater * greater, _CONTRAST))
+    return np.asarray(cv2.copyTo(found, (greater > np.abs(lesser)).view(np.uint8)), np.float32)
 
 
 def _bell(squares: Floats, sigma: float) -> Floats:
@@ -186,7 +159,6 @@ def _lines(part: Part) -> Value:
     return UNKNOWN if found is None else found[1].mean(found[0].lines)
 
 
-@once
 def _roughness(part: Part) -> Value:
     found = shown(part)
     return UNKNOWN if found is None else roughness(*found)
@@ -201,85 +173,6 @@ def roughness(surface: Surface, skin: Region) -> Value:
     return value, None if error is None or not value else error / (2 * value)
 
 
-@once
-def _co_occurrence(part: Part) -> dict[tuple[str, int], float]:
-    found = shown(part)
-    return {} if found is None else co_occurrence(*found)
-
-
-def co_occurrence(surface: Surface, skin: Region) -> dict[tuple[str, int], float]:
-    """(kind, distance) → GLCM "contrast" or "homogeneity" (Haralick 1973), the mean of four angles. Only pairs of
-    pixels inside ``skin`` count."""
-    levels = np.clip(surface.detail / np.float32(STEP) + LEVELS / 2, 0, LEVELS - 1)
-    coded = np.where(skin.mask, levels, LEVELS).astype(np.uint8)  # pixels outside get an extra level, which is dropped
-    counts = graycomatrix(coded, DISTANCES, np.arange(4) * np.pi / 4, LEVELS + 1)[:LEVELS, :LEVELS]
-    return {
-        (kind, distance): float(value)
-        for kind in ("contrast", "homogeneity")
-        for distance, value in zip(DISTANCES, graycoprops(counts, kind).mean(axis=1), strict=True)
-    }
-
-
-def _binary_patterns(part: Part) -> Value:
-    """Unknown on smooth skin. Patterns do not depend on contrast, so there they would be those of noise."""
-    found = shown(part)
-    if found is None or (_roughness(part)[0] or 0.0) < LEAST_ROUGHNESS:
-        return UNKNOWN
-    return pattern_entropy(*found), None
-
-
-def pattern_entropy(surface: Surface, skin: Region) -> float:
-    """The entropy of uniform local binary patterns (Ojala 2002), P = 8, R = 1, in bits, 0 to log2(10)."""
-    codes = _pattern_codes(np.rint(surface.detail / np.float32(QUANTUM)))
-    counts = cv2.calcHist([codes], [0], skin.mask.view(np.uint8), [1 << _NEIGHBOURS], [0, 1 << _NEIGHBOURS]).ravel()
-    shares = np.bincount(_UNIFORM, weights=counts) / counts.sum(dtype=np.float64)
-    present = shares[shares > 0]
-    return float(-(present * np.log2(present)).sum())
-
-
-def _pattern_codes(grey: Floats) -> Bytes:
-    """The pattern (H, W) of each pixel of ``grey`` (H, W): a bit for each neighbour that is not darker."""
-    codes = np.zeros(grey.shape, np.uint8)
-    for bit, kernel in enumerate(_KERNELS):
-        codes |= (cv2.filter2D(grey, cv2.CV_32F, kernel) >= 0).view(np.uint8) << np.uint8(bit)
-    return codes
-
-
-def _neighbour_kernels() -> tuple[Floats, ...]:
-    """The kernels (3, 3) of "neighbour minus centre" for eight neighbours on a circle. The diagonal neighbours are
-    interpolated from four pixels."""
-    whole, near = _FRACTION**2, round(_FRACTION * np.sqrt(0.5))
-    far = _FRACTION - near
-    straight = np.array([[0, 0, 0], [0, -whole, whole], [0, 0, 0]], np.float32)
-    slanted = np.array([[0, far * near, near**2], [0, far**2 - whole, near * far], [0, 0, 0]], np.float32)
-    return tuple(np.rot90(kernel, turns).copy() for turns in range(4) for kernel in (straight, slanted))
-
-
-def _uniform_classes() -> np.ndarray:
-    """The class (256,) of each pattern: its number of ones, or 9 if its bits change more than twice in the circle."""
-    bits = (np.arange(1 << _NEIGHBOURS)[:, None] >> np.arange(_NEIGHBOURS)) & 1
-    changes = (bits != np.roll(bits, 1, axis=1)).sum(axis=1)
-    return np.where(changes <= 2, bits.sum(axis=1), _NEIGHBOURS + 1)
-
-
-_KERNELS = _neighbour_kernels()
-_UNIFORM = _uniform_classes()
-
-
-def _glcm(kind: str, distance: int, does: str, direction: str) -> Measure:
-    return Measure(
-        name=f"glcm_{kind}_d{distance}",
-        label=f"Texture {kind}, {distance} px",
-        unit="1",
-        direction=direction,
-        description=f"How much neighbouring points of the skin {does}, {distance} px apart on a frame of {SIDE} px.",
-        method=f"GLCM of L* less its local mean in {LEVELS} levels of {STEP}, mean of 4 angles, on a frame of {SIDE} "
-        "px",
-        measured=lambda part: (_co_occurrence(part).get((kind, distance)), None),
-        scored=True,
-    )
-
-
 MEASURES = (
     Measure(
         name="lines",
@@ -292,6 +185,7 @@ MEASURES = (
         "higher is more lines",
         measured=_lines,
         regions=("skin", "face", "zone"),
+        standard_in=("face", "zone"),
         scored=True,
     ),
     Measure(
@@ -303,18 +197,7 @@ MEASURES = (
         method=f"root mean square of L* less its local mean, on a frame of {SIDE} px; higher is rougher",
         measured=_roughness,
         regions=("skin", "face", "zone"),
-        scored=True,
-    ),
-    *(_glcm("contrast", distance, "differ", "rougher") for distance in DISTANCES),
-    *(_glcm("homogeneity", distance, "resemble each other", "smoother") for distance in DISTANCES),
-    Measure(
-        name="lbp_entropy",
-        label="Fine texture (LBP entropy)",
-        unit="bit",
-        direction="more varied texture",
-        description="How many kinds of fine pattern the skin shows. Not measured on smooth skin.",
-        method=f"entropy of uniform local binary patterns, P = 8, R = 1, of L* on a frame of {SIDE} px",
-        measured=_binary_patterns,
+        standard_in=("face", "zone"),
         scored=True,
     ),
 )

@@ -64,7 +64,7 @@ def test_a_portrait_is_asked_for_no_lesion_and_a_close_up_on_a_face_is() -> None
         return [m.name for m in found if "lesion" in m.name or "lesion" in m.region]
 
     assert lesion_measures(None) == lesion_measures("face") == []
-    assert "lesion_area" in lesion_measures("close_up")
+    assert "lesion_asymmetry" in lesion_measures("close_up")
 
 
 def test_zones_are_placed_even_where_measurements_are_off() -> None:

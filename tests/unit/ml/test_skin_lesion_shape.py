@@ -17,11 +17,11 @@ SKIN = np.ones((SIDE, SIDE), np.bool_)
 
 
 def measured(lesion: Mask, lab: np.ndarray = GREY) -> Geometry:
-    return lesion_geometry(Segmentation(lesion, lesion, lesion), lab, SKIN)
+    return lesion_geometry(Segmentation(lesion, lesion, lesion), lab)
 
 
 def shapes(found: Geometry) -> set[Value]:
-    """All but the area and the colours."""
+    """All but the colours."""
     return {found.asymmetry, found.compactness, found.diameter}
 
 
@@ -40,7 +40,6 @@ def test_a_disc_is_symmetrical_smooth_and_as_wide_as_it_is() -> None:
     assert found.asymmetry[0] == pytest.approx(0, abs=0.01)
     assert found.compactness[0] == pytest.approx(1, abs=0.02)
     assert found.diameter[0] == pytest.approx(160, abs=2)
-    assert found.area[0] == pytest.approx(np.pi * 80**2 / SIDE**2, rel=0.01)
     assert found.colours[0] == 0
 
 
@@ -84,11 +83,10 @@ def test_millimetres_need_a_scale() -> None:
     assert scaled.uncertainty is not None
 
 
-def test_a_lesion_cut_by_the_frame_has_an_area_and_no_shape() -> None:
+def test_a_lesion_cut_by_the_frame_has_colours_and_no_shape() -> None:
     cut = np.roll(disc(SIDE, SIDE, 80), SIDE // 2, axis=1)
     cut[:, SIDE // 2 :] = False
     found = measured(cut)
-    assert found.area[0] is not None
     assert found.colours[0] is not None
     assert shapes(found) == {UNKNOWN}
 
@@ -96,32 +94,29 @@ def test_a_lesion_cut_by_the_frame_has_an_area_and_no_shape() -> None:
 def test_of_two_lesions_alike_none_is_the_main_one() -> None:
     one, half = ellipse(60, 40), np.roll(ellipse(45, 30), 150, axis=0)
     found = measured(one | half)
-    assert found.area[0] is not None
     assert shapes(found) | {found.colours} == {UNKNOWN}
     small = measured(one | np.roll(ellipse(20, 20), 150, axis=0))
     assert small.diameter[0] == pytest.approx(120, abs=2)
 
 
-def test_a_shape_that_hangs_on_a_threshold_is_not_told() -> None:
+def test_a_shape_that_depends_on_the_outline_is_unknown() -> None:
     lesion, nothing = disc(SIDE, SIDE, 80), np.zeros_like(SKIN)
     wide = np.asarray(lesion | (np.abs(ROWS) < 20), np.bool_)
     for masks in ((lesion, wide, lesion), (lesion, lesion, nothing)):
-        found = lesion_geometry(Segmentation(*masks), GREY, SKIN)
-        assert shapes(found) == {UNKNOWN}
-    assert found.area[1] == found.area[0]  # it may as well be none
+        assert shapes(lesion_geometry(Segmentation(*masks), GREY)) == {UNKNOWN}
 
 
-def test_where_half_of_the_skin_stands_out_the_other_half_may_be_the_lesion() -> None:
-    found = measured(disc(SIDE, SIDE, 160))
-    assert found.area[0] == found.area[1] == pytest.approx(0.5, abs=0.01)
+def test_without_a_sure_outline_there_is_no_geometry() -> None:
+    lesion = disc(SIDE, SIDE, 80)
+    found = lesion_geometry(Segmentation(lesion, lesion, lesion, sure=False), GREY)
     assert shapes(found) | {found.colours} == {UNKNOWN}
 
 
-def test_uncertainty_is_what_other_thresholds_would_give() -> None:
+def test_the_uncertainty_is_the_largest_change_for_the_other_outlines() -> None:
     masks = (disc(SIDE, SIDE, radius) for radius in (80, 90, 70))
-    assert lesion_geometry(Segmentation(*masks), GREY, SKIN).diameter[1] == pytest.approx(20, abs=1)
+    assert lesion_geometry(Segmentation(*masks), GREY).diameter[1] == pytest.approx(20, abs=1)
 
 
 def test_no_lesion_no_geometry() -> None:
-    found = lesion_geometry(None, GREY, SKIN)
-    assert shapes(found) | {found.area, found.colours} == {UNKNOWN}
+    found = lesion_geometry(None, GREY)
+    assert shapes(found) | {found.colours} == {UNKNOWN}

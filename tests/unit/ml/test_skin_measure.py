@@ -19,7 +19,7 @@ def named(skin: Skin) -> dict[str, Measurement]:
 def test_every_tone_is_measured_in_full(swatch: str) -> None:
     found = named(skin_of(with_lesion(skin_patch(swatch), disc(radius=45))))
     missing = {name for name, m in found.items() if m.value is None}
-    assert missing <= {"lesion_diameter_mm", "lbp_entropy"}  # no scale is known; too even a patch for patterns
+    assert missing <= {"lesion_diameter_mm"}  # no scale is known
     assert all(m.score is None for m in found.values())
     assert found["ita"].uncertainty is not None
 
@@ -42,7 +42,7 @@ def test_without_skin_nothing_but_its_absence_is_measured() -> None:
 def test_plain_skin_has_no_lesion_measurements_but_all_others() -> None:
     found = named(skin_of(skin_patch(MONK[3])))
     of_lesions = {name for name, measure in CATALOGUE.items() if measure.clinical}
-    assert {name for name, m in found.items() if m.value is None} == of_lesions | {"lbp_entropy"}
+    assert {name for name, m in found.items() if m.value is None} == of_lesions
 
 
 def test_size_hardly_matters() -> None:
@@ -60,22 +60,23 @@ def test_zones_not_looked_for_not_found_and_found_differ() -> None:
     zones = skin_of(photo, (CHEEK,)).zones
     assert zones is not None
     assert [zone.name for zone in zones] == ["left_cheek"]
-    assert {m.name for m in zones[0].measurements if m.value is None} == {"pores"}  # of which a copy shows too little
+    unknown = {m.name for m in zones[0].measurements if m.value is None}
+    assert unknown == {"zone_redness_difference"}  # there is no forehead
 
 
 def test_on_a_face_only_its_zones_are_searched_for_a_lesion() -> None:
     elsewhere = np.zeros((384, 512), np.bool_)
     elsewhere[150:230, 60:140] = True
     photo = with_lesion(skin_patch(MONK[4]), elsewhere)
-    assert named(skin_of(photo))["melanin_difference"].value is not None
-    assert named(skin_of(photo, (CHEEK,)))["melanin_difference"].value is None
+    assert named(skin_of(photo))["melanin_index_difference"].value is not None
+    assert named(skin_of(photo, (CHEEK,)))["melanin_index_difference"].value is None
 
 
 def test_a_portrait_has_spots_and_no_lesion() -> None:
     mole = np.zeros((384, 512), np.bool_)
     mole[180:210, 370:400] = True
     photo = with_lesion(skin_patch(MONK[4]), mole)
-    assert "lesion_area" in named(skin_of(photo, (CHEEK,)))
+    assert "lesion_asymmetry" in named(skin_of(photo, (CHEEK,)))
     found = named(skin_of(photo, (CHEEK,), portrait=True))
     assert not [m for m in found.values() if "lesion" in m.name or "lesion" in m.region]
     assert found["spot_count"].value == 1

@@ -11,11 +11,11 @@ from ml.skin.colour import srgb_to_linear
 from ml.skin.frame import Frame, Part
 from ml.skin.measure import measure_scored
 from ml.skin.regions import Region
-from ml.skin.texture import LEAST_SIDE, MEASURES, STEP, Surface, co_occurrence, roughness
+from ml.skin.texture import LEAST_SIDE, MEASURES, Surface, roughness
 from ml.values import RGB, Mask
 from tests.unit.ml.skin_images import MONK, skin_of, skin_patch
 
-NAMES = ("lines", "roughness", "glcm_contrast_d1", "glcm_homogeneity_d1", "lbp_entropy")
+NAMES = ("lines", "roughness")
 
 
 def texture(photo: RGB, mask: Mask | None = None) -> dict[str, float | None]:
@@ -75,8 +75,7 @@ def test_creases_are_lines_on_every_tone(swatch: str) -> None:
 def test_a_smoothed_photo_is_less_rough_on_every_tone(swatch: str) -> None:
     photo = darkened(skin_patch(swatch), creases())
     smooth = np.asarray(cv2.GaussianBlur(photo, (0, 0), 6), np.uint8)
-    for name, sign in (("roughness", 1), ("glcm_contrast_d1", 1), ("glcm_contrast_d3", 1), ("glcm_homogeneity_d1", -1)):
-        assert sign * (value(photo, name) - value(smooth, name)) > 0
+    assert value(photo, "roughness") > value(smooth, "roughness")
 
 
 def test_round_marks_are_less_of_lines_than_creases() -> None:
@@ -116,20 +115,7 @@ def test_what_is_not_skin_does_not_count(name: str) -> None:
 
 def test_an_even_patch_has_no_texture() -> None:
     found = texture(np.full((256, 256, 3), (200, 150, 120), np.uint8))
-    assert found == {
-        "lines": 0,
-        "roughness": pytest.approx(0, abs=1e-4),
-        "glcm_contrast_d1": 0,
-        "glcm_contrast_d3": 0,
-        "glcm_homogeneity_d1": 1,
-        "glcm_homogeneity_d3": 1,
-        "lbp_entropy": None,
-    }
-
-
-def test_pattern_entropy_lies_within_its_bounds() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
-    assert 2 < value(noise, "lbp_entropy") <= np.log2(10)
+    assert found == {"lines": 0, "roughness": pytest.approx(0, abs=1e-4)}
 
 
 def test_a_photo_of_too_few_pixels_has_no_texture() -> None:
@@ -150,31 +136,6 @@ WHOLE = Region(np.ones((64, 64), np.bool_))
 def surface(detail: np.ndarray) -> Surface:
     height, width = detail.shape
     return Surface(detail.astype(np.float32), (slice(0, height), slice(0, width)))
-
-
-def glcm(detail: np.ndarray, region: Region = WHOLE) -> dict[tuple[str, int], float]:
-    return co_occurrence(surface(detail), region)
-
-
-def test_co_occurrence_of_stripes_is_the_closed_form() -> None:
-    columns = np.arange(64) % 2
-    found = glcm(np.broadcast_to((0.5 + 2 * columns) * STEP, (64, 64)))
-    # Neighbours at distance 1 differ by 2 levels in every direction but along the stripes; at 3 likewise.
-    assert found["contrast", 1] == pytest.approx((4 + 4 + 0 + 4) / 4)
-    assert found["homogeneity", 1] == pytest.approx((0.2 + 0.2 + 1 + 0.2) / 4)
-
-
-def test_a_checkerboard_is_even_along_its_diagonals() -> None:
-    found = glcm((0.5 + np.indices((64, 64)).sum(axis=0) % 2) * STEP)
-    assert found["contrast", 1] == pytest.approx(0.5)
-
-
-def test_pairs_with_one_outside_the_region_do_not_count() -> None:
-    detail = np.zeros((64, 64))
-    detail[:, 32:] = np.random.default_rng(0).uniform(-4, 4, (64, 32))
-    mask = np.zeros((64, 64), np.bool_)
-    mask[:, :32] = True
-    assert glcm(detail, Region(mask))["contrast", 3] == 0
 
 
 def test_roughness_of_a_wave_is_its_root_mean_square() -> None:

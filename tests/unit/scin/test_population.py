@@ -59,7 +59,7 @@ def test_an_index_has_the_distributions_of_its_photos(index: Path) -> None:
     found = load(index).population
     assert found is not None
     scored = {f"skin/{name}" for name, measure in CATALOGUE.items() if measure.scored}
-    assert set(found.distributions) == scored - {"skin/lbp_entropy"}  # smooth patches
+    assert set(found.distributions) == scored
     assert {known.photos for known in found.distributions.values()} == {LEAST}
 
 

@@ -37,7 +37,7 @@ class Telling(MockAnalyzer):
         canned = super().analyze(request, deadline)
         condition = values.Condition("Psoriasis", "L40.9", 0.9, "high", ("mock-1",), 0.8, 0.7)
         lesion = values.Measurement("lesion_asymmetry", 0.4, "share", "of the melanoma", "lesion")
-        spread = values.Measurement("melanin_difference", 0.4, "ln", "unmixed", "lesion_minus_surrounding")
+        spread = values.Measurement("melanin_index_difference", 12.0, "index", "how", "lesion_minus_surrounding")
         return replace(
             canned,
             conditions=(condition,),
