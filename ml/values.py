@@ -86,8 +86,8 @@ class Lesion:
 class Measurement:
     """One measured number.
 
-    ``value`` is in ``unit``; None if it could not be measured. ``uncertainty``, in the same unit, is how far the value
-    may move when the same photo is resized, compressed, lightened or darkened (ml.skin.declaration). ``score`` ±
+    ``value`` is in ``unit``; None if it could not be measured. ``uncertainty``, in the same unit: two
+    photos of the same skin differ by at most the root of the sum of their squares (ml.skin.declaration). ``score`` ±
     ``score_uncertainty`` is the percentage (0–100) of the index's population with a smaller value; both are None if
     that is unknown.
     """

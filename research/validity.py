@@ -88,11 +88,12 @@ def _measures(fitted: Mapping[str, str]) -> Iterator[str]:
 def _evidence(measure: Measure, evidence: Evidence | None) -> str:
     """The cells of pairs, ICC and coverage."""
     if evidence is None:
-        return "– | from the stated scale | –" if measure.physical else "– | not evaluated | –"
-    if evidence.icc is None or evidence.coverage is None:
-        return f"{evidence.n} | too few | too few"
-    icc = _figure(evidence.icc, evidence.icc_interval)
-    return f"{evidence.n} | {icc} | {_figure(evidence.coverage, evidence.coverage_interval)}"
+        return "none | not evaluated | not evaluated"
+    holds = "too few" if evidence.coverage is None else _figure(evidence.coverage, evidence.coverage_interval)
+    if measure.physical:
+        return f"{evidence.n} drawn outlines | needs none | {holds}"
+    icc = "too few" if evidence.icc is None else _figure(evidence.icc, evidence.icc_interval)
+    return f"{evidence.n} | {icc} | {holds}"
 
 
 def _by_type(measures: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -32,6 +32,9 @@ class Evidence:
     - ``icc``: the share of its variance between photos that belongs to the skin (at most 1), by one-way analysis of
       variance. ``coverage``: the share (0–1) of pairs of other people whose difference lies within the uncertainty.
       Each is followed by its 95% interval. All are None with too few pairs.
+
+    A physical measure has no pairs of photos. ``n`` and ``coverage`` are then of its values and those by outlines that
+    people drew on the same photos.
     """
 
     n: int

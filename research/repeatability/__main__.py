@@ -35,7 +35,8 @@ from ml.skin.face import face_zones
 from ml.skin.frame import Frame, Subject
 from ml.skin.measure import measure_skin
 from ml.values import RGB, Measurement, Zone
-from research.repeatability.pairs import CONFIDENCE, CONTENT, FOLDS, Reading, evaluate
+from research.repeatability.outlines import Unseen, diameters
+from research.repeatability.pairs import CONFIDENCE, CONTENT, FOLDS, Reading, Readings, evaluate, physical_facts
 from research.repeatability.photos import LESIONS, PORTRAITS, SIMULATED, Photo, lesion_photos, portraits, relit
 
 PARAMETERS = Path("ml/skin/params/repeatability.json")
@@ -47,6 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("pad", type=Path, metavar="PAD")
     parser.add_argument("faces", type=Path, metavar="FACES")
     parser.add_argument("--models", type=Path, default=Path("var/models"))
+    parser.add_argument(
+        "--checkpoints", type=Path, help="networks of ml.training.outlines, so that each lesion's outline is unseen"
+    )
+    parser.add_argument("--outlined", type=Path, nargs="+", metavar="FOLDER", help="the folders they were trained on")
     parser.add_argument("--write", action="store_true", help=f"write {PARAMETERS}")
     options = parser.parse_args(arguments)
     cv2.setNumThreads(1)
@@ -54,11 +59,25 @@ def main(arguments: list[str] | None = None) -> int:
     meter = Meter(FaceDetector(store.served(MEDIAPIPE_FACE), store.folder(MEDIAPIPE_FACE) / LANDMARK_FILE))
     photos = [*lesion_photos(options.pad), *portraits(options.faces)]
     photos += [photo for portrait in portraits(options.faces, alone=True) for photo in relit(portrait)]
-    facts = evaluate([(photo, meter(photo.rgb)) for photo in photos])
+    unseen = Unseen(options.checkpoints, options.outlined) if options.checkpoints else None
+    facts = evaluate([(photo, measured(photo, meter, unseen)) for photo in photos])
+    drawn = diameters(options.pad, unseen)
+    facts["lesion_diameter_mm"] = {
+        "lesion": physical_facts([one.needed for one in drawn], [one.patient for one in drawn])
+    }
     print_facts(facts)
     if options.write:
-        write(facts, photos)
+        write(facts, photos, unseen=unseen is not None)
     return 0
+
+
+def measured(photo: Photo, meter: Meter, unseen: Unseen | None) -> Readings:
+    """What ``meter`` reads in a photo. Lesions are outlined by a network that has not seen the patient, if there is
+    one."""
+    if unseen is None or photo.source != LESIONS:
+        return meter(photo.rgb)
+    with unseen.of(photo.patient):
+        return meter(photo.rgb)
 
 
 class Meter:
@@ -67,8 +86,7 @@ class Meter:
     def __init__(self, faces: FaceDetector) -> None:
         self._faces = faces
 
-    def __call__(self, rgb: RGB) -> dict[tuple[str, str, str], Reading]:
-        """(measure, kind of region, region) → reading, without what could not be measured."""
+    def __call__(self, rgb: RGB) -> Readings:
         frame = Frame(rgb)
         zones = self._zones(rgb, frame.copy)
         skin = measure_skin(Subject(frame, zones, portrait=bool(zones)), full=True)
@@ -105,27 +123,32 @@ def print_facts(facts: Mapping[str, Mapping[str, Any]]) -> None:
             icc = interval = holds = span = ""
             if "icc" in found:
                 icc, interval = f"{found['icc']:.2f}", "{:.2f} to {:.2f}".format(*found["icc_interval"])
+            if "coverage" in found:
                 holds, span = f"{found['coverage']:.2f}", "{:.2f} to {:.2f}".format(*found["coverage_interval"])
             limit = f"{found['relative']:.0%}" if found["relative"] else f"{found['absolute']:g}"
             standard = "yes" if kind in CATALOGUE[name].standard_regions else ""
             print(f"{name:32}{kind:26}{found['n']:6}{icc:>6}  {interval:14}{holds:>6}  {span:12}{limit:>8}  {standard}")
 
 
-def write(facts: Mapping[str, Mapping[str, Any]], photos: Sequence[Photo]) -> None:
+def write(facts: Mapping[str, Mapping[str, Any]], photos: Sequence[Photo], *, unseen: bool) -> None:
     def number(source: str) -> str:
         some = [photo for photo in photos if photo.source == source]
-        return f"{len(some)} photos of {len({photo.subject for photo in some})} {source}"
+        return f"{len(some)} photos of {len({photo.subject for photo in some})}"
 
+    patients = len({photo.patient for photo in photos if photo.source == LESIONS})
     head = {
         "what": "a value v of two photos of the same skin moves by absolute + relative * |v|, in its unit, beyond what "
         "its own photo shows",
         "fitted": {
             "command": "python -m research.repeatability PAD FACES --write",
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
-            "data": f"PAD-UFES-20: {number(LESIONS)}; portraits: {number(PORTRAITS)}; {number(SIMULATED)}",
+            "data": f"PAD-UFES-20: {number(LESIONS)} lesions of {patients} patients; {number(PORTRAITS)} person; "
+            f"{number(SIMULATED)} portraits in simulated lights",
             "limit": f"tolerance limit for {CONTENT:.0%} of pairs with {CONFIDENCE:.0%} confidence",
             "coverage": f"limits from other patients' pairs, {FOLDS} folds",
-            "faces": "the largest of the limits from lesions' skin, from simulated pairs and from pairs of portraits",
+            "outlines": "by networks that were trained without the patient" if unseen else "by the network in use",
+            "faces": "the largest of the limits from lesions' skin, from pairs of portraits, and from simulated pairs "
+            "times 1.5",
         },
     }
     lines = [json.dumps(head, indent=1)[:-2] + ",", ' "measures": {']

@@ -22,6 +22,7 @@ CONTENT, CONFIDENCE = 0.85, 0.95
 FOLDS = 5
 _RESAMPLES, _LEAST_PATIENTS = 1000, 10
 _OF_SKIN = {"face": "skin", "zone": "skin"}  # kind of region of a face → the kind whose limit it has at least
+_RESERVE = 1.5  # factor on limits from simulated pairs, because a simulation leaves out what it does not know
 _LENGTHS = ("px", "mm")  # lengths have proportional limits, because photos vary in size
 
 Doubles = NDArray[np.float64]
@@ -96,7 +97,10 @@ def evaluate(measured: Sequence[tuple[Photo, Readings]]) -> dict[str, dict[str, 
 
 def _facts(real: Sequence[Pair], fitted: Sequence[Sequence[Pair]], *, relative: bool) -> dict[str, Any]:
     """The limit is the largest of those for each group of ``fitted`` pairs. The figures are those of ``real`` pairs."""
-    limit = max(tolerance([pair.needed(relative) for pair in pairs]) for pairs in fitted)
+    limit = max(
+        tolerance([pair.needed(relative) for pair in pairs], _RESERVE if pairs[0].source == SIMULATED else 1.0)
+        for pairs in fitted
+    )
     found: dict[str, Any] = {
         "absolute": 0.0 if relative else limit,
         "relative": limit if relative else 0.0,
@@ -105,12 +109,10 @@ def _facts(real: Sequence[Pair], fitted: Sequence[Sequence[Pair]], *, relative: 
     }
     if len({pair.patient for pair in real}) < _LEAST_PATIENTS:
         return found
-    held = held_out(real, relative=relative)
+    held = held_out([pair.needed(relative) for pair in real], [pair.patient for pair in real])
     icc, interval = icc_with_interval(series(real))
     found |= {"icc": round(icc, 2), "icc_interval": [round(end, 2) for end in interval]}
-    found |= {
-        "coverage": round(float(held.mean()), 3),
-        "coverage_interval": [round(end, 3) for end in wilson(int(held.sum()), len(held))],
+    found |= coverage(held) | {
         "held_by_type": {
             kind: [sum(hits), len(hits)]
             for kind in sorted({pair.skin_type for pair in real if pair.skin_type})
@@ -120,13 +122,27 @@ def _facts(real: Sequence[Pair], fitted: Sequence[Sequence[Pair]], *, relative: 
     return found
 
 
-def tolerance(needed: Iterable[float]) -> float:
+def coverage(held: NDArray[np.bool_]) -> dict[str, Any]:
+    """The share of ``held`` (n,) and its interval."""
+    low, high = wilson(int(held.sum()), len(held))
+    return {"coverage": round(float(held.mean()), 3), "coverage_interval": [round(low, 3), round(high, 3)]}
+
+
+def physical_facts(needed: Sequence[float], patients: Sequence[str]) -> dict[str, Any]:
+    """The facts of a length that was compared with drawn outlines: the relative limit that each of n outlines needs,
+    and the ``patients`` (n,)."""
+    held = held_out(needed, patients)
+    return {"absolute": 0.0, "relative": tolerance(needed), "n": len(held)} | coverage(held)
+
+
+def tolerance(needed: Iterable[float], reserve: float = 1.0) -> float:
     """A limit that with 95% confidence holds in ``CONTENT`` of all pairs, from the limits that some pairs need,
-    rounded up to two significant digits. It is the largest of them if they are too few for that confidence."""
+    rounded up to two significant digits. It is the largest of them if they are too few for that
+    confidence. ``reserve``: a factor on it."""
     ordered = np.sort(np.array([*needed]))
     enough = binom.cdf(np.arange(len(ordered)), len(ordered), CONTENT) >= CONFIDENCE
     place = int(enough.argmax()) if enough.any() else len(ordered) - 1
-    return _round_up(float(ordered[place]))
+    return _round_up(reserve * float(ordered[place]))
 
 
 def _round_up(value: float) -> float:
@@ -136,14 +152,12 @@ def _round_up(value: float) -> float:
     return float(f"{math.ceil(value / step - 1e-9) * step:.2g}")
 
 
-def held_out(pairs: Sequence[Pair], *, relative: bool) -> NDArray[np.bool_]:
-    """Whether each pair's difference lies within its uncertainty, by a limit from the pairs of other patients."""
-    patients = sorted({pair.patient for pair in pairs})
-    fold = {patient: place % FOLDS for place, patient in enumerate(patients)}
-    needed = np.array([pair.needed(relative) for pair in pairs])
-    folds = np.array([fold[pair.patient] for pair in pairs])
-    limits = np.array([tolerance(needed[folds != number]) for number in range(FOLDS)])
-    return np.asarray(needed <= limits[folds])
+def held_out(needed: Sequence[float], patients: Sequence[str]) -> NDArray[np.bool_]:
+    """Which of the limits that are ``needed`` (n,) a limit from the other ``patients``' (n,) reaches."""
+    fold = {patient: place % FOLDS for place, patient in enumerate(sorted(set(patients)))}
+    all_needed, folds = np.array(needed), np.array([fold[patient] for patient in patients])
+    limits = np.array([tolerance(all_needed[folds != number]) for number in range(FOLDS)])
+    return np.asarray(all_needed <= limits[folds])
 
 
 def series(pairs: Iterable[Pair]) -> list[Doubles]:

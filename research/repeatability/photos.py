@@ -48,11 +48,11 @@ def lesion_photos(folder: Path) -> list[Photo]:
 
 
 def portraits(folder: Path, *, alone: bool = False) -> list[Photo]:
-    """The portraits of people, by the name of the file: a name and perhaps a number or a size, such as ``ann2.jpg``.
+    """The portraits of people, by the name of the file: a name and perhaps a number, such as ``ann2.jpg``.
     Only of people with two or more, unless ``alone``."""
     by_name: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.glob("*.jpg")):
-        if (match := re.fullmatch(r"([a-z]+)\d*(_small_\w+)?", path.stem)) and match[1] != "partial":
+        if (match := re.fullmatch(r"([a-z]+)\d*", path.stem)) and match[1] != "partial":
             by_name[match[1]].append(path)
     return [
         Photo(PORTRAITS, name, name, "", _read(path))
@@ -85,11 +85,11 @@ def relit(portrait: Photo) -> Iterator[Photo]:
         linear = np.clip(linear, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.12)))
         grey = linear.mean(axis=-1, keepdims=True)
         linear = np.clip(grey + np.float32(np.exp(rng.normal(0, 0.12))) * (linear - grey), 0, 1)
-        size = rng.uniform(0.4, 1)
+        size = rng.uniform(0.6, 1)
         small = cv2.resize(linear_to_srgb(linear), None, fx=size, fy=size, interpolation=cv2.INTER_AREA)
-        blurred = cv2.GaussianBlur(small, (0, 0), rng.uniform(0.2, 1.2))
-        noisy = np.clip(np.rint(blurred + rng.normal(0, rng.uniform(0.5, 4), blurred.shape)), 0, 255).astype(np.uint8)
-        _, jpeg = cv2.imencode(".jpg", noisy[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(60, 95))])
+        blurred = cv2.GaussianBlur(small, (0, 0), rng.uniform(0.2, 0.8))
+        noisy = np.clip(np.rint(blurred + rng.normal(0, rng.uniform(0.5, 2.5), blurred.shape)), 0, 255).astype(np.uint8)
+        _, jpeg = cv2.imencode(".jpg", noisy[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(70, 95))])
         rgb = np.ascontiguousarray(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
         subject = f"{portrait.subject} {width}"
         yield Photo(SIMULATED, subject, portrait.patient, "", rgb)

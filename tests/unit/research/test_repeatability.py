@@ -10,7 +10,7 @@ import pytest
 
 from ml.skin.catalogue import CATALOGUE
 from research.repeatability import __main__ as command
-from research.repeatability.pairs import Pair, Reading, evaluate, held_out, icc_with_interval, tolerance
+from research.repeatability.pairs import Pair, Reading, evaluate, held_out, icc_with_interval, physical_facts, tolerance
 from research.repeatability.photos import LESIONS, PORTRAITS, Photo, lesion_photos, portraits, relit
 from tests.unit.ml.skin_images import MONK, skin_patch
 
@@ -55,11 +55,14 @@ def test_a_limit_holds_for_most_new_pairs() -> None:
 
 
 def test_coverage_is_that_of_other_patients() -> None:
-    pairs = [lesion_pair(0, 1, patient=f"p{i}") for i in range(30)]
-    odd = [lesion_pair(0, 50, patient="odd"), lesion_pair(0, 60, patient="odd")]
-    held = held_out([*pairs, *odd], relative=False)
+    held = held_out([1.0] * 30 + [50.0, 60.0], [f"p{i}" for i in range(30)] + ["odd"] * 2)
     assert held[:30].all()
     assert not held[30:].any()
+
+
+def test_a_length_is_compared_with_drawn_outlines() -> None:
+    found = physical_facts([0.1] * 30, [f"p{i}" for i in range(30)])
+    assert (found["relative"], found["n"], found["coverage"]) == (0.1, 30, 1.0)
 
 
 def test_figures_are_those_of_lesions_and_few_faces_have_none() -> None:
@@ -81,7 +84,9 @@ def test_figures_are_those_of_lesions_and_few_faces_have_none() -> None:
 
 def test_the_file_says_how_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "PARAMETERS", tmp_path / "made.json")
-    command.write({"redness": {"skin": {"absolute": 1.0}}, "lines": {}}, [Photo(LESIONS, "l", "p", "", GREY)])
+    command.write(
+        {"redness": {"skin": {"absolute": 1.0}}, "lines": {}}, [Photo(LESIONS, "l", "p", "", GREY)], unseen=False
+    )
     made = json.loads((tmp_path / "made.json").read_text())
     assert made["measures"]["redness"]["skin"]["absolute"] == 1.0
     assert made["fitted"].keys() >= {"command", "data", "date"}
