@@ -26,7 +26,6 @@ class Unseen:
 
     def __init__(self, checkpoints: Path, folders: Sequence[Path]) -> None:
         import torch
-
         from ml.training.outline_photos import read_folder
         from ml.training.outlines import FOLDS, Network, folds
 
