@@ -29,7 +29,7 @@ from ml.values import Doubles, Floats, Mask
 
 # Distances from the outline, as multiples of the lesion's depth: the greatest distance that a point inside has from the
 # outline. An outline is never exact, so a lesion's colour is that of its core, and the skin around begins outside.
-_CORE, _BESIDE, _REACH = 1 / 3, 1 / 8, 2.0
+_CORE, _BESIDE, _REACH = 1 / 5, 1 / 8, 2.0
 
 _MIN_PIXELS = 100  # of the working copy; the outline of a smaller lesion is too coarse
 _ALIKE = 0.5  # of the largest lesion's area; if a second lesion is as large, there is no main lesion
@@ -50,22 +50,26 @@ def lesion_differences(frame: Frame, found: Segmentation | None, skin: Mask) -> 
     Clipped pixels are left out. The uncertainty combines the standard errors with the largest change for the narrow and
     the wide outline. Unknown if there is no lesion or no skin around it, or if one of the other outlines is empty.
     """
+    unknown = (UNKNOWN,) * len(DIFFERENCES)
     if found is None:
-        return (UNKNOWN,) * len(DIFFERENCES)
+        return unknown
     unclipped = extremes(frame.copy)[1] < CLIPPED
-    depth, away = float(_distance(found.mask).max()), _distance(~found.mask)
-    around = Region(skin & unclipped & (away > _BESIDE * depth) & (away <= _REACH * depth))
+    around = Region(_ring(found.mask) & skin & unclipped)
     cores = [Region(_core(outline) & unclipped) for outline in (found.mask, found.narrow, found.wide)]
     if not all(region.usable for region in (around, *cores)):
-        return (UNKNOWN,) * len(DIFFERENCES)
-    outside, its_error = _colour(around, frame.linear)
-    inside, errors = (np.array(of) for of in zip(*(_colour(core, frame.linear) for core in cores), strict=True))
-    apart = deltaE_ciede2000(inside[:, :3], np.broadcast_to(outside[:3], (len(inside), 3)))
-    values = np.column_stack([inside - outside, apart])
-    error = np.hypot(errors[0], its_error)
-    error = np.append(error, np.linalg.norm(error[:3]))  # ΔE is at most about the distance in L*, a*, b*
-    spread = np.hypot(error, np.abs(values[1:] - values[0]).max(axis=0))
-    return tuple(zip(values[0].tolist(), spread.tolist(), strict=True))
+        return unknown
+    beside, its_errors = _colour(around, frame.linear)
+    colours, errors = zip(*(_colour(core, frame.linear) for core in cores), strict=True)
+    values, *others = (_compared(colour, beside) for colour in colours)
+    error = np.hypot(errors[0], its_errors)
+    error = np.append(error, np.linalg.norm(error[:3]))  # ΔE00 moves by about as much as L*, a* and b* together
+    uncertainty = np.hypot(error, np.abs(others - values).max(axis=0))
+    return tuple(zip(values.tolist(), uncertainty.tolist(), strict=True))
+
+
+def _compared(colour: Doubles, beside: Doubles) -> Doubles:
+    """The differences (5,) between two colours, as by `_colour`, and their CIEDE2000: (6,)."""
+    return np.append(colour - beside, deltaE_ciede2000(colour[:3], beside[:3]))
 
 
 def _distance(mask: Mask) -> Floats:
@@ -79,12 +83,18 @@ def _core(mask: Mask) -> Mask:
     return mask & np.asarray(depth >= _CORE * depth.max(), np.bool_)
 
 
+def _ring(mask: Mask) -> Mask:
+    """A ring around ``mask`` (h, w), which does not touch it."""
+    depth, away = _distance(mask).max(), _distance(~mask)
+    return np.asarray((away > _BESIDE * depth) & (away <= _REACH * depth))
+
+
 def _colour(region: Region, linear: Floats) -> tuple[Doubles, Doubles]:
     """The colour (5,) of a region's mean linear light: L*, a*, b*, erythema index and melanin index. And the standard
     errors (5,) of the five, from the blocks of the region. ``linear``: (h, w, 3)."""
     means = [region.means(linear[..., channel]) for channel in range(3)]
     colour, *blocks = _colours(np.stack([np.append(mean, blocks) for mean, blocks in means], axis=-1))
-    return colour, np.array([standard_error(values) or 0.0 for values in np.transpose(blocks)])
+    return colour, np.array([standard_error(values) or 0.0 for values in np.reshape(blocks, (-1, len(colour))).T])
 
 
 def _colours(light: Doubles) -> Doubles:

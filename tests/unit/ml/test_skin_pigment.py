@@ -31,8 +31,8 @@ def _contrast(inside: np.ndarray, outside: np.ndarray) -> tuple[float, float]:
     photo whose rounding is dithered."""
     light = np.where(SPOT[..., None], inside, outside) * np.random.default_rng(3).normal(1, 0.01, (64, 64, 1))
     maps = pigment_maps(linear_to_srgb(light.astype(np.float32)))
-    core, around = disc(64, 64, 12), ~disc(64, 64, 18)
-    melanin, haemoglobin = (float(of[core].mean() - of[around].mean()) for of in (maps.melanin, maps.haemoglobin))
+    around = ~disc(64, 64, 18)
+    melanin, haemoglobin = (float(of[SPOT].mean() - of[around].mean()) for of in (maps.melanin, maps.haemoglobin))
     return melanin, haemoglobin
 
 
