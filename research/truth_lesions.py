@@ -16,9 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.skin.outline import Segmentation, segment_lesion
+from ml.skin.outline import Segmentation, outline
 from ml.skin.regions import Region
-from ml.skin.segmentation import skin_mask
 from ml.skin.spots import measure_spots
 from ml.values import RGB, Mask
 from scin.synthetic import CaseSpec, RenderedView, plan_cases, render_case
@@ -69,7 +68,7 @@ def _look_at(spec: CaseSpec) -> list[Photo]:
             tone=spec.monk,
             condition=spec.condition,
             shot=plan.shot_type,
-            iou=_overlap(segment_lesion(view.rgb, skin_mask(view.rgb)), view.lesion_mask),
+            iou=_overlap(outline(view.rgb), view.lesion_mask),
             spots=view.spots,
             freckled=view.freckled,
             counted=_count(view) if spotted else None,

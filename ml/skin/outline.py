@@ -1,59 +1,54 @@
-"""Outlines lesions: patches that differ from bare skin far more than bare skin varies.
+"""Outlines lesions with a small network, which `python -m ml.training.outlines` trains.
 
-The outlines are for measuring; they are not a diagnosis. Other modules call `lesions`. To outline lesions in another
-way, replace `segment_lesion`.
+The outlines are for measuring; they are not a diagnosis. Other modules call `lesions`. ``params/outline.json`` says
+what the network was fitted to, and how well its outlines agree with those that people draw.
 """
 
 from __future__ import annotations
 
+import gzip
+import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.colour import to_side
-from ml.skin.conspicuity import BareSkin, conspicuity
 from ml.skin.frame import Part, once
 from ml.skin.regions import Labels, labelled
-from ml.values import RGB, Bytes, Floats, Mask
+from ml.values import RGB, Floats, Mask
 
-Box = tuple[slice, slice]  #: rows and columns
+SIDE = 128  #: side in pixels of the square copy that the network sees
+NETWORK = Path(__file__).parent / "params" / "outline.onnx.gz"
+FITTED = NETWORK.with_name("outline.json")
 
-_SIDE = 256  # long side on which outlines are found
-_SPECK = 0.0006  # share of the photo; smaller patches are pores and noise
-_BESIDE = 0.04  # of the largest patch's area; smaller patches are ignored
-_BARE = BareSkin(density=0.01, codes=0.3, mottled=False)  # mottling would hide faint, broad lesions
-_LOW, _PEAK = 3.0, 6.0  # standard deviations from bare skin
-_GAP, _UNLIKE = 9, 2.0  # pixels, standard deviations: gaps that are filled, as between flakes of scale
-_CHANGE = 0.3  # the share by which thresholds are changed, to find how certain an outline is
-_MOST = 0.90  # share of the skin: a larger lesion leaves no skin to compare with
-_DOUBTFUL = 0.45  # share of the skin: if a lesion covers more, it may be the bare skin, and the rest the lesion
+INSIDE = 0.5  #: probability from which a pixel belongs to a lesion
+NARROW, WIDE = 0.75, 0.25  #: the same for the narrow and the wide outline
+_SURE = float(json.loads(FITTED.read_text(encoding="utf-8"))["sure"]["agreement"])
+_FLAT = 0.03  # least standard deviation to which a photo is normalised; noise on even skin stays weak
+_FLIPS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps down and across
 _GUARD, _RING = 0.02, 0.08  # of the photo's long side: distance of the ring from the lesion, and its width
-
-# The drawing of a patch. Its "height" is its distance from bare skin in standard deviations.
-_OUTLINE = 0.4  # share of its own height at which a patch is outlined, near the middle of a blurred edge
-_WHOLE = 0.75  # if less of a patch's area stands out, the patch is a ring, whose inside belongs to it
-_CLOSED, _LEFT = 0.7, 0.3  # share of a ring, or another patch, that an outline must keep; else the patch is not reduced
-_ENCLOSED = 0.5  # share of a patch's border that must face skin; shadow and background touch the photo's edge
-_IN_CORNER = 0.65  # the same for a patch in a corner, where lenses darken a photo
-_RAISED = 1.3  # the factor by which a threshold is raised
-_SQUARE = np.ones((3, 3), np.uint8)
-_KERNELS = {size: cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)) for size in (3, 5)}
+_SPECK = 0.0008  # share of the photo; smaller parts are noise
+_BESIDE = 0.1  # of the largest part's area; smaller parts are ignored
 
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """The masks (H, W) of the lesions in a photo: ``mask``, and the same at 30% lower (``wide``) and 30% higher
-    thresholds (``narrow``). ``wide`` and ``narrow`` may be all False. ``sure``: the shape may be measured."""
+    """The lesions of a photo.
+
+    ``mask`` (H, W): where a lesion is more probable than not. ``wide`` and ``narrow``: the same from a lower and a
+    higher probability; ``narrow`` may be all False. ``sure``: the shape may be measured.
+    """
 
     mask: Mask
     wide: Mask
     narrow: Mask
-    sure: bool = field(default=True, kw_only=True)
+    sure: bool = True
 
     @cached_property
     def parts(self) -> tuple[Labels, NDArray[np.intp]]:
@@ -63,45 +58,80 @@ class Segmentation:
 
 @once
 def lesions(part: Part) -> Segmentation | None:
-    """The lesions of a part; None if there are none. On a face only its zones are searched, because lips, eyes and
-    nostrils would count as lesions too."""
-    return segment_lesion(part.frame.copy, part.region.mask) if part.region.usable else None
-
-
-def segment_lesion(rgb: RGB, skin: Mask) -> Segmentation | None:
-    """Everything in ``rgb`` (H, W, 3) that stands out of ``skin`` (H, W). None if nothing does, or nearly all."""
-    height, width = skin.shape
-    small = to_side(rgb, _SIDE)
-    inside = cv2.resize(skin.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST).view(np.bool_)
-    distance = conspicuity(small, inside, _BARE)
-    if distance is None:
+    """The lesions of a part; None if there are none. On a face only the skin of its zones is searched, because lips,
+    eyes and nostrils would count as lesions too."""
+    if not part.region.usable:
         return None
-    thresholds = Thresholds(_LOW, _PEAK, _SPECK * inside.size, _BESIDE)
-    found, wide, narrow = (
-        _joined(find_patches(distance, inside, thresholds.scaled(1 + step)), inside & (distance > _UNLIKE))
-        for step in (0, -_CHANGE, _CHANGE)
+    return outline(part.frame.copy, None if part.face is None and part.zone is None else part.region.mask)
+
+
+def outline(rgb: RGB, within: Mask | None = None) -> Segmentation | None:
+    """The lesions in ``rgb`` (H, W, 3), and only those parts that lie ``within`` a mask (H, W) if there is one. None if
+    there is no lesion."""
+    small = cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return from_probability(mean_of_flips(normalised(np.asarray(small, np.uint8)), _logits), rgb.shape, within)
+
+
+def from_probability(probable: Floats, shape: tuple[int, ...], within: Mask | None = None) -> Segmentation | None:
+    """The outlines in a photo of ``shape`` (H, W, …) by the probability (128, 128) that each pixel is of a lesion."""
+    kept = _large_parts(probable > WIDE, probable > INSIDE)
+    if kept is None:
+        return None
+    likely = np.where(kept, probable, np.float32(0))
+    grown = np.asarray(cv2.resize(likely, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)
+    mask, wide, narrow = (
+        np.asarray(grown > least if within is None else (grown > least) & within, np.bool_)
+        for least in (INSIDE, WIDE, NARROW)
     )
-    if not found.any() or np.count_nonzero(found) > _MOST * np.count_nonzero(inside):
-        return None
-    return Segmentation(*(_enlarge(mask, (width, height)) & skin for mask in (found, wide, narrow)))
+    return Segmentation(mask, wide, narrow, sure=agreement(narrow, wide) >= _SURE) if mask.any() else None
+
+
+def agreement(narrow: Mask, wide: Mask) -> float:
+    """The area of the narrow outline over that of the wide one, 0–1: 1 if the network has no doubt about any pixel."""
+    return np.count_nonzero(narrow) / max(1, np.count_nonzero(wide))
+
+
+def _large_parts(wide: Mask, inside: Mask) -> Mask | None:
+    """The connected parts of ``wide`` (H, W) without those in which little lies ``inside`` (H, W). None if none is
+    left."""
+    labels, _ = labelled(wide, 4)
+    areas = np.bincount(labels[inside], minlength=int(labels.max()) + 1)
+    large = areas >= max(1.0, _SPECK * inside.size, _BESIDE * areas.max())
+    return large[labels] if large.any() else None
+
+
+def mean_of_flips(photo: Floats, logits: Callable[[Floats], Floats]) -> Floats:
+    """The probability (128, 128) that each pixel of a normalised ``photo`` (3, 128, 128) is of a lesion: the mean over
+    the photo and its mirror images. ``logits`` computes those of a batch, (n, 1, 128, 128)."""
+    batch = np.stack([photo[:, ::down, ::across] for down, across in _FLIPS])
+    mirrored = 1 / (1 + np.exp(-logits(batch)[:, 0]))
+    upright = [one[::down, ::across] for one, (down, across) in zip(mirrored, _FLIPS, strict=True)]
+    return np.asarray(np.mean(upright, axis=0), np.float32)
+
+
+def normalised(rgb: RGB) -> Floats:
+    """``rgb`` (H, W, 3) as the network takes it, (3, H, W): each channel less its mean, over the standard deviation of
+    all."""
+    values = np.ascontiguousarray(rgb.transpose(2, 0, 1), np.float32) / np.float32(255)
+    values -= values.mean(axis=(1, 2), keepdims=True)
+    return np.asarray(values / max(np.float32(values.std()), np.float32(_FLAT)), np.float32)
+
+
+_own = threading.local()  # a network keeps the photo that it works on, so each thread has one
+
+
+def _logits(batch: Floats) -> Floats:
+    """The network's output (n, 1, 128, 128) for normalised photos (n, 3, 128, 128)."""
+    if not hasattr(_own, "network"):
+        graph = np.frombuffer(gzip.decompress(NETWORK.read_bytes()), np.uint8)
+        _own.network = cv2.dnn.readNetFromONNX(graph)
+    _own.network.setInput(batch)
+    return np.asarray(_own.network.forward(), np.float32)
 
 
 def is_doubtful(found: Segmentation, skin: Mask) -> bool:
-    """Whether lesions cover so much of ``skin`` (H, W) that it is uncertain which part is bare skin."""
-    return bool(np.count_nonzero(found.mask) > _DOUBTFUL * np.count_nonzero(skin))
-
-
-def _joined(patches: Mask, unlike_skin: Mask) -> Mask:
-    """``patches`` (H, W) with narrow gaps filled, where the gaps are ``unlike_skin`` (H, W)."""
-    if not patches.any():
-        return patches
-    box = _within(patches, 0)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_GAP, _GAP))
-    framed = cv2.copyMakeBorder(patches[box].view(np.uint8), _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=0)
-    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, kernel)[_GAP:-_GAP, _GAP:-_GAP].astype(np.bool_)
-    joined = patches.copy()
-    joined[box] |= closed & unlike_skin[box]
-    return joined
+    """Whether the shape of what was ``found`` may not be measured."""
+    return not found.sure
 
 
 def surroundings(lesion: Mask, skin: Mask) -> Mask:
@@ -122,140 +152,3 @@ def _within(mask: Mask, margin: int) -> tuple[slice, slice]:
         slice(max(0, top - margin), top + high + margin),
         slice(max(0, left - margin), left + wide + margin),
     )
-
-
-def _enlarge(mask: Mask, size: tuple[int, int]) -> Mask:
-    """``mask`` at ``size`` (width, height), with a smooth outline."""
-    grown = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(grown > 0.5, np.bool_)
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """The criteria of a patch.
-
-    ``low``: standard deviations from bare skin at which it begins. ``peak``: standard deviations that a tenth of it
-    must exceed. ``least``: its smallest area in pixels. ``beside``: its smallest area as a share of the largest
-    patch's. ``outline``: the share of its own height at which it is outlined.
-    """
-
-    low: float
-    peak: float
-    least: float
-    beside: float
-    outline: float = _OUTLINE
-
-    def scaled(self, factor: float) -> Thresholds:
-        """The criteria with ``low``, ``peak`` and ``outline`` times ``factor``."""
-        return replace(self, low=self.low * factor, peak=self.peak * factor, outline=self.outline * factor)
-
-
-def find_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Mask:
-    """The patches (H, W) of ``skin`` (H, W) by their ``distance`` (H, W) from bare skin, with holes filled."""
-    return draw_patches(list(all_patches(distance, skin, thresholds)), skin.shape, thresholds.beside)
-
-
-def draw_patches(patches: Sequence[tuple[Box, Bytes]], shape: tuple[int, ...], beside: float) -> Mask:
-    """A mask of ``shape`` (H, W) of those ``patches`` whose area is at least ``beside`` times the largest one's."""
-    found = np.zeros(shape, np.bool_)
-    areas = [cv2.countNonZero(patch) for _, patch in patches]
-    for (box, patch), area in zip(patches, areas, strict=True):
-        if area >= beside * max(areas):
-            found[box] |= patch.view(np.bool_)
-    return found
-
-
-def all_patches(distance: Floats, skin: Mask, thresholds: Thresholds) -> Iterator[tuple[Box, Bytes]]:
-    """The patches that ``find_patches`` draws, and some smaller ones, each in its box. A patch that touches the photo's
-    edge is searched again with a higher threshold, because it may be a lesion that touches a shadow."""
-    around = framed(skin.view(np.uint8))
-    regions = sorted(
-        _regions(skin & (distance > thresholds.low), thresholds), key=lambda part: cv2.countNonZero(part[1])
-    )
-    seeking = [(*part, thresholds) for part in regions]
-    largest = 0
-    while seeking:
-        box, region, raised = seeking.pop()
-        if cv2.countNonZero(region) < thresholds.beside * largest:
-            continue
-        patch = _outline(distance[box], region, raised)
-        if patch is None:
-            continue
-        if _facing(box, patch, around) >= (_IN_CORNER if _cornered(box, skin.shape) else _ENCLOSED):
-            largest = max(largest, cv2.countNonZero(patch))
-            yield box, patch
-        elif raised.low * _RAISED < raised.peak:
-            raised = replace(raised, low=raised.low * _RAISED)
-            within = region.view(np.bool_) & (distance[box] > raised.low)
-            seeking += [(_outer(inner, box), part, raised) for inner, part in _regions(within, raised)]
-
-
-def _outer(inner: Box, box: Box) -> Box:
-    """The box ``inner``, which is relative to ``box``, as a box of the photo."""
-    rows, columns = (
-        slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(box, inner, strict=True)
-    )
-    return rows, columns
-
-
-def _regions(mask: Mask, thresholds: Thresholds) -> Iterator[tuple[Box, Bytes]]:
-    """The connected parts of ``mask`` in their bounding boxes, without specks and with their holes filled."""
-    return solid_parts(_opened(mask.view(np.uint8), 5), thresholds.least)
-
-
-def _outline(distance: Floats, region: Bytes, thresholds: Thresholds) -> Bytes | None:
-    """``region`` reduced to where it exceeds a share of its own height; None if no part of it exceeds the peak."""
-    standing = distance[region.view(np.bool_) & (distance > thresholds.low)]
-    if np.count_nonzero(standing > thresholds.peak) < 0.1 * len(standing):
-        return None
-    upper = 3 * len(standing) // 4
-    high = float(np.partition(standing, upper)[upper])
-    area = cv2.countNonZero(region)
-    drawn = region & (distance > max(thresholds.low, thresholds.outline * high)).view(np.uint8)
-    drawn = _solid(_opened(drawn, 3))
-    least = _CLOSED if len(standing) < _WHOLE * area else _LEFT
-    return drawn if cv2.countNonZero(drawn) >= least * area else region
-
-
-def solid_parts(mask: Bytes, least: float = 1) -> Iterator[tuple[Box, Bytes]]:
-    """The connected parts of ``mask`` (H, W; 0 or 1) in their bounding boxes, with holes filled. Parts with fewer than
-    ``least`` pixels are left out."""
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    for contour in contours:
-        left, top, wide, high = cv2.boundingRect(contour)
-        if wide * high < least:
-            continue
-        part = np.zeros((high, wide), np.uint8)
-        cv2.drawContours(part, [contour], -1, 1, cv2.FILLED, offset=(-left, -top))
-        if cv2.countNonZero(part) >= least:
-            yield (slice(top, top + high), slice(left, left + wide)), part
-
-
-def _solid(mask: Bytes) -> Bytes:
-    """``mask`` with its holes filled."""
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return np.asarray(cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED), np.uint8)
-
-
-def _opened(mask: Bytes, size: int) -> Bytes:
-    """``mask`` without parts narrower than ``size`` pixels."""
-    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _KERNELS[size]), np.uint8)
-
-
-def framed(mask: Bytes) -> Bytes:
-    """``mask`` (H, W) with a pixel of zeros around it."""
-    return np.asarray(cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), np.uint8)
-
-
-def _cornered(box: Box, shape: tuple[int, ...]) -> bool:
-    """Whether ``box`` reaches two neighbouring edges of the photo."""
-    return all(side.start == 0 or side.stop == length for side, length in zip(box, shape, strict=True))
-
-
-def _facing(box: Box, patch: Bytes, skin: Bytes) -> float:
-    """The share of the patch's outer border, 0–1, that is skin. ``skin`` is framed by zeros."""
-    padded = framed(patch)
-    border = np.asarray(cv2.subtract(cv2.dilate(padded, _SQUARE), padded), np.uint8)
-    rows, columns = box
-    around = skin[rows.start : rows.stop + 2, columns.start : columns.stop + 2]
-    return cv2.countNonZero(border & around) / cv2.countNonZero(border)

@@ -13,7 +13,7 @@ from ml.skin.colour import to_side
 from ml.skin.conspicuity import BareSkin, conspicuity
 from ml.skin.declaration import Measure
 from ml.skin.frame import Part, once
-from ml.skin.outline import Thresholds, all_patches, draw_patches, find_patches, framed, solid_parts
+from ml.skin.patches import Thresholds, all_patches, draw_patches, find_patches, framed, solid_parts
 from ml.skin.regions import UNKNOWN, Region, Value
 from ml.values import RGB, Bytes, Floats, Mask
 
