@@ -137,16 +137,39 @@ def _models() -> Iterator[str]:
             yield f"| {answer.title} | not evaluated | | | | |"
             continue
         facts = _read(answer.facts)
-        figures = facts.get("figures", {})
+        figures = figures_of(facts)
         if not figures:
             fitted = facts.get("fitted", {})
             yield f"| {title} | see its card | | | {fitted.get('data', '')} | `{fitted.get('command', '')}` |"
         for name, figure in figures.items():
             value = _figure(figure["value"], figure.get("interval"))
-            cells = title, name, value, figure["n"], figure["data"], f"`{figure['command']}`"
+            cells = title, name.replace("_", " "), value, figure["n"], figure["data"], f"`{figure['command']}`"
             yield "| " + " | ".join(str(cell) for cell in cells) + " |"
             title = ""
     yield ""
+
+
+def figures_of(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """name → figure. Those of outlines are rows, one for each kind of photo. Those of the tone are shares of persons,
+    in the sections of its facts."""
+    figures = facts.get("figures", {})
+    if isinstance(figures, list):
+        fitted = facts["fitted"]
+        shared = {"data": fitted.get("data", "PAD-UFES-20, ISIC 2017; patients apart"), "command": fitted["command"]}
+        return {
+            f"IoU with drawn outlines, median: {row['photos']}": {"value": row["iou"], **row, **shared}
+            for row in figures
+            if row["iou"] is not None
+        }
+    found = dict(figures)
+    for section in facts.values():
+        held = section.get("held_out", {}) if isinstance(section, dict) else {}
+        for name, figure in held.items():
+            if isinstance(figure, dict) and "share" in figure:
+                n = figure.get("persons", held.get("photos"))
+                shared = {"data": section["data"], "command": section["command"]}
+                found[name] = {"value": figure["share"], "interval": figure["interval"], "n": n, **shared}
+    return found
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Unseen:
 
     def __init__(self, checkpoints: Path, folders: Sequence[Path]) -> None:
         import torch
+
         from ml.training.outline_photos import read_folder
         from ml.training.outlines import FOLDS, Network, folds
 

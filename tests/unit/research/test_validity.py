@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ml.skin.catalogue import CATALOGUE
-from research.validity import ANSWERS, PAGE, REPOSITORY, page
+from research.validity import ANSWERS, PAGE, REPOSITORY, figures_of, page
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -28,3 +28,14 @@ def test_too_few_pairs_of_a_type_have_no_share() -> None:
     assert rows
     for row in rows:
         assert "too few" in row
+
+
+def test_figures_are_read_in_each_form_that_fits_write() -> None:
+    figure = {"value": 0.7, "interval": [0.6, 0.8], "n": 40, "data": "some", "command": "python -m a"}
+    assert figures_of({"figures": {"accuracy": figure}}) == {"accuracy": figure}
+    rows = [{"photos": "BCC", "n": 40, "iou": 0.7, "interval": [0.6, 0.8]}]
+    (outline,) = figures_of({"figures": rows, "fitted": {"command": "python -m a"}}).values()
+    assert outline.items() >= {"value": 0.7, "n": 40, "interval": [0.6, 0.8], "command": "python -m a"}.items()
+    held = {"photos": 90, "coverage": {"share": 0.7, "interval": [0.6, 0.8], "persons": 40}, "sizes": 2.1}
+    section = {"held_out": held, "data": "some", "command": "python -m a"}
+    assert figures_of({"group": section, "angle": {"spread": 50}}) == {"coverage": figure}
