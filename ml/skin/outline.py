@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,9 +31,8 @@ NARROW, WIDE = 0.75, 0.25  #: the same for the narrow and the wide outline
 _SURE = float(json.loads(FITTED.read_text(encoding="utf-8"))["sure"]["agreement"])
 _FLAT = 0.03  # least standard deviation to which a photo is normalised; noise on even skin stays weak
 _FLIPS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps down and across
-_GUARD, _RING = 0.02, 0.08  # of the photo's long side: distance of the ring from the lesion, and its width
 _SPECK = 0.0008  # share of the photo; smaller parts are noise
-_BESIDE = 0.1  # of the largest part's area; smaller parts are ignored
+_BESIDE = 0.5  # of the largest part's area; smaller parts are ignored
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +72,7 @@ def outline(rgb: RGB, within: Mask | None = None) -> Segmentation | None:
 
 def from_probability(probable: Floats, shape: tuple[int, ...], within: Mask | None = None) -> Segmentation | None:
     """The outlines in a photo of ``shape`` (H, W, …) by the probability (128, 128) that each pixel is of a lesion."""
-    kept = _large_parts(probable > WIDE, probable > INSIDE)
-    if kept is None:
-        return None
-    likely = np.where(kept, probable, np.float32(0))
+    likely = _of_large_parts(probable)
     grown = np.asarray(cv2.resize(likely, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)
     mask, wide, narrow = (
         np.asarray(grown > least if within is None else (grown > least) & within, np.bool_)
@@ -88,16 +83,19 @@ def from_probability(probable: Floats, shape: tuple[int, ...], within: Mask | No
 
 def agreement(narrow: Mask, wide: Mask) -> float:
     """The area of the narrow outline over that of the wide one, 0–1: 1 if the network has no doubt about any pixel."""
-    return np.count_nonzero(narrow) / max(1, np.count_nonzero(wide))
+    return float(np.count_nonzero(narrow)) / max(1.0, float(np.count_nonzero(wide)))
 
 
-def _large_parts(wide: Mask, inside: Mask) -> Mask | None:
-    """The connected parts of ``wide`` (H, W) without those in which little lies ``inside`` (H, W). None if none is
-    left."""
-    labels, _ = labelled(wide, 4)
-    areas = np.bincount(labels[inside], minlength=int(labels.max()) + 1)
-    large = areas >= max(1.0, _SPECK * inside.size, _BESIDE * areas.max())
-    return large[labels] if large.any() else None
+def _of_large_parts(probable: Floats) -> Floats:
+    """``probable`` (H, W) without parts that are small beside the largest one: what is near a large part stays probable
+    enough for the wide outline only, all else is 0."""
+    labels, areas = labelled(probable > INSIDE, 4)
+    large = areas >= max(_SPECK * probable.size, _BESIDE * areas.max(initial=1))
+    large[0] = False
+    likely = np.where(large[labels], probable, np.minimum(probable, np.float32(INSIDE)))
+    around, _ = labelled(likely > WIDE, 4)
+    near = np.isin(around, np.unique(around[large[labels]]))
+    return np.where(near, likely, np.float32(0))
 
 
 def mean_of_flips(photo: Floats, logits: Callable[[Floats], Floats]) -> Floats:
@@ -127,28 +125,3 @@ def _logits(batch: Floats) -> Floats:
         _own.network = cv2.dnn.readNetFromONNX(graph)
     _own.network.setInput(batch)
     return np.asarray(_own.network.forward(), np.float32)
-
-
-def is_doubtful(found: Segmentation, skin: Mask) -> bool:
-    """Whether the shape of what was ``found`` may not be measured."""
-    return not found.sure
-
-
-def surroundings(lesion: Mask, skin: Mask) -> Mask:
-    """A ring of ``skin`` around ``lesion``, (H, W) all. The lesion's border is left out."""
-    side = max(lesion.shape)
-    reach = (_GUARD + _RING) * side
-    near = _within(lesion, math.ceil(reach))
-    distance = cv2.distanceTransform((~lesion[near]).view(np.uint8), cv2.DIST_L2, 5)
-    ring = np.zeros_like(skin)
-    ring[near] = skin[near] & (distance > _GUARD * side) & (distance <= reach)
-    return ring
-
-
-def _within(mask: Mask, margin: int) -> tuple[slice, slice]:
-    """The rows and columns of ``mask``'s bounding box and ``margin`` pixels around it."""
-    left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
-    return (
-        slice(max(0, top - margin), top + high + margin),
-        slice(max(0, left - margin), left + wide + margin),
-    )

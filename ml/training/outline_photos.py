@@ -15,17 +15,19 @@ from ml.values import RGB, Floats, Mask
 STORED = 256  #: side in pixels of the photos and masks in memory
 PAINTED = 144  #: side in pixels of skin that is painted
 _TRIES = 20
+_EVEN = 0.4  # share of the skin without a lesion that is generated
 
 
 @dataclass(frozen=True, eq=False)
 class Photo:
     """A photo with the mask of its lesion. ``rgb`` (256, 256, 3) and ``mask`` (256, 256), reduced or enlarged to a
     square. ``truth``: the mask in its own size. ``whose``: photos of one person have the same name. ``kind``: the
-    diagnosis, or the name of the folder."""
+    diagnosis, or the name of the folder. ``skin_type``: Fitzpatrick's, as recorded; empty if it was not."""
 
     name: str
     whose: str
     kind: str
+    skin_type: str
     rgb: RGB
     mask: Mask
     truth: Mask
@@ -43,18 +45,18 @@ def read_folder(folder: Path) -> list[Photo]:
         if mask.exists():
             row = rows.get(path.stem, {})
             whose, kind = row.get("patient_id", path.stem), row.get("diagnostic", folder.name)
-            photos.append(_read(path, mask, whose, kind))
+            photos.append(_read(path, mask, whose, kind, row.get("fitspatrick", "")[:1]))
     if not photos:
         raise ValueError(f"{folder} has no photo with a mask")
     return photos
 
 
-def _read(path: Path, mask: Path, whose: str, kind: str) -> Photo:
+def _read(path: Path, mask: Path, whose: str, kind: str, skin_type: str) -> Photo:
     rgb = decode(path.read_bytes()).rgb
     truth = decode(mask.read_bytes()).rgb[..., 0] > 127
     small = cv2.resize(rgb, (STORED, STORED), interpolation=cv2.INTER_AREA)
     inside = cv2.resize(truth.astype(np.float32), (STORED, STORED), interpolation=cv2.INTER_AREA) > 0.5
-    return Photo(path.stem, whose, kind, np.asarray(small, np.uint8), inside, truth)
+    return Photo(path.stem, whose, kind, skin_type, np.asarray(small, np.uint8), inside, truth)
 
 
 def augmented(rng: np.random.Generator, rgb: RGB, mask: Mask, side: int) -> tuple[RGB, Mask]:
@@ -64,15 +66,21 @@ def augmented(rng: np.random.Generator, rgb: RGB, mask: Mask, side: int) -> tupl
     return _photographed(rng, seen), inside
 
 
-def plain(rng: np.random.Generator, photo: Photo) -> RGB:
-    """A square of ``photo`` beside its lesion; even skin with noise if there is none."""
+def beside(rng: np.random.Generator, photo: Photo) -> RGB | None:
+    """A square of ``photo`` without its lesion; None if none was found."""
     for _ in range(_TRIES):
         side = int(rng.integers(STORED // 5, STORED // 2))
         top, left = rng.integers(0, STORED - side, 2)
         box = slice(top, top + side), slice(left, left + side)
         if not photo.mask[box].any():
             return np.asarray(cv2.resize(photo.rgb[box], (PAINTED, PAINTED), interpolation=cv2.INTER_LINEAR), np.uint8)
-    return even(rng, photo)
+    return None
+
+
+def plain(rng: np.random.Generator, photo: Photo) -> RGB:
+    """Skin without a lesion: a square of ``photo`` beside its lesion, or even skin."""
+    found = None if rng.random() < _EVEN else beside(rng, photo)
+    return even(rng, photo) if found is None else found
 
 
 def even(rng: np.random.Generator, photo: Photo) -> RGB:
@@ -138,10 +146,10 @@ def _moved(rng: np.random.Generator, rgb: RGB, mask: Mask, side: int) -> tuple[R
 
 def _photographed(rng: np.random.Generator, rgb: RGB) -> RGB:
     side = rgb.shape[0]
-    values = rgb.astype(np.float32) / 255
+    values: Floats = rgb.astype(np.float32) / np.float32(255)
     grey = values.mean(axis=2, keepdims=True)
-    values = np.maximum(grey + (values - grey) * np.float32(rng.uniform(0.6, 1.4)), 0)
-    values = values ** np.float32(np.exp(rng.normal(0, 0.25)))
+    values = np.maximum(grey + (values - grey) * np.float32(rng.uniform(0.6, 1.4)), np.float32(0))
+    values **= np.float32(np.exp(rng.normal(0, 0.25)))
     values *= np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.06, 3)).astype(np.float32)
     across = np.linspace(-1, 1, side, dtype=np.float32)
     slope = rng.normal(0, 0.12, 2).astype(np.float32)
@@ -151,7 +159,7 @@ def _photographed(rng: np.random.Generator, rgb: RGB) -> RGB:
     if rng.random() < 0.15:
         values = _with_hairs(rng, values)
     if rng.random() < 0.35:
-        values = cv2.GaussianBlur(values, (0, 0), float(rng.uniform(0.4, 1.6)))
+        values = np.asarray(cv2.GaussianBlur(values, (0, 0), float(rng.uniform(0.4, 1.6))), np.float32)
     if rng.random() < 0.5:
         values += np.float32(rng.uniform(0, 0.03)) * rng.standard_normal(values.shape, dtype=np.float32)
     return _codes(values)

@@ -32,9 +32,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ml.skin.outline import FITTED, NETWORK, SIDE, agreement, from_probability, mean_of_flips, normalised
-from ml.training.outline_photos import Photo, augmented, even, painted, plain, read_folder
-from ml.values import Floats, Mask
+from ml.skin.outline import (
+    FITTED,
+    NETWORK,
+    SIDE,
+    Segmentation,
+    agreement,
+    from_probability,
+    mean_of_flips,
+    normalised,
+)
+from ml.training.outline_photos import Photo, augmented, beside, painted, plain, read_folder
+from ml.values import RGB, Floats, Mask
 
 WIDTHS = (16, 32, 48, 64, 96)
 BATCH, LEARNING_RATE, DECAY, AVERAGED = 16, 4e-3, 0.02, 0.995
@@ -91,8 +100,8 @@ class Network(nn.Module):
         for down in self.down:
             kept.append(x)
             x = down(F.max_pool2d(x, 2))
-        for up, mix, beside in reversed(list(zip(self.up, self.mix, kept, strict=True))):
-            x = mix(F.interpolate(up(x), scale_factor=2.0, mode="nearest") + beside)
+        for up, mix, early in reversed(list(zip(self.up, self.mix, kept, strict=True))):
+            x = mix(F.interpolate(up(x), scale_factor=2.0, mode="nearest") + early)
         return F.pixel_shuffle(self.head(x), 2)
 
 
@@ -117,7 +126,7 @@ def _batch(rng: np.random.Generator, photos: Sequence[Photo], often: NDArray[np.
 def _sample(rng: np.random.Generator, photo: Photo) -> tuple[Floats, Mask]:
     rgb, mask, what = photo.rgb, photo.mask, rng.random()
     if what < _PAINTED + _EMPTY:
-        rgb = even(rng, photo) if rng.random() < 0.4 else plain(rng, photo)
+        rgb = plain(rng, photo)
         mask = np.zeros(rgb.shape[:2], np.bool_)
         if what < _PAINTED:
             rgb, mask = painted(rng, rgb)
@@ -138,8 +147,10 @@ def loss(logits: Tensor, masks: Tensor) -> Tensor:
 def train(photos: Sequence[Photo], steps: int, seed: int) -> Network:
     """The network after ``steps`` batches of ``photos``."""
     torch.manual_seed(seed)
-    network = Network().to(memory_format=torch.channels_last)
-    average = copy.deepcopy(network).eval()
+    network = Network()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(network)
+    average.eval()
     rule = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(rule, LEARNING_RATE, total_steps=steps + 1, pct_start=0.15)
     started, sums = time.monotonic(), 0.0
@@ -147,7 +158,7 @@ def train(photos: Sequence[Photo], steps: int, seed: int) -> Network:
         network.train()
         wrong = loss(network(seen), masks)
         rule.zero_grad()
-        wrong.backward()
+        torch.autograd.backward(wrong)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         rule.step()
         schedule.step()
@@ -175,10 +186,9 @@ def folds(photos: Sequence[Photo], number: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class Figure:
-    """How well the outline of a photo agrees with its mask: ``iou``, and the network's own `agreement`."""
+    """How well the outline of a ``photo`` agrees with its mask: ``iou``, and the network's own `agreement`."""
 
-    kind: str
-    whose: str
+    photo: Photo
     iou: float
     agreement: float
 
@@ -188,23 +198,35 @@ def examine(network: Network, photos: Sequence[Photo]) -> list[Figure]:
     """The figures of ``photos``, outlined as they are when served."""
     found = []
     for photo in photos:
-        small = normalised(np.asarray(cv2.resize(photo.rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8))
-        probable = mean_of_flips(small, lambda some: np.asarray(network(torch.from_numpy(some)).numpy(), np.float32))
-        outlined = from_probability(probable, photo.truth.shape)
+        outlined = _outlined(network, photo.rgb, photo.truth.shape)
         if outlined is None:
-            found.append(Figure(photo.kind, photo.whose, float(not photo.truth.any()), 0.0))
+            found.append(Figure(photo, float(not photo.truth.any()), 0.0))
             continue
         both, either = (np.count_nonzero(mask) for mask in (outlined.mask & photo.truth, outlined.mask | photo.truth))
-        found.append(Figure(photo.kind, photo.whose, both / either, agreement(outlined.narrow, outlined.wide)))
+        found.append(Figure(photo, both / either, agreement(outlined.narrow, outlined.wide)))
     return found
 
 
+@torch.no_grad()
+def false_agreements(network: Network, photos: Sequence[Photo]) -> list[float]:
+    """The agreement of what is outlined in a square beside the lesion of each photo; 0 if nothing is."""
+    rng = np.random.default_rng(0)
+    squares = [square for photo in photos if (square := beside(rng, photo)) is not None]
+    outlines = [_outlined(network, square, square.shape) for square in squares]
+    return [0.0 if found is None else agreement(found.narrow, found.wide) for found in outlines]
+
+
+def _outlined(network: Network, rgb: RGB, shape: tuple[int, ...]) -> Segmentation | None:
+    small = normalised(np.asarray(cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8))
+    probable = mean_of_flips(small, lambda some: np.asarray(network(torch.from_numpy(some)).numpy(), np.float32))
+    return from_probability(probable, shape)
+
+
 def report(figures: Sequence[Figure], least: float) -> list[dict[str, object]]:
-    """Print and return the median IoU by kind of photo with its 95% bootstrap interval over people, of all outlines
-    and of those with an agreement of ``least``, which are called sure."""
+    """Print and return the median IoU by kind of photo and type of skin with its 95% bootstrap interval over people, of
+    all outlines and of those with an agreement of ``least``, which are called sure."""
     rows = []
-    kinds = sorted({figure.kind for figure in figures})
-    for name, group in [("all", list(figures)), *((kind, [f for f in figures if f.kind == kind]) for kind in kinds)]:
+    for name, group in _groups(figures):
         sure = [figure for figure in group if figure.agreement >= least]
         unsure = [figure for figure in group if figure.agreement < least]
         low, high = _interval(group)
@@ -225,6 +247,14 @@ def report(figures: Sequence[Figure], least: float) -> list[dict[str, object]]:
     return rows
 
 
+def _groups(figures: Sequence[Figure]) -> Iterator[tuple[str, list[Figure]]]:
+    yield "all", list(figures)
+    for kind in sorted({figure.photo.kind for figure in figures}):
+        yield kind, [figure for figure in figures if figure.photo.kind == kind]
+    for skin_type in sorted({figure.photo.skin_type for figure in figures} - {""}):
+        yield f"skin type {skin_type}", [figure for figure in figures if figure.photo.skin_type == skin_type]
+
+
 def _median(figures: Sequence[Figure]) -> float | None:
     return round(float(np.median([figure.iou for figure in figures])), 3) if figures else None
 
@@ -233,7 +263,7 @@ def _interval(figures: Sequence[Figure]) -> tuple[float, float]:
     rng = np.random.default_rng(0)
     people: dict[str, list[float]] = {}
     for figure in figures:
-        people.setdefault(figure.whose, []).append(figure.iou)
+        people.setdefault(figure.photo.whose, []).append(figure.iou)
     groups = [np.array(values) for values in people.values()]
     medians = [
         np.median(np.concatenate([groups[place] for place in rng.integers(len(groups), size=len(groups))]))
@@ -264,25 +294,41 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     photos = [photo for folder in options.folders for photo in read_folder(folder)]
     fold = folds(photos, FOLDS)
-    figures = []
+    figures, false = [], []
     for number in range(FOLDS):
-        network = _trained(options, f"fold{number}", [p for p, own in zip(photos, fold, strict=True) if own != number])
-        figures += examine(network, [p for p, own in zip(photos, fold, strict=True) if own == number])
+        known, unseen = (
+            [p for p, own in zip(photos, fold, strict=True) if (own == number) is new] for new in (False, True)
+        )
+        network = _trained(options, f"fold{number}", known, seed=10 + number)
+        figures += examine(network, unseen)
+        false += false_agreements(network, unseen)
     least = least_agreement(figures)
     print(f"{len(photos)} photos of {len({photo.whose for photo in photos})} people, {FOLDS} folds; sure from {least}")
     rows = report(figures, least)
+    beside_lesions = {
+        "n": len(false),
+        "outlined": sum(one > 0 for one in false),
+        "sure": sum(one >= least for one in false),
+    }
+    print(f"squares beside a lesion: {beside_lesions}")
     if options.write:
-        graph = exported(_trained(options, "all", photos))
+        graph = exported(_trained(options, "all", photos, seed=3))
         NETWORK.write_bytes(graph)
         command = f"python -m ml.training.outlines {' '.join(folder.name for folder in options.folders)} --write"
         fitted = {"command": command, "date": datetime.now(UTC).date().isoformat(), "steps": options.steps}
-        facts = {"fitted": fitted, "sure": {"agreement": least}, "folds": FOLDS, "figures": rows}
+        facts = {
+            "fitted": fitted,
+            "sure": {"agreement": least},
+            "folds": FOLDS,
+            "figures": rows,
+            "beside_lesions": beside_lesions,
+        }
         FITTED.write_text(json.dumps(facts, indent=1) + "\n")
         print(f"{NETWORK.name}: {len(graph)} bytes")
     return 0
 
 
-def _trained(options: argparse.Namespace, name: str, photos: Sequence[Photo]) -> Network:
+def _trained(options: argparse.Namespace, name: str, photos: Sequence[Photo], seed: int) -> Network:
     """The network trained on ``photos``, or the one that was kept under this name."""
     kept = options.checkpoints and options.checkpoints / f"{name}.pt"
     if kept and kept.exists():
@@ -290,7 +336,7 @@ def _trained(options: argparse.Namespace, name: str, photos: Sequence[Photo]) ->
         network.load_state_dict(torch.load(kept, weights_only=True))
         return network
     print(f"{name}: {len(photos)} photos", flush=True)
-    network = train(photos, options.steps, seed=len(photos))
+    network = train(photos, options.steps, seed)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         torch.save(network.state_dict(), kept)
