@@ -43,7 +43,7 @@ from scin.synthetic import plan_cases, render_case
 
 _RELATIVE = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3)
 _COVERED = 0.998
-_JUMPING, _OF_JUMPING = ("lesion_area", "spot_count", "spot_area"), 0.995  # the remaining changes find another object
+_JUMPING, _OF_JUMPING = ("lesion_area", "spot_count"), 0.995  # the remaining changes find another object
 _RESERVE = 1.15  # factor on fitted limits, because they are fitted to few photos
 _WHOLE = ("skin", "face", "photo", "lesion", "lesion_minus_surrounding")  # all other regions are zones of a face
 _LENGTHS = ("px", "mm")  # lengths have proportional limits, because photos vary in size
