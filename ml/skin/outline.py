@@ -12,7 +12,7 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import cv2
@@ -117,16 +117,20 @@ def normalised(rgb: RGB) -> Floats:
     return np.asarray(values / max(np.float32(values.std()), np.float32(_FLAT)), np.float32)
 
 
-_own = threading.local()  # a network keeps the photo that it works on, so each thread has one
+_one_at_a_time = threading.Lock()  # a network keeps its input and output, and takes 10 MB
+
+
+@cache
+def _network() -> cv2.dnn.Net:
+    return cv2.dnn.readNetFromONNX(np.frombuffer(gzip.decompress(NETWORK.read_bytes()), np.uint8))
 
 
 def _logits(batch: Floats) -> Floats:
     """The network's output (n, 1, 128, 128) for normalised photos (n, 3, 128, 128)."""
-    if not hasattr(_own, "network"):
-        graph = np.frombuffer(gzip.decompress(NETWORK.read_bytes()), np.uint8)
-        _own.network = cv2.dnn.readNetFromONNX(graph)
-    _own.network.setInput(batch)
-    return np.asarray(_own.network.forward(), np.float32)
+    with _one_at_a_time:
+        network = _network()
+        network.setInput(batch)
+        return np.array(network.forward(), np.float32)
 
 
 def is_doubtful(found: Segmentation, skin: Mask) -> bool:
