@@ -53,6 +53,7 @@ _WEIGHTS, _OFFSET = _FACTS["group"]["weights"], _FACTS["group"]["offset"]
 _SPREAD, _ANGLE_SPREAD = _FACTS["group"]["spread"], _FACTS["angle"]["spread"]
 _LAB_ERRORS = _FACTS["reference"]["lab_error"]
 _MOST_LOST = 0.05  # share of the measured skin whose colour may be lost
+_MOST_LOST_SEEN = 0.25  # … of all skin
 _WHITEST, _BLACKEST = 250, 2  # the colour of a pixel with a channel at such a code, or beyond, is lost
 
 CAVEAT = (
@@ -159,7 +160,7 @@ def _measured(subject: Subject, calibration: Calibration) -> Tone | str:
     used = typical_skin(lightness, b, mask)
     lost = (copy.max(axis=2) >= _WHITEST) | (copy.min(axis=2) <= _BLACKEST)
     seen = subject.whole.region.mask
-    if (lost & used).sum() > _MOST_LOST * used.sum() or (lost & seen).sum() > 0.5 * seen.sum():
+    if (lost & used).sum() > _MOST_LOST * used.sum() or (lost & seen).sum() > _MOST_LOST_SEEN * seen.sum():
         return OVEREXPOSED
     spread = math.hypot(angle.uncertainty or 0.0, _angle_error(angle, _LAB_ERRORS[calibration.kind]))
     tone = Tone(MEASURED, *_groups(angle.degrees, spread), reference=calibration.kind)
