@@ -44,8 +44,6 @@ _FACTS = json.loads((Path(__file__).parent / "params" / "repeatability.json").re
 LIMITS: Mapping[str, Limit] = _limits(_FACTS["whole"])
 #: measure → limit in a zone of a face; it is larger, because the zone's outline moves too
 ZONE_LIMITS: Mapping[str, Limit] = _limits(_FACTS["zone"])
-#: typology angle → limits of "lightness" and "yellowness", from which it is computed
-ANGLE_LIMITS: Mapping[str, Mapping[str, Limit]] = {name: _limits(both) for name, both in _FACTS["angle"].items()}
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,10 @@ import pytest
 from ml.imaging.encodings import linear_to_srgb
 from ml.skin.catalogue import CATALOGUE
 from ml.skin.colour import srgb_to_linear
-from ml.skin.declaration import ANGLE_LIMITS, LIMITS, ZONE_LIMITS, Measure
+from ml.skin.declaration import LIMITS, ZONE_LIMITS, Measure
 from ml.skin.frame import Frame, Subject
 from ml.skin.measure import either_way
 from ml.skin.regions import Value
-from ml.skin.tone import angle_limit
 from ml.values import RGB, Measurement, Zone
 from tests.unit.ml.skin_images import MONK, disc, flat, skin_of, skin_patch, with_lesion
 
@@ -103,12 +102,6 @@ def test_what_was_not_measured_stays_so() -> None:
     assert (found.value, found.uncertainty) == (None, None)
 
 
-def test_the_typology_angle_is_unsure_near_its_pole() -> None:
-    assert angle_limit("ita", 65, 18) < 10
-    assert angle_limit("ita", 51, 3) > 30
-    assert angle_limit("ita_white_balanced", 51, 3) > angle_limit("ita", 51, 3)
-
-
 def test_what_may_as_well_be_otherwise_is_as_unsure_as_the_two_differ() -> None:
     measured = Measurement("redness", 12.0, "a*", "how", "skin", uncertainty=3.0)
     (found,) = either_way([measured], [replace(measured, value=16.0)])
@@ -131,4 +124,3 @@ def test_the_file_holds_a_limit_for_each_limited_measure_and_for_no_other() -> N
     limited = [measure for measure in CATALOGUE.values() if measure.limited]
     assert set(LIMITS) == {measure.name for measure in limited if set(measure.regions) - {"zone"}}
     assert set(ZONE_LIMITS) == {measure.name for measure in limited if "zone" in measure.regions}
-    assert set(ANGLE_LIMITS) == {measure.name for measure in CATALOGUE.values() if measure.unit == "°"}
