@@ -25,7 +25,7 @@ GREYS = np.array([243, 200, 160, 122, 85, 52], np.uint8)
 _FIRST_GREY = 18  # number of the white patch
 _CHECKER_SIDE = 960  # long side of the copy in which a checker is searched for; 50 to 100 ms
 _CARD_SIDE = 256  # … a grey card; a few ms
-_CLIPPED, _BLACK = 248, 5  # a mean code beyond these is not measured
+_CLIPPED, _BLACK = 244, 5  # a mean code beyond these is not measured
 _LEAST_GREYS = 3
 _FRAME = 1.2  # side of the checker with its frame, relative to that of its patches
 
@@ -118,7 +118,8 @@ def _power(codes: Doubles, true: Floats) -> tuple[float, float] | None:
     known = (codes < _CLIPPED) & (codes > _BLACK)
     if known.sum() < _LEAST_GREYS:
         return None
-    slope, offset = np.polyfit(np.log(_linear(codes[known])), np.log(true[known]), 1)
+    weights = codes[known]  # noise is about the same in all codes, so its logarithm is larger in dark ones
+    slope, offset = np.polyfit(np.log(_linear(codes[known])), np.log(true[known]), 1, w=weights)
     return float(np.exp(offset / slope)), float(slope)
 
 

@@ -281,7 +281,10 @@ def test_overlays_are_asked_for_and_can_be_drawn_one_by_one(visit: Begin, screen
 
 def with_a_card(answer: dict[str, Any]) -> None:
     measured = {"ita_deg": 12.5, "ita_uncertainty_deg": 4.0, "ita_category": "tan"}
-    monk, fitzpatrick = {"monk_estimate": 3, "monk_range": [2, 4]}, {"fitzpatrick_estimate": 2, "fitzpatrick_range": [1, 3]}
+    monk, fitzpatrick = (
+        {"monk_estimate": 3, "monk_range": [2, 4]},
+        {"fitzpatrick_estimate": 2, "fitzpatrick_range": [1, 3]},
+    )
     answer["skin"]["tone"] |= {"reference": "grey_card", **measured, **monk, **fitzpatrick}
 
 
