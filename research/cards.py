@@ -271,8 +271,9 @@ def main(arguments: list[str] | None = None) -> int:
         facts = json.loads(options.write.read_text(encoding="utf-8"))
         facts["reference"] = {
             "lab_error": errors,
-            "command": f"python -m research.cards --part {options.part} --photos {options.photos} --each {options.each} "
-            f"--contrast {options.contrast} --seed {options.seed} --write ml/skin/params/tone.json",
+            "command": f"python -m research.cards --part {options.part} --photos {options.photos} "
+            f"--each {options.each} --contrast {options.contrast} --seed {options.seed} "
+            "--write ml/skin/params/tone.json",
             "data": "PAD-UFES-20 (CC BY 4.0), pad: a third of the patients, with simulated cards",
             "meaning": "95% quantile of the error of L* and b* together, as the arc of the angle's error",
         }

@@ -74,6 +74,8 @@ def skin_of(
     portrait: bool = False,
     width: int | None = None,
     pixels_per_mm: float | None = None,
+    full: bool = True,
 ) -> Skin:
     """What is measured on a photo, which was sent ``width`` pixels wide."""
-    return measure_skin(Subject(Frame(photo, width, pixels_per_mm=pixels_per_mm), zones, portrait=portrait))
+    frame = Frame(photo, width, pixels_per_mm=pixels_per_mm)
+    return measure_skin(Subject(frame, zones, portrait=portrait), full=full)
