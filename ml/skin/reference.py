@@ -25,7 +25,7 @@ GREYS = np.array([243, 200, 160, 122, 85, 52], np.uint8)
 _FIRST_GREY = 18  # number of the white patch
 _CHECKER_SIDE = 960  # long side of the copy in which a checker is searched for; 50 to 100 ms
 _CARD_SIDE = 256  # … a grey card; a few ms
-_CLIPPED, _BLACK = 248, 5  # a mean code beyond these is not measured
+_CLIPPED, _BLACK = 244, 5  # a mean code beyond these is not measured
 _LEAST_GREYS = 3
 _FRAME = 1.2  # side of the checker with its frame, relative to that of its patches
 
@@ -33,6 +33,8 @@ _SMOOTH = 11  # side in pixels of the window in which the smoothest places are f
 _SEEDS = 24  # number of patches that are grown
 _ALIKE = (0.06, 0.03)  # difference of ln(code) within a card; the smaller one if skin has almost its colour
 _LEAST_CARD, _MOST_CARD = 0.02, 0.5  # share of the photo
+_RING = (7, 11)  # inner and outer width in pixels, twice, of the ring in which the photo differs from the card
+_EDGED = 0.7  # share of the ring
 _RECTANGULAR = 0.88  # share of its smallest rectangle that the card fills
 
 
@@ -116,7 +118,8 @@ def _power(codes: Doubles, true: Floats) -> tuple[float, float] | None:
     known = (codes < _CLIPPED) & (codes > _BLACK)
     if known.sum() < _LEAST_GREYS:
         return None
-    slope, offset = np.polyfit(np.log(_linear(codes[known])), np.log(true[known]), 1)
+    weights = codes[known]  # noise is about the same in all codes, so its logarithm is larger in dark ones
+    slope, offset = np.polyfit(np.log(_linear(codes[known])), np.log(true[known]), 1, w=weights)
     return float(np.exp(offset / slope)), float(slope)
 
 
@@ -141,10 +144,11 @@ def find_card(rgb: RGB) -> Mask | None:
         row, column = np.unravel_index(rough.argmin(), rough.shape)
         patches = [_grown(logs, (int(column), int(row)), off) for off in _ALIKE]
         rough[patches[0] | (rough == rough[row, column])] = np.inf
-        for patch in filter(_is_rectangle, patches):
-            spread = float(logs[patch].std(axis=0).max())
-            if spread < least:
-                best, least = patch, spread
+        for patch, off in zip(patches, _ALIKE, strict=True):
+            if _is_rectangle(patch) and _has_edge(logs, patch, off):
+                spread = float(logs[patch].std(axis=0).max())
+                if spread < least:
+                    best, least = patch, spread
     return best
 
 
@@ -164,6 +168,14 @@ def _is_rectangle(patch: Mask) -> bool:
     outline, _ = cv2.findContours(patch.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     _, (wide, high), _ = cv2.minAreaRect(np.concatenate(outline))
     return pixels >= _RECTANGULAR * (wide + 1) * (high + 1)
+
+
+def _has_edge(logs: Floats, patch: Mask, most: float) -> bool:
+    """Whether the photo changes at the outline of a ``patch`` (h, w) whose ln(code) differ by at ``most``. Where it
+    changes slowly, as on skin in light that falls off, a patch ends without an edge."""
+    near, far = (cv2.dilate(patch.view(np.uint8), np.ones((side, side), np.uint8)) > 0 for side in _RING)
+    off = np.abs(logs[far & ~near] - logs[patch].mean(axis=0)).max(axis=1)
+    return bool(len(off) and (off > 2 * most).mean() >= _EDGED)
 
 
 def _inner(mask: Mask) -> Mask:

@@ -53,6 +53,7 @@ _WEIGHTS, _OFFSET = _FACTS["group"]["weights"], _FACTS["group"]["offset"]
 _SPREAD, _ANGLE_SPREAD = _FACTS["group"]["spread"], _FACTS["angle"]["spread"]
 _LAB_ERRORS = _FACTS["reference"]["lab_error"]
 _MOST_LOST = 0.05  # share of the measured skin whose colour may be lost
+_MOST_LOST_SEEN = 0.25  # … of all skin
 _WHITEST, _BLACKEST = 250, 2  # the colour of a pixel with a channel at such a code, or beyond, is lost
 
 CAVEAT = (
@@ -146,7 +147,10 @@ def _by_colours(angle: TypologyAngle, corrected: TypologyAngle | None, *, full: 
 def _measured(subject: Subject, calibration: Calibration) -> Tone | str:
     """The tone of the skin in calibrated colours, or why there is none. The skin is found in these colours too, because
     skin in coloured light may have no colour of skin."""
-    copy = subject.frame.copy
+    copy, seen = subject.frame.copy, subject.whole.region.mask
+    lost = (copy.max(axis=2) >= _WHITEST) | (copy.min(axis=2) <= _BLACKEST)
+    if (lost & seen).sum() > _MOST_LOST_SEEN * seen.sum():
+        return OVEREXPOSED
     frame = Frame(linear_to_srgb(calibration.apply(subject.frame.linear)))
     part = Subject(frame, subject.zones, portrait=subject.portrait).whole
     if part.lost:
@@ -157,9 +161,7 @@ def _measured(subject: Subject, calibration: Calibration) -> Tone | str:
     if angle is None:
         return NOT_YELLOW if region.usable else TOO_LITTLE
     used = typical_skin(lightness, b, mask)
-    lost = (copy.max(axis=2) >= _WHITEST) | (copy.min(axis=2) <= _BLACKEST)
-    seen = subject.whole.region.mask
-    if (lost & used).sum() > _MOST_LOST * used.sum() or (lost & seen).sum() > 0.5 * seen.sum():
+    if (lost & used).sum() > _MOST_LOST * used.sum():
         return OVEREXPOSED
     spread = math.hypot(angle.uncertainty or 0.0, _angle_error(angle, _LAB_ERRORS[calibration.kind]))
     tone = Tone(MEASURED, *_groups(angle.degrees, spread), reference=calibration.kind)
