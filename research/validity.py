@@ -41,7 +41,7 @@ ANSWERS = (
     Answer("Outline of a lesion", "ml/skin/params/outline.json", "models/outline.md"),
     Answer("Phone photo of a lesion", "ml/models/phone_lesions.json", "models/phone-lesions.md"),
     Answer("Dermatoscopic photo of a lesion", "ml/models/sklesion.json", "models/sklesion.md"),
-    Answer("Skin tone", "ml/skin/params/tone.json", "methods/perception.md"),
+    Answer("Skin tone", "ml/skin/params/tone.json", "methods/tone.md"),
     Answer("Spots", "ml/skin/params/spots.json", "methods/lesion-and-face.md"),
 )
 

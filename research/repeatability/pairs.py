@@ -23,7 +23,11 @@ FOLDS = 5
 _RESAMPLES, _LEAST_PATIENTS = 1000, 10
 _OF_SKIN = {"face": "skin", "zone": "skin"}  # kind of region of a face → the kind whose limit it has at least
 _RESERVE = 1.5  # factor on limits from simulated pairs, because a simulation leaves out what it does not know
-_LENGTHS = ("px", "mm")  # lengths have proportional limits, because photos vary in size
+_PROPORTIONAL = (
+    "px",
+    "mm",
+    "spots",
+)  # units whose limits are shares of the value: photos vary in size, counts in number
 
 Doubles = NDArray[np.float64]
 
@@ -79,7 +83,7 @@ def evaluate(measured: Sequence[tuple[Photo, Readings]]) -> dict[str, dict[str, 
     groups = pairs_of(measured)
     facts: dict[str, dict[str, Any]] = {}
     for name, measure in CATALOGUE.items():
-        relative = measure.unit in _LENGTHS
+        relative = measure.unit in _PROPORTIONAL
         facts[name] = {}
         for kind in measure.regions:
             by_source: dict[str, list[Pair]] = {LESIONS: [], PORTRAITS: [], SIMULATED: []}

@@ -49,8 +49,7 @@ def test_every_measurement_is_declared_as_it_is_answered() -> None:
 
 def test_every_declared_measure_is_answered_in_all_its_regions() -> None:
     found = {(one.name, KINDS.get(one.region, "zone")) for one in answered()}
-    standard = {name: one.regions if one.standard_in is None else one.standard_in for name, one in CATALOGUE.items()}
-    assert found == {(name, kind) for name, kinds in standard.items() for kind in kinds}
+    assert found == {(name, kind) for name, measure in CATALOGUE.items() for kind in measure.regions}
 
 
 def test_a_name_is_declared_once() -> None:
