@@ -140,7 +140,7 @@ def _models() -> Iterator[str]:
         figures = figures_of(facts)
         if not figures:
             fitted = facts.get("fitted", {})
-            yield f"| {title} | see its card | | | {fitted.get('data', '')} | `{fitted.get('command', '')}` |"
+            yield f"| {title} | see its card | | | {fitted.get('data', '')} | {fitted.get('command', '')} |"
         for name, figure in figures.items():
             value = _figure(figure["value"], figure.get("interval"))
             cells = title, name.replace("_", " "), value, figure["n"], figure["data"], f"`{figure['command']}`"
@@ -184,7 +184,9 @@ def _figure(value: float | str, interval: Iterable[float] | None) -> str:
 
 
 def _decimal(value: float) -> str:
-    return f"{value:.3g}" if abs(value) >= 10 else f"{value:.2f}"
+    if abs(value) >= 10:
+        return f"{value:.3g}"
+    return f"{value:.3f}" if 0 < abs(value) < 0.05 else f"{round(value, 2) + 0.0:.2f}"
 
 
 if __name__ == "__main__":
