@@ -34,7 +34,7 @@ REASONS = {
     "too_many_conditions": "too many conditions remain possible",
     "nothing_likely": "similar cases do not support any condition enough; this does not mean that nothing is there",
     "too_few_to_calibrate": "there are too few labelled cases to say how often an answer would be right",
-    "tone_unknown": "the skin tone could not be estimated, so the figures are for all tones together",
+    "tone_unknown": "the skin tone was not measured with a reference, so the figures are for all tones together",
     "tone_group_too_few": "there are too few labelled cases of this skin tone, so the figures are for all tones",
 }
 _HEADLINES = {"answer": ("Answer", "green"), "set": ("One of these", "yellow")}
@@ -85,8 +85,15 @@ def _decision(answer: Answer) -> Text:
 def _tone(tone: Answer | None) -> Iterator[RenderableType]:
     if not tone:
         return
-    ita, category = tone.get("ita_deg"), tone.get("ita_category")
-    known = [f"ITA {_number(ita)}°" + (f" ({category})" if category else "")] if ita is not None else []
+    group, ends, ita = tone.get("group"), tone.get("group_range") or [], tone.get("ita_deg")
+    known = [str(group)] if group else []
+    if len(set(ends)) > 1 and not tone.get("reference"):
+        known = [f"{group} in this photo, {ends[0]} to {ends[1]} in another"]
+    if tone.get("reference"):
+        known.append(f"measured with a {_plain(tone['reference'])}")
+    if ita is not None:
+        spread = tone.get("ita_uncertainty_deg")
+        known.append(f"ITA {_number(ita)}°" + ("" if spread is None else f" ± {_number(spread)}°"))
     for scale, field in (("Fitzpatrick", "fitzpatrick_estimate"), ("Monk", "monk_estimate")):
         if tone.get(field) is not None:
             known.append(f"{scale} about {tone[field]}")

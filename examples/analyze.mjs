@@ -25,6 +25,6 @@ if (!response.ok) {
   console.error(`${response.status}: ${answer.error.message}`);
   process.exit(1);
 }
-console.log("tone:", answer.skin.tone?.ita_category ?? "not measured"); // null if no skin was measured
+console.log("tone:", answer.skin.tone?.group ?? "not measured"); // null if no skin was measured
 console.log("decision:", answer.decision.kind, answer.decision.set, answer.decision.reasons);
 console.log(answer.disclaimer);

@@ -30,6 +30,6 @@ if not response.ok:
 for problem in answer["quality"]["problems"]:
     print("problem:", problem["message"], problem["advice"])
 tone = answer["skin"]["tone"] or {}  # null if no skin was measured
-print("tone:", tone.get("ita_category") or "not measured")
+print("tone:", tone.get("group") or "not measured")
 print("decision:", answer["decision"]["kind"], answer["decision"]["set"], answer["decision"]["reasons"])
 print(answer["disclaimer"])

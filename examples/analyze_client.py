@@ -12,6 +12,6 @@ try:
 except ClientError as error:
     sys.exit(f"{error.status}: {error.message}")
 tone = answer["skin"]["tone"] or {}  # null if no skin was measured
-print("tone:", tone.get("ita_category") or "not measured")
+print("tone:", tone.get("group") or "not measured")
 print("decision:", answer["decision"]["kind"], answer["decision"]["set"], answer["decision"]["reasons"])
 print(answer["disclaimer"])

@@ -179,7 +179,7 @@ def _describe(searcher: Searcher) -> str:
 def _measure(photo: RGB) -> None:
     frame = Frame(photo)
     quality, skin = assess(frame), measure_skin(Subject(frame))
-    _require(quality.usable and skin.tone is not None and skin.tone.ita_deg is not None, "no skin tone was measured")
+    _require(quality.usable and skin.tone is not None and skin.tone.group is not None, "no skin tone was measured")
     _require(bool(np.isfinite([m.value for m in skin.measurements if m.value is not None]).all()), "not a number")
 
 

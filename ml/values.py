@@ -86,8 +86,8 @@ class Lesion:
 class Measurement:
     """One measured number.
 
-    ``value`` is in ``unit``; None if it could not be measured. ``uncertainty``, in the same unit, is how far the value
-    may move when the same photo is resized, compressed, lightened or darkened (ml.skin.declaration). ``score`` ±
+    ``value`` is in ``unit``; None if it could not be measured. ``uncertainty``, in the same unit: two
+    photos of the same skin differ by at most the root of the sum of their squares (ml.skin.declaration). ``score`` ±
     ``score_uncertainty`` is the percentage (0–100) of the index's population with a smaller value; both are None if
     that is unknown.
     """
@@ -118,19 +118,27 @@ class Quality:
 
 @dataclass(frozen=True)
 class Tone:
-    """Skin tone estimates; all are None, and ``caveat`` says why, if the tone cannot be estimated.
+    """Skin tone; all is None, and ``caveat`` says why, if it cannot be told.
 
-    ``ita_deg`` is the individual typology angle in degrees as photographed, ``ita_corrected_deg`` after white balance.
-    ``fitzpatrick_estimate`` is 1–6 and ``monk_estimate`` 1–10. Each has a likely range (lowest, highest).
+    ``group``: "light", "medium" or "dark", the colour of the skin in this photo. ``group_range``: the groups (lightest,
+    darkest) that another photo of the same person may show. ``reference``: what exposure and white balance were set by
+    (ml.skin.reference.KINDS); None if the tone was not measured with a reference. The other fields are then for full
+    detail only. ``ita_deg`` ± ``ita_uncertainty_deg`` is the individual typology angle in degrees;
+    ``ita_corrected_deg`` is the one after white balance by the photo's own colours. ``fitzpatrick_estimate`` is 1–6 and
+    ``monk_estimate`` 1–10. Each has a likely range (lowest, highest).
     """
 
-    ita_deg: float | None
-    ita_category: str | None
-    fitzpatrick_estimate: int | None
-    monk_estimate: int | None
     caveat: str
+    group: str | None = None
+    group_range: tuple[str, str] | None = None
+    reference: str | None = None
+    ita_deg: float | None = None
+    ita_uncertainty_deg: float | None = None
     ita_corrected_deg: float | None = None
+    ita_category: str | None = None
+    fitzpatrick_estimate: int | None = None
     fitzpatrick_range: tuple[int, int] | None = None
+    monk_estimate: int | None = None
     monk_range: tuple[int, int] | None = None
 
 

@@ -18,7 +18,7 @@ from ml.analysis.decision import ALL, TONE_GROUPS
 from ml.models.loading import load_encoder
 from research.shares import wilson
 from scin.build.progress import ProgressLine
-from scin.evaluate.cases import OWN_GROUP, LabelledCases, case_folds
+from scin.evaluate.cases import MONK_GROUP, LabelledCases, case_folds
 from scin.evaluate.fit import COVERAGES
 from scin.evaluate.leaderboard import FOLDS, HeldOut, answer_held_out
 from scin.evaluate.run import read_index
@@ -55,7 +55,7 @@ def _sample(var: Path, cases: int) -> Path:
 
 def _report(cases: LabelledCases, answered: HeldOut) -> bool:
     """Print the table. Returns whether every group with cases is within MAX_DEVIATION of the stated coverage."""
-    own = cases.tones[OWN_GROUP]
+    own = cases.tones[MONK_GROUP]
     members = {ALL: np.ones(len(cases), np.bool_), **{group: own == group for group in TONE_GROUPS}}
     print("stated  tone group     n  coverage [95% interval]  error  by chance     mean set size (of all)")
     within = True

@@ -18,6 +18,8 @@ from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, Conf
 
 from ml import values
 from ml.skin.catalogue import CATALOGUE
+from ml.skin.reference import KINDS
+from ml.skin.tone import GROUPS
 from web import __version__
 from web.cosmetic import without_diseases
 
@@ -91,17 +93,25 @@ class Modality(Wire):
 
 
 class Tone(Wire):
-    """``ita_corrected_deg`` is measured after white balance (shades of grey). A range is the lowest and the highest
-    value that are as likely as the estimate."""
+    """``group`` is the colour of the skin in this photo: "light", "medium" or "dark". ``group_range`` is the lightest
+    and the darkest group that another photo of the same person may show. ``reference`` names what exposure and white
+    balance were set by. Only then is the tone measured, and every answer has the fields below. Without a reference,
+    they need ``detail=full`` and say what the photo's colours would mean in neutral light; they are not a typing of the
+    person. ``ita_corrected_deg`` is ITA after white balance by the photo's own colours. A range is the lowest and the
+    highest likely value."""
 
+    group: str | None = Field(json_schema_extra={"enum": [*GROUPS, None]})
+    group_range: tuple[str, str] | None
+    reference: str | None = Field(json_schema_extra={"enum": [*KINDS, None]})
+    caveat: str
     ita_deg: Number
+    ita_uncertainty_deg: Number
     ita_corrected_deg: Number
     ita_category: str | None
     fitzpatrick_estimate: int | None
     fitzpatrick_range: tuple[int, int] | None
     monk_estimate: int | None
     monk_range: tuple[int, int] | None
-    caveat: str
 
 
 class Measurement(Wire):

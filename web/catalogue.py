@@ -12,7 +12,7 @@ from ml.skin.catalogue import CATALOGUE
 from scin.dataset import icd_10_codes
 from settings import Settings
 from web import __version__
-from web.answers import DISCLAIMER, Index, Wire
+from web.answers import DISCLAIMER, Index, Number, Wire
 from web.openapi import document, documented, name_of
 from web.requests import MAX_AGE, MAX_IMAGES, MAX_K
 from web.routes import json_response, services
@@ -82,11 +82,25 @@ class ConditionsAnswer(Wire):
     conditions: list[NamedCondition]
 
 
+class Evidence(Wire):
+    """How a measure repeats between two real photos of the same skin. ``n``: the number of pairs. ``icc``: the share of
+    the variance between photos that belongs to the skin. ``coverage``, 0–1: the share of pairs of other people whose
+    difference lies within the stated uncertainty. Each has its 95% interval. Null with too few pairs."""
+
+    n: int
+    icc: Number
+    icc_interval: tuple[float, float] | None
+    coverage: Number
+    coverage_interval: tuple[float, float] | None
+
+
 class Measure(Wire):
     """A quantity that the service may measure on a photo. ``label`` and ``description`` are texts for people.
     ``direction`` says what a higher value means. ``unit`` is "1" or "index" for a value without dimension, and "share
     of …" for a value from 0 to 1. ``regions`` lists where it is measured: "skin" is all skin of the photo or of the
-    face, "zone" is a zone of a face. ``scored`` says whether an answer may give the value's percentile among the
+    face, "zone" is a zone of a face. ``standard_regions`` lists those in which every answer has it; in the others it
+    needs ``detail=full``. ``evidence`` says for each region how well two photos of the same skin agree; null if that is
+    unknown. ``scored`` says whether an answer may give the value's percentile among the
     index's photos. ``clinical`` says whether the measure describes a lesion; cosmetic mode omits such measures."""
 
     name: str
@@ -96,6 +110,8 @@ class Measure(Wire):
     description: str
     method: str
     regions: list[str]
+    standard_regions: list[str]
+    evidence: dict[str, Evidence | None]
     scored: bool
     clinical: bool
 

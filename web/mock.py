@@ -81,7 +81,7 @@ def _capability(deadline: Deadline) -> Sequence[CapabilityPart]:
 def _skin() -> values.Skin:
     corners = ((0.2, 0.2), (0.8, 0.2), (0.8, 0.4), (0.2, 0.4))
     return values.Skin(
-        tone=values.Tone(42.0, "light", 2, 3, "A canned answer."),
+        tone=values.Tone("A canned answer.", "light", ("light", "medium")),
         measurements=(_evenness("skin"),),
         zones=(values.Zone("forehead", corners, (_evenness("forehead"),)),),
     )

@@ -35,7 +35,8 @@ class AutodermPrediction(Wire):
 
 
 class AutodermSkinTone(Wire):
-    """``confidence`` is always null, because the confidence of this estimate was not measured."""
+    """``fitzpatrick`` is null unless the tone was measured with a colour reference in the photo. ``confidence`` is
+    always null, because the confidence of this estimate was not measured."""
 
     fitzpatrick: int | None
     confidence: float | None = None
@@ -76,7 +77,7 @@ def autoderm(answer: AnalysisAnswer) -> AutodermAnswer | AutodermNotSkin:
         message=f"no answer: {', '.join(decision.reasons)}" if abstains else "completed",
         id=answer.analysis_id,
         predictions=[] if abstains else _autoderm_predictions(answer.conditions),
-        skin_tone=AutodermSkinTone(fitzpatrick=None if tone is None else tone.fitzpatrick_estimate),
+        skin_tone=AutodermSkinTone(fitzpatrick=tone.fitzpatrick_estimate if tone and tone.reference else None),
         decision=decision,
         disclaimer=answer.disclaimer,
     )

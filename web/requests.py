@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from ml.models.patient import BODY_SITES, CANONICAL_SITES
+from ml.skin.reference import REFLECTANCE, Reference
 from ml.values import Patient
 from web.body import Readable
 from web.errors import BadFieldError, ImpossibleValueError, NoImageError, RequestError, TooManyImagesError
@@ -32,6 +33,7 @@ MAX_K = 50
 MAX_AGE = 120
 MAX_IMAGES = 3
 MAX_PIXELS_PER_MM = 1000
+MIN_REFLECTANCE = 0.02
 STANDARD, FULL = "standard", "full"
 
 #: word that a client may send → its meaning
@@ -46,6 +48,10 @@ _MODALITIES = {
     **dict.fromkeys(("lesion_close_up", "lesion"), "lesion_close_up"),
     **dict.fromkeys(("face", "selfie"), "face"),
 }
+_REFERENCES = {
+    **dict.fromkeys(("colour_checker", "color_checker"), "colour_checker"),
+    **dict.fromkeys(("grey_card", "gray_card"), "grey_card"),
+}
 _DETAILS = {STANDARD: STANDARD, FULL: FULL}
 _PROFILES = {name: name for name in PROFILES}
 
@@ -54,6 +60,7 @@ _ALLOWED: Mapping[str, Sequence[str]] = {
     "sex": ("female", "male", "unknown"),
     "body_site": CANONICAL_SITES,
     "modality": sorted(set(_MODALITIES.values())),
+    "reference": sorted(set(_REFERENCES.values())),
     "explain": ("true", "false"),
     "detail": (STANDARD, FULL),
     "profile": sorted(PROFILES),
@@ -67,6 +74,9 @@ _ADVICE = {
     "k": f"k must be a whole number from 1 to {MAX_K}.",
     "modality": f"modality must be one of {', '.join(_ALLOWED['modality'])}.",
     "pixels_per_mm": f"pixels_per_mm must be above 0 and at most {MAX_PIXELS_PER_MM}.",
+    "reference": f"reference must be one of {', '.join(sorted(set(_REFERENCES.values())))}.",
+    "white_point": "white_point must be a colour such as #b4b2ad or 180,178,173.",
+    "reflectance": f"reflectance must be from {MIN_REFLECTANCE} to 1.",
     "explain": "explain must be true or false.",
     "detail": f"detail must be one of {', '.join(_ALLOWED['detail'])}.",
     "profile": f"profile must be one of {', '.join(_ALLOWED['profile'])}.",
@@ -83,6 +93,8 @@ _SEPARATORS = re.compile(r"[\s/_-]+")
 #: limits of the field names that an error repeats: how many, the length of each, and characters that are replaced
 _MOST_NAMES = 20
 _LONGEST_REPEATED = 40
+_HEX = re.compile(r"#?([0-9a-fA-F]{6})")
+_CODES = re.compile(r"(\d{1,3})[ ,;]+(\d{1,3})[ ,;]+(\d{1,3})")
 _NOT_REPEATED = re.compile(r"[^\w.\[\]-]")
 
 
@@ -108,6 +120,20 @@ def _one_of(meanings: Mapping[str, str | None]) -> PlainValidator:
         return known[_spelled(word)]
 
     return PlainValidator(meaning_of, json_schema_input_type=Literal[tuple(sorted(meanings))])
+
+
+def _colour(value: object) -> tuple[int, int, int]:
+    """The sRGB codes 0–255 of a colour: "#b4b2ad", "180,178,173", or a list of three whole numbers."""
+    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)[:_LONGEST_NAME].strip()
+    if code := _HEX.fullmatch(text):
+        red, green, blue = bytes.fromhex(code[1])
+    elif codes := _CODES.fullmatch(text):
+        red, green, blue = (int(one) for one in codes.groups())
+    else:
+        raise ValueError("not a colour")
+    if max(red, green, blue) > 255:
+        raise ValueError("not a colour")
+    return red, green, blue
 
 
 #: marks a number that a client may send as text
@@ -161,18 +187,42 @@ class AnalyzeRequest(_Fields):
     pixels_per_mm: Annotated[float, Field(gt=0, le=MAX_PIXELS_PER_MM), Text] | None = Field(
         default=None, description="Pixels per millimetre of skin, in the photo as sent."
     )
+    reference: Annotated[str | None, _one_of(_REFERENCES)] = Field(
+        default=None,
+        description="A colour reference beside the skin in the first photo: a 24-patch colour checker, or a grey card "
+        "(18%, or see `reflectance`). It makes the skin tone a measurement.",
+    )
+    white_point: Annotated[tuple[int, int, int] | None, PlainValidator(_colour, json_schema_input_type=str)] = Field(
+        default=None,
+        description="In place of `reference`: the mean colour that a white or grey reference beside the skin has in "
+        "the first photo, as `#rrggbb` or `r,g,b`. It must not be overexposed.",
+    )
+    reflectance: Annotated[float, Field(ge=MIN_REFLECTANCE, le=1), Text] | None = Field(
+        default=None,
+        description="The reflectance of the white point (default 0.9, white) or of the grey card (default 0.18).",
+    )
     explain: bool = Field(
         default=False, description="Adds overlays. Heat maps make the analysis several times as long."
     )
     detail: Annotated[str, _one_of(_DETAILS)] = Field(
         default=STANDARD,
-        description="`full` adds the raw output of the lesion model.",
+        description="`full` adds the raw output of the lesion model, measures that are not in every answer, and what "
+        "the skin tone's colours would mean in neutral light.",
     )
     profile: Annotated[str, _one_of(_PROFILES)] = Field(default=OWN, description="The format of the answer.")
 
     @property
     def patient(self) -> Patient:
         return Patient(age=self.age, sex=self.sex, body_site=self.body_site)
+
+    @property
+    def stated_reference(self) -> Reference | None:
+        """The colour reference in the first photo. A white point has priority, because it needs no search."""
+        if self.white_point is not None:
+            return Reference("white_point", self.reflectance or REFLECTANCE["white_point"], self.white_point)
+        if self.reference == "colour_checker":
+            return Reference("colour_checker")
+        return Reference("grey_card", self.reflectance or REFLECTANCE["grey_card"]) if self.reference else None
 
 
 def parse(body: Readable, content_type: str, query: Mapping[str, str]) -> AnalyzeRequest | CapabilityRequest:

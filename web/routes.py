@@ -125,6 +125,7 @@ def _case(wanted: AnalyzeRequest, photos: tuple[Photo, ...]) -> CaseRequest:
         modality=wanted.modality,
         k=wanted.k,
         pixels_per_mm=wanted.pixels_per_mm,
+        reference=wanted.stated_reference,
         explain=wanted.explain,
         full=wanted.detail == FULL,
     )

@@ -1,8 +1,9 @@
 """The decision of an analysis: one condition, a set of conditions with a stated coverage, or nothing, with reasons.
 
 The method is split conformal prediction by group (Mondrian; Vovk et al. 2005). The set contains every condition with
-1 − calibrated probability up to the limit of the photo's group of skin tones. The limit does not hold for photos unlike
-those of the index, so the decision abstains from them. No decision ever says that nothing is wrong.
+1 − calibrated probability up to the limit of the photo's group of skin tones. The group is known only if the tone was
+measured with a reference in the photo; otherwise the limit of all tones applies. The limit does not hold for photos
+unlike those of the index, so the decision abstains from them. No decision ever says that nothing is wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from ml.values import NOT_SKIN, Accuracy, Assessment, Decision, IndexInfo, Modal
 
 #: groups of Monk tones; each has its own calibration and accuracy
 TONE_GROUPS = {"Monk 1–4": range(1, 5), "Monk 5–7": range(5, 8), "Monk 8–10": range(8, 11)}
-#: the group for photos whose tone is unknown
+#: the group for photos whose tone was not measured
 ALL = "all"
 #: the decision abstains from a larger set, because so long a list does not help
 MOST_IN_SET = 10
@@ -65,14 +66,15 @@ def decide(
 ) -> Verdict:
     """The decision and the accuracy for one case.
 
-    ``tone``: None if it was not measured. ``assessment``: None if the index has no calibration. ``conflict``: whether
+    ``tone``: None if nothing was measured. Its group counts only if a reference made it a measurement.
+    ``assessment``: None if the index has no calibration. ``conflict``: whether
     the pixels contradict the stated kind of photo.
     """
     reasons = _obstacles(index, quality, modality, assessment, conflict=conflict)
     if index.synthetic or assessment is None:
         why = SYNTHETIC if index.synthetic else NOT_SKIN if NOT_SKIN in reasons else NOT_CALIBRATED
         return Verdict(Decision("abstain", reasons=reasons), accuracy_reason=why)
-    group = tone_group(None if tone is None else tone.monk_estimate)
+    group = tone_group(tone.monk_estimate if tone is not None and tone.reference is not None else None)
     decision = Decision("abstain", reasons=reasons) if reasons else _from_set(assessment, group)
     accuracy = assessment.accuracy.get(group or ALL)
     return Verdict(decision, accuracy, None if accuracy else TOO_FEW)

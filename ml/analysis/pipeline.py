@@ -20,6 +20,7 @@ from ml.skin.face import face_zones
 from ml.skin.frame import Frame, Subject
 from ml.skin.measure import measure_skin
 from ml.skin.quality import TURNED, assess
+from ml.skin.reference import Reference
 from ml.values import (
     NOT_SKIN,
     RGB,
@@ -44,8 +45,9 @@ class CaseRequest:
     """One case: one to three photos of the same skin, and facts about the person.
 
     ``modality``: the kind of photo that the client states (ml.analysis.routing.MODALITIES), or None. ``k``: the number
-    of similar cases. ``pixels_per_mm``: the scale of the first photo as sent, or None. ``explain``: whether to make
-    overlays, which take many runs of each model. ``full``: whether to measure what is not in every answer.
+    of similar cases. ``pixels_per_mm``: the scale of the first photo as sent, or None. ``reference``: the colour
+    reference that is stated to be in the first photo, or None. ``explain``: whether to make overlays, which take many
+    runs of each model. ``full``: whether to measure what is not in every answer.
     """
 
     photos: tuple[Photo, ...]
@@ -53,6 +55,7 @@ class CaseRequest:
     modality: str | None = None
     k: int = 5
     pixels_per_mm: float | None = None
+    reference: Reference | None = None
     explain: bool = False
     full: bool = False
 
@@ -87,7 +90,7 @@ class Analyzer:
         """
         clock = _StageClock(deadline)
         first = request.photos[0]
-        frame = Frame(first.rgb, first.width, first.height, request.pixels_per_mm)
+        frame = Frame(first.rgb, first.width, first.height, request.pixels_per_mm, request.reference)
         with clock.stage("measure"):
             quality = _with_decoding(assess(frame), first)
         seen = self._look(request, frame, quality, clock)

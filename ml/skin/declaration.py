@@ -2,8 +2,8 @@
 `ml.skin.catalogue` collects them.
 
 An uncertainty has two parts. The first is computed from the photo, such as a standard error. The second is a fitted
-limit: how far the value may move if the photo is resized, compressed, lightened or darkened.
-`params/repeatability.json` has the limits, the command that fits them, and the photos that they were fitted to.
+limit, so that the difference of two photos of the same skin lies within both photos' uncertainties, added as squares.
+`params/repeatability.json` has the limits, how well the measures repeat, and the command that fits and evaluates them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ml.skin.frame import Part
 from ml.skin.regions import Value
@@ -25,27 +25,56 @@ RegionKind = Literal["photo", "skin", "face", "zone", "lesion", "lesion_minus_su
 
 
 @dataclass(frozen=True)
-class Limit:
-    """How far a value v may move, in its unit: ``absolute`` + ``relative`` · |v|."""
+class Evidence:
+    """How a measure repeats between two photos of the same skin, taken at different moments.
+
+    - ``n``: the number of pairs of photos in which it was measured.
+    - ``icc``: the share of its variance between photos that belongs to the skin (at most 1), by one-way analysis of
+      variance. ``coverage``: the share (0–1) of pairs of other people whose difference lies within the uncertainty.
+      Each is followed by its 95% interval. All are None with too few pairs.
+
+    A physical measure has no pairs of photos. ``n`` and ``coverage`` are then of its values and those by outlines that
+    people drew on the same photos.
+    """
+
+    n: int
+    icc: float | None = None
+    icc_interval: tuple[float, float] | None = None
+    coverage: float | None = None
+    coverage_interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Repeatability:
+    """The fitted limit of a value v, in its unit: ``absolute`` + ``relative`` · |v|; and the evidence."""
 
     absolute: float
-    relative: float = 0.0
+    relative: float
+    evidence: Evidence
 
-    def of(self, value: float) -> float:
+    def limit(self, value: float) -> float:
         return self.absolute + self.relative * abs(value)
 
 
-def _limits(facts: Mapping[str, tuple[float, float]]) -> dict[str, Limit]:
-    return {name: Limit(absolute, relative) for name, (absolute, relative) in facts.items()}
+def _repeatability(facts: Mapping[str, Any]) -> Repeatability:
+    def interval(name: str) -> tuple[float, float] | None:
+        return tuple(facts[name]) if facts.get(name) else None
+
+    evidence = Evidence(
+        facts["n"],
+        facts.get("icc"),
+        interval("icc_interval"),
+        facts.get("coverage"),
+        interval("coverage_interval"),
+    )
+    return Repeatability(facts["absolute"], facts["relative"], evidence)
 
 
 _FACTS = json.loads((Path(__file__).parent / "params" / "repeatability.json").read_text(encoding="utf-8"))
-#: measure → limit in all regions except zones
-LIMITS: Mapping[str, Limit] = _limits(_FACTS["whole"])
-#: measure → limit in a zone of a face; it is larger, because the zone's outline moves too
-ZONE_LIMITS: Mapping[str, Limit] = _limits(_FACTS["zone"])
-#: typology angle → limits of "lightness" and "yellowness", from which it is computed
-ANGLE_LIMITS: Mapping[str, Mapping[str, Limit]] = {name: _limits(both) for name, both in _FACTS["angle"].items()}
+#: measure → kind of region → its limit and evidence there
+REPEATABILITY: Mapping[str, Mapping[str, Repeatability]] = {
+    name: {kind: _repeatability(facts) for kind, facts in kinds.items()} for name, kinds in _FACTS["measures"].items()
+}
 
 
 @dataclass(frozen=True)
@@ -59,9 +88,9 @@ class Measure:
     - ``regions``: the kinds of region in which it is measured. ``zones``: the names of its zones; empty for all.
     - ``standard_in``: those of ``regions`` in which every answer has it; None for all of them. In the others it is
       measured only if the request asks for full detail.
+    - ``physical``: it follows from the stated scale of the photo, so it is in answers whether or not two photos agree.
     - ``scored``: an answer may give its percentile in the index's population.
     - ``clinical``: it describes a lesion, so cosmetic mode leaves it out.
-    - ``limited``: its uncertainty includes a fitted limit.
     """
 
     name: str
@@ -74,22 +103,33 @@ class Measure:
     regions: tuple[RegionKind, ...] = ("skin", "face")
     standard_in: tuple[RegionKind, ...] | None = None
     zones: tuple[str, ...] = ()
+    physical: bool = False
     scored: bool = False
     clinical: bool = False
-    limited: bool = True
+
+    @property
+    def standard_regions(self) -> tuple[RegionKind, ...]:
+        """The kinds of region in which every answer has it."""
+        return self.regions if self.standard_in is None else self.standard_in
+
+    @property
+    def evidence(self) -> Mapping[str, Evidence | None]:
+        """For each kind of region how well it repeats there; None if that is unknown."""
+        known = REPEATABILITY.get(self.name, {})
+        return {kind: known[kind].evidence if kind in known else None for kind in self.regions}
 
     def is_measured(self, part: Part, kind: RegionKind, *, full: bool) -> bool:
         """Whether an answer has it for ``part`` as a region of this ``kind``. ``full``: with full detail."""
-        regions = self.regions if full or self.standard_in is None else self.standard_in
+        regions = self.regions if full else self.standard_regions
         return kind in regions and (kind != "zone" or not self.zones or part.name in self.zones)
 
     def of(self, part: Part, kind: RegionKind) -> Measurement:
         """Measure ``part`` as a region of this ``kind``. The uncertainty includes the limit."""
         value, uncertainty = self.measured(part)
         region = part.name if kind in ("skin", "face", "zone") else kind
-        limit = (ZONE_LIMITS if kind == "zone" else LIMITS).get(self.name)
-        if value is not None and limit is not None:
-            uncertainty = math.hypot(uncertainty or 0.0, limit.of(value))
+        fitted = REPEATABILITY.get(self.name, {}).get(kind)
+        if value is not None and fitted is not None:
+            uncertainty = math.hypot(uncertainty or 0.0, fitted.limit(value))
         return self.measurement(region, value, uncertainty)
 
     def measurement(self, region: str, value: float | None = None, uncertainty: float | None = None) -> Measurement:

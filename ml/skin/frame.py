@@ -15,6 +15,7 @@ import numpy as np
 from skimage.draw import polygon2mask
 
 from ml.skin.colour import illuminant, linear_to_lab, linear_to_lightness_and_b, srgb_to_linear, working_copy
+from ml.skin.reference import Reference
 from ml.skin.regions import Region
 from ml.skin.segmentation import SkinMasks, skin_masks
 from ml.values import RGB, Floats, Mask, Zone
@@ -26,16 +27,23 @@ class Frame:
     """A photo and its working copy.
 
     ``rgb`` (H, W, 3): the decoded photo, which may be reduced. ``width``, ``height``: pixels of the photo as it was
-    sent; by default those of ``rgb``. ``pixels_per_mm``: the scale of the photo as it was sent, or None. All maps have
-    the size of the working copy, (h, w).
+    sent; by default those of ``rgb``. ``pixels_per_mm``: the scale of the photo as it was sent, or None. ``reference``:
+    the colour reference that the request says is in the photo, or None. All maps have the size of the working copy,
+    (h, w).
     """
 
     def __init__(
-        self, rgb: RGB, width: int | None = None, height: int | None = None, pixels_per_mm: float | None = None
+        self,
+        rgb: RGB,
+        width: int | None = None,
+        height: int | None = None,
+        pixels_per_mm: float | None = None,
+        reference: Reference | None = None,
     ) -> None:
         self.rgb = rgb
         self.width, self.height = width or rgb.shape[1], height or rgb.shape[0]
         self.pixels_per_mm = pixels_per_mm
+        self.reference = reference
 
     @cached_property
     def copy(self) -> RGB:

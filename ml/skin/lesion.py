@@ -336,6 +336,7 @@ SHAPES = (
         direction="more varied colours",
         description="How far the colours within the main lesion differ from its mean colour.",
         method=f"root mean square distance from the lesion's mean colour, CIELAB; {_CHANGES}",
+        standard_in=(),  # between two photos of a lesion its ICC is about .4
         measured=lambda part: geometry(part).colours,
     ),
     _of_lesion(
@@ -355,6 +356,7 @@ SHAPES = (
         direction="larger",
         description="The largest diameter of the main lesion. Measured only if the request states the photo's scale.",
         method=f"{_DIAMETER}; {_CHANGES}",
+        physical=True,
         measured=lambda part: _times(geometry(part).diameter, _mm_per_pixel(part)),
     ),
 )

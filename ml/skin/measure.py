@@ -33,7 +33,7 @@ def measure_skin(subject: Subject, *, full: bool = False) -> Skin:
     if zones is not None:
         parts = zip(zones, subject.zone_parts, strict=True)
         zones = tuple(replace(zone, measurements=_measured(part, ("zone",), full=full)) for zone, part in parts)
-    return Skin(tone_of(subject.whole), measurements, zones)
+    return Skin(tone_of(subject, full=full), measurements, zones)
 
 
 def measure_scored(frame: Frame) -> tuple[Measurement, ...]:

@@ -96,18 +96,22 @@ def _lobe(centre_nm: float, width_below_nm: float, width_above_nm: float) -> Spe
     return np.exp(-0.5 * ((WAVELENGTHS_NM - centre_nm) / width) ** 2)
 
 
-@cache
-def density_table() -> Floats:
-    """The optical density of skin, −ln of linear sRGB, in daylight (D65): (65 of blood, 121 of melanin, 3)."""
-    melanin, blood = np.exp(LOG_MELANIN)[None, :, None], np.exp(LOG_BLOOD)[:, None, None]
+def reflectance(melanin: Doubles, blood: Doubles) -> Spectrum:
+    """The reflectance (…, 31) of skin with volume fractions ``melanin`` and ``blood`` that broadcast to (…, 1)."""
     tissue = bloodless_absorption()
     absorption = blood * blood_absorption(_OXYGENATION) + (1 - blood) * tissue
     ratio = 2 * absorption / np.maximum(0.75 * dermal_scattering() - 0.25 * absorption, 1)
     dermis = 1 + ratio - np.sqrt(ratio * (ratio + 2))
     below = dermis * np.exp(-_PATH_CM * (melanin * melanosome_absorption() + (1 - melanin) * tissue))
-    reflectance = _SURFACE + _ENTERS * (1 - _INTERNAL) * below / (1 - _INTERNAL * below)
+    return np.asarray(_SURFACE + _ENTERS * (1 - _INTERNAL) * below / (1 - _INTERNAL * below))
+
+
+@cache
+def density_table() -> Floats:
+    """The optical density of skin, −ln of linear sRGB, in daylight (D65): (65 of blood, 121 of melanin, 3)."""
     seen = observer() * D65
-    tristimulus = reflectance @ (seen / seen[1].sum()).T
+    spectra = reflectance(np.exp(LOG_MELANIN)[None, :, None], np.exp(LOG_BLOOD)[:, None, None])
+    tristimulus = spectra @ (seen / seen[1].sum()).T
     white = seen.sum(axis=1) / seen[1].sum()
     linear = tristimulus / white @ (colour.XYZ_TO_LINEAR * colour.D65).T
     return np.asarray(-np.log(np.maximum(linear, 1e-4)), np.float32)

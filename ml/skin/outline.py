@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import cv2
@@ -31,6 +32,7 @@ NARROW, WIDE = 0.75, 0.25  #: the same for the narrow and the wide outline
 _SURE = float(json.loads(FITTED.read_text(encoding="utf-8"))["sure"]["agreement"])
 _FLAT = 0.03  # least standard deviation to which a photo is normalised; noise on even skin stays weak
 _FLIPS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps down and across
+_GUARD, _RING = 0.02, 0.08  # of the photo's long side: distance of the ring from the lesion, and its width
 _SPECK = 0.0008  # share of the photo; smaller parts are noise
 _BESIDE = 0.5  # of the largest part's area; smaller parts are ignored
 
@@ -115,13 +117,42 @@ def normalised(rgb: RGB) -> Floats:
     return np.asarray(values / max(np.float32(values.std()), np.float32(_FLAT)), np.float32)
 
 
-_own = threading.local()  # a network keeps the photo that it works on, so each thread has one
+_one_at_a_time = threading.Lock()  # a network keeps its input and output, and takes 10 MB
+
+
+@cache
+def _network() -> cv2.dnn.Net:
+    return cv2.dnn.readNetFromONNX(np.frombuffer(gzip.decompress(NETWORK.read_bytes()), np.uint8))
 
 
 def _logits(batch: Floats) -> Floats:
     """The network's output (n, 1, 128, 128) for normalised photos (n, 3, 128, 128)."""
-    if not hasattr(_own, "network"):
-        graph = np.frombuffer(gzip.decompress(NETWORK.read_bytes()), np.uint8)
-        _own.network = cv2.dnn.readNetFromONNX(graph)
-    _own.network.setInput(batch)
-    return np.asarray(_own.network.forward(), np.float32)
+    with _one_at_a_time:
+        network = _network()
+        network.setInput(batch)
+        return np.array(network.forward(), np.float32)
+
+
+def is_doubtful(found: Segmentation, skin: Mask) -> bool:
+    """Whether the shape of what was ``found`` may not be measured."""
+    return not found.sure
+
+
+def surroundings(lesion: Mask, skin: Mask) -> Mask:
+    """A ring of ``skin`` around ``lesion``, (H, W) all. The lesion's border is left out."""
+    side = max(lesion.shape)
+    reach = (_GUARD + _RING) * side
+    near = _within(lesion, math.ceil(reach))
+    distance = cv2.distanceTransform((~lesion[near]).view(np.uint8), cv2.DIST_L2, 5)
+    ring = np.zeros_like(skin)
+    ring[near] = skin[near] & (distance > _GUARD * side) & (distance <= reach)
+    return ring
+
+
+def _within(mask: Mask, margin: int) -> tuple[slice, slice]:
+    """The rows and columns of ``mask``'s bounding box and ``margin`` pixels around it."""
+    left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
+    return (
+        slice(max(0, top - margin), top + high + margin),
+        slice(max(0, left - margin), left + wide + margin),
+    )

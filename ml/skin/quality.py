@@ -218,5 +218,6 @@ MEASURES = (
         method="chromaticity segmentation",
         measured=lambda part: (coverage(part.skin), None),
         regions=("photo",),
+        standard_in=(),
     ),
 )

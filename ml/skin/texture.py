@@ -185,7 +185,7 @@ MEASURES = (
         "higher is more lines",
         measured=_lines,
         regions=("skin", "face", "zone"),
-        standard_in=("face", "zone"),
+        standard_in=("face",),
         scored=True,
     ),
     Measure(
@@ -197,7 +197,7 @@ MEASURES = (
         method=f"root mean square of L* less its local mean, on a frame of {SIDE} px; higher is rougher",
         measured=_roughness,
         regions=("skin", "face", "zone"),
-        standard_in=("face", "zone"),
+        standard_in=("face",),
         scored=True,
     ),
 )

@@ -1,17 +1,26 @@
-"""The colour and tone of skin: mean colours, evenness, typology angle (ITA), Fitzpatrick type and Monk tone."""
+"""The colour and tone of skin: mean colours, evenness, group of tone, typology angle (ITA), Fitzpatrick and Monk.
+
+A photo shows its light as much as the skin: the typology angles of two photos of one person differ by tens of degrees.
+So without a reference in the photo, an answer has the group of the photo's colours, and the groups that another photo
+of the same person may show. With a reference (ml.skin.reference), exposure and white balance are known, and the angle
+is a measurement. `params/tone.json` has the fitted constants, the commands that fit them, and their figures.
+"""
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ml.skin.declaration import ANGLE_LIMITS, Measure
-from ml.skin.frame import Part, once
-from ml.skin.regions import UNKNOWN, Region, Value, deviation, median, near_frame, standard_error
+from ml.imaging.encodings import linear_to_srgb
+from ml.skin.declaration import Measure
+from ml.skin.frame import Frame, Part, Subject, once
+from ml.skin.reference import Calibration, calibrate
+from ml.skin.regions import UNKNOWN, Region, Value, deviation, median, standard_error
 from ml.values import Doubles, Floats, Mask, Tone
 
 # Lower limit in degrees of each category but the last. Chardon et al. (1991), extended by Del Bino et al. (2006).
@@ -24,6 +33,10 @@ CATEGORIES = (
 )
 DARKEST = "dark"
 
+#: from light to dark; each has two of the categories above
+GROUPS = ("light", "medium", "dark")
+_GROUP_LIMITS = (41.0, 10.0)  # lower limit in degrees of each group but the last
+
 # Lower limit of Fitzpatrick types 1 to 5: the cut-offs of Kinyanjui et al. (2020), as used by Groh et al. (2021).
 FITZPATRICK = (55.0, 41.0, 28.0, 19.0, 10.0)
 
@@ -35,23 +48,36 @@ _MONK_WEIGHTS = (-0.123, -0.108, 0.150)
 _MONK_CUTS = (-14.01, -12.9, -11.84, -10.66, -8.47, -4.73, -0.39, 4.35, 7.58)
 _BRIGHT = 55.0  # L*: above, exposure moves L* more than tone does
 
+_FACTS = json.loads((Path(__file__).parent / "params" / "tone.json").read_text(encoding="utf-8"))
+_WEIGHTS, _OFFSET = _FACTS["group"]["weights"], _FACTS["group"]["offset"]
+_SPREAD, _ANGLE_SPREAD = _FACTS["group"]["spread"], _FACTS["angle"]["spread"]
+_LAB_ERRORS = _FACTS["reference"]["lab_error"]
+_MOST_LOST = 0.05  # share of the measured skin whose colour may be lost
+_MOST_LOST_SEEN = 0.25  # … of all skin
+_WHITEST, _BLACKEST = 250, 2  # the colour of a pixel with a channel at such a code, or beyond, is lost
+
 CAVEAT = (
-    "Estimated from the colours of this photo, which depend on light, exposure and camera; not a clinical typing. "
-    "The Fitzpatrick type follows the ITA cut-offs of Kinyanjui and Groh, which on labelled photos are within one type "
-    "of a person's answer only about half of the time. The Monk tone follows a model of ITA and lightness."
+    "The group is that of the skin's colour in this photo, which depends on light, exposure and camera. The range is "
+    "the groups that another photo of the same person may show. For a measurement, put a colour checker or a grey card "
+    "beside the skin, and say so in the request."
 )
+FULL_CAVEAT = (
+    f"{CAVEAT} Angle, Fitzpatrick type and Monk tone say what the colours of this photo would mean in neutral light. "
+    "They are not a typing of the person."
+)
+MEASURED = (
+    "Measured with a reference in the photo, which sets exposure and white balance. It holds if reference and skin are "
+    "in the same light. The Fitzpatrick type is an estimate from the angle by the cut-offs of Kinyanjui and Groh, the "
+    "Monk tone by a model of angle and lightness; a person's own answer may differ."
+)
+NOT_FOUND = "The stated reference was not found, or it is too bright or too dark in the photo."
+OVEREXPOSED = "Too much of the skin is overexposed or black in the photo, so its tone cannot be measured."
 TOO_LITTLE = "Too little skin was found in the photo to estimate its tone."
 NO_FACE = (
     "The face was not found, so its skin cannot be told apart from the background, and no tone is estimated. Send a "
     "photo that shows the whole face, upright and in even light."
 )
 NOT_YELLOW = "The skin has no yellow in this light, so the typology angle has no meaning. Use neutral light."
-
-# Thresholds for skin of two colours, such as skin with a large patch of vitiligo.
-_LEAST_SHARE = 0.1  # share of the skin; a smaller patch hardly changes a median
-_LEAST_GAP = 12.0  # L* between the two means
-_CLEAR = 4.5  # least gap over the standard deviation within; evenly falling light has 3.5 (a uniform distribution)
-_STEP = 3  # every third pixel is sampled
 
 
 @dataclass(frozen=True)
@@ -75,54 +101,128 @@ def photographed(part: Part) -> TypologyAngle | None:
 
 @once
 def balanced(part: Part) -> TypologyAngle | None:
-    """The angle after white balance. If it differs much from the photographed angle, trust neither."""
+    """The angle after white balance by the photo's own colours. If it differs much from the photographed angle, trust
+    neither."""
     return None if part.lost else typology_angle(*part.frame.balanced, part.region)
 
 
-def tone_of(part: Part) -> Tone:
-    """The tone of a part; see ``ml.values.Tone``.
+def tone_of(subject: Subject, *, full: bool = False) -> Tone:
+    """The tone of a subject's skin; see ``ml.values.Tone``. ``full``: with the estimates that only a reference makes a
+    measurement.
 
     Every estimate is None, and the caveat says why, if there is too little skin, if a portrait's face was not found, or
     if the skin's b* is not positive, because the angle is defined for yellowish colours only.
     """
-    if part.lost:
-        return Tone(None, None, None, None, NO_FACE)
+    stated, problem = subject.frame.reference, ""
+    if stated is not None:
+        frame = subject.frame
+        calibration = calibrate(frame.rgb, stated, (frame.copy.shape[0], frame.copy.shape[1]))
+        measured = NOT_FOUND if calibration is None else _measured(subject, calibration)
+        if isinstance(measured, Tone):
+            return measured
+        problem = f"{measured} "
+    part = subject.whole
     angle = photographed(part)
     if angle is None:
-        return Tone(None, None, None, None, NOT_YELLOW if part.region.usable else TOO_LITTLE)
-    return tone_at(angle, balanced(part))
+        return Tone(problem + _why(part))
+    tone = _by_colours(angle, balanced(part) if full else None, full=full)
+    return replace(tone, caveat=problem + tone.caveat)
 
 
-def tone_at(angle: TypologyAngle, corrected: TypologyAngle | None = None) -> Tone:
-    """The tone for an ``angle``. ``corrected`` is the angle after white balance.
+def _why(part: Part) -> str:
+    """Why a part has no angle."""
+    return NO_FACE if part.lost else NOT_YELLOW if part.region.usable else TOO_LITTLE
 
-    A range is one step to either side, because of the errors on labelled photos (see ``CAVEAT``). It is one step wider
-    towards the estimate for the corrected angle if that is further away, because then the light is in doubt.
-    """
-    ita, other = angle.degrees, corrected or angle
-    skin_type, step = fitzpatrick(ita), monk(ita, angle.lightness)
-    return Tone(
+
+def _by_colours(angle: TypologyAngle, corrected: TypologyAngle | None, *, full: bool) -> Tone:
+    """The tone by the colours of a photo without a reference."""
+    colour = colour_angle(angle.lightness, angle.yellowness)
+    tone = Tone(CAVEAT, *_groups(colour, _SPREAD))
+    if not full:
+        return tone
+    tone = _with_angle(tone, angle, _ANGLE_SPREAD)
+    return replace(tone, caveat=FULL_CAVEAT, ita_corrected_deg=round(corrected.degrees, 2) if corrected else None)
+
+
+def _measured(subject: Subject, calibration: Calibration) -> Tone | str:
+    """The tone of the skin in calibrated colours, or why there is none. The skin is found in these colours too, because
+    skin in coloured light may have no colour of skin."""
+    copy, seen = subject.frame.copy, subject.whole.region.mask
+    lost = (copy.max(axis=2) >= _WHITEST) | (copy.min(axis=2) <= _BLACKEST)
+    if (lost & seen).sum() > _MOST_LOST_SEEN * seen.sum():
+        return OVEREXPOSED
+    frame = Frame(linear_to_srgb(calibration.apply(subject.frame.linear)))
+    part = Subject(frame, subject.zones, portrait=subject.portrait).whole
+    if part.lost:
+        return NO_FACE
+    mask = part.region.mask if calibration.card is None else part.region.mask & ~calibration.card
+    region, (lightness, _, b) = Region(mask), np.moveaxis(frame.lab, -1, 0)
+    angle = typology_angle(lightness, b, region)
+    if angle is None:
+        return NOT_YELLOW if region.usable else TOO_LITTLE
+    used = typical_skin(lightness, b, mask)
+    if (lost & used).sum() > _MOST_LOST * used.sum():
+        return OVEREXPOSED
+    spread = math.hypot(angle.uncertainty or 0.0, _angle_error(angle, _LAB_ERRORS[calibration.kind]))
+    tone = Tone(MEASURED, *_groups(angle.degrees, spread), reference=calibration.kind)
+    return _with_angle(tone, angle, spread)
+
+
+def _angle_error(angle: TypologyAngle, error: float) -> float:
+    """The error of an angle in degrees, if L* and b* are off by ``error`` together: the arc that it subtends."""
+    return min(180.0, math.degrees(error / max(math.hypot(angle.lightness - 50, angle.yellowness), 1e-6)))
+
+
+def _with_angle(tone: Tone, angle: TypologyAngle, spread: float) -> Tone:
+    """``tone`` with the ``angle`` ± ``spread`` in degrees, and the types and Monk tones at these angles. Types and
+    tones have one step more to either side: on labelled photos, cut-offs of ITA are within one type of a person's
+    answer only about half of the time (Groh et al. 2021)."""
+    ita, ends = angle.degrees, (angle.degrees + spread, angle.degrees - spread)
+    types, tones = ([of(one) for one in ends] for of in (fitzpatrick, lambda one: monk(one, angle.lightness)))
+    return replace(
+        tone,
         ita_deg=round(ita, 2),
+        ita_uncertainty_deg=round(spread, 2),
         ita_category=category(ita),
-        fitzpatrick_estimate=skin_type,
-        monk_estimate=step,
-        caveat=CAVEAT,
-        ita_corrected_deg=None if corrected is None else round(corrected.degrees, 2),
-        fitzpatrick_range=_range(skin_type, fitzpatrick(other.degrees), 6),
-        monk_range=_range(step, monk(other.degrees, other.lightness), 10),
+        fitzpatrick_estimate=fitzpatrick(ita),
+        fitzpatrick_range=(max(1, types[0] - 1), min(6, types[1] + 1)),
+        monk_estimate=monk(ita, angle.lightness),
+        monk_range=(max(1, tones[0] - 1), min(10, tones[1] + 1)),
     )
+
+
+def colour_angle(lightness: float, b: float) -> float:
+    """The colour of skin in a photo as an angle in degrees, from its mean L* and b*: a weighted sum of ln Y and
+    ln(Y/Z).
+
+    Weights: Fisher's discriminant between skin of 41° and 10° under D65 (ml.skin.optics), with the covariance within
+    persons of real photos. On such skin it equals ITA. Between two photos of a person it differs half as much.
+    """
+    return float(np.dot(_WEIGHTS, colour_features(lightness, b)) + _OFFSET)
+
+
+def colour_features(lightness: ArrayLike, b: ArrayLike) -> Doubles:
+    """ln Y and ln(Y/Z) (2, …), relative to white, from L* and b* (…)."""
+    y = (np.asarray(lightness, np.float64) + 16) / 116
+    luminance, z = (np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) for f in (y, y - np.asarray(b) / 200))
+    floor = 1e-4  # of a colour too dark or too blue for skin
+    return np.stack([np.log(np.maximum(luminance, floor)), np.log(np.maximum(luminance, floor) / np.maximum(z, floor))])
+
+
+def _groups(angle: float, spread: float) -> tuple[str, tuple[str, str]]:
+    """The group of an ``angle``, and the groups at ``angle`` ± ``spread``, lightest first; degrees both."""
+    return group_of(angle), (group_of(angle + spread), group_of(angle - spread))
+
+
+def group_of(angle: float) -> str:
+    """The group of an angle in degrees."""
+    return GROUPS[sum(angle <= least for least in _GROUP_LIMITS)]
 
 
 def monk_of(part: Part) -> int | None:
     """The Monk tone of a part, 1–10; None if it cannot be estimated."""
     angle = photographed(part)
     return None if angle is None else monk(angle.degrees, angle.lightness)
-
-
-def _range(estimate: int, other: int, most: int) -> tuple[int, int]:
-    low = estimate - (2 if other < estimate - 1 else 1)
-    high = estimate + (2 if other > estimate + 1 else 1)
-    return max(1, low), min(most, high)
 
 
 def category(ita: float) -> str:
@@ -165,10 +265,9 @@ def _ita(lightness: ArrayLike, b: ArrayLike) -> Doubles:
 
 def typical_skin(lightness: Floats, b: Floats, mask: Mask) -> Mask:
     """The skin within one standard deviation of the median L* and of the median b*, (H, W) all. If there is none, all
-    skin of the person's own colour."""
-    own = own_colour(lightness, mask)
-    typical = own & _near_median(lightness, own) & _near_median(b, own)
-    return typical if typical.any() else own
+    skin."""
+    typical = mask & _near_median(lightness, mask) & _near_median(b, mask)
+    return typical if typical.any() else mask
 
 
 def _near_median(values: Floats, mask: Mask) -> Mask:
@@ -177,58 +276,15 @@ def _near_median(values: Floats, mask: Mask) -> Mask:
     return np.asarray(np.abs(off, out=off) <= deviation(values, mask.view(np.uint8)))
 
 
-def own_colour(lightness: Floats, mask: Mask) -> Mask:
-    """The part of ``mask`` (H, W) that has the person's own ``lightness`` L* (H, W), so that a large patch of vitiligo
-    or a naevus does not determine the tone. If the skin has two clearly different lightnesses, it is the one of most
-    skin near the frame; otherwise it is the whole mask."""
-    sampled = mask[::_STEP, ::_STEP]
-    values = lightness[::_STEP, ::_STEP][sampled]
-    if not len(values):
-        return mask
-    cut, _ = cv2.threshold((values * 2.55).astype(np.uint8), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    cut = (cut + 1) / 2.55
-    pale = values >= cut
-    if not _are_two(values, pale):
-        return mask
-    near = near_frame(sampled.shape)[sampled]
-    counted = pale[near] if near.any() else pale
-    return mask & ((lightness >= cut) if counted.mean() > 0.5 else (lightness < cut))
-
-
-def _are_two(values: Floats, pale: Mask) -> bool:
-    """Whether the ``pale`` values differ clearly from the other ``values``, (n,) both."""
-    if not _LEAST_SHARE <= pale.mean() <= 1 - _LEAST_SHARE:
-        return False
-    light, dark = values[pale], values[~pale]
-    gap = light.mean() - dark.mean()
-    within = np.sqrt((light.var() * len(light) + dark.var() * len(dark)) / len(values))
-    return bool(gap >= max(_LEAST_GAP, _CLEAR * within))
-
-
-def _measured_angle(name: str, angle: TypologyAngle | None) -> Value:
-    if angle is None:
-        return UNKNOWN
-    limit = angle_limit(name, angle.lightness, angle.yellowness)
-    return angle.degrees, math.hypot(angle.uncertainty or 0.0, limit)
-
-
-def angle_limit(name: str, lightness: float, yellowness: float) -> float:
-    """The limit of a typology angle in degrees, from the limits of L* and b*. Near L* = 50 and b* = 0, the angle is
-    uncertain even if both are known well.
-
-    First-order propagation through atan2(L* − 50, b*) (JCGM 100:2008, 5.1).
-    """
-    limits = ANGLE_LIMITS[name]
-    up, along = lightness - 50, yellowness
-    moved = math.hypot(along * limits["lightness"].of(lightness), up * limits["yellowness"].of(yellowness))
-    return min(180.0, math.degrees(moved / max(up**2 + along**2, 1e-6)))
+def _measured_angle(angle: TypologyAngle | None) -> Value:
+    return UNKNOWN if angle is None else (angle.degrees, angle.uncertainty)
 
 
 def _evenness(part: Part) -> Value:
     return (part.region.deviation(part.frame.lab[..., 0]) if part.region.usable else None), None
 
 
-_METHOD = "atan2(L* − 50, b*) of skin within ±1 SD of the median L* and b*; of two colours, the one at the frame"
+_METHOD = "atan2(L* − 50, b*) of skin within ±1 SD of the median L* and b*"
 MEASURES = (
     Measure(
         name="ita",
@@ -238,8 +294,8 @@ MEASURES = (
         description="The individual typology angle: the lightness of the skin relative to its yellowness, in the "
         "photo's own light.",
         method=_METHOD,
-        measured=lambda part: _measured_angle("ita", photographed(part)),
-        limited=False,
+        measured=lambda part: _measured_angle(photographed(part)),
+        standard_in=(),
     ),
     Measure(
         name="ita_white_balanced",
@@ -249,8 +305,8 @@ MEASURES = (
         description="The individual typology angle after the colour of the light is removed. If it differs much from "
         "the angle in the photo's own light, trust neither.",
         method=f"{_METHOD}, after shades of grey (p = 6)",
-        measured=lambda part: _measured_angle("ita_white_balanced", balanced(part)),
-        limited=False,
+        measured=lambda part: _measured_angle(balanced(part)),
+        standard_in=(),
     ),
     Measure(
         name="lightness",
@@ -261,6 +317,7 @@ MEASURES = (
         method="mean L*, CIELAB under D65",
         measured=lambda part: part.region.mean(part.frame.lab[..., 0]),
         regions=("skin", "face", "zone"),
+        standard_in=(),
     ),
     Measure(
         name="redness",
@@ -271,6 +328,7 @@ MEASURES = (
         method="mean a*, CIELAB under D65",
         measured=lambda part: part.region.mean(part.frame.lab[..., 1]),
         regions=("skin", "face", "zone"),
+        standard_in=(),
     ),
     Measure(
         name="yellowness",
@@ -280,6 +338,7 @@ MEASURES = (
         description="How far the mean colour of the skin lies from blue towards yellow. It depends on the light.",
         method="mean b*, CIELAB under D65",
         measured=lambda part: part.region.mean(part.frame.lab[..., 2]),
+        standard_in=(),
     ),
     Measure(
         name="evenness",
@@ -290,6 +349,7 @@ MEASURES = (
         method="standard deviation of L*; lower is more even",
         measured=_evenness,
         regions=("skin", "face", "zone"),
+        standard_in=("face",),
         scored=True,
     ),
 )

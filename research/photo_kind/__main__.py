@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ from research.photo_kind.pictures import THING, Picture, drawn_things, generated
 from research.photo_kind.variations import vary
 from research.shares import wilson
 
+COMMAND = "python -m research.photo_kind DATA THINGS"
 _ARRAYS = re.compile(r"\[[^\]]*\]")
 _VARIATIONS = 3
 _ROUND_FIELD = {"dermatoscopic": 0.35}  # share of the variations with a round field; 3% for all other kinds
@@ -144,8 +146,8 @@ def labels(study: Study, log_odds: dict[str, Floats], limits: dict[str, float]) 
     )
 
 
-def report(study: Study, called: NDArray[np.str_]) -> None:
-    """Print the predicted kinds of each collection, and the most important shares."""
+def report(study: Study, called: NDArray[np.str_]) -> dict[str, dict[str, Any]]:
+    """Print the predicted kinds of each collection, and the most important shares, which are returned."""
     names = ("dermatoscopic", "lesion_close_up", "close_up", "face", "not_skin")
     print(f"| collection | n | {' | '.join(names)} |\n|---|---|" + "---|" * len(names))
     for source in dict.fromkeys(study.source.tolist()):
@@ -157,6 +159,7 @@ def report(study: Study, called: NDArray[np.str_]) -> None:
     )
     one = np.isin(study.group, list(ONE_LESION))
     thing = study.kind == THING
+    figures = {}
     for text, asked, name in (
         ("dermatoscopic photos called dermatoscopic", study.kind == "dermatoscopic", "dermatoscopic"),
         ("clinical photos called dermatoscopic", clinical, "dermatoscopic"),
@@ -167,8 +170,11 @@ def report(study: Study, called: NDArray[np.str_]) -> None:
         ("clinical, unseen conditions, other skin: called one lesion", mixed & ~one, "lesion_close_up"),
         ("things called not skin", thing, "not_skin"),
     ):
-        _report_share(text, called[asked] == name)
-    _report_share("things called skin of any kind", np.isin(called[thing], names[:3]))
+        data = {"data": "pictures of things" if asked is thing else ", ".join(dict.fromkeys(study.source[asked]))}
+        figures[text] = _report_share(text, called[asked] == name) | data | {"command": COMMAND}
+    what = "things called skin of any kind"
+    figures[what] = _report_share(what, np.isin(called[thing], names[:3])) | data | {"command": COMMAND}
+    return figures
 
 
 def report_left_out(study: Study, limits: dict[str, float]) -> None:
@@ -186,17 +192,26 @@ def report_left_out(study: Study, limits: dict[str, float]) -> None:
         _report_share(f"{' + '.join(family)} left out: called dermatoscopic", called["dermatoscopic"][left_out])
 
 
-def write(path: Path, lines: dict[str, Line], limits: dict[str, float], study: Study, models: Path) -> None:
+def write(
+    path: Path,
+    lines: dict[str, Line],
+    limits: dict[str, float],
+    study: Study,
+    models: Path,
+    *,
+    figures: dict[str, dict[str, Any]],
+) -> None:
     fingerprint = ModelStore(models).manifest(ENCODER).fingerprint
     facts = {
         "encoder": {"name": ENCODER.name, "version": ENCODER.version, "fingerprint": fingerprint},
         "fitted": {
-            "command": "python -m research.photo_kind DATA THINGS",
+            "command": COMMAND,
             "date": datetime.now(UTC).date().isoformat(),
             "pictures": {
                 source: int((study.source == source).sum()) for source in dict.fromkeys(study.source.tolist())
             },
         },
+        "figures": figures,
         "heads": {
             name: {
                 "threshold": limits[name],
@@ -214,9 +229,11 @@ def _probability(log_odds: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-log_odds)))
 
 
-def _report_share(text: str, flags: Flags) -> None:
+def _report_share(text: str, flags: Flags) -> dict[str, Any]:
+    """Print the share of ``flags`` (n,) with its interval, and return it as a figure."""
     low, high = wilson(int(flags.sum()), len(flags))
     print(f"- {text}: {flags.mean():.4f} [{low:.4f}, {high:.4f}] of {len(flags)}")
+    return {"value": round(float(flags.mean()), 3), "interval": [round(low, 3), round(high, 3)], "n": len(flags)}
 
 
 def main() -> None:
@@ -241,9 +258,9 @@ def main() -> None:
         unseen[name], lines[name] = calibrated(study, name)
     limits = thresholds(study, unseen)
     print(f"thresholds: {limits}\n")
-    report(study, labels(study, unseen, limits))
+    figures = report(study, labels(study, unseen, limits))
     report_left_out(study, limits)
-    write(given.out, lines, limits, study, given.models)
+    write(given.out, lines, limits, study, given.models, figures=figures)
 
 
 if __name__ == "__main__":

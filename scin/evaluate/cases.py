@@ -21,9 +21,8 @@ from scin.index.vote import NOT_CONDITIONS
 
 #: scales of skin tones: figures are reported for each group of each scale
 FITZPATRICK_RATED, FITZPATRICK_SELF = "Fitzpatrick (dermatologists)", "Fitzpatrick (self-reported)"
+#: calibration uses the groups of the recorded tones: an estimate from a photo without a reference is no measurement
 MONK, MONK_GROUP = "Monk", "Monk group"
-#: groups by this service's estimate from the photo. Calibration uses this scale, because serving knows no other tone.
-OWN_GROUP = "Monk group (our estimate)"
 UNKNOWN = ""
 
 #: two photos whose embeddings have at least this cosine count as copies of one picture
@@ -195,7 +194,6 @@ def _tones(cases: Sequence[StoredCase]) -> dict[str, NDArray[np.str_]]:
         FITZPATRICK_SELF: _numbered("Fitzpatrick", [_fitzpatrick(labels) for labels in own_types]),
         MONK: _numbered("Monk", monk),
         MONK_GROUP: np.array([tone_group(tone) or UNKNOWN for tone in monk], np.str_),
-        OWN_GROUP: np.array([tone_group(case.monk_estimate) or UNKNOWN for case in cases], np.str_),
     }
 
 

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from ml.analysis.decision import ALL
 from scin.evaluate import metrics
-from scin.evaluate.cases import OWN_GROUP, UNKNOWN, Floats, Ints, LabelledCases, case_folds
+from scin.evaluate.cases import MONK_GROUP, UNKNOWN, Floats, Ints, LabelledCases, case_folds
 from scin.evaluate.metrics import TOO_FEW
 from scin.index.manifest import Vote
 from scin.index.vectors import Transform, TransformSpec, fit_transforms
@@ -193,7 +193,7 @@ def calibrate(choice: Choice, cases: LabelledCases, seed: int) -> Calibration:
         format=FORMAT,
         scaling=scaling,
         prior=dict(zip(cases.conditions, prior.tolist(), strict=True)),
-        quantiles={_key(coverage): quantiles(scores, cases.tones[OWN_GROUP], coverage) for coverage in COVERAGES},
+        quantiles={_key(coverage): quantiles(scores, cases.tones[MONK_GROUP], coverage) for coverage in COVERAGES},
         distances=tuple(distances),
         outlier=distances[OUTLIER_PERCENTILE],
         accuracy={},

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from ml.analysis.decision import ALL, TONE_GROUPS
 from scin.evaluate import fit, metrics
-from scin.evaluate.cases import OWN_GROUP, Floats, Ints, LabelledCases, case_folds, count_split
+from scin.evaluate.cases import MONK_GROUP, Floats, Ints, LabelledCases, case_folds, count_split
 from scin.evaluate.fit import COVERAGES, Choice
 from scin.evaluate.metrics import Bootstrap, Figure, Figures
 from scin.index.vote import Calibration
@@ -220,7 +220,7 @@ def _answer_by_vote(
     found.outliers[rows] = fit.mean_distance(near, choice.vote.neighbours) > calibration.outlier
     scores = fit.nonconformity(calibrated, tested.leading)
     for coverage in COVERAGES:
-        limits = np.array([fit.threshold(calibration, coverage, str(group)) for group in tested.tones[OWN_GROUP]])
+        limits = np.array([fit.threshold(calibration, coverage, str(group)) for group in tested.tones[MONK_GROUP]])
         found.covered[coverage][rows] = scores <= limits
         found.set_sizes[coverage][rows] = (1.0 - calibrated <= limits[:, None]).sum(axis=1)
 
@@ -326,7 +326,7 @@ def confusion(probabilities: Floats, cases: LabelledCases) -> Confusion:
 
 
 def _sets(answered: HeldOut, cases: LabelledCases, bootstrap: Bootstrap) -> dict[str, dict[str, Sets]]:
-    names = cases.tones[OWN_GROUP]
+    names = cases.tones[MONK_GROUP]
     members = {ALL: np.ones(len(cases), np.bool_), **{group: names == group for group in TONE_GROUPS}}
     found: dict[str, dict[str, Sets]] = {}
     for coverage, covered in answered.covered.items():

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from ml.analysis.decision import ALL
 from ml.models.encoder import Encoder
-from scin.evaluate.cases import OWN_GROUP, EvaluationError, LabelledCases, labelled_cases
+from scin.evaluate.cases import MONK_GROUP, EvaluationError, LabelledCases, labelled_cases
 from scin.evaluate.fit import Choice
 from scin.evaluate.leaderboard import VOTE, Evaluation, Progress, evaluate
 from scin.evaluate.metrics import TOO_FEW, TOP_1, TOP_3, Bootstrap
@@ -48,7 +48,7 @@ def evaluate_index(
 
 def _cited_accuracy(found: Evaluation) -> dict[str, dict[str, Accuracy]]:
     """Tone group (and "all") → the held-out accuracies that an answer cites."""
-    groups = {ALL: found.overall[VOTE], **found.tones[VOTE][OWN_GROUP]}
+    groups = {ALL: found.overall[VOTE], **found.tones[VOTE][MONK_GROUP]}
     return {
         group: {metric: Accuracy(**vars(figures[metric])) for metric in (TOP_1, TOP_3)}
         for group, figures in groups.items()

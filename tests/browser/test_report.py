@@ -165,8 +165,9 @@ def test_tone_measures_and_provenance_are_the_answers_own(visit: Begin) -> None:
     page = (begun := visit().open().choose(skin_photo())).page
     answer = begun.analyse()
     tone = answer["skin"]["tone"]
-    expect(page.locator(".tone")).to_contain_text(f"Monk tone {tone['monk_estimate']}")
-    expect(page.locator(".monk .estimate")).to_have_text(str(tone["monk_estimate"]))
+    expect(page.locator(".tone")).to_contain_text(f"{tone['group'].capitalize()} in this photo")
+    expect(page.locator(".groups .estimate")).to_have_text(tone["group"])
+    expect(page.locator(".tone")).not_to_contain_text("ITA")
     evenness = next(one for one in answer["skin"]["measurements"] if one["name"] == "evenness")
     row = page.locator(".measures tr", has_text="Evenness")
     expect(row.locator(".method")).to_be_hidden()
@@ -278,16 +279,22 @@ def test_overlays_are_asked_for_and_can_be_drawn_one_by_one(visit: Begin, screen
     page.screenshot(path=screenshots / "overlays.png", full_page=True)
 
 
-def with_ranges(answer: dict[str, Any]) -> None:
-    answer["skin"]["tone"] |= {"monk_range": [2, 4], "fitzpatrick_range": [1, 3], "ita_corrected_deg": 12.5}
+def with_a_card(answer: dict[str, Any]) -> None:
+    measured = {"ita_deg": 12.5, "ita_uncertainty_deg": 4.0, "ita_category": "tan"}
+    monk, fitzpatrick = (
+        {"monk_estimate": 3, "monk_range": [2, 4]},
+        {"fitzpatrick_estimate": 2, "fitzpatrick_range": [1, 3]},
+    )
+    answer["skin"]["tone"] |= {"reference": "grey_card", **measured, **monk, **fitzpatrick}
 
 
-def test_ranges_of_the_tone_are_drawn_where_they_are_known(visit: Begin) -> None:
+def test_a_tone_that_was_measured_with_a_card_is_drawn_with_its_ranges(visit: Begin) -> None:
     begun = visit().open().choose(skin_photo())
-    begun.page.route("**/api/analyze/skin", edited(with_ranges))
+    begun.page.route("**/api/analyze/skin", edited(with_a_card))
     begun.analyse()
-    expect(begun.page.locator(".monk .within")).to_have_text(["2", "3", "4"])
+    expect(begun.page.locator(".tone")).to_contain_text("measured with the grey card")
+    expect(begun.page.locator(".monk:not(.groups) .within")).to_have_text(["2", "3", "4"])
     expect(begun.page.locator(".tone")).to_contain_text("(2–4)")
     expect(begun.page.locator(".tone")).to_contain_text("(I–III)")
-    expect(begun.page.locator(".tone")).to_contain_text("12.5° after white balance")
+    expect(begun.page.locator(".tone")).to_contain_text("12.5° ± 4.00°")
     expect(begun.page.locator(".ita-range")).to_have_count(1)

@@ -64,7 +64,7 @@ def test_the_installed_command_prints_an_analysis(server: Server, photo: Path, t
 def test_the_command_gives_the_services_own_json(server: Server, photo: Path) -> None:
     answer = json.loads(run(sys.executable, "-m", "client", photo, "--url", server.url, "--json").stdout)
     assert answer["success"] is True
-    assert answer["skin"]["tone"]["ita_deg"] is not None
+    assert answer["skin"]["tone"]["group"] is not None
 
 
 def test_the_command_says_what_to_do_about_a_bad_photo(server: Server, photo: Path, tmp_path: Path) -> None:

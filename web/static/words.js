@@ -13,7 +13,7 @@ const REASONS = {
   too_many_conditions: "Too many conditions remain possible to be a useful answer.",
   nothing_likely: "Similar cases do not support any condition enough. This does not mean that nothing is there.",
   too_few_to_calibrate: "There are too few labelled cases to say how often an answer would be right.",
-  tone_unknown: "The skin tone could not be estimated, so the figures are for all tones together.",
+  tone_unknown: "The skin tone was not measured with a colour card, so the figures are for all tones together.",
   tone_group_too_few: "There are too few labelled cases of this skin tone, so the figures are for all tones together.",
 };
 const MODALITIES = {

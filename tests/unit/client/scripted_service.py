@@ -21,7 +21,7 @@ ANSWER: dict[str, Any] = {
     },
     "modality": {"label": "close_up", "confidence": 0.9, "stated": None},
     "skin": {
-        "tone": {"ita_deg": 12.5, "ita_category": "tan", "fitzpatrick_estimate": 4, "monk_estimate": 6, "caveat": ""},
+        "tone": {"group": "medium", "group_range": ["light", "medium"], "ita_deg": None, "caveat": ""},
         "measurements": [
             {
                 "name": "melanin_index",

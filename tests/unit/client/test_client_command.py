@@ -37,7 +37,7 @@ def test_the_table_says_what_a_person_wants_to_know(
         "One of these: Eczema, Psoriasis (right in 90% of cases)",
         "it is not known how often answers from this index are right",
         "Blurred. Rest.",
-        "Fitzpatrick about 4, Monk about 6",
+        "medium in this photo, light to medium in another",
         "Eczema L30.9",
         "62.0%",
         "0.912",
@@ -83,11 +83,14 @@ def test_conditions_are_printed_with_their_calibrated_probability(
     assert "62" not in line
 
 
-def test_a_tone_that_was_not_measured(service: Script, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tone = {"ita_deg": 12.5, "ita_category": None, "fitzpatrick_estimate": None, "monk_estimate": 6, "caveat": ""}
+def test_a_tone_that_was_measured_and_one_that_was_not(
+    service: Script, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = {"ita_deg": 12.5, "ita_uncertainty_deg": 4.0, "fitzpatrick_estimate": None, "monk_estimate": 6}
+    tone = {"group": "medium", "group_range": ["medium", "medium"], "reference": "grey_card", **measured, "caveat": ""}
     measurements = ANSWER["skin"]["measurements"]
     lines = lines_of(ANSWER | {"skin": {"tone": tone, "measurements": measurements}}, service, photo, capsys)
-    assert "ITA 12.50°, Monk about 6" in lines
+    assert "medium, measured with a grey card, ITA 12.50° ± 4.00°, Monk about 6" in lines
     nothing = dict.fromkeys(tone)
     lines = lines_of(ANSWER | {"skin": {"tone": nothing, "measurements": measurements}}, service, photo, capsys)
     assert lines[lines.index("Skin tone") + 1] == "not measured"

@@ -25,7 +25,7 @@ ASSESSMENT = Assessment(
 
 
 def tone(monk: int | None) -> Tone:
-    return Tone(None, None, None, monk, "an estimate")
+    return Tone("measured with a card", reference="grey_card", monk_estimate=monk)
 
 
 def verdict(
@@ -73,6 +73,12 @@ def test_without_a_limit_of_its_own_a_tone_has_that_of_all_and_the_answer_says_s
 ) -> None:
     decision = verdict(monk=monk).decision
     assert (decision.kind, decision.group, decision.reasons) == ("set", "all", (reason,))
+
+
+def test_a_tone_without_a_reference_in_the_photo_is_unknown() -> None:
+    guessed = replace(tone(2), reference=None)
+    decision = decide(INDEX, GOOD, UNKNOWN, guessed, ASSESSMENT, conflict=False).decision
+    assert (decision.group, decision.reasons) == ("all", ("tone_unknown",))
 
 
 def test_a_tone_that_was_not_measured_is_unknown() -> None:

@@ -5,14 +5,17 @@ import numpy as np
 import pytest
 
 from ml.imaging.encodings import linear_to_srgb
+from ml.skin.catalogue import CATALOGUE
 from ml.skin.colour import srgb_to_linear
-from ml.skin.regions import UNKNOWN, Region, Value
-from ml.skin.spots import measure_spots
-from ml.values import RGB, Mask
+from ml.skin.frame import Frame, Subject
+from ml.skin.regions import UNKNOWN
+from ml.skin.spots import count_spots
+from ml.values import RGB, Mask, Zone
 from tests.unit.ml.skin_images import MONK, skin_patch, with_lesion
 
 WHOLE = np.ones((384, 512), np.bool_)
-RED, BROWN = (0.95, 0.6, 0.65), (0.55, 0.35, 0.3)
+RED = (0.95, 0.6, 0.65)
+SIGMA = 5.0
 
 
 def discs(places: list[tuple[int, int]], radius: int) -> Mask:
@@ -22,80 +25,67 @@ def discs(places: list[tuple[int, int]], radius: int) -> Mask:
     return canvas.view(np.bool_)
 
 
-SEVEN = discs([(80, 70), (200, 60), (330, 90), (440, 160), (120, 200), (260, 220), (400, 300)], 9)
+SEVEN = discs([(80, 70), (200, 60), (330, 90), (440, 160), (120, 200), (260, 220), (400, 300)], 8)
 
 
-def mottled(photo: RGB) -> RGB:
-    """``photo`` with one redder blotch, a fifth of it wide, and finer mottling of all."""
-    rows, columns = np.mgrid[: photo.shape[0], : photo.shape[1]]
-    blotch = np.exp(-((rows - 170) ** 2 + (columns - 300) ** 2) / (2 * 40**2))
-    fine = cv2.GaussianBlur(np.random.default_rng(1).normal(size=blotch.shape), (0, 0), 4)
-    darker = (0.15 * blotch + 0.02 * fine / fine.std())[..., None] * (0.5, 1, 1.2)
-    return linear_to_srgb(srgb_to_linear(photo) * np.exp(-darker).astype(np.float32))
-
-
-def measured(photo: np.ndarray, skin: Mask = WHOLE) -> dict[str, Value]:
-    return dict(zip(("spot_count", "spot_area"), measure_spots(photo, Region(skin)), strict=True))
+def counted(photo: RGB, skin: Mask = WHOLE, sigma: float = SIGMA) -> float | None:
+    return count_spots(photo, skin, sigma)[0]
 
 
 @pytest.mark.parametrize("swatch", MONK)
-@pytest.mark.parametrize("colour", [RED, BROWN])
-def test_red_and_brown_spots_are_counted_on_every_tone(swatch: str, colour: tuple[float, float, float]) -> None:
-    found = measured(with_lesion(skin_patch(swatch), SEVEN, colour))
-    assert found["spot_count"][0] == 7
-    assert found["spot_area"][0] == pytest.approx(float(SEVEN.mean()), rel=0.35)
-
-
-@pytest.mark.parametrize("swatch", MONK[:7])
-def test_faint_spots_are_counted_too(swatch: str) -> None:
-    assert measured(with_lesion(skin_patch(swatch), SEVEN, (0.97, 0.9, 0.93)))["spot_count"][0] == 7
+def test_red_spots_are_counted_on_every_tone(swatch: str) -> None:
+    assert counted(with_lesion(skin_patch(swatch), SEVEN, RED)) == 7
 
 
 @pytest.mark.parametrize("swatch", MONK)
 def test_plain_skin_has_no_spots(swatch: str) -> None:
-    found = measured(skin_patch(swatch))
-    assert found["spot_count"][0] == 0
-    assert found["spot_count"][1] is not None
+    number, uncertainty = count_spots(skin_patch(swatch), WHOLE, SIGMA)
+    assert number == 0
+    assert uncertainty is not None
 
 
-@pytest.mark.parametrize("swatch", MONK)
-def test_a_broad_blotch_is_no_spot_and_hides_none(swatch: str) -> None:
-    skin = mottled(skin_patch(swatch))
-    assert measured(skin)["spot_count"][0] == 0
-    assert measured(with_lesion(skin, SEVEN, RED))["spot_count"][0] == 7
+@pytest.mark.parametrize("light", [(0.4, 0.4, 0.4), (1.0, 0.8, 0.55)], ids=["dim", "warm"])
+def test_the_light_changes_nothing(light: tuple[float, float, float]) -> None:
+    photo = with_lesion(skin_patch(MONK[4]), SEVEN, RED)
+    assert counted(linear_to_srgb(srgb_to_linear(photo) * np.array(light, np.float32))) == 7
 
 
-def test_on_the_darkest_skin_a_single_code_is_no_spot() -> None:
-    photo = np.broadcast_to(np.array([41, 36, 32], np.uint8), (384, 512, 3)).copy()
-    photo[SEVEN] -= 1
-    assert measured(photo)["spot_count"][0] == 0
+def test_a_broad_blotch_is_no_spot() -> None:
+    rows, columns = np.mgrid[:384, :512]
+    blotch = np.exp(-((rows - 170) ** 2 + (columns - 300) ** 2) / (2 * 60**2))[..., None] * (0.1, 0.4, 0.4)
+    photo = linear_to_srgb(srgb_to_linear(skin_patch(MONK[3])) * np.exp(-blotch).astype(np.float32))
+    assert counted(photo) == 0
 
 
 def test_a_smaller_copy_has_as_many_spots() -> None:
     photo = with_lesion(skin_patch(MONK[5]), SEVEN, RED)
     small = np.asarray(cv2.resize(photo, (307, 230), interpolation=cv2.INTER_AREA), np.uint8)
-    assert measured(small, np.ones((230, 307), np.bool_))["spot_count"][0] == 7
+    assert counted(small, np.ones((230, 307), np.bool_), SIGMA * 0.6) == 7
 
 
 def test_folds_are_no_spots() -> None:
     fold = np.zeros(WHOLE.shape, np.bool_)
     fold[200:209, 60:300] = True
-    photo = with_lesion(skin_patch(MONK[3]), fold | discs([(400, 90), (430, 300)], 9))
-    assert measured(photo)["spot_count"][0] == 2
-
-
-@pytest.mark.parametrize(("apart", "spots"), [(56, 2), (12, 1)])
-def test_spots_that_touch_are_two_and_those_that_merge_are_one(apart: int, spots: int) -> None:
-    photo = with_lesion(skin_patch(MONK[3]), discs([(200, 200), (200 + apart, 200)], 30))
-    assert measured(photo)["spot_count"][0] == spots
+    assert counted(with_lesion(skin_patch(MONK[3]), fold | discs([(400, 90), (430, 300)], 8), RED)) == 2
 
 
 def test_spots_off_the_skin_are_not_counted() -> None:
     skin = WHOLE.copy()
     skin[:, 300:] = False
-    assert measured(with_lesion(skin_patch(MONK[3]), SEVEN), skin)["spot_count"][0] == 4
+    assert counted(with_lesion(skin_patch(MONK[3]), SEVEN, RED), skin) == 4
 
 
-def test_without_skin_nothing_is_counted() -> None:
-    found = measured(skin_patch(MONK[3]), np.zeros_like(WHOLE))
-    assert set(found.values()) == {UNKNOWN}
+@pytest.mark.parametrize(("skin", "sigma"), [(np.zeros_like(WHOLE), SIGMA), (WHOLE, 1.0)], ids=["no skin", "too small"])
+def test_what_cannot_be_counted_is_unknown(skin: Mask, sigma: float) -> None:
+    assert count_spots(skin_patch(MONK[3]), skin, sigma) == UNKNOWN
+
+
+def test_on_a_face_spots_count_between_the_zones_but_not_at_the_eyes_or_beside_the_face() -> None:
+    def zone(name: str, left: float, top: float, right: float, bottom: float) -> Zone:
+        return Zone(name, ((left, top), (right, top), (right, bottom), (left, bottom)))
+
+    zones = (zone("forehead", 0.2, 0.05, 0.8, 0.25), zone("around_left_eye", 0.6, 0.3, 0.8, 0.5))
+    zones = (*zones, zone("chin", 0.2, 0.8, 0.8, 0.95))
+    places = [(256, 50), (256, 200), (360, 150), (40, 200)]  # forehead, between, eye, beside
+    photo = with_lesion(skin_patch(MONK[4]), discs(places, 7), RED)
+    assert CATALOGUE["spot_count"].measured(Subject(Frame(photo), zones).whole)[0] == 2

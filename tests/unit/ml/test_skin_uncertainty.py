@@ -14,11 +14,10 @@ import pytest
 from ml.imaging.encodings import linear_to_srgb
 from ml.skin.catalogue import CATALOGUE
 from ml.skin.colour import srgb_to_linear
-from ml.skin.declaration import ANGLE_LIMITS, LIMITS, ZONE_LIMITS, Measure
+from ml.skin.declaration import REPEATABILITY, Measure
 from ml.skin.frame import Frame, Subject
 from ml.skin.measure import either_way
 from ml.skin.regions import Value
-from ml.skin.tone import angle_limit
 from ml.values import RGB, Measurement, Zone
 from tests.unit.ml.skin_images import MONK, disc, flat, skin_of, skin_patch, with_lesion
 
@@ -85,28 +84,22 @@ def test_a_lesions_values_move_by_no_more_than_was_stated(swatch: str, change: C
             assert moved * larger == pytest.approx(before.value, abs=before.uncertainty), before.name
 
 
-def limited(name: str, value: Value) -> Measurement:
+def made_of(name: str, value: Value) -> Measurement:
     """What a measure of this name says of a part that has the ``value``."""
     made = Measure(name, "Made", "u", direction="more", description="Made.", method="made", measured=lambda part: value)
     return made.of(Subject(Frame(flat(MONK[4]))).whole, "skin")
 
 
 def test_error_and_limit_add_as_squares() -> None:
-    limit = LIMITS["melanin_index"].of(30.0)
-    assert limited("melanin_index", (30.0, 4.0)).uncertainty == pytest.approx(math.hypot(4.0, limit))
-    assert limited("melanin_index", (30.0, None)).uncertainty == pytest.approx(limit)
-    assert limited("without a limit", (30.0, 4.0)).uncertainty == 4.0
+    limit = REPEATABILITY["melanin_index"]["skin"].limit(30.0)
+    assert made_of("melanin_index", (30.0, 4.0)).uncertainty == pytest.approx(math.hypot(4.0, limit))
+    assert made_of("melanin_index", (30.0, None)).uncertainty == pytest.approx(limit)
+    assert made_of("without a limit", (30.0, 4.0)).uncertainty == 4.0
 
 
 def test_what_was_not_measured_stays_so() -> None:
-    found = limited("lines", (None, None))
+    found = made_of("lines", (None, None))
     assert (found.value, found.uncertainty) == (None, None)
-
-
-def test_the_typology_angle_is_unsure_near_its_pole() -> None:
-    assert angle_limit("ita", 65, 18) < 10
-    assert angle_limit("ita", 51, 3) > 30
-    assert angle_limit("ita_white_balanced", 51, 3) > angle_limit("ita", 51, 3)
 
 
 def test_what_may_as_well_be_otherwise_is_as_unsure_as_the_two_differ() -> None:
@@ -127,8 +120,8 @@ def test_two_readings_are_compared_by_name() -> None:
     assert either_way([redness, lines], [lines])[0].value is None
 
 
-def test_the_file_holds_a_limit_for_each_limited_measure_and_for_no_other() -> None:
-    limited = [measure for measure in CATALOGUE.values() if measure.limited]
-    assert set(LIMITS) == {measure.name for measure in limited if set(measure.regions) - {"zone"}}
-    assert set(ZONE_LIMITS) == {measure.name for measure in limited if "zone" in measure.regions}
-    assert set(ANGLE_LIMITS) == {measure.name for measure in CATALOGUE.values() if measure.unit == "°"}
+def test_every_measure_has_a_fitted_limit_where_it_is_in_every_answer() -> None:
+    for name, measure in CATALOGUE.items():
+        for kind in measure.standard_regions:
+            fitted = REPEATABILITY[name][kind]
+            assert fitted.limit(1.0) >= 0, name

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ml.analysis.decision import tone_group
 from ml.values import Vectors
-from scin.evaluate.cases import MONK, MONK_GROUP, OWN_GROUP, LabelledCases, assemble
+from scin.evaluate.cases import MONK, MONK_GROUP, LabelledCases, assemble
 from scin.index.cases import StoredCase
 from scin.index.manifest import Manifest, write_manifest
 from scin.index.vectors import EMBEDDINGS, write_embeddings
@@ -41,7 +41,6 @@ def cases_of(
         tones={
             MONK: np.array([f"Monk {tone}" for tone in tones]),
             MONK_GROUP: np.array([tone_group(int(tone)) for tone in tones]),
-            OWN_GROUP: np.array([tone_group(int(tone)) for tone in tones]),
         },
     )
 

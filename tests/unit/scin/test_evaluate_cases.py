@@ -12,7 +12,6 @@ from scin.evaluate.cases import (
     FITZPATRICK_SELF,
     MONK,
     MONK_GROUP,
-    OWN_GROUP,
     LabelledCases,
     case_folds,
     count_split,
@@ -96,7 +95,6 @@ def test_tone_groups() -> None:
         FITZPATRICK_SELF: ["Fitzpatrick 6", ""],
         MONK: ["Monk 5", ""],
         MONK_GROUP: ["Monk 5–7", ""],
-        OWN_GROUP: ["Monk 8–10", ""],
     }
 
 

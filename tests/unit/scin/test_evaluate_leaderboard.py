@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scin.evaluate.cases import OWN_GROUP, LabelledCases, case_folds
+from scin.evaluate.cases import MONK_GROUP, LabelledCases, case_folds
 from scin.evaluate.fit import COVERAGES
 from scin.evaluate.leaderboard import (
     CALIBRATED,
@@ -112,7 +112,7 @@ def test_calibration_helps_on_held_out_folds_and_sets_cover() -> None:
     assert after.expected_calibration_error < min(before.expected_calibration_error, 0.07)
     for coverage in COVERAGES:
         for tone in ("Monk 1–4", "Monk 5–7", "Monk 8–10"):
-            inside = cases.tones[OWN_GROUP] == tone
+            inside = cases.tones[MONK_GROUP] == tone
             noise = 3 * np.sqrt(2 * coverage * (1 - coverage) / inside.sum())
             assert found.covered[coverage][inside].mean() == pytest.approx(coverage, abs=noise), (coverage, tone)
     assert found.outliers.mean() < 0.04

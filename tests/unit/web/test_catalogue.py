@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -68,7 +70,16 @@ def test_every_measure_is_listed_with_what_is_known_of_it(client: FlaskClient) -
     assert list(measures) == list(CATALOGUE)
     evenness = measures["evenness"]
     assert (evenness["label"], evenness["unit"], evenness["direction"]) == ("Evenness of tone", "L*", "less even")
-    assert (evenness["scored"], evenness["clinical"], evenness["regions"]) == (True, False, ["skin", "zone"])
+    assert (evenness["scored"], evenness["clinical"], evenness["regions"]) == (True, False, ["skin", "face", "zone"])
+
+
+def test_a_measure_comes_with_its_evidence(client: FlaskClient) -> None:
+    for one in client.get("/api/measures").get_json()["measures"]:
+        assert set(one["standard_regions"]) <= set(one["regions"])
+        assert list(one["evidence"]) == one["regions"]
+        for region, evidence in one["evidence"].items():
+            known = CATALOGUE[one["name"]].evidence[region]
+            assert evidence == (None if known is None else json.loads(json.dumps(asdict(known))))
 
 
 def test_cosmetic_mode_lists_no_clinical_measure(make_client: MakeClient) -> None:

@@ -52,7 +52,7 @@ def test_an_answer_in_autoderms_shape(make_client: Callable[..., FlaskClient], j
         {"disease": "Eczema", "name": "Eczema", "confidence": 0.3, "icd_10": "L30.9", "icd": "L30.9"},
     ]
     assert len(answer["predictions"]) == 5
-    assert answer["skin_tone"] == {"fitzpatrick": 2, "confidence": None}
+    assert answer["skin_tone"] == {"fitzpatrick": None, "confidence": None}
     assert answer["decision"]["set"] == ["Psoriasis", "Eczema"]
 
 

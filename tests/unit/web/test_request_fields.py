@@ -9,6 +9,7 @@ import json
 import pytest
 
 from ml.analysis.routing import MODALITIES
+from ml.skin.reference import Reference
 from ml.values import Patient
 from web.errors import BadFieldError, ImpossibleValueError, RequestError
 from web.requests import DEFAULT_K, AnalyzeRequest, parse
@@ -22,6 +23,9 @@ GIVEN = {
     "k": "3",
     "modality": "face",
     "pixels_per_mm": "9",
+    "reference": "grey card",
+    "white_point": "#b4b2ad",
+    "reflectance": "0.5",
     "explain": "yes",
     "detail": "full",
     "profile": "autoderm",
@@ -222,3 +226,38 @@ def test_an_impossible_scale_is_refused(value: object) -> None:
     error = refused({"pixels_per_mm": value})
     assert isinstance(error, BadFieldError)
     assert error.details == {"field": "pixels_per_mm"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reference"),
+    [
+        ({}, None),
+        ({"reflectance": 0.5}, None),
+        ({"reference": "Color Checker"}, Reference("colour_checker")),
+        ({"reference": "gray-card"}, Reference("grey_card", 0.18)),
+        ({"reference": "grey_card", "reflectance": "0.5"}, Reference("grey_card", 0.5)),
+        ({"white_point": "#B4b2ad"}, Reference("white_point", 0.9, (180, 178, 173))),
+        ({"whitePoint": "180, 178, 173", "reflectance": 0.18}, Reference("white_point", 0.18, (180, 178, 173))),
+        ({"white_point": [180, 178, 173], "reference": "grey_card"}, Reference("white_point", 0.9, (180, 178, 173))),
+    ],
+)
+def test_a_reference_in_the_photo(fields: dict[str, object], reference: Reference | None) -> None:
+    assert read(fields).stated_reference == reference
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reference": "ruler"},
+        {"white_point": "grey"},
+        {"white_point": "300,1,1"},
+        {"white_point": "1,2"},
+        {"white_point": 12},
+        {"reflectance": 0},
+        {"reflectance": 18},
+    ],
+)
+def test_what_is_no_reference_is_refused(fields: dict[str, object]) -> None:
+    error = refused(fields)
+    assert isinstance(error, BadFieldError)
+    assert next(iter(fields)) in str(error)

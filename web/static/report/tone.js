@@ -1,4 +1,4 @@
-// Skin tone on the Monk scale and on the scale of the individual typology angle.
+// Skin tone: its group, and where it was measured, the Monk scale and the scale of the individual typology angle.
 
 import { el } from "../dom.js";
 import { number, range } from "../format.js";
@@ -13,11 +13,29 @@ const CATEGORIES = [
   ["intermediate", 28, "#d3ab83"], ["light", 41, "#e3c4a2"], ["very light", 55, "#f1dfc9"],
 ];
 
+const GROUPS = { light: "#e8cdb0", medium: "#b98a5e", dark: "#5a3c2a" };
+const REFERENCES = { colour_checker: "the colour checker", grey_card: "the grey card", white_point: "the stated white point" };
+
 export function tone(found) {
   if (!found) return null;
-  if (found.ita_deg === null) return card("Skin tone", { name: "tone" }, el("p", {}, found.caveat));
-  return card("Skin tone", { name: "tone" }, monk(found), ita(found), fitzpatrickLine(found),
+  if (found.group === null) return card("Skin tone", { name: "tone" }, el("p", {}, found.caveat));
+  return card("Skin tone", { name: "tone" }, group(found), monk(found), ita(found), fitzpatrickLine(found),
     el("p", { class: "hint" }, found.caveat));
+}
+
+function group({ group: own, group_range: [lightest, darkest], reference }) {
+  const names = Object.keys(GROUPS);
+  const [from, to] = [names.indexOf(lightest), names.indexOf(darkest)];
+  const spanned = from === to ? "Another photo of the same person most likely shows the same."
+    : `Another photo of the same person may show ${names.slice(from, to + 1).join(" or ")}.`;
+  return el("div", { class: "scale" },
+    el("p", { class: "scale-title" }, el("strong", {}, `${own[0].toUpperCase()}${own.slice(1)}`),
+      reference ? `, measured with ${REFERENCES[reference] ?? reference}` : " in this photo"),
+    el("ol", { class: "monk groups", "aria-hidden": "true" }, ...names.map((name, index) => el("li", {
+      class: `${name === own ? "estimate" : ""} ${index >= from && index <= to ? "within" : ""}`,
+      vars: { "--swatch": GROUPS[name] },
+    }, name))),
+    !reference && el("p", {}, spanned));
 }
 
 function monk({ monk_estimate: estimate, monk_range: ends }) {
@@ -33,17 +51,15 @@ function monk({ monk_estimate: estimate, monk_range: ends }) {
 }
 
 function ita(found) {
-  const corrected = found.ita_corrected_deg;
-  const ends = corrected === null ? null : [found.ita_deg, corrected].sort((a, b) => a - b);
+  if (found.ita_deg === null) return null;
+  const [low, high] = [found.ita_deg - found.ita_uncertainty_deg, found.ita_deg + found.ita_uncertainty_deg];
   return el("div", { class: "scale" },
-    el("p", { class: "scale-title" }, el("strong", {}, `ITA ${number(found.ita_deg)}°`), `, ${found.ita_category}`,
-      corrected !== null && el("span", { class: "hint" }, ` ${number(corrected)}° after white balance`)),
+    el("p", { class: "scale-title" }, el("strong", {}, `ITA ${number(found.ita_deg)}°`), ` ± ${number(found.ita_uncertainty_deg)}°, ${found.ita_category}`),
     el("div", { class: "ita", "aria-hidden": "true" },
       el("div", { class: "ita-track" }, ...CATEGORIES.map(([, least, colour], index) => el("span", {
         vars: { "--swatch": colour, "--span": String((CATEGORIES[index + 1]?.[1] ?? HIGHEST) - least) },
       }))),
-      ends && el("span", { class: "ita-range", vars: { "--from": place(ends[0]), "--to": place(ends[1]) } }),
-      corrected !== null && el("span", { class: "ita-mark corrected", vars: { "--at": place(corrected) } }),
+      el("span", { class: "ita-range", vars: { "--from": place(low), "--to": place(high) } }),
       el("span", { class: "ita-mark", vars: { "--at": place(found.ita_deg) } }),
       ...CATEGORIES.slice(1).map(([, least]) => el("span", { class: "ita-tick", vars: { "--at": place(least) } }, number(least).replace(/\.0+$/, "")))));
 }

@@ -8,7 +8,7 @@ import { clearFailure, failureOf, showFailure } from "./failures.js";
 import { post } from "./transport.js";
 
 const RETRIES = 3; // without being asked
-const DETAILS = ["age", "sex", "body_site", "modality", "pixels_per_mm"];
+const DETAILS = ["age", "sex", "body_site", "modality", "reference", "pixels_per_mm"];
 // Messages for invalid details. The limits are those of the form.
 const NUMBERS = {
   age: () => "The age must be a whole number of years from 0 to 120.",

@@ -1,0 +1,1 @@
+"""How well measures repeat between two photos of the same skin."""
