@@ -32,7 +32,7 @@ MAX_K = 50
 MAX_AGE = 120
 MAX_IMAGES = 3
 MAX_PIXELS_PER_MM = 1000
-STANDARD, FULL = "standard", "full"
+STANDARD, FULL, THOROUGH = "standard", "full", "thorough"
 
 #: word that a client may send → its meaning
 _SEXES: Mapping[str, str | None] = {
@@ -46,7 +46,7 @@ _MODALITIES = {
     **dict.fromkeys(("lesion_close_up", "lesion"), "lesion_close_up"),
     **dict.fromkeys(("face", "selfie"), "face"),
 }
-_DETAILS = {STANDARD: STANDARD, FULL: FULL}
+_DETAILS = {name: name for name in (STANDARD, FULL, THOROUGH)}
 _PROFILES = {name: name for name in PROFILES}
 
 #: field → allowed values, for the details of an error
@@ -55,7 +55,7 @@ _ALLOWED: Mapping[str, Sequence[str]] = {
     "body_site": CANONICAL_SITES,
     "modality": sorted(set(_MODALITIES.values())),
     "explain": ("true", "false"),
-    "detail": (STANDARD, FULL),
+    "detail": tuple(_DETAILS),
     "profile": sorted(PROFILES),
     "test": ("ml_capability",),
 }
@@ -166,9 +166,20 @@ class AnalyzeRequest(_Fields):
     )
     detail: Annotated[str, _one_of(_DETAILS)] = Field(
         default=STANDARD,
-        description="`full` adds the raw output of the lesion model.",
+        description="`full` adds the raw output of the lesion model. `thorough` also averages the dermatoscopic model "
+        "over mirror images of each photo, which takes four times its time.",
     )
     profile: Annotated[str, _one_of(_PROFILES)] = Field(default=OWN, description="The format of the answer.")
+
+    @property
+    def full(self) -> bool:
+        """Whether the answer has what only ``detail=full`` adds."""
+        return self.detail != STANDARD
+
+    @property
+    def thorough(self) -> bool:
+        """Whether models may take several times as long for a better answer."""
+        return self.detail == THOROUGH
 
     @property
     def patient(self) -> Patient:
