@@ -4,7 +4,7 @@ FOLDER contains photos and ``labels.csv`` (file, dx: one of akiec bcc bkl df mel
 ISIC 2018 task 3 test set. Compares three answers without facts about the person: the bare model, as it is published;
 the service's default; and ``detail=thorough``, the mean over mirror images. Prints accuracy, balanced accuracy and the
 AUC of the malignant probability with 95% bootstrap intervals, their differences from the bare model, and the CPU time
-of each. Then prints, for the default and for thorough, the best temperature with its bootstrap interval, its effect on
+of each. Then prints, for each of them, the best temperature with its bootstrap interval, its effect on
 negative log-likelihood and calibration error (leave one out), and sensitivity and specificity with Wilson intervals.
 
 ``--seen FOLDER`` also scores photos that the model was trained on; such scores say nothing about other photos.
@@ -40,7 +40,6 @@ from research.lesion_scores import Floats
 from research.shares import report_share, wilson
 
 _RESAMPLES, _SEED = 1000, 1
-_CALIBRATED = ("default", "thorough")
 
 Classes = NDArray[np.intp]
 Measure = Callable[[Classes, Floats], float]
@@ -73,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     held_out = _read(options.folder, options.data, classifier)
     answers = _answers(classifier, held_out)
     figures |= _scored(held_out, answers, malignant, "", command)
-    fits = {name: _calibrate(name, answers[name], held_out.truth, malignant, options) for name in _CALIBRATED}
+    fits = {name: _calibrate(name, found, held_out.truth, malignant, options) for name, found in answers.items()}
     if options.seen:
         seen = _read(options.seen, "photos that the model was trained on", classifier)
         figures |= _scored(seen, _answers(classifier, seen), malignant, "_seen", command)
@@ -86,7 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
             "photos_by_class": dict(sorted(Counter(held_out.labels).items())),
         }
         model = {"name": classifier.spec.name, "version": classifier.spec.version}
-        document = {"model": model, "fitted": fitted, **fits, "figures": figures}
+        served = {name: fits[name] for name in ("default", "thorough")}
+        document = {"model": model, "fitted": fitted, **served, "figures": figures}
         options.write.write_text(json.dumps(document, indent=1) + "\n")
     return 0
 
