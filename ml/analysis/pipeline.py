@@ -47,7 +47,9 @@ class CaseRequest:
     ``modality``: the kind of photo that the client states (ml.analysis.routing.MODALITIES), or None. ``k``: the number
     of similar cases. ``pixels_per_mm``: the scale of the first photo as sent, or None. ``reference``: the colour
     reference that is stated to be in the first photo, or None. ``explain``: whether to make overlays, which take many
-    runs of each model. ``full``: whether to measure what is not in every answer.
+    runs of each model. ``full``: whether to measure what is not in every
+    answer. ``thorough``: whether the dermatoscopic classifier averages the flips of each photo, which takes four times
+    as long.
     """
 
     photos: tuple[Photo, ...]
@@ -58,6 +60,7 @@ class CaseRequest:
     reference: Reference | None = None
     explain: bool = False
     full: bool = False
+    thorough: bool = False
 
 
 class Analyzer:
@@ -108,7 +111,7 @@ class Analyzer:
         if routing.no_lesion is None and self._lesions:
             with clock.stage("classify"):
                 photos = [photo.rgb for photo in request.photos]
-                lesion = self._models.classifier.classify(photos, request.patient, deadline)
+                lesion = self._models.classifier.classify(photos, request.patient, deadline, thorough=request.thorough)
         with clock.stage("measure"):
             zones = _zones(first, seen.faces) if seen.faces is not None and routing.skin else None
             subject = Subject(frame, zones, portrait=modality.label == kinds.FACE)

@@ -104,8 +104,10 @@ class Parts:
         self.calls.append(("search", (views.shape, k)))
         return Retrieval((CASE,), (CONDITION,))
 
-    def classify(self, photos: Sequence[np.ndarray], patient: Patient, deadline: Deadline) -> Lesion:
-        self.calls.append(("classify", (len(photos), patient)))
+    def classify(
+        self, photos: Sequence[np.ndarray], patient: Patient, deadline: Deadline, *, thorough: bool = False
+    ) -> Lesion:
+        self.calls.append(("classify, thorough" if thorough else "classify", (len(photos), patient)))
         return LESION
 
     def similarities(self, views: Vectors, case_ids: Sequence[str]) -> np.ndarray:
