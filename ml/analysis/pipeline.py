@@ -24,6 +24,7 @@ from ml.values import (
     NOT_SKIN,
     RGB,
     Analysis,
+    Lesion,
     Modality,
     ModelCard,
     Overlay,
@@ -69,7 +70,7 @@ class Analyzer:
         lesions: bool = True,
         population: Population | None = None,
     ) -> None:
-        """``measurements``: whether skin is measured. ``lesions``: whether the lesion classifier runs. ``population``:
+        """``measurements``: whether skin is measured. ``lesions``: whether the lesion models run. ``population``:
         the measured values of the index's photos, for scores of close-ups; without it, scores are None."""
         self._models = models
         self._population = population
@@ -104,8 +105,7 @@ class Analyzer:
         lesion = None
         if routing.no_lesion is None and self._lesions:
             with clock.stage("classify"):
-                photos = [photo.rgb for photo in request.photos]
-                lesion = self._models.classifier.classify(photos, request.patient, deadline)
+                lesion = self._classified(request, seen, modality, deadline)
         with clock.stage("measure"):
             zones = _zones(first, seen.faces) if seen.faces is not None and routing.skin else None
             subject = Subject(frame, zones, portrait=modality.label == kinds.FACE)
@@ -142,8 +142,19 @@ class Analyzer:
     def _cards(self) -> tuple[ModelCard, ...]:
         """The cards of the models that take part."""
         if self._lesions:
-            return self._models.cards
+            return (*self._models.cards, self._models.phone_lesions.card)
         return tuple(card for card in self._models.cards if card.name != self._models.classifier.spec.name)
+
+    def _classified(self, request: CaseRequest, seen: _Seen, modality: Modality, deadline: Deadline) -> Lesion:
+        """The answer of the lesion model for this kind of photo."""
+        photos = [photo.rgb for photo in request.photos]
+        if modality.label == kinds.DERMATOSCOPIC:
+            return self._models.classifier.classify(photos, request.patient, deadline)
+        vectors = seen.vectors
+        if self._models.kind_encoder is not self._models.encoder:
+            upright = [turned(photos[0], seen.turns), *photos[1:]]
+            vectors = self._models.kind_encoder.embed(upright, deadline)
+        return self._models.phone_lesions.classify(vectors, request.patient)
 
     def _look(self, request: CaseRequest, frame: Frame, quality: Quality, clock: _StageClock) -> _Seen:
         """Find faces, embed the photos, classify the first one. It is turned upright if its face requires that."""
