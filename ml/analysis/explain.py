@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ml.deadline import Deadline
 from ml.models.face_search import turned
-from ml.models.phone_lesions import CODES
+from ml.models.phone_lesions import CODES, PHONE
 from ml.skin.frame import Subject
 from ml.skin.outline import lesions
 from ml.skin.pigment import pigment
@@ -77,7 +77,7 @@ def overlays(models: Models, searcher: Searcher, seen: Explained, deadline: Dead
         found.append(_heat_overlay("similar_cases", photo, _similarity(models.encoder, searcher, seen, deadline)))
     if seen.lesion is not None and seen.lesion.predictions:
         first = seen.lesion.predictions[0].code
-        if seen.lesion.input == "phone":
+        if seen.lesion.input == PHONE:
             score = _phone_probability(models, seen, first, deadline)
         else:
             score = _probability(models.classifier, seen, first, deadline)

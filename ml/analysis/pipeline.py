@@ -16,6 +16,7 @@ from ml.analysis.scores import Population, scored
 from ml.deadline import Deadline
 from ml.models.face_search import FaceSearch, find_face, find_face_again, turned
 from ml.models.loading import Models
+from ml.models.phone_lesions import PHONE
 from ml.skin.face import face_zones
 from ml.skin.frame import Frame, Subject
 from ml.skin.measure import measure_skin
@@ -131,7 +132,7 @@ class Analyzer:
             decision=verdict.decision,
             similar_cases=found.cases,
             index=info,
-            models=self._cards(),
+            models=self._cards(lesion),
             timings_ms=clock.milliseconds,
             notes=_notes(routing, seen.faces, lesions=self._lesions),
             accuracy=verdict.accuracy,
@@ -139,10 +140,12 @@ class Analyzer:
             overlays=pictures,
         )
 
-    def _cards(self) -> tuple[ModelCard, ...]:
-        """The cards of the models that take part."""
-        if self._lesions:
+    def _cards(self, lesion: Lesion | None) -> tuple[ModelCard, ...]:
+        """The cards of the models that take part. That of the model for phone photos is there if it answers."""
+        if lesion is not None and lesion.input == PHONE:
             return (*self._models.cards, self._models.phone_lesions.card)
+        if self._lesions:
+            return self._models.cards
         return tuple(card for card in self._models.cards if card.name != self._models.classifier.spec.name)
 
     def _classified(self, request: CaseRequest, seen: _Seen, modality: Modality, deadline: Deadline) -> Lesion:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ml.models.spec import LesionClass
 from ml.values import Doubles, Lesion, LesionDecision, LesionSum, ModelCard, Patient, Prediction, Vectors
 
 NAME, VERSION = "phone-lesions", "1.0.0"
+PHONE = "phone"  # Lesion.input of its answers
 LICENCE = "Apache-2.0; made from PAD-UFES-20, CC BY 4.0"
 INPUT = "embedding of a phone photo of one lesion, and age and body site if they are stated"
 #: the model, with the data, command and figures of its fit
@@ -38,6 +39,8 @@ CLASSES = (
     LesionClass("sek", "Seborrheic keratosis", "L82.1"),
 )
 CODES = tuple(one.code for one in CLASSES)
+#: name of a figure, after the class
+SENSITIVITY = "with a probability of cancer of {:.2f} or more"
 #: name of a sum → its classes
 SUMS = {"cancer": ("bcc", "scc", "mel"), "cancer_or_precancerous": ("bcc", "scc", "mel", "ack")}
 OUTPUT = "probabilities of " + ", ".join(CODES)
@@ -109,33 +112,34 @@ class PhoneLesions:
         """One calibrated answer for the ``embeddings`` (n, dimension) of all photos of one lesion. Photos far from the
         model's data are left out if another one is not."""
         near = distances(embeddings, self.centres) <= self.farthest
-        known = bool(near.any())
-        views = self.probabilities(embeddings[near] if known else embeddings, patient)
+        views = self.probabilities(embeddings[near] if near.any() else embeddings, patient)
         raw = combine_views(views.astype(np.float32)).astype(np.float64)
-        calibrated = soften(raw, self.temperature) if known else None
-        return self._answer(_ranked(raw), None if calibrated is None else _ranked(calibrated))
-
-    def _answer(self, raw: tuple[Prediction, ...], calibrated: tuple[Prediction, ...] | None) -> Lesion:
-        if calibrated is None:
-            decision = LesionDecision("none_of_these")
-            return Lesion(NAME, (), None, DEFINITION, _NONE_OF_THESE, raw, self.sensitivity, "phone", (), decision)
-        probability = {one.code: one.probability for one in calibrated}
-        sums = tuple(LesionSum(name, codes, sum(probability[code] for code in codes)) for name, codes in SUMS.items())
-        inside = conformal_set(np.array([one.probability for one in calibrated]), self.limit)
-        decision = LesionDecision(
-            "answer" if inside == 1 else "set", tuple(one.code for one in calibrated[:inside]), self.coverage
+        nothing = Lesion(
+            model=NAME,
+            predictions=(),
+            malignant_probability=None,
+            definition=DEFINITION,
+            caveat=_NONE_OF_THESE,
+            raw_predictions=_ranked(raw),
+            sensitivity=self.sensitivity,
+            input=PHONE,
+            decision=LesionDecision("none_of_these"),
         )
-        return Lesion(
-            NAME,
-            calibrated,
-            sums[0].probability,
-            DEFINITION,
-            self.caveat,
-            raw,
-            self.sensitivity,
-            "phone",
-            sums,
-            decision,
+        return self._with(nothing, _ranked(soften(raw, self.temperature))) if near.any() else nothing
+
+    def _with(self, nothing: Lesion, predictions: tuple[Prediction, ...]) -> Lesion:
+        """The answer with calibrated ``predictions``, most probable first."""
+        probability = {one.code: one.probability for one in predictions}
+        sums = tuple(LesionSum(name, codes, sum(probability[code] for code in codes)) for name, codes in SUMS.items())
+        inside = conformal_set(np.array([one.probability for one in predictions]), self.limit)
+        codes = tuple(one.code for one in predictions[:inside])
+        return replace(
+            nothing,
+            predictions=predictions,
+            malignant_probability=sums[0].probability,
+            caveat=self.caveat,
+            sums=sums,
+            decision=LesionDecision("answer" if inside == 1 else "set", codes, self.coverage),
         )
 
 
@@ -174,18 +178,19 @@ def read_phone_lesions(path: Path = FILE) -> PhoneLesions:
             centres=np.array([facts["centres"][code] for code in CODES], np.float64),
             farthest=float(facts["none_of_these"]["farthest"]),
             sensitivity=sensitivity["found"] / sensitivity["cancers"],
-            caveat=_caveat(sensitivity),
+            caveat=_caveat(sensitivity, facts["figures"][f"mel {SENSITIVITY.format(sensitivity['threshold'])}"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"The model in {path.name} cannot be read. Install the service again.") from error
 
 
-def _caveat(sensitivity: Mapping[str, Any]) -> str:
+def _caveat(sensitivity: Mapping[str, Any], melanomas: Mapping[str, Any]) -> str:
     low, high = (f"{limit * 100:.0f}" for limit in sensitivity["interval"])
     cancers, found = sensitivity["cancers"], sensitivity["found"]
     return (
         "Made for phone photos of one lesion of six kinds; other lesions exist. A low probability of cancer is no "
         f"all-clear: of {cancers} cancers in {sensitivity['photos']} photos of people whom it had not seen, {found} "
         f"(95% interval {low}–{high}%) got a probability of cancer of {sensitivity['threshold']:.0%} or more, and "
-        f"{cancers - found} got less. Show a changing or worrying lesion to a doctor."
+        f"{cancers - found} got less. Of the {melanomas['n']} melanomas among them, {melanomas['value']:.0%} got that "
+        "much. Show a changing or worrying lesion to a doctor."
     )

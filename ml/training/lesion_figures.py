@@ -17,7 +17,7 @@ from ml.analysis.routing import LESION, KindOfPhoto, read_kinds
 from ml.imaging.decode import decode
 from ml.models.classifier import combine_views
 from ml.models.encoder import Encoder
-from ml.models.phone_lesions import CODES
+from ml.models.phone_lesions import CODES, SENSITIVITY
 from ml.values import Doubles, Mask, Patient, Vectors
 
 COMMAND = "python -m ml.training.phone_lesions PAD"
@@ -144,9 +144,7 @@ def measure(figures: Figures, photos: Photos, found: Unseen) -> None:
         size = found.sets[version].sum(axis=1).astype(np.float64)
         figures.value(f"classes in a set{said}", lambda sizes, _: float(sizes.mean()), size, right)
         flagged = p[:, :CANCERS].sum(axis=1) >= THRESHOLD
-        figures.share(
-            f"cancers with a probability of cancer of {THRESHOLD:.2f} or more{said}", flagged[classes < CANCERS]
-        )
+        figures.share(f"cancers {SENSITIVITY.format(THRESHOLD)}{said}", flagged[classes < CANCERS])
         figures.share(
             f"other lesions with a probability of cancer below {THRESHOLD:.2f}{said}", ~flagged[classes >= CANCERS]
         )
@@ -160,9 +158,7 @@ def measure_groups(figures: Figures, photos: Photos, p: Doubles) -> None:
     for place, code in enumerate(CODES):
         figures.share(f"right class of six, {code}", right[photos.classes == place])
     for place, code in enumerate(CODES[:CANCERS]):
-        figures.share(
-            f"{code} with a probability of cancer of {THRESHOLD:.2f} or more", flagged[photos.classes == place]
-        )
+        figures.share(f"{code} {SENSITIVITY.format(THRESHOLD)}", flagged[photos.classes == place])
     types = np.array([row["fitspatrick"][:1] or "not recorded" for row in photos.rows])
     sites = np.array([fact.body_site or "unknown" for fact in photos.facts])
     for what, groups in (("Fitzpatrick type", types), ("site", sites)):
