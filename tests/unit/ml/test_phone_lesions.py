@@ -100,14 +100,6 @@ def test_the_file_that_ships_is_small_and_tells_where_it_comes_from(model: Phone
         assert figure["command"].startswith("python -m ml.training.phone_lesions")
 
 
-@pytest.mark.models
-def test_it_was_fitted_to_the_encoder_that_is_served(model: PhoneLesions) -> None:
-    from ml.models.store import ModelStore
-
-    root = Path(__file__).resolve().parents[3]
-    assert ModelStore(root / "var" / "models").manifest(EFFICIENTNET_LITE0).fingerprint == model.fingerprint
-
-
 @pytest.mark.parametrize("text", ["", "{}", '{"encoder": {"name": "x"}}'])
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "model.json").write_text(text)
