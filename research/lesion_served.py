@@ -33,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     with (options.folder / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     client = Client(options.url)
-    lesions = [client.analyze([options.folder / row["file"]], detail=options.detail)["lesion"] for row in rows]
+    answers = [client.analyze([options.folder / row["file"]], detail=options.detail)["lesion"] for row in rows]
+    lesions = [one if one and one["input"] == "dermatoscopic" else None for one in answers]
     truth = np.array([row["dx"] for row in rows])
     predicted = np.array([lesion["predictions"][0]["code"] if lesion else "none" for lesion in lesions])
     malignant = np.array([lesion["malignant_probability"] if lesion else 0.0 for lesion in lesions])

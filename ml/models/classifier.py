@@ -11,7 +11,7 @@ from ml.deadline import Deadline
 from ml.models.preprocess import model_inputs
 from ml.models.runtime import Output, Runtime, run_each
 from ml.models.spec import LesionOutput, ModelSpec
-from ml.values import RGB, Lesion, Patient, Prediction
+from ml.values import RGB, Lesion, LesionSum, Patient, Prediction
 
 #: steps along rows and columns that mirror a photo: not at all, left to right, top to bottom, and both
 _FLIPS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
@@ -75,14 +75,16 @@ def to_lesion(model: str, output: LesionOutput, probabilities: Output) -> Lesion
     """The calibrated answer. ``probabilities`` (classes,) are raw, in the order of ``output.classes``."""
     fit = output.calibration
     predictions = _ranked(output, probabilities if fit is None else soften(probabilities, fit.temperature))
+    malignant = sum(one.probability for one in predictions if one.code in output.malignant)
     return Lesion(
         model=model,
         predictions=predictions,
-        malignant_probability=sum(one.probability for one in predictions if one.code in output.malignant),
+        malignant_probability=malignant,
         raw_predictions=_ranked(output, probabilities),
         definition=output.definition,
         caveat=output.caveat,
         sensitivity=None if fit is None else fit.sensitivity,
+        sums=(LesionSum("cancer_or_precancerous", output.malignant, malignant),),
     )
 
 

@@ -64,7 +64,7 @@ def test_the_headline_does_not_contradict_the_lesion_model(
 ) -> None:
     decision = {"kind": "abstain", "set": [], "coverage": None, "reasons": ["dermatoscopic_photo"]}
     lines = lines_of(ANSWER | {"decision": decision, "lesion": lesion}, service, photo, capsys)
-    with_lesion = "Similar cases name no condition. A model for dermatoscopic photos gives the probabilities below."
+    with_lesion = "Similar cases name no condition. A lesion model gives the probabilities below."
     assert (with_lesion if lesion else "No condition is named.") in lines
     assert ("Melanoma C43.9" in "\n".join(lines)) == (lesion is not None)
 
