@@ -296,9 +296,8 @@ def main(arguments: list[str] | None = None) -> int:
     fold = folds(photos, FOLDS)
     figures, false = [], []
     for number in range(FOLDS):
-        known, unseen = (
-            [p for p, own in zip(photos, fold, strict=True) if (own == number) is new] for new in (False, True)
-        )
+        known = [photo for photo, own in zip(photos, fold, strict=True) if own != number]
+        unseen = [photo for photo, own in zip(photos, fold, strict=True) if own == number]
         network = _trained(options, f"fold{number}", known, seed=10 + number)
         figures += examine(network, unseen)
         false += false_agreements(network, unseen)
