@@ -23,7 +23,7 @@ from .table import KINDS, render
 _SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".mpo", ".heic", ".heif", ".avif")
 )
-_FIELDS = ("age", "sex", "body_site", "modality", "pixels_per_mm", "k")
+_FIELDS = ("age", "sex", "body_site", "modality", "pixels_per_mm", "k", "detail")
 _MOST_VIEWS = 3
 _KINDS = ", ".join(f"{code} ({words})" for code, words in KINDS.items())
 _DONE, _REFUSED, _CANNOT, _NO_ANSWER = range(4)
@@ -159,6 +159,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--modality", choices=tuple(KINDS), help=f"what kind of photo it is: {_KINDS}")
     add("--pixels-per-mm", type=float, metavar="N", help="the photo's scale; needed for sizes in millimetres")
     add("-k", type=int, metavar="N", help="number of similar cases, 1 to 50 (default 5)")
+    add(
+        "--detail",
+        choices=("standard", "full", "thorough"),
+        help="how much the answer contains (default standard); "
+        "thorough also averages the dermatoscopic model over mirror images, which takes longer",
+    )
     url, key = os.environ.get("DERMSERVE_URL", DEFAULT_URL), os.environ.get("DERMSERVE_KEY")
     add("--url", default=url, help=f"the service's address ({url}); DERMSERVE_URL in the environment also sets it")
     add("--key", default=key, help="API key; set DERMSERVE_KEY instead to hide it from other users of this machine")

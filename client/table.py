@@ -39,7 +39,7 @@ REASONS = {
 }
 _HEADLINES = {"answer": ("Answer", "green"), "set": ("One of these", "yellow")}
 _NOTHING = "No condition is named."
-_LESION_ONLY = "Similar cases name no condition. A model for dermatoscopic photos gives the probabilities below."
+_LESION_ONLY = "Similar cases name no condition. A lesion model gives the probabilities below."
 _MOST_MEASUREMENTS = 24
 
 
@@ -69,7 +69,7 @@ def _decision(answer: Answer) -> Text:
     text = Text()
     if answer.get("mock"):
         text.append("MOCK: nothing here was measured. ", style="bold red")
-    headline, colour = _HEADLINES.get(kind, (_LESION_ONLY if answer.get("lesion") else _NOTHING, "yellow"))
+    headline, colour = _HEADLINES.get(kind, (_LESION_ONLY if _predicts(answer) else _NOTHING, "yellow"))
     text.append(headline, style="bold")
     text.stylize(colour)
     if kind in _HEADLINES:
@@ -80,6 +80,11 @@ def _decision(answer: Answer) -> Text:
         text.append(f"\n  {REASONS.get(code, _plain(code))}")
     modality = (answer.get("modality") or {}).get("label")
     return text.append(f"\n  kind of photo: {KINDS.get(modality, _plain(modality))}") if modality else text
+
+
+def _predicts(answer: Answer) -> bool:
+    """Whether a lesion model gives probabilities."""
+    return bool((answer.get("lesion") or {}).get("predictions"))
 
 
 def _tone(tone: Answer | None) -> Iterator[RenderableType]:

@@ -64,22 +64,51 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class LesionSum:
+    """The ``probability``, 0–1, that the lesion belongs to one of the classes ``codes``. ``name``: "cancer" or
+    "cancer_or_precancerous"."""
+
+    name: str
+    codes: tuple[str, ...]
+    probability: float
+
+
+@dataclass(frozen=True)
+class LesionDecision:
+    """The classes that a lesion model commits to.
+
+    ``kind``: "answer" (one class), "set" (several), or "none_of_these" (the photo is unlike the model's data). ``set``:
+    the codes, most probable first. ``coverage``: the stated share of sets that contain the right class, 0–1; None
+    without a set.
+    """
+
+    kind: str
+    set: tuple[str, ...] = ()
+    coverage: float | None = None
+
+
+@dataclass(frozen=True)
 class Lesion:
-    """The dermatoscopic classifier's answer for one case. Probabilities are 0–1.
+    """A lesion model's answer for one case. Probabilities are 0–1.
 
     ``predictions`` are calibrated. ``malignant_probability`` is the sum of those that are malignant.
     ``raw_predictions`` are the model's own output, for comparing models. Both are in descending order of probability.
     ``definition`` says which classes count as malignant. ``sensitivity``, 0–1, is that of the calibration's threshold;
-    None without a calibration.
+    None without a calibration. ``input``: the kind of photo that the model reads, "phone" or "dermatoscopic".
+    ``decision``: None if the model makes none. If it is "none_of_these", there are no predictions and sums, and
+    ``malignant_probability`` is None.
     """
 
     model: str
     predictions: tuple[Prediction, ...]
-    malignant_probability: float
+    malignant_probability: float | None
     definition: str
     caveat: str
     raw_predictions: tuple[Prediction, ...] = ()
     sensitivity: float | None = None
+    input: str = "dermatoscopic"
+    sums: tuple[LesionSum, ...] = ()
+    decision: LesionDecision | None = None
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 """``python -m research.lesion FOLDER``: evaluate a lesion classifier on labelled dermatoscopic photos.
 
 FOLDER contains photos and ``labels.csv`` (file, dx: one of akiec bcc bkl df mel nv vasc), for example a part of the
-ISIC 2018 task 3 test set. Prints accuracy, sensitivity and specificity of the calibrated probabilities with 95% Wilson
-intervals, and the AUC of the malignant probability, raw and calibrated. Then prints the best temperature with its
-bootstrap interval, and its effect on negative log-likelihood and calibration error (leave one out). Repeats this for
-the average of four flips, which takes four times as long. ``--write FILE`` saves temperature and sensitivity for the
-model's registry entry.
+ISIC 2018 task 3 test set. Compares three answers without facts about the person: the bare model, as it is published;
+the service's default; and ``detail=thorough``, the mean over mirror images. Prints accuracy, balanced accuracy and the
+AUC of the malignant probability with 95% bootstrap intervals, their differences from the bare model, and the CPU time
+of each. Then prints, for each of them, the best temperature with its bootstrap interval, its effect on
+negative log-likelihood and calibration error (leave one out), and sensitivity and specificity with Wilson intervals.
+
+``--seen FOLDER`` also scores photos that the model was trained on; such scores say nothing about other photos.
+``--write FILE`` saves calibrations and scores for the model's registry entry.
 """
 
 from __future__ import annotations
@@ -14,136 +17,182 @@ import argparse
 import csv
 import json
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from sklearn.metrics import roc_auc_score
 
 from ml.imaging.decode import decode
 from ml.models.classifier import LesionClassifier, soften
+from ml.models.compiled import AUTO
 from ml.models.loading import load_classifier
-from ml.models.spec import ModelSpec
+from ml.models.preprocess import model_inputs
+from ml.models.runtime import run_each
 from ml.values import RGB, Patient
+from research import lesion_scores as scores
+from research.lesion_scores import Floats
 from research.shares import report_share, wilson
 
 _RESAMPLES, _SEED = 1000, 1
-_FLIPS = ((1, 1), (-1, 1), (1, -1), (-1, -1))
-Floats = NDArray[np.float64]
+
+Classes = NDArray[np.intp]
+Measure = Callable[[Classes, Floats], float]
+
+
+@dataclass(frozen=True)
+class _Set:
+    """Labelled photos: ``labels`` (n,), and their positions ``truth`` (n,) in the classifier's codes."""
+
+    name: str
+    photos: list[RGB]
+    labels: list[str]
+    truth: Classes
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--models", type=Path, default=Path("var/models"))
     parser.add_argument("--classifier", default="sklesion")
     parser.add_argument("--threshold", type=float, default=0.3, help="malignant probability, calibrated (default .3)")
-    parser.add_argument("--write", type=Path, help="write the fit to this JSON file")
-    parser.add_argument("--data", default="", help="description of the photos in that file")
+    parser.add_argument("--seen", type=Path, help="labelled photos that the model was trained on")
+    parser.add_argument("--write", type=Path, help="write calibrations and scores to this JSON file")
+    parser.add_argument("--data", default="photos that the model has not seen", help="description of FOLDER")
     options = parser.parse_args(arguments)
-    with (options.folder / "labels.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    classifier = load_classifier(options.models, options.classifier, threads=1)
-    codes = classifier.output.codes
-    photos = [decode((options.folder / row["file"]).read_bytes()).rgb for row in rows]
-    probabilities = np.concatenate([classifier.predict([photo], Patient()) for photo in photos])
-    truth = np.array([codes.index(row["dx"]) for row in rows])
-    columns = [codes.index(code) for code in classifier.output.malignant]
-    malignant = np.isin(truth, columns)
-    temperature = round(fit_temperature(probabilities.astype(np.float64), truth), 2)
-    calibrated = soften(probabilities, temperature)
-    raw_score, score = probabilities[:, columns].sum(axis=1), calibrated[:, columns].sum(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    report_share("accuracy", right)
-    found = score >= options.threshold
-    report_share(f"sensitivity (malignant probability ≥ {options.threshold:g})", found[malignant])
-    report_share(f"specificity (malignant probability < {options.threshold:g})", ~found[~malignant])
-    print(f"malignancy AUC: raw {roc_auc_score(malignant, raw_score):.4f}, ", end="")
-    print(f"calibrated {roc_auc_score(malignant, score):.4f}")
-    print(f"mean confidence: raw {probabilities.max(axis=1).mean():.3f}, ", end="")
-    print(f"calibrated {calibrated.max(axis=1).mean():.3f}")
-    interval = _report_temperature("single pass", probabilities.astype(np.float64), truth)
+    classifier = load_classifier(options.models, options.classifier, threads=1, engine=AUTO)
+    malignant = [classifier.output.codes.index(code) for code in classifier.output.malignant]
+    command = f"python -m research.lesion FOLDER{' --seen TRAINING' if options.seen else ''}"
+    figures: dict[str, dict[str, Any]] = {}
+    held_out = _read(options.folder, options.data, classifier)
+    answers = _answers(classifier, held_out)
+    figures |= _scored(held_out, answers, malignant, "", command)
+    fits = {name: _calibrate(name, found, held_out.truth, malignant, options) for name, found in answers.items()}
+    if options.seen:
+        seen = _read(options.seen, "photos that the model was trained on", classifier)
+        figures |= _scored(seen, _answers(classifier, seen), malignant, "_seen", command)
     if options.write:
-        labels = [row["dx"] for row in rows]
-        _write_fit(options, classifier.spec, labels, found[malignant], (temperature, interval))
-    _report_temperature("four flips averaged", _flipped(classifier, photos), truth)
+        fitted = {
+            "command": f"{command} --write {options.write}",
+            "date": datetime.now(UTC).date().isoformat(),
+            "data": options.data,
+            "photos": len(held_out.labels),
+            "photos_by_class": dict(sorted(Counter(held_out.labels).items())),
+        }
+        model = {"name": classifier.spec.name, "version": classifier.spec.version}
+        served = {name: fits[name] for name in ("default", "thorough")}
+        document = {"model": model, "fitted": fitted, **served, "figures": figures}
+        options.write.write_text(json.dumps(document, indent=1) + "\n")
     return 0
 
 
-def _write_fit(
-    options: argparse.Namespace,
-    spec: ModelSpec,
-    labels: list[str],
-    found: NDArray[np.bool_],
-    temperature: tuple[float, tuple[float, float]],
-) -> None:
-    """Write the file that ``ml.models.spec.Calibration`` reads. ``found``: which malignant lesions were recognized."""
-    value, interval = temperature
-    fit = {
-        "model": {"name": spec.name, "version": spec.version},
-        "fitted": {
-            "command": f"python -m research.lesion FOLDER --write {options.write}",
-            "date": datetime.now(UTC).date().isoformat(),
-            "data": options.data,
-            "photos": len(labels),
-            "photos_by_class": dict(sorted(Counter(labels).items())),
-        },
-        "temperature": {"value": value, "interval": [round(limit, 2) for limit in interval]},
-        "sensitivity": {
-            "threshold": options.threshold,
-            "malignant": len(found),
-            "found": int(found.sum()),
-            "interval": [round(limit, 3) for limit in wilson(int(found.sum()), len(found))],
-        },
+def _read(folder: Path, name: str, classifier: LesionClassifier) -> _Set:
+    with (folder / "labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    labels = [row["dx"] for row in rows]
+    photos = [decode((folder / row["file"]).read_bytes()).rgb for row in rows]
+    return _Set(name, photos, labels, np.array([classifier.output.codes.index(label) for label in labels]))
+
+
+def _answers(classifier: LesionClassifier, photos: _Set) -> dict[str, Floats]:
+    """The raw probabilities (n, C) of each kind of answer. Prints the CPU time of each."""
+
+    def bare(photo: RGB) -> Floats:
+        inputs = model_inputs(classifier.spec, [photo], Patient())
+        return run_each(classifier.spec, classifier.runtime, inputs, "classify").astype(np.float64)
+
+    kinds: dict[str, Callable[[RGB], NDArray[np.floating]]] = {
+        "bare": bare,
+        "default": lambda photo: classifier.predict([photo], Patient()),
+        "thorough": lambda photo: classifier.predict([photo], Patient(), thorough=True),
     }
-    options.write.write_text(json.dumps(fit, indent=1) + "\n")
+    found: dict[str, list[NDArray[np.floating]]] = {name: [] for name in kinds}
+    spent = dict.fromkeys(kinds, 0.0)
+    for photo in photos.photos:
+        for name, answer in kinds.items():
+            started = time.process_time()
+            found[name].append(answer(photo)[0])
+            spent[name] += time.process_time() - started
+    times = ", ".join(f"{name} {seconds / len(photos.photos) * 1e3:.1f} ms" for name, seconds in spent.items())
+    print(f"{photos.name}, n = {len(photos.photos)}. CPU time a photo: {times}")
+    return {name: np.stack(rows).astype(np.float64) for name, rows in found.items()}
 
 
-def _flipped(classifier: LesionClassifier, photos: list[RGB]) -> Floats:
-    """(n, 7) probabilities, each the mean over the photo and its three mirror images."""
-    views = [[np.ascontiguousarray(photo[::down, ::across]) for down, across in _FLIPS] for photo in photos]
-    return np.stack([classifier.predict(one, Patient()).mean(axis=0) for one in views]).astype(np.float64)
+def _scored(
+    photos: _Set, answers: Mapping[str, Floats], malignant: list[int], suffix: str, command: str
+) -> dict[str, dict[str, Any]]:
+    """Print the scores of each answer, with their differences from the bare model. Returns them under their names."""
+    truth, bare = photos.truth, answers["bare"]
+    measures: dict[str, Measure] = {
+        "accuracy": lambda truth, found: scores.accuracy(truth, found.argmax(axis=1)),
+        "balanced_accuracy": lambda truth, found: scores.balanced_accuracy(truth, found.argmax(axis=1)),
+        "malignancy_auc": lambda truth, found: scores.auc(np.isin(truth, malignant), found[:, malignant].sum(axis=1)),
+    }
+    figures = {}
+    for measure, score in measures.items():
+        for name, found in answers.items():
+
+            def value(picked: Classes, score: Measure = score, found: Floats = found) -> float:
+                return score(truth[picked], found[picked])
+
+            def gain(picked: Classes, score: Measure = score, found: Floats = found) -> float:
+                return score(truth[picked], found[picked]) - score(truth[picked], bare[picked])
+
+            whole, (low, high) = np.arange(len(truth)), scores.interval(value, truth)
+            least, most = scores.interval(gain, truth)
+            print(
+                f"{measure} {name}: {value(whole):.3f} [{low:.3f}, {high:.3f}]"
+                + ("" if name == "bare" else f", {gain(whole):+.3f} [{least:+.3f}, {most:+.3f}] against bare")
+            )
+            figures[f"{measure}_{name}{suffix}"] = {
+                "value": round(value(whole), 3),
+                "interval": [round(low, 3), round(high, 3)],
+                "n": len(truth),
+                "data": photos.name,
+                "command": command,
+            }
+    return figures
 
 
-def fit_temperature(probabilities: Floats, truth: NDArray[np.intp]) -> float:
-    """The temperature that minimizes the negative log-likelihood of (n, C) probabilities (Guo et al. 2017)."""
-    found = minimize_scalar(lambda t: _nll(soften(probabilities, np.exp(t)), truth), bounds=(-2, 3), method="bounded")
-    return float(np.exp(found.x))
-
-
-def _nll(probabilities: Floats, truth: NDArray[np.intp]) -> float:
-    return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)).mean())
-
-
-def _ece(probabilities: Floats, truth: NDArray[np.intp], bins: int = 10) -> float:
-    """Expected calibration error: mean |confidence − accuracy| over bins of equal width."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    place = np.minimum((confidence * bins).astype(np.intp), bins - 1)
-    gaps = np.bincount(place, right, bins) - np.bincount(place, confidence, bins)
-    return float(np.abs(gaps).sum() / len(truth))
-
-
-def _report_temperature(what: str, probabilities: Floats, truth: NDArray[np.intp]) -> tuple[float, float]:
-    """Print the temperature of all photos, and its effect with leave-one-out fits. Returns its 95% interval."""
+def _calibrate(
+    name: str, probabilities: Floats, truth: Classes, malignant: list[int], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Print and return the temperature of all photos, and the sensitivity with it, as ml.models.spec.Calibration reads
+    them. The effect of calibration is that of leave-one-out fits."""
     n, rng = len(truth), np.random.default_rng(_SEED)
     resamples = [rng.integers(0, n, n) for _ in range(_RESAMPLES)]
-    low, high = np.percentile([fit_temperature(probabilities[rows], truth[rows]) for rows in resamples], (2.5, 97.5))
-    others = [np.flatnonzero(np.arange(n) != row) for row in range(n)]
-    held_out = np.stack(
-        [
-            soften(probabilities[row], fit_temperature(probabilities[kept], truth[kept]))
-            for row, kept in enumerate(others)
-        ]
+    limits = np.percentile(
+        [scores.fit_temperature(probabilities[rows], truth[rows]) for rows in resamples], (2.5, 97.5)
     )
+    temperature = round(scores.fit_temperature(probabilities, truth), 2)
+    apart = scores.calibrated_apart(probabilities, truth)
     print(
-        f"{what}: temperature {fit_temperature(probabilities, truth):.2f} [{low:.2f}, {high:.2f}] (n = {n}); "
-        f"NLL {_nll(probabilities, truth):.3f} → {_nll(held_out, truth):.3f}, "
-        f"ECE {_ece(probabilities, truth):.3f} → {_ece(held_out, truth):.3f}"
+        f"{name}: temperature {temperature} [{limits[0]:.2f}, {limits[1]:.2f}] (n = {n}); "
+        f"NLL {scores.nll(probabilities, truth):.3f} → {scores.nll(apart, truth):.3f}, "
+        f"ECE {scores.ece(probabilities, truth):.3f} → {scores.ece(apart, truth):.3f}"
     )
-    return float(low), float(high)
+    calibrated = soften(probabilities, temperature)
+    confidences = (probabilities.max(axis=1).mean(), calibrated.max(axis=1).mean())
+    print(f"{name}: mean confidence raw {confidences[0]:.3f}, calibrated {confidences[1]:.3f}")
+    found = calibrated[:, malignant].sum(axis=1) >= options.threshold
+    is_malignant = np.isin(truth, malignant)
+    report_share(f"{name}: sensitivity (malignant probability ≥ {options.threshold:g})", found[is_malignant])
+    report_share(f"{name}: specificity (malignant probability < {options.threshold:g})", ~found[~is_malignant])
+    hits, of = int(found[is_malignant].sum()), int(is_malignant.sum())
+    return {
+        "temperature": {"value": temperature, "interval": [round(float(limit), 2) for limit in limits]},
+        "sensitivity": {
+            "threshold": options.threshold,
+            "malignant": of,
+            "found": hits,
+            "interval": [round(limit, 3) for limit in wilson(hits, of)],
+        },
+    }
 
 
 if __name__ == "__main__":

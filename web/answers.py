@@ -164,14 +164,35 @@ class Prediction(Wire):
     probability: Number
 
 
+class LesionSum(Wire):
+    """The probability, 0–1, that the lesion belongs to one of the classes in ``codes``."""
+
+    name: Literal["cancer", "cancer_or_precancerous"]
+    codes: list[str]
+    probability: Number
+
+
+class LesionDecision(Wire):
+    """``set`` contains the codes of the possible classes. It contains the right one in a share ``coverage`` (0–1) of
+    photos like those of the model's data. ``none_of_these``: the photo is unlike those data."""
+
+    kind: Literal["answer", "set", "none_of_these"]
+    set: list[str]
+    coverage: Number
+
+
 class Lesion(Wire):
-    """``predictions`` are calibrated probabilities, 0–1. ``malignant_probability`` is the sum over the malignant
-    classes. ``raw_predictions`` are the model's output before calibration; null unless the request has
-    ``detail=full``."""
+    """``input`` is the kind of photo that the model reads. ``predictions`` are calibrated probabilities, 0–1.
+    ``malignant_probability`` is the sum over the malignant classes, which ``definition`` names; null if ``decision``
+    says none of these. ``sums`` are sums over named groups of classes. ``decision`` is null if the model makes none.
+    ``raw_predictions`` are the model's output before calibration; null unless the request has ``detail=full``."""
 
     model: str
+    input: Literal["phone", "dermatoscopic"]
+    decision: LesionDecision | None
     predictions: list[Prediction]
     malignant_probability: Number
+    sums: list[LesionSum]
     definition: str
     sensitivity: Number
     caveat: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
 from flask import Blueprint, Response, current_app, jsonify, render_template
@@ -166,7 +167,10 @@ def models() -> Response:
     if not settings.use_mock_services:
         specs = [find(settings.encoder, "encoder"), find(settings.classifier, "classifier")]
         specs += [MEDIAPIPE_FACE] if settings.faces else []
-    return json_response(ModelsAnswer(models=[_served(spec, settings) for spec in specs]))
+    served = [_served(spec, settings) for spec in specs]
+    if not settings.use_mock_services:
+        served.append(_served_phone_lesions(settings))
+    return json_response(ModelsAnswer(models=served))
 
 
 @catalogue.get("/api/conditions")
@@ -195,6 +199,7 @@ def measures() -> Response:
 @documented(LabelAnswer)
 def label() -> Response:
     """Get the intended use, what is out of scope, the version and the limits."""
+    from ml.models.phone_lesions import LIMITS
     from ml.models.registry import find
 
     own = services()
@@ -210,7 +215,7 @@ def label() -> Response:
     )
     return json_response(
         LabelAnswer(
-            known_limits=[*KNOWN_LIMITS, *([lesion.limits] if lesion else [])],
+            known_limits=[*KNOWN_LIMITS, *([lesion.limits, LIMITS] if lesion else [])],
             limits=limits,
             cosmetic_mode=settings.cosmetic_mode,
             mock=settings.use_mock_services,
@@ -262,4 +267,23 @@ def _served(spec: ModelSpec, settings: Settings) -> ServedModel:
         fingerprint=manifest.fingerprint if manifest else None,
         files=dict(manifest.files) if manifest else {},
         card=None if names_diseases else spec.read_card(),
+    )
+
+
+def _served_phone_lesions(settings: Settings) -> ServedModel:
+    """The model for phone photos of a lesion, which is a part of the service and not downloaded."""
+    from ml.models import phone_lesions as model
+
+    return ServedModel(
+        name=model.NAME,
+        version=model.VERSION,
+        task="classifier",
+        framework="numpy",
+        licence=model.LICENCE,
+        input=model.INPUT,
+        output=None if settings.cosmetic_mode else model.OUTPUT,
+        source=None,
+        fingerprint=None,
+        files={model.FILE.name: sha256(model.FILE.read_bytes()).hexdigest()},
+        card=None if settings.cosmetic_mode else model.CARD.read_text(encoding="utf-8"),
     )

@@ -102,6 +102,9 @@ def _conditions() -> tuple[values.Condition, ...]:
 def _lesion() -> values.Lesion:
     return values.Lesion(
         model="mock",
+        input="phone",
+        decision=values.LesionDecision("set", ("a", "b"), 0.9),
+        sums=(values.LesionSum("cancer", ("b",), 0.3),),
         predictions=(
             values.Prediction("a", "Example lesion A", None, 0.7),
             values.Prediction("b", "Example lesion B", None, 0.3),

@@ -34,7 +34,7 @@ MAX_AGE = 120
 MAX_IMAGES = 3
 MAX_PIXELS_PER_MM = 1000
 MIN_REFLECTANCE = 0.02
-STANDARD, FULL = "standard", "full"
+STANDARD, FULL, THOROUGH = "standard", "full", "thorough"
 
 #: word that a client may send → its meaning
 _SEXES: Mapping[str, str | None] = {
@@ -52,7 +52,7 @@ _REFERENCES = {
     **dict.fromkeys(("colour_checker", "color_checker"), "colour_checker"),
     **dict.fromkeys(("grey_card", "gray_card"), "grey_card"),
 }
-_DETAILS = {STANDARD: STANDARD, FULL: FULL}
+_DETAILS = {name: name for name in (STANDARD, FULL, THOROUGH)}
 _PROFILES = {name: name for name in PROFILES}
 
 #: field → allowed values, for the details of an error
@@ -62,7 +62,7 @@ _ALLOWED: Mapping[str, Sequence[str]] = {
     "modality": sorted(set(_MODALITIES.values())),
     "reference": sorted(set(_REFERENCES.values())),
     "explain": ("true", "false"),
-    "detail": (STANDARD, FULL),
+    "detail": tuple(_DETAILS),
     "profile": sorted(PROFILES),
     "test": ("ml_capability",),
 }
@@ -207,9 +207,20 @@ class AnalyzeRequest(_Fields):
     detail: Annotated[str, _one_of(_DETAILS)] = Field(
         default=STANDARD,
         description="`full` adds the raw output of the lesion model, measures that are not in every answer, and what "
-        "the skin tone's colours would mean in neutral light.",
+        "the skin tone's colours would mean in neutral light. `thorough` also averages the dermatoscopic model over "
+        "mirror images of each photo, which takes four times its time.",
     )
     profile: Annotated[str, _one_of(_PROFILES)] = Field(default=OWN, description="The format of the answer.")
+
+    @property
+    def full(self) -> bool:
+        """Whether the answer has what only ``detail=full`` adds."""
+        return self.detail != STANDARD
+
+    @property
+    def thorough(self) -> bool:
+        """Whether models may take several times as long for a better answer."""
+        return self.detail == THOROUGH
 
     @property
     def patient(self) -> Patient:

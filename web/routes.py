@@ -19,7 +19,7 @@ from web.errors import BusyError, NoSuchThumbnailError
 from web.limits import admit_caller
 from web.openapi import documented
 from web.profiles import ANSWERS, PROFILES
-from web.requests import FULL, AnalyzeRequest, CapabilityRequest, CaseId, PhotoNumber, parse
+from web.requests import AnalyzeRequest, CapabilityRequest, CaseId, PhotoNumber, parse
 from web.services import Pipeline, Services
 
 api = Blueprint("api", __name__)
@@ -127,7 +127,8 @@ def _case(wanted: AnalyzeRequest, photos: tuple[Photo, ...]) -> CaseRequest:
         pixels_per_mm=wanted.pixels_per_mm,
         reference=wanted.stated_reference,
         explain=wanted.explain,
-        full=wanted.detail == FULL,
+        full=wanted.full,
+        thorough=wanted.thorough,
     )
 
 
@@ -139,7 +140,7 @@ def _answer(own: Services, wanted: AnalyzeRequest, analysis: Analysis, timings_m
         timings_ms,
         cosmetic=own.settings.cosmetic_mode,
         mock=own.settings.use_mock_services,
-        full=wanted.detail == FULL,
+        full=wanted.full,
     )
     return json_response(PROFILES[wanted.profile](answer))
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ml.deadline import Deadline
 from ml.models.face_search import turned
+from ml.models.phone_lesions import CODES, PHONE
 from ml.skin.frame import Subject
 from ml.skin.outline import lesions
 from ml.skin.pigment import pigment_maps
@@ -74,8 +75,12 @@ def overlays(models: Models, searcher: Searcher, seen: Explained, deadline: Dead
     found = list(measured(seen.subject))
     if seen.cases:
         found.append(_heat_overlay("similar_cases", photo, _similarity(models.encoder, searcher, seen, deadline)))
-    if seen.lesion is not None:
-        score = _probability(models.classifier, seen, seen.lesion, deadline)
+    if seen.lesion is not None and seen.lesion.predictions:
+        first = seen.lesion.predictions[0].code
+        if seen.lesion.input == PHONE:
+            score = _phone_probability(models, seen, first, deadline)
+        else:
+            score = _probability(models.classifier, seen, first, deadline)
         found.append(_heat_overlay("lesion_class", photo, score, clinical=True))
     return tuple(found)
 
@@ -92,9 +97,20 @@ def _similarity(encoder: Encoder, searcher: Searcher, seen: Explained, deadline:
     return score
 
 
-def _probability(classifier: LesionClassifier, seen: Explained, lesion: Lesion, deadline: Deadline) -> Score:
-    """The score of a photo: the raw probability, 0–1, of the class that the answer ranks first."""
-    column = classifier.output.codes.index(lesion.predictions[0].code)
+def _phone_probability(models: Models, seen: Explained, code: str, deadline: Deadline) -> Score:
+    """The score of a photo: the raw probability, 0–1, of the class ``code`` by the model for phone photos."""
+
+    def score(photos: Sequence[RGB]) -> Floats:
+        upright = [turned(photo, seen.turns) for photo in photos]
+        found = models.phone_lesions.probabilities(models.kind_encoder.embed(upright, deadline), seen.patient)
+        return np.asarray(found[:, CODES.index(code)], np.float32)
+
+    return score
+
+
+def _probability(classifier: LesionClassifier, seen: Explained, code: str, deadline: Deadline) -> Score:
+    """The score of a photo: the raw probability, 0–1, of the class ``code`` by the dermatoscopic classifier."""
+    column = classifier.output.codes.index(code)
 
     def score(photos: Sequence[RGB]) -> Floats:
         return classifier.predict(photos, seen.patient, deadline)[:, column]

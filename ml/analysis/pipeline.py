@@ -16,6 +16,7 @@ from ml.analysis.scores import Population, scored
 from ml.deadline import Deadline
 from ml.models.face_search import FaceSearch, find_face, find_face_again, turned
 from ml.models.loading import Models
+from ml.models.phone_lesions import PHONE
 from ml.skin.face import face_zones
 from ml.skin.frame import Frame, Subject
 from ml.skin.measure import measure_skin
@@ -25,6 +26,7 @@ from ml.values import (
     NOT_SKIN,
     RGB,
     Analysis,
+    Lesion,
     Modality,
     ModelCard,
     Overlay,
@@ -47,7 +49,8 @@ class CaseRequest:
     ``modality``: the kind of photo that the client states (ml.analysis.routing.MODALITIES), or None. ``k``: the number
     of similar cases. ``pixels_per_mm``: the scale of the first photo as sent, or None. ``reference``: the colour
     reference that is stated to be in the first photo, or None. ``explain``: whether to make overlays, which take many
-    runs of each model. ``full``: whether to measure what is not in every answer.
+    runs of each model. ``full``: whether to measure what is not in every answer. ``thorough``: whether the
+    dermatoscopic classifier averages the flips of each photo, which takes four times as long.
     """
 
     photos: tuple[Photo, ...]
@@ -58,6 +61,7 @@ class CaseRequest:
     reference: Reference | None = None
     explain: bool = False
     full: bool = False
+    thorough: bool = False
 
 
 class Analyzer:
@@ -72,7 +76,7 @@ class Analyzer:
         lesions: bool = True,
         population: Population | None = None,
     ) -> None:
-        """``measurements``: whether skin is measured. ``lesions``: whether the lesion classifier runs. ``population``:
+        """``measurements``: whether skin is measured. ``lesions``: whether the lesion models run. ``population``:
         the measured values of the index's photos, for scores of close-ups; without it, scores are None."""
         self._models = models
         self._population = population
@@ -107,8 +111,7 @@ class Analyzer:
         lesion = None
         if routing.no_lesion is None and self._lesions:
             with clock.stage("classify"):
-                photos = [photo.rgb for photo in request.photos]
-                lesion = self._models.classifier.classify(photos, request.patient, deadline)
+                lesion = self._classified(request, seen, modality, deadline)
         with clock.stage("measure"):
             zones = _zones(first, seen.faces) if seen.faces is not None and routing.skin else None
             subject = Subject(frame, zones, portrait=modality.label == kinds.FACE)
@@ -134,7 +137,7 @@ class Analyzer:
             decision=verdict.decision,
             similar_cases=found.cases,
             index=info,
-            models=self._cards(),
+            models=self._cards(lesion),
             timings_ms=clock.milliseconds,
             notes=_notes(routing, seen.faces, lesions=self._lesions),
             accuracy=verdict.accuracy,
@@ -142,11 +145,24 @@ class Analyzer:
             overlays=pictures,
         )
 
-    def _cards(self) -> tuple[ModelCard, ...]:
-        """The cards of the models that take part."""
+    def _cards(self, lesion: Lesion | None) -> tuple[ModelCard, ...]:
+        """The cards of the models that take part. That of the model for phone photos is there if it answers."""
+        if lesion is not None and lesion.input == PHONE:
+            return (*self._models.cards, self._models.phone_lesions.card)
         if self._lesions:
             return self._models.cards
         return tuple(card for card in self._models.cards if card.name != self._models.classifier.spec.name)
+
+    def _classified(self, request: CaseRequest, seen: _Seen, modality: Modality, deadline: Deadline) -> Lesion:
+        """The answer of the lesion model for this kind of photo."""
+        photos = [photo.rgb for photo in request.photos]
+        if modality.label == kinds.DERMATOSCOPIC:
+            return self._models.classifier.classify(photos, request.patient, deadline, thorough=request.thorough)
+        vectors = seen.vectors
+        if self._models.kind_encoder is not self._models.encoder:
+            upright = [turned(photos[0], seen.turns), *photos[1:]]
+            vectors = self._models.kind_encoder.embed(upright, deadline)
+        return self._models.phone_lesions.classify(vectors, request.patient)
 
     def _look(self, request: CaseRequest, frame: Frame, quality: Quality, clock: _StageClock) -> _Seen:
         """Find faces, embed the photos, classify the first one. It is turned upright if its face requires that."""

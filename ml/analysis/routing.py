@@ -1,12 +1,13 @@
-"""Classifies the kind of photo, and decides whether the dermatoscopic classifier runs on it.
+"""Classifies the kind of photo, and decides which lesion model runs on it.
 
 The face detector finds faces. Three logistic regressions ("heads") on the encoder's embedding classify the rest: skin
 or not, dermatoscopic or not, one lesion or other skin. ``python -m research.photo_kind`` fits them. Their card with the
 measured accuracy is docs/models/photo-kind.md.
 
-The classifier is made for dermatoscopic photos; in other photos it would report cancers that are not there. So it runs
-only if the client states that the photo is dermatoscopic and the pixels do not contradict that, or if the head is
-nearly certain.
+One lesion model reads dermatoscopic photos, the other one phone photos of one lesion. In other photos they would report
+cancers that are not there. So the dermatoscopic one runs only if the client states that the photo is dermatoscopic and
+the pixels do not contradict that, or if the head is nearly certain. The other one runs only on a lesion close-up,
+stated or recognised.
 """
 
 from __future__ import annotations
@@ -30,22 +31,20 @@ _CLEAR_FACE = 0.8  # at this score or more, the photo is not dermatoscopic, even
 _CLEARLY_NOT_SKIN, _CLEARLY_NO_DERMATOSCOPE = 0.05, 0.05
 _CLOSE_CALL = 0.15  # a probability nearer to its threshold is a close call
 
-_WHY_NO_LESION = "The lesion model was not run: it reads photos taken through a dermatoscope, and this {reason}."
-_REASONS = {
-    FACE: "is a photo of a face",
-    LESION: "is an ordinary photo of a lesion",
-    CLOSE_UP: "is an ordinary photo of skin",
-}
-_IN_GREY = "The lesion model was not run: it reads colours, and this photo has none that can be trusted."
-_NO_SKIN = "The lesion model was not run: no skin was recognised in this photo."
-_NOTHING_TO_SEE = "The lesion model was not run: the photo shows too little."
+_WHY_NO_LESION = (
+    "No lesion model was run: they read photos of one lesion, close up or through a dermatoscope, and this {reason}."
+)
+_REASONS = {FACE: "is a photo of a face", CLOSE_UP: "is a photo of other skin"}
+_IN_GREY = "No lesion model was run: they read colours, and this photo has none that can be trusted."
+_NO_SKIN = "No lesion model was run: no skin was recognised in this photo."
+_NOTHING_TO_SEE = "No lesion model was run: the photo shows too little."
 _WHY_NOTHING = (
     "No skin was recognised in this photo, so nothing was measured or looked up. If it does show skin, move closer, "
     "use even light, and say which kind of photo it is."
 )
 _MAYBE_DERMATOSCOPIC = (
-    "The lesion model was not run: it is not certain that the photo was taken through a dermatoscope. If it was, send "
-    "it again and say so."
+    "No lesion model was run: it is not certain whether the photo was taken through a dermatoscope. Send it again and "
+    "state the kind of photo."
 )
 _CLOSE = "It is a close call whether this photo shows {one} or {other}."
 
@@ -65,8 +64,8 @@ class Evidence:
 class Routing:
     """The consequences of the kind of photo.
 
-    ``conflict``: whether the pixels contradict the stated kind. ``no_lesion``: a sentence that says why the
-    dermatoscopic classifier does not run; None if it runs. ``notes``: other sentences for the person.
+    ``conflict``: whether the pixels contradict the stated kind. ``no_lesion``: a sentence that says why no lesion model
+    runs; None if the one for this kind of photo runs. ``notes``: other sentences for the person.
     """
 
     modality: Modality
@@ -106,7 +105,7 @@ class KindOfPhoto:
         pixels decide.
 
         ``looks_like``: the result of ``look`` for the same evidence, if it is known. ``usable`` and ``colours`` are
-        those of ``ml.values.Quality``: if one of them is False, the lesion classifier does not run.
+        those of ``ml.values.Quality``: if one of them is False, no lesion model runs.
         """
         contradicted = None if stated is None else self._contradiction(stated, seen)
         modality = looks_like or self.look(seen)
@@ -118,10 +117,11 @@ class KindOfPhoto:
         if not usable or modality.label is None:
             return Routing(modality, conflict, _NOTHING_TO_SEE)
         notes = self._close_calls(seen, modality.label) if stated is None else ()
-        if modality.label != DERMATOSCOPIC:
-            doubtful = stated is None and seen.dermatoscopic is not None and seen.dermatoscopic >= 0.5
-            why = _MAYBE_DERMATOSCOPIC if doubtful else _WHY_NO_LESION.format(reason=_REASONS[modality.label])
-            return Routing(modality, conflict, why, notes)
+        doubtful = stated is None and seen.dermatoscopic is not None and seen.dermatoscopic >= 0.5
+        if doubtful and modality.label != DERMATOSCOPIC:
+            return Routing(modality, conflict, _MAYBE_DERMATOSCOPIC, notes)
+        if modality.label in _REASONS:
+            return Routing(modality, conflict, _WHY_NO_LESION.format(reason=_REASONS[modality.label]), notes)
         return Routing(modality, conflict, None if colours else _IN_GREY, notes)
 
     def look(self, seen: Evidence) -> Modality:

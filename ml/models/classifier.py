@@ -11,7 +11,10 @@ from ml.deadline import Deadline
 from ml.models.preprocess import model_inputs
 from ml.models.runtime import Output, Runtime, run_each
 from ml.models.spec import LesionOutput, ModelSpec
-from ml.values import RGB, Lesion, Patient, Prediction
+from ml.values import RGB, Lesion, LesionSum, Patient, Prediction
+
+#: steps along rows and columns that mirror a photo: not at all, left to right, top to bottom, and both
+_FLIPS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
 class LesionClassifier:
@@ -25,16 +28,31 @@ class LesionClassifier:
         self.runtime = runtime
         self.output = spec.lesion
 
-    def predict(self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None) -> Output:
+    def predict(
+        self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None, *, thorough: bool = False
+    ) -> Output:
         """The raw probabilities (n, classes), 0–1, of n ``photos`` (H, W, 3), in the order of ``output.classes``.
 
-        Raises ModelError. Raises DeadlineExceededError if the time is over before a photo.
-        """
-        return run_each(self.spec, self.runtime, model_inputs(self.spec, photos, patient), "classify", deadline)
+        ``thorough``: each is the mean over the photo and its three mirror images, which takes four runs. A lesion has
+        no up or down, so the four are equally good views of it.
 
-    def classify(self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None) -> Lesion:
+        Unknown facts about the person are replaced by their means (ml.models.patient.filled_metadata). Raises
+        ModelError. Raises DeadlineExceededError if the time is over before a run.
+        """
+        flips = _FLIPS if thorough else _FLIPS[:1]
+        views = [photo[::down, ::across] for photo in photos for down, across in flips]
+        inputs = model_inputs(self.spec, views, patient, fill=True)
+        found = run_each(self.spec, self.runtime, inputs, "classify", deadline)
+        return np.asarray(found.reshape(len(photos), len(flips), -1).mean(axis=1))
+
+    def classify(
+        self, photos: Sequence[RGB], patient: Patient, deadline: Deadline | None = None, *, thorough: bool = False
+    ) -> Lesion:
         """One calibrated answer for all photos of one lesion. Raises what ``predict`` does."""
-        return to_lesion(self.spec.name, self.output, combine_views(self.predict(photos, patient, deadline)))
+        output = self.output.thorough if thorough and self.output.thorough else self.output
+        return to_lesion(
+            self.spec.name, output, combine_views(self.predict(photos, patient, deadline, thorough=thorough))
+        )
 
 
 def combine_views(probabilities: Output) -> Output:
@@ -57,14 +75,16 @@ def to_lesion(model: str, output: LesionOutput, probabilities: Output) -> Lesion
     """The calibrated answer. ``probabilities`` (classes,) are raw, in the order of ``output.classes``."""
     fit = output.calibration
     predictions = _ranked(output, probabilities if fit is None else soften(probabilities, fit.temperature))
+    malignant = sum(one.probability for one in predictions if one.code in output.malignant)
     return Lesion(
         model=model,
         predictions=predictions,
-        malignant_probability=sum(one.probability for one in predictions if one.code in output.malignant),
+        malignant_probability=malignant,
         raw_predictions=_ranked(output, probabilities),
         definition=output.definition,
         caveat=output.caveat,
         sensitivity=None if fit is None else fit.sensitivity,
+        sums=(LesionSum("cancer_or_precancerous", output.malignant, malignant),),
     )
 
 

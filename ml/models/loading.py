@@ -18,6 +18,7 @@ from ml.models.classifier import LesionClassifier
 from ml.models.compiled import AUTO, NATIVE, choose
 from ml.models.encoder import Encoder
 from ml.models.golden import agrees, golden_image
+from ml.models.phone_lesions import PhoneLesions, read_phone_lesions
 from ml.models.preprocess import model_inputs
 from ml.models.runtime import Runtime, RuntimeOptions, load_runtime, run_each
 from ml.models.spec import ModelSpec
@@ -36,8 +37,9 @@ LANDMARK_FILE = "face_landmark.tflite"
 
 @dataclass(frozen=True)
 class Models:
-    """The loaded models. ``faces`` is None if faces are not searched for. ``cards``: of the models in use. ``kinds``
-    classifies embeddings of ``kind_encoder``, which is usually ``encoder`` itself."""
+    """The loaded models. ``faces`` is None if faces are not searched for. ``cards``: of the models in use, without
+    heads. The heads ``kinds`` and ``phone_lesions`` classify embeddings of ``kind_encoder``, which is usually
+    ``encoder`` itself."""
 
     encoder: Encoder
     classifier: LesionClassifier
@@ -45,6 +47,7 @@ class Models:
     cards: tuple[ModelCard, ...]
     kinds: KindOfPhoto
     kind_encoder: Encoder
+    phone_lesions: PhoneLesions
 
 
 def models_in_use(encoder: str, classifier: str, *, faces: bool) -> list[str]:
@@ -99,7 +102,7 @@ def load_models(
     ]
     if detector is not None:
         runtimes.append((registry.MEDIAPIPE_FACE, detector.runtime))
-    heads = read_kinds()
+    heads, phone_lesions = read_kinds(), read_phone_lesions()
     kind_encoder = loaded_encoder
     if loaded_encoder.fingerprint != heads.fingerprint:
         kind_encoder = loader.encoder(heads.encoder)
@@ -108,8 +111,14 @@ def load_models(
             f"The heads for the kind of photo were fitted to other weights of {heads.encoder}. "
             "Install the service again, or fit them: python -m research.photo_kind"
         )
+    if phone_lesions.fingerprint != kind_encoder.fingerprint:
+        raise ArtifactError(
+            f"The model for phone photos of a lesion was fitted to other weights of {phone_lesions.encoder}. "
+            "Install the service again, or fit it: python -m ml.training.phone_lesions"
+        )
     cards = tuple(_card(spec, runtime) for spec, runtime in runtimes)
-    return Models(loaded_encoder, loaded_classifier, detector, cards, KindOfPhoto(heads), kind_encoder)
+    kinds = KindOfPhoto(heads)
+    return Models(loaded_encoder, loaded_classifier, detector, cards, kinds, kind_encoder, phone_lesions)
 
 
 def load_encoder(models_dir: Path, name: str, *, threads: int, gpu: bool = False, engine: str = NATIVE) -> Encoder:

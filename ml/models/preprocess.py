@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.imaging.reduce import average
-from ml.models.patient import metadata_vector
+from ml.models.patient import filled_metadata, metadata_vector
 from ml.models.spec import ModelSpec, PreprocessSpec
 from ml.values import RGB, Patient
 
@@ -19,13 +19,16 @@ Places = NDArray[np.intp]
 _CROP_ASPECT = 4
 
 
-def model_inputs(spec: ModelSpec, photos: Sequence[RGB], patient: Patient) -> list[NDArray[np.float32]]:
+def model_inputs(
+    spec: ModelSpec, photos: Sequence[RGB], patient: Patient, *, fill: bool = False
+) -> list[NDArray[np.float32]]:
     """The inputs of ``spec``'s model, each with a row for each photo: the images, and the patient's metadata (n, 10) if
-    the model has an input "metadata"."""
+    the model has an input "metadata". ``fill``: unknown facts are replaced by their means, not marked as unknown."""
     batch = to_batch(photos, spec.preprocess)
     if "metadata" not in spec.input_names:
         return [batch]
-    return [batch, np.repeat(metadata_vector(patient)[None], len(photos), axis=0)]
+    metadata = filled_metadata(patient) if fill else metadata_vector(patient)
+    return [batch, np.repeat(metadata[None], len(photos), axis=0)]
 
 
 def to_batch(photos: Sequence[RGB], spec: PreprocessSpec) -> NDArray[np.float32]:

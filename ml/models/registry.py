@@ -43,8 +43,24 @@ _HAM10000 = (
     LesionClass("nv", "Melanocytic nevus", "D22.9"),
     LesionClass("vasc", "Vascular lesion", "D18.01"),
 )
-#: fitted by `python -m research.lesion FOLDER --write ml/models/sklesion.json`
-_SKLESION_FIT = Calibration.read(Path(__file__).with_name("sklesion.json"))
+
+
+def _sklesion_output(of: str, thorough: LesionOutput | None = None) -> LesionOutput:
+    """The output with the calibration called ``of`` in the file that `python -m research.lesion FOLDER --write
+    ml/models/sklesion.json` writes."""
+    fit = Calibration.read(Path(__file__).with_name("sklesion.json"), of)
+    return LesionOutput(
+        classes=_HAM10000,
+        definition="malignant = akiec + bcc + mel (akiec includes precancerous actinic keratosis)",
+        caveat=(
+            "Made for dermatoscopic close-ups of one lesion; it was not trained to say 'none of these'. A low "
+            f"malignant probability is no all-clear: {fit.in_words}. Show a changing or worrying lesion to a doctor."
+        ),
+        limits="The lesion classifier was made from dermatoscopic photos of few skin tones.",
+        calibration=fit,
+        thorough=thorough,
+    )
+
 
 SKLESION = ModelSpec(
     name="sklesion",
@@ -57,17 +73,7 @@ SKLESION = ModelSpec(
     input="RGB 254 × 254, 0–255, NHWC float32 (it normalises itself), and 10 metadata numbers",
     output="softmax over " + ", ".join(one.code for one in _HAM10000),
     output_dim=7,
-    lesion=LesionOutput(
-        classes=_HAM10000,
-        definition="malignant = akiec + bcc + mel (akiec includes precancerous actinic keratosis)",
-        caveat=(
-            "Made for dermatoscopic close-ups of one lesion; it was not trained to say 'none of these'. A low "
-            f"malignant probability is no all-clear: {_SKLESION_FIT.in_words}. Show a changing or worrying lesion to "
-            "a doctor."
-        ),
-        limits="The lesion classifier was made from dermatoscopic photos of few skin tones.",
-        calibration=_SKLESION_FIT,
-    ),
+    lesion=_sklesion_output("default", thorough=_sklesion_output("thorough")),
     served="saved_model",
     recipe="keras-to-saved-model",
     input_names=("image", "metadata"),

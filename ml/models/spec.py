@@ -78,16 +78,17 @@ class Calibration:
         )
 
     @classmethod
-    def read(cls, path: Path) -> Calibration:
-        """The calibration in a JSON file that ``research.lesion --write`` wrote."""
+    def read(cls, path: Path, of: str) -> Calibration:
+        """The calibration in a JSON file that ``research.lesion --write`` wrote. ``of``: "default" or "thorough"."""
         facts = json.loads(path.read_text(encoding="utf-8"))
-        low, high = facts["sensitivity"]["interval"]
+        sensitivity = facts[of]["sensitivity"]
+        low, high = sensitivity["interval"]
         return cls(
-            temperature=facts["temperature"]["value"],
-            threshold=facts["sensitivity"]["threshold"],
+            temperature=facts[of]["temperature"]["value"],
+            threshold=sensitivity["threshold"],
             photos=facts["fitted"]["photos"],
-            malignant=facts["sensitivity"]["malignant"],
-            found=facts["sensitivity"]["found"],
+            malignant=sensitivity["malignant"],
+            found=sensitivity["found"],
             interval=(low, high),
         )
 
@@ -99,6 +100,7 @@ class LesionOutput:
     ``classes``: in the order of the output. ``definition``: which classes count as malignant. ``caveat``: a warning for
     every answer. ``limits``: what the training data lack. Without a ``calibration`` the raw output is reported, without
     a sensitivity.
+    ``thorough``: the same for the mean over mirror images, which is calibrated separately; None if it is not.
     """
 
     classes: tuple[LesionClass, ...]
@@ -106,6 +108,7 @@ class LesionOutput:
     caveat: str
     limits: str
     calibration: Calibration | None = None
+    thorough: LesionOutput | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ FITTED = NETWORK.with_name("outline.json")
 INSIDE = 0.5  #: probability from which a pixel belongs to a lesion
 NARROW, WIDE = 0.75, 0.25  #: the same for the narrow and the wide outline
 _SURE = float(json.loads(FITTED.read_text(encoding="utf-8"))["sure"]["agreement"])
+_LEAST = 0.2  # agreement under which nothing is outlined: it halves the outlines on skin without a lesion
 _FLAT = 0.03  # least standard deviation to which a photo is normalised; noise on even skin stays weak
 _FLIPS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps down and across
 _GUARD, _RING = 0.02, 0.08  # of the photo's long side: distance of the ring from the lesion, and its width
@@ -80,7 +81,8 @@ def from_probability(probable: Floats, shape: tuple[int, ...], within: Mask | No
         np.asarray(grown > least if within is None else (grown > least) & within, np.bool_)
         for least in (INSIDE, WIDE, NARROW)
     )
-    return Segmentation(mask, wide, narrow, sure=agreement(narrow, wide) >= _SURE) if mask.any() else None
+    alike = agreement(narrow, wide)
+    return Segmentation(mask, wide, narrow, sure=alike >= _SURE) if alike >= _LEAST and mask.any() else None
 
 
 def agreement(narrow: Mask, wide: Mask) -> float:

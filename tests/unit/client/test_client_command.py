@@ -64,7 +64,7 @@ def test_the_headline_does_not_contradict_the_lesion_model(
 ) -> None:
     decision = {"kind": "abstain", "set": [], "coverage": None, "reasons": ["dermatoscopic_photo"]}
     lines = lines_of(ANSWER | {"decision": decision, "lesion": lesion}, service, photo, capsys)
-    with_lesion = "Similar cases name no condition. A model for dermatoscopic photos gives the probabilities below."
+    with_lesion = "Similar cases name no condition. A lesion model gives the probabilities below."
     assert (with_lesion if lesion else "No condition is named.") in lines
     assert ("Melanoma C43.9" in "\n".join(lines)) == (lesion is not None)
 
@@ -121,12 +121,12 @@ def test_json_is_the_answer_itself(service: Script, photo: Path, capsys: pytest.
 
 def test_fields_are_passed_on(service: Script, photo: Path) -> None:
     arguments = ["--age", "54", "--sex", "female", "--body-site", "arm", "--modality", "lesion_close_up", "-k", "3"]
-    arguments += ["--pixels-per-mm", "12.5"]
+    arguments += ["--pixels-per-mm", "12.5", "--detail", "thorough"]
     main([str(photo), "--url", service.url, "--key", "k" * 16, *arguments])
     ((headers, body),) = service.asked
     assert headers["X-API-Key"] == "k" * 16
     sent = {"age": "54.0", "sex": "female", "body_site": "arm", "modality": "lesion_close_up", "k": "3"}
-    sent["pixels_per_mm"] = "12.5"
+    sent |= {"pixels_per_mm": "12.5", "detail": "thorough"}
     for name, value in sent.items():
         assert f'name="{name}"\r\n\r\n{value}\r\n'.encode() in body
 

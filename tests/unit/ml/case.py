@@ -69,6 +69,23 @@ def round_mesh() -> np.ndarray:
     return np.stack([100 + 40 * np.cos(turn), 80 + 40 * np.sin(turn), 0 * turn], axis=1).astype(np.float32)
 
 
+class PhoneParts:
+    """A model for phone photos of a lesion, writing down what it was asked."""
+
+    card = ModelCard("phone-lesions", "1", "numpy", "numpy 1", "none")
+
+    def __init__(self, calls: list[tuple[str, Any]]) -> None:
+        self.calls = calls
+
+    def classify(self, embeddings: Vectors, patient: Patient) -> Lesion:
+        self.calls.append(("phone lesions", len(embeddings)))
+        nevus = (Prediction("nev", "Melanocytic nevus", "D22.9", 1.0),)
+        return Lesion("phone-lesions", nevus, 0.0, "none", "none", input="phone")
+
+    def probabilities(self, embeddings: Vectors, patient: Patient) -> np.ndarray:
+        return np.full((len(embeddings), 6), 1 / 6)
+
+
 class Parts:
     """Encoder, classifier, face detector and searcher in one, writing down who was asked for what."""
 
@@ -104,8 +121,10 @@ class Parts:
         self.calls.append(("search", (views.shape, k)))
         return Retrieval((CASE,), (CONDITION,))
 
-    def classify(self, photos: Sequence[np.ndarray], patient: Patient, deadline: Deadline) -> Lesion:
-        self.calls.append(("classify", (len(photos), patient)))
+    def classify(
+        self, photos: Sequence[np.ndarray], patient: Patient, deadline: Deadline, *, thorough: bool = False
+    ) -> Lesion:
+        self.calls.append(("classify, thorough" if thorough else "classify", (len(photos), patient)))
         return LESION
 
     def similarities(self, views: Vectors, case_ids: Sequence[str]) -> np.ndarray:
@@ -133,9 +152,12 @@ class Parts:
         return self.meshes.pop(0)
 
     def analyzer(self, *, faces: bool = True, measurements: bool = True, lesions: bool = True) -> Analyzer:
+        return Analyzer(self.models(faces=faces), self, measurements=measurements, lesions=lesions)
+
+    def models(self, *, faces: bool = True) -> Models:
         cards = (ModelCard("made", "1", "numpy", "numpy 1", "none"),)
-        models = Models(self, self, self if faces else None, cards, kinds_of(self.kind), self)  # type: ignore[arg-type]
-        return Analyzer(models, self, measurements=measurements, lesions=lesions)
+        detector, phone = self if faces else None, PhoneParts(self.calls)
+        return Models(self, self, detector, cards, kinds_of(self.kind), self, phone)  # type: ignore[arg-type]
 
     def asked(self) -> list[str]:
         return [name for name, _ in self.calls]

@@ -44,6 +44,14 @@ def test_the_analysis_holds_what_the_parts_answered() -> None:
     assert ("classify", (1, Patient(age=40))) in parts.calls
 
 
+def test_the_lesion_classifier_is_thorough_only_where_that_is_asked() -> None:
+    usual, thorough = Parts(), Parts()
+    analyze(usual, full=True)
+    analyze(thorough, thorough=True)
+    assert "classify" in usual.asked()
+    assert "classify, thorough" in thorough.asked()
+
+
 def test_conditions_are_those_of_the_cases_that_are_similar() -> None:
     analysis = analyze(Parts(kind="close_up"))
     assert analysis.conditions == (CONDITION,)

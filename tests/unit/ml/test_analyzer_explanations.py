@@ -43,3 +43,11 @@ def test_an_explanation_stops_at_the_deadline() -> None:
     with pytest.raises(DeadlineExceededError):
         parts.analyzer().analyze(CaseRequest((SKIN,), explain=True), StopsAt(len(STAGES) + 3))
     assert 0 < parts.asked().count("predict") < 8
+
+
+def test_the_class_of_a_phone_photo_is_explained_by_its_own_model() -> None:
+    parts = Parts(kind="lesion_close_up")
+    overlays = {overlay.name: overlay for overlay in analyze(parts, explain=True).overlays}
+    assert overlays["lesion_class"].clinical
+    assert overlays["lesion_class"].deletion_score == 0
+    assert "predict" not in parts.asked()

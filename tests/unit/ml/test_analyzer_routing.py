@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.unit.ml.case import LESION, Parts, analyze, face, round_mesh
+from ml.analysis.pipeline import Analyzer, CaseRequest
+from ml.deadline import Deadline
+from tests.unit.ml.case import LESION, OTHER, SKIN, Parts, analyze, face, round_mesh
 
 
-@pytest.mark.parametrize("modality", ["face", "close_up", "lesion_close_up"])
-def test_the_dermatoscopic_classifier_does_not_answer_for_other_photos(modality: str) -> None:
+@pytest.mark.parametrize("modality", ["face", "close_up"])
+def test_no_lesion_model_answers_for_other_photos(modality: str) -> None:
     parts = Parts()
     analysis = analyze(parts, modality=modality)
     assert analysis.lesion is None
@@ -18,13 +22,38 @@ def test_the_dermatoscopic_classifier_does_not_answer_for_other_photos(modality:
     assert analysis.modality.stated == modality
 
 
-@pytest.mark.parametrize("kind", ["close_up", "lesion_close_up"])
-def test_nor_does_it_where_the_pixels_tell_another_kind(kind: str) -> None:
-    parts = Parts(kind=kind)
+def test_nor_where_the_pixels_tell_another_kind() -> None:
+    parts = Parts(kind="close_up")
     analysis = analyze(parts)
-    assert analysis.modality.label == kind
+    assert analysis.modality.label == "close_up"
     assert analysis.lesion is None
     assert "classify" not in parts.asked()
+
+
+@pytest.mark.parametrize("request_", [{}, {"modality": "lesion_close_up"}])
+def test_the_model_for_phone_photos_answers_lesion_close_ups(request_: dict[str, str]) -> None:
+    parts = Parts(kind="lesion_close_up")
+    analysis = analyze(parts, SKIN, OTHER, **request_)
+    assert analysis.lesion is not None
+    assert analysis.lesion.input == "phone"
+    assert ("phone lesions", 2) in parts.calls
+    assert "classify" not in parts.asked()
+    assert "phone-lesions" in [card.name for card in analysis.models]
+
+
+def test_it_does_not_run_where_lesions_are_switched_off() -> None:
+    parts = Parts(kind="lesion_close_up")
+    analysis = analyze(parts, lesions=False)
+    assert (analysis.lesion, analysis.notes) == (None, ())
+    assert "phone-lesions" not in [card.name for card in analysis.models]
+
+
+def test_it_reads_the_embeddings_of_its_own_encoder() -> None:
+    parts, own = Parts(kind="lesion_close_up"), Parts(kind="lesion_close_up")
+    models = replace(parts.models(), kind_encoder=own)
+    Analyzer(models, parts).analyze(CaseRequest((SKIN, OTHER)), Deadline(60))
+    assert [count for name, count in own.calls if name == "encode"] == [1, 2]
+    assert ("phone lesions", 2) in parts.calls
 
 
 def test_a_face_that_was_found_is_a_face() -> None:

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ml.errors import DeadlineExceededError
 from ml.models.classifier import LesionClassifier, combine_views, soften, to_lesion
-from ml.models.patient import metadata_vector
+from ml.models.patient import filled_metadata, metadata_vector
 from ml.models.registry import EFFICIENTNET_LITE0, SKLESION
 from ml.models.spec import Calibration, LesionClass, LesionOutput, ModelSpec, PreprocessSpec
 from ml.values import Patient, Prediction
+from tests.unit.ml.case import StopsAt
 from tests.unit.ml.photo_files import noise
 from tests.unit.ml.tiny_models import RecordingRuntime
 
@@ -80,6 +82,13 @@ def test_the_model_sees_the_photo_in_its_scale_and_what_is_known_of_the_person()
         assert np.array_equal(metadata, metadata_vector(patient)[None])
 
 
+def test_what_is_not_known_of_the_person_is_filled_in() -> None:
+    seen = []
+    runtime = RecordingRuntime(lambda _, rest: (seen.append(rest), SOFTMAX[None])[1])
+    LesionClassifier(SKLESION, runtime).predict([noise(40, 40)], Patient(age=40))
+    assert np.array_equal(seen[0], filled_metadata(Patient(age=40))[None])
+
+
 def test_views_are_combined_by_their_mean_log_probability() -> None:
     first, second = SOFTMAX, SOFTMAX[::-1].copy()
     expected = np.sqrt(first * second) / np.sqrt(first * second).sum()
@@ -98,6 +107,60 @@ def test_a_class_that_one_view_excludes_does_not_break_the_sum() -> None:
     assert np.isfinite(combined).all()
     assert combined.sum() == pytest.approx(1)
     assert combined.argmax() == 4
+
+
+def seeing(seen: list[np.ndarray]) -> RecordingRuntime:
+    """A runtime that remembers the images, and answers with the share of light in the first and the second half of the
+    rows, and of the columns."""
+
+    def answer(images: np.ndarray, _: np.ndarray) -> np.ndarray:
+        seen.append(images[0])
+        rows, columns = images[0].mean(axis=(1, 2)), images[0].mean(axis=(0, 2))
+        shares = np.array([*(half.sum() for line in (rows, columns) for half in np.split(line, 2)), 1, 1, 1])
+        return (shares / shares.sum())[None].astype(np.float32)
+
+    return RecordingRuntime(answer)
+
+
+def test_a_thorough_answer_is_the_mean_over_the_mirror_images() -> None:
+    photo, seen = noise(254, 254), list[np.ndarray]()
+    classifier = LesionClassifier(SKLESION, seeing(seen))
+    single, mean = classifier.predict([photo], Patient())[0], classifier.predict([photo], Patient(), thorough=True)[0]
+    flips = [photo, photo[:, ::-1], photo[::-1], photo[::-1, ::-1]]
+    assert all(np.array_equal(one, flip) for one, flip in zip(seen[1:], flips, strict=True))
+    assert single[0] != pytest.approx(single[1], abs=1e-6)
+    assert mean[:2] == pytest.approx([single[:2].mean()] * 2)
+    assert mean[2:4] == pytest.approx([single[2:4].mean()] * 2)
+
+
+def test_a_mirrored_photo_gets_the_same_thorough_answer() -> None:
+    photo = noise(300, 211)
+    classifier = LesionClassifier(SKLESION, seeing([]))
+    found = classifier.predict([photo, photo[:, ::-1], photo[::-1]], Patient(), thorough=True)
+    assert found == pytest.approx(np.stack([found[0]] * 3), abs=1e-6)
+
+
+def test_a_thorough_answer_is_calibrated_separately_and_says_its_own_sensitivity() -> None:
+    assert OUTPUT.thorough is not None
+    fit = Calibration(temperature=3.0, threshold=0.5, photos=9, malignant=4, found=3, interval=(0.3, 0.95))
+    other = replace(OUTPUT.thorough, calibration=fit, caveat="Of 4 malignant ones, 3.")
+    spec = replace(SKLESION, lesion=replace(OUTPUT, thorough=other))
+    classifier = LesionClassifier(spec, RecordingRuntime(lambda images, _: np.tile(SOFTMAX, (len(images), 1))))
+    lesion = classifier.classify([noise(40, 40)] * 2, Patient(), thorough=True)
+    expected = dict(zip(OUTPUT.codes, soften(SOFTMAX, 3.0).tolist(), strict=True))
+    assert by_code(lesion.predictions) == pytest.approx(expected, abs=1e-6)
+    assert (lesion.sensitivity, lesion.caveat) == (0.75, "Of 4 malignant ones, 3.")
+    assert classifier.classify([noise(40, 40)], Patient()).caveat == OUTPUT.caveat
+
+
+@pytest.mark.parametrize(("thorough", "runs"), [(False, 2), (True, 8)])
+def test_the_deadline_is_checked_before_each_run(thorough: bool, runs: int) -> None:
+    runtime = RecordingRuntime(lambda images, _: np.tile(SOFTMAX, (len(images), 1)))
+    classifier = LesionClassifier(SKLESION, runtime)
+    with pytest.raises(DeadlineExceededError) as stopped:
+        classifier.classify([noise(40, 40)] * 2, Patient(), StopsAt(runs - 1), thorough=thorough)
+    assert stopped.value.details["stage"] == "classify"
+    assert runtime.batches == [1] * (runs - 1)
 
 
 def test_predictions_are_ranked_and_say_what_counts_as_malignant() -> None:
@@ -154,6 +217,14 @@ def test_another_classifier_answers_with_its_own_classes_and_words() -> None:
     assert lesion.malignant_probability == 0.25
     assert (lesion.model, lesion.definition, lesion.caveat) == ("other", "malignant = scc", "Made for a test.")
     assert lesion.sensitivity is None
+
+
+def test_a_classifier_without_a_separate_calibration_can_be_thorough() -> None:
+    runtime = RecordingRuntime(lambda images: np.array([[0.25, 0.75]], np.float32))
+    classifier = LesionClassifier(OTHER, runtime)
+    thorough = classifier.classify([noise(40, 40)], Patient(), thorough=True)
+    assert runtime.batches == [1] * 4
+    assert thorough == classifier.classify([noise(40, 40)], Patient())
 
 
 def test_another_classifier_has_its_own_temperature_and_sensitivity() -> None:

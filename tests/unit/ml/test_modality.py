@@ -47,13 +47,20 @@ def test_the_lesion_model_answers_near_certain_or_stated_dermatoscopic_photos_on
     assert KINDS.route(None, seen(dermatoscopic=0.9)).no_lesion is None
     assert KINDS.route(None, seen(dermatoscopic=0.89)).no_lesion is not None
     assert KINDS.route("dermatoscopic", seen(dermatoscopic=0.4)).no_lesion is None
-    for stated in (None, "face", "close_up", "lesion_close_up"):
-        assert "lesion model was not run" in (KINDS.route(stated, seen(lesion=0.9)).no_lesion or "")
+    for stated in ("face", "close_up"):
+        assert "No lesion model was run" in (KINDS.route(stated, seen(lesion=0.9)).no_lesion or "")
+
+
+def test_a_lesion_model_answers_stated_and_recognised_lesion_close_ups() -> None:
+    assert KINDS.route(None, seen(lesion=0.9)).no_lesion is None
+    assert KINDS.route("lesion_close_up", seen()).no_lesion is None
+    assert "not certain" in (KINDS.route(None, seen(lesion=0.9, dermatoscopic=0.7)).no_lesion or "")
 
 
 @pytest.mark.parametrize("photo", [{"usable": False}, {"colours": False}])
 def test_it_answers_no_photo_without_contrast_or_colours(photo: dict[str, bool]) -> None:
     assert KINDS.route("dermatoscopic", seen(dermatoscopic=0.99), **photo).no_lesion is not None
+    assert KINDS.route("lesion_close_up", seen(), **photo).no_lesion is not None
 
 
 def test_pixels_contradict_what_was_stated_only_where_they_are_clear() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.models.patient import BODY_SITES, CANONICAL_SITES, canonical, metadata_vector
+from ml.models.patient import BODY_SITES, CANONICAL_SITES, canonical, filled_metadata, metadata_vector
 from ml.values import Patient
 
 
@@ -24,6 +24,20 @@ def test_the_vector(patient: Patient, expected: list[float]) -> None:
     found = metadata_vector(patient)
     assert found.dtype == np.float32
     assert found == pytest.approx(np.array(expected, np.float32))
+
+
+def test_known_facts_are_not_filled_in() -> None:
+    patient = Patient(age=45, sex="female", body_site="arm")
+    assert np.array_equal(filled_metadata(patient), metadata_vector(patient))
+
+
+def test_each_unknown_fact_is_its_mean_over_the_training_set() -> None:
+    nothing, age = filled_metadata(Patient()), filled_metadata(Patient(age=45, body_site="unknown"))
+    assert nothing == pytest.approx(np.array([0.457, 0.543, 0, 0.124, 0.112, 0.25, 0.514, 0, 51.906 / 90, 0]), abs=1e-3)
+    assert np.array_equal(age[:8], nothing[:8])
+    assert age[8:].tolist() == [0.5, 0]
+    site = filled_metadata(Patient(body_site="trunk", sex="male"))
+    assert site[:8].tolist() == [0, 1, 0, 0, 0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("site", CANONICAL_SITES)

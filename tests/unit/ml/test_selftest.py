@@ -19,6 +19,7 @@ from ml.errors import DeadlineExceededError
 from ml.models.classifier import LesionClassifier
 from ml.models.encoder import Encoder
 from ml.models.loading import Models
+from ml.models.phone_lesions import read_phone_lesions
 from ml.models.registry import SKLESION
 from ml.selftest import NativeCheck, NativeRun
 from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
@@ -44,7 +45,9 @@ class Searcher:
 def models(encoder: Encoder | None = None, softmax: np.ndarray = SOFTMAX) -> Models:
     runtime = RecordingRuntime(lambda images, _: np.tile(softmax, (len(images), 1)))
     encoder = encoder or tiny_encoder()
-    return Models(encoder, LesionClassifier(SKLESION, runtime), None, (), KindOfPhoto(read_kinds()), encoder)
+    return Models(
+        encoder, LesionClassifier(SKLESION, runtime), None, (), KindOfPhoto(read_kinds()), encoder, read_phone_lesions()
+    )
 
 
 def failing_encoder() -> Encoder:

@@ -330,6 +330,22 @@ def test_the_raw_output_comes_with_full_detail_wherever_that_is_asked(
     assert client.post(ANALYZE, json=photo).get_json()["lesion"]["raw_predictions"] is None
 
 
+def test_each_detail_asks_for_what_it_gives(make_client: MakeClient, fake_loader: type[Any], jpeg: bytes) -> None:
+    asked: list[tuple[bool, bool]] = []
+
+    def analyze(request: Any, deadline: Deadline) -> Analysis:
+        asked.append((request.full, request.thorough))
+        return MockAnalyzer().analyze(request, deadline)
+
+    client = make_client(fake_loader(analyze=analyze))
+    raw = []
+    for detail in ("standard", "full", "thorough"):
+        answer = client.post(ANALYZE, query_string={"detail": detail}, data=jpeg, content_type="image/jpeg").get_json()
+        raw.append(answer["lesion"]["raw_predictions"] is not None)
+    assert asked == [(False, False), (True, False), (True, True)]
+    assert raw == [False, True, True]
+
+
 def test_one_photo_at_a_time_is_explained(make_client: MakeClient, fake_loader: type[Any], jpeg: bytes) -> None:
     statuses: list[int] = []
 

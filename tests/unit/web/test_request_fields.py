@@ -138,7 +138,8 @@ def test_a_refusal_repeats_nothing_of_the_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "detail"), [(None, "standard"), ("", "standard"), ("standard", "standard"), (" Full", "full")]
+    ("value", "detail"),
+    [(None, "standard"), ("", "standard"), ("standard", "standard"), (" Full", "full"), ("thorough", "thorough")],
 )
 def test_detail(value: object, detail: str) -> None:
     assert read({"detail": value}).detail == detail
@@ -148,8 +149,8 @@ def test_detail(value: object, detail: str) -> None:
 def test_an_unknown_detail_is_named(value: object) -> None:
     error = refused({"detail": value})
     assert isinstance(error, BadFieldError)
-    assert error.message == "detail must be one of standard, full."
-    assert error.details == {"field": "detail", "allowed": ["standard", "full"]}
+    assert error.message == "detail must be one of standard, full, thorough."
+    assert error.details == {"field": "detail", "allowed": ["standard", "full", "thorough"]}
 
 
 @pytest.mark.parametrize(("value", "k"), [(None, DEFAULT_K), ("", DEFAULT_K), ("3", 3), ("3.0", 3), (50, 50), (7.0, 7)])
