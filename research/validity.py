@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = REPOSITORY / "docs" / "validity.md"
 REPEATABILITY = "ml/skin/params/repeatability.json"
 LEAST_ICC = 0.4  #: of a measure in every answer
-LEAST_PAIRS = 15  #: fewer pairs of one type are too few for a share
+LEAST_N = 15  #: fewer pairs or photos are too few for a figure
 _TYPES = range(1, 7)
 
 
@@ -110,7 +110,7 @@ def _by_type(measures: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         "## Measures by recorded Fitzpatrick type",
         "",
         "The share of pairs of photos of a lesion within the stated uncertainty, with the number of pairs, by the type "
-        f"that was recorded of the person. Under {LEAST_PAIRS} pairs are too few. No pair is of type 5 or 6."
+        f"that was recorded of the person. Under {LEAST_N} pairs are too few. No pair is of type 5 or 6."
         if not any(hits.get(str(kind)) for hits in held.values() for kind in (5, 6))
         else "",
         "",
@@ -126,7 +126,7 @@ def _share(hits: Sequence[int]) -> str:
     some, n = hits
     if not n:
         return "none"
-    return f"{_figure(some / n, wilson(some, n))}, n = {n}" if n >= LEAST_PAIRS else f"too few ({some} of {n})"
+    return f"{_figure(some / n, wilson(some, n))}, n = {n}" if n >= LEAST_N else f"too few ({some} of {n})"
 
 
 def _models() -> Iterator[str]:
@@ -142,7 +142,8 @@ def _models() -> Iterator[str]:
             fitted = facts.get("fitted", {})
             yield f"| {title} | see its card | | | {fitted.get('data', '')} | {fitted.get('command', '')} |"
         for name, figure in figures.items():
-            value = _figure(figure["value"], figure.get("interval"))
+            few = isinstance(figure["n"], int) and figure["n"] < LEAST_N
+            value = "too few" if few else _figure(figure["value"], figure.get("interval"))
             cells = title, name.replace("_", " "), value, figure["n"], figure["data"], f"`{figure['command']}`"
             yield "| " + " | ".join(str(cell) for cell in cells) + " |"
             title = ""

@@ -136,11 +136,12 @@ def write(facts: Mapping[str, Mapping[str, Any]], photos: Sequence[Photo], *, un
         return f"{len(some)} photos of {len({photo.subject for photo in some})}"
 
     patients = len({photo.patient for photo in photos if photo.source == LESIONS})
+    networks = " --checkpoints NETWORKS --outlined PAD ISIC2017" if unseen else ""
     head = {
         "what": "a value v of two photos of the same skin moves by absolute + relative * |v|, in its unit, beyond what "
         "its own photo shows",
         "fitted": {
-            "command": "python -m research.repeatability PAD FACES --write",
+            "command": f"python -m research.repeatability PAD FACES{networks} --write",
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
             "data": f"PAD-UFES-20: {number(LESIONS)} lesions of {patients} patients; {number(PORTRAITS)} person; "
             f"{number(SIMULATED)} portraits in simulated lights",
