@@ -79,18 +79,72 @@ def abstain(answer: dict[str, Any]) -> None:
     answer["conditions"] = []
 
 
-@pytest.mark.parametrize("lesion", [True, False])
-def test_the_headline_does_not_contradict_the_lesion_model(visit: Begin, canned: Server, lesion: bool) -> None:
+#: what a model says of a photo that is unlike its data
+NONE_OF_THESE: dict[str, Any] = {
+    "predictions": [],
+    "sums": [],
+    "malignant_probability": None,
+    "decision": {"kind": "none_of_these", "set": [], "coverage": None},
+}
+MODEL = "Similar cases name no condition. A model for {} gives the probabilities below."
+
+
+@pytest.mark.parametrize(
+    ("lesion", "headline"),
+    [
+        ({"input": "phone"}, MODEL.format("phone photos of a lesion")),
+        ({"input": "dermatoscopic", "decision": None}, MODEL.format("dermatoscopic photos")),
+        (NONE_OF_THESE, "No condition is named."),
+        (None, "No condition is named."),
+    ],
+)
+def test_the_headline_does_not_contradict_the_lesion_model(
+    visit: Begin, canned: Server, lesion: dict[str, Any] | None, headline: str
+) -> None:
     def change(answer: dict[str, Any]) -> None:
         abstain(answer)
-        answer["lesion"] = answer["lesion"] if lesion else None
+        answer["lesion"] = None if lesion is None else answer["lesion"] | lesion
 
     begun = visit(canned).open().choose(skin_photo())
     begun.page.route("**/api/analyze/skin", edited(change))
     begun.analyse()
-    with_lesion = "Similar cases name no condition. A model for dermatoscopic photos gives the probabilities below."
-    expect(begun.page.locator(".verdict")).to_have_text(with_lesion if lesion else "No condition is named.")
-    expect(begun.page.locator(".lesion")).to_have_count(int(lesion))
+    expect(begun.page.locator(".verdict")).to_have_text(headline)
+    expect(begun.page.locator(".lesion")).to_have_count(int(lesion is not None))
+    expect(begun.page.locator(".lesion .bar")).to_have_count(2 if lesion and "input" in lesion else 0)
+
+
+def test_the_possible_lesion_classes_and_the_sums_are_named(visit: Begin, canned: Server) -> None:
+    begun = visit(canned).open().choose(skin_photo())
+    lesion = begun.analyse()["lesion"]
+    first, second = (one["name"] for one in lesion["predictions"])
+    expect(begun.page.locator(".lesion .possible")).to_contain_text(
+        f"Possible classes: {first}, {second}. For 90\u00a0%"
+    )
+    expect(begun.page.locator(".lesion .facts")).to_have_text(f"Cancer, together: {second}30\u00a0%")
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "uncertainty", "shown"),
+    [
+        ("share", 0.044, 0.086, "4.4 ± 8.6\u00a0%"),
+        ("spots", 5.0, 3.99, "5 ± 4"),
+        ("index", -0.2, 13.0, "0 ± 13"),
+        ("a*", -1.25, 3.4, "−1.3 ± 3.4\u00a0a*"),
+    ],
+)
+def test_a_value_is_shown_with_its_uncertainty(
+    visit: Begin, canned: Server, unit: str, value: float, uncertainty: float, shown: str
+) -> None:
+    def change(answer: dict[str, Any]) -> None:
+        for measured in (answer["skin"], *answer["skin"]["zones"]):
+            one = {"value": value, "unit": unit, "uncertainty": uncertainty}
+            measured["measurements"] = [measured["measurements"][0] | one]
+
+    begun = visit(canned).open().choose(skin_photo())
+    begun.page.route("**/api/analyze/skin", edited(change))
+    begun.analyse()
+    expect(begun.page.locator(".measures tbody td").first).to_have_text(shown)
+    expect(begun.page.locator(".zones tbody td")).to_have_text(shown.split("\u00a0")[0])
 
 
 @pytest.mark.parametrize(

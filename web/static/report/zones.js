@@ -8,14 +8,16 @@ import { card } from "./card.js";
 /** `spotlight` gets a "zone" event with the name of the zone that is looked at, or null. */
 export function zones(found, spotlight) {
   if (!found?.length) return null;
+  const measured = found.filter((zone) => zone.measurements.length); // the forehead is compared with nothing
+  if (!measured.length) return null;
   const names = [...new Set(found.flatMap((zone) => zone.measurements.map((one) => one.name)))];
   const named = (name) => found.flatMap((zone) => zone.measurements).find((one) => one.name === name);
-  return card("Zones of the face", { name: "zones", intro: "Left and right are the person's own. Choose a zone to see it on the photo." },
+  return card("Zones of the face", { name: "zones", intro: "Left and right are the person's own. ± is as under Measurements. Choose a zone to see it on the photo." },
     el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Table of the zones" },
       el("table", { class: "matrix" },
         el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Zone"),
           ...names.map(named).map(({ label, unit }) => el("th", { scope: "col" }, label, " ", el("span", { class: "unit" }, unitName(unit)))))),
-        el("tbody", {}, ...found.map((zone) => row(zone, names, found, spotlight))))));
+        el("tbody", {}, ...measured.map((zone) => row(zone, names, found, spotlight))))));
 }
 
 function row(zone, names, all, spotlight) {
