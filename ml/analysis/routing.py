@@ -31,7 +31,10 @@ _CLEAR_FACE = 0.8  # at this score or more, the photo is not dermatoscopic, even
 _CLEARLY_NOT_SKIN, _CLEARLY_NO_DERMATOSCOPE = 0.05, 0.05
 _CLOSE_CALL = 0.15  # a probability nearer to its threshold is a close call
 
-_WHY_NO_LESION = "No lesion model was run: these models read photos of one lesion, close up or through a dermatoscope. This {reason}."
+_WHY_NO_LESION = (
+    "No lesion model was run: these models read photos of one lesion, close up or through a dermatoscope. "
+    "This {reason}."
+)
 _REASONS = {FACE: "is a photo of a face", CLOSE_UP: "is a photo of other skin"}
 _IN_GREY = "No lesion model was run: these models read colours, and those of this photo cannot be trusted."
 _NO_SKIN = "No lesion model was run: no skin was recognised in this photo."

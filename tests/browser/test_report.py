@@ -124,27 +124,26 @@ def test_the_possible_lesion_classes_and_the_sums_are_named(visit: Begin, canned
 
 
 @pytest.mark.parametrize(
-    ("unit", "value", "uncertainty", "shown"),
+    ("one", "shown", "unit"),
     [
-        ("share", 0.044, 0.086, "4.4 ± 8.6\u00a0%"),
-        ("spots", 5.0, 3.99, "5 ± 4"),
-        ("index", -0.2, 13.0, "0 ± 13"),
-        ("a*", -1.25, 3.4, "−1.3 ± 3.4\u00a0a*"),
+        ({"unit": "share", "value": 0.044, "uncertainty": 0.086}, "4.4 ± 8.6", "\u00a0%"),
+        ({"unit": "spots", "value": 5.0, "uncertainty": 3.99}, "5 ± 4", ""),
+        ({"unit": "index", "value": -0.2, "uncertainty": 13.0}, "0 ± 13", ""),
+        ({"unit": "a*", "value": -1.26, "uncertainty": 3.4}, "−1.3 ± 3.4", "\u00a0a*"),
     ],
 )
 def test_a_value_is_shown_with_its_uncertainty(
-    visit: Begin, canned: Server, unit: str, value: float, uncertainty: float, shown: str
+    visit: Begin, canned: Server, one: dict[str, Any], shown: str, unit: str
 ) -> None:
     def change(answer: dict[str, Any]) -> None:
         for measured in (answer["skin"], *answer["skin"]["zones"]):
-            one = {"value": value, "unit": unit, "uncertainty": uncertainty}
             measured["measurements"] = [measured["measurements"][0] | one]
 
     begun = visit(canned).open().choose(skin_photo())
     begun.page.route("**/api/analyze/skin", edited(change))
     begun.analyse()
-    expect(begun.page.locator(".measures tbody td").first).to_have_text(shown)
-    expect(begun.page.locator(".zones tbody td")).to_have_text(shown.split("\u00a0")[0])
+    expect(begun.page.locator(".measures tbody td").first).to_have_text(f"{shown}{unit}")
+    expect(begun.page.locator(".zones tbody td")).to_have_text(shown)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +226,7 @@ def test_tone_measures_and_provenance_are_the_answers_own(visit: Begin) -> None:
     expect(row.locator(".method")).to_be_hidden()
     row.locator("summary").click()
     expect(row.locator(".method")).to_have_text(evenness["method"])
+    expect(row.locator(".hint")).to_have_text("Higher means: less even.")
     for model in answer["models"]:
         expect(page.locator(".provenance tr", has_text=model["name"])).to_contain_text(model["licence"])
     page.locator(".raw summary").click()

@@ -7,7 +7,7 @@ import { card } from "./card.js";
 
 export function measures(measurements) {
   const regions = Map.groupBy?.(measurements, (one) => one.region) ?? grouped(measurements);
-  return card("Measurements", { name: "measures", intro: "± is how much a value may change when the photo is taken again. Open a name to read how it is measured." },
+  return card("Measurements", { name: "measures", intro: "± is how much a value may change when the photo is taken again. Open a name to read what it means and how it is measured." },
     [...regions].map(([name, group]) => table(name, group)));
 }
 
@@ -27,7 +27,7 @@ function table(name, group) {
 
 function row(one, scored) {
   return el("tr", {},
-    el("th", { scope: "row" }, el("details", {}, el("summary", {}, one.label), el("p", { class: "method" }, one.method))),
+    el("th", { scope: "row" }, el("details", {}, el("summary", {}, one.label), el("p", { class: "hint" }, `Higher means: ${one.direction}.`), el("p", { class: "method" }, one.method))),
     el("td", {}, quantity(one)),
     scored && el("td", { class: "percentile" }, one.score === null ? "" : `${Math.round(one.score)}`));
 }
