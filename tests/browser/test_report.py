@@ -193,6 +193,17 @@ def test_a_unit_is_written_once_and_none_for_what_has_no_dimension(
     expect(begun.page.locator(".measures tbody td").first).to_have_text(text)
 
 
+def test_a_photo_on_which_nothing_was_measured_gets_one_sentence(visit: Begin, canned: Server) -> None:
+    def change(answer: dict[str, Any]) -> None:
+        for one in answer["skin"]["measurements"]:
+            one["value"] = None
+
+    begun = visit(canned).open().choose(skin_photo())
+    begun.page.route("**/api/analyze/skin", edited(change))
+    begun.analyse()
+    expect(begun.page.locator(".measures p")).to_have_text("None of the measures could be taken on this photo.")
+
+
 def test_every_reason_has_words(visit: Begin, canned: Server) -> None:
     begun = visit(canned).open().choose(skin_photo())
     begun.page.route("**/api/analyze/skin", edited(lambda answer: answer["decision"].update(reasons=REASONS)))
@@ -214,8 +225,8 @@ def test_conditions_are_shown_with_one_set_of_numbers(visit: Begin, canned: Serv
     expect(first).not_to_contain_text("61")
 
 
-def test_tone_measures_and_provenance_are_the_answers_own(visit: Begin) -> None:
-    page = (begun := visit().open().choose(skin_photo())).page
+def test_tone_measures_and_provenance_are_the_answers_own(visit: Begin, portrait: bytes) -> None:
+    page = (begun := visit().open().choose(portrait)).page
     answer = begun.analyse()
     tone = answer["skin"]["tone"]
     expect(page.locator(".tone")).to_contain_text(f"{tone['group'].capitalize()} in this photo")

@@ -6,6 +6,9 @@ import { region } from "../words.js";
 import { card } from "./card.js";
 
 export function measures(measurements) {
+  if (measurements.length && measurements.every((one) => one.value === null)) {
+    return card("Measurements", { name: "measures" }, el("p", {}, "None of the measures could be taken on this photo."));
+  }
   const regions = Map.groupBy?.(measurements, (one) => one.region) ?? grouped(measurements);
   return card("Measurements", { name: "measures", intro: "± is how much a value may change when the photo is taken again. Open a name to read what it means and how it is measured." },
     [...regions].map(([name, group]) => table(name, group)));
