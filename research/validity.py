@@ -95,7 +95,7 @@ def _evidence(measure: Measure, evidence: Evidence | None) -> str:
     if evidence is None:
         return "none | not evaluated | not evaluated"
     holds = "too few" if evidence.coverage is None else _figure(evidence.coverage, evidence.coverage_interval)
-    if measure.physical:
+    if measure.needs_scale:
         return f"{evidence.n} drawn outlines | needs none | {holds}"
     icc = "too few" if evidence.icc is None else _figure(evidence.icc, evidence.icc_interval)
     return f"{evidence.n} | {icc} | {holds}"

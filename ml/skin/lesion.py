@@ -359,7 +359,7 @@ SHAPES = (
         direction="larger",
         description="The largest diameter of the main lesion. Measured only if the request states the photo's scale.",
         method=f"{_DIAMETER}; {_CHANGES}",
-        physical=True,
+        needs_scale=True,
         measured=lambda part: _times(geometry(part).diameter, _mm_per_pixel(part)),
     ),
 )

@@ -17,13 +17,13 @@ export function zones(found, spotlight) {
       el("table", { class: "matrix" },
         el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Zone"),
           ...names.map(named).map(({ label, unit }) => el("th", { scope: "col" }, label, " ", el("span", { class: "unit" }, unitName(unit)))))),
-        el("tbody", {}, ...measured.map((zone) => row(zone, names, found, spotlight))))));
+        el("tbody", {}, ...measured.map((zone) => row(zone, names, spotlight))))));
 }
 
-function row(zone, names, all, spotlight) {
+function row(zone, names, spotlight) {
   const cells = names.map((name) => {
     const one = zone.measurements.find((candidate) => candidate.name === name);
-    return el("td", { vars: { "--heat": heat(one?.value, name, all) } }, amount(one ?? { value: null }));
+    return el("td", {}, amount(one ?? { value: null }));
   });
   const show = (name) => spotlight.dispatchEvent(new CustomEvent("zone", { detail: name }));
   const button = el("button", {
@@ -38,11 +38,4 @@ function row(zone, names, all, spotlight) {
     },
   }, plain(zone.name));
   return el("tr", {}, el("th", { scope: "row" }, button), ...cells);
-}
-
-/** Where a value lies between the least and the most of all zones, 0 to 1. */
-function heat(value, name, all) {
-  const values = all.flatMap((zone) => zone.measurements).filter((one) => one.name === name && one.value !== null).map((one) => one.value);
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  return value === null || value === undefined || most === least ? "0" : String((value - least) / (most - least));
 }
