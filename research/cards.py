@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+import ml.skin.tone
 from ml.imaging.encodings import linear_to_srgb
 from ml.skin import colour
 from ml.skin.colour import srgb_to_linear, working_copy
@@ -166,9 +167,7 @@ def shots(photos: list[RGB], each: int, contrast: float, seed: int) -> Iterator[
             tone = tone_of(Subject(Frame(photo, reference=reference)))
             known = tone.reference is not None
             found = tone.ita_deg if known else None
-            yield Result(
-                kind, shot, angle.degrees, angle.lightness, angle.yellowness, found, tone.ita_uncertainty_deg
-            )
+            yield Result(kind, shot, angle.degrees, angle.lightness, angle.yellowness, found, tone.ita_uncertainty_deg)
 
 
 def lab_errors(found: list[Result]) -> tuple[float, float]:
@@ -176,7 +175,7 @@ def lab_errors(found: list[Result]) -> tuple[float, float]:
     error = np.array([one.error for one in found])
     lightness, yellowness = np.array([(one.lightness - 50, one.yellowness) for one in found]).T
     best: tuple[float, tuple[float, float]] = np.inf, (0.0, 0.0)
-    for turn in np.radians(np.arange(0, 91, 3)):
+    for turn in np.radians(np.arange(15, 76, 3)):  # so that neither error is taken as 0
         errors = np.cos(turn), np.sin(turn)
         one = np.degrees(np.hypot(yellowness * errors[0], lightness * errors[1]) / (lightness**2 + yellowness**2))
         scale = float(np.percentile(error / np.maximum(one, 1e-9), 95))
@@ -218,6 +217,8 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     chosen = np.random.default_rng(options.seed).permutation(len(rows))[: options.photos]
     photos = [working_copy(np.asarray(Image.open(options.data / rows[i]["file"]).convert("RGB"))) for i in chosen]
+    if options.write:  # the fit needs the angles that are too uncertain to be stated
+        ml.skin.tone.MOST_UNSURE = np.inf
     found = list(shots(photos, options.each, options.contrast, options.seed))
     errors = {}
     for kind in KINDS:

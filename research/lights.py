@@ -1,10 +1,10 @@
-"""``python -m research.lights SKIN``: how skin, and a checker's patches, change in coloured light beyond white balance.
+"""``python -m research.lights SKIN``: how skin, and the patches of a checker, change in coloured light.
 
-White balance by a grey card scales R, G and B. That is right for a grey, but not for skin: under a lamp of 2,800 K, skin
-keeps 4 units of b* too much. What is missing is a matrix, which depends on the light's temperature. This command fits
-it to measured spectra of skin, and the same of the 18 coloured patches to spectra that it makes up from their published
-colours, as served code must not know the measured ones that research.cards tests it with. It also fits the colour of
-the lights. All are polynomials of degree 2 of the reciprocal temperature. ``--write`` writes them.
+White balance by a grey card scales R, G and B. That is right for a grey, but not for skin: under a lamp of 2,800 K,
+skin keeps 4 units of b* too much. What is missing is a matrix, which depends on the light's temperature. This command
+fits it to measured spectra of skin. It fits the same for the 18 coloured patches of a checker, to spectra that it makes
+up from their published colours, because research.cards tests with the measured ones. It also fits the colour of the
+lights. All are polynomials of degree 2 of the reciprocal temperature. ``--write`` writes them.
 
 SKIN is the file of C. Cooksey, D. Allen and B. Tsai, "Reference Data Set of Human Skin Reflectance", J. Res. NIST 122
 (2017), https://doi.org/10.18434/M38597, as CSV: 100 people, three spectra each and their average.
@@ -105,7 +105,7 @@ def fitted(spectra: Floats) -> Floats:
         terms.append(np.hstack([shift(kelvin) * chroma, shift(kelvin) ** 2 * chroma]))
         missing.append((true - seen) * weights)
     of_chroma, *_ = np.linalg.lstsq(np.concatenate(terms), np.concatenate(missing), rcond=None)
-    return np.array([[1, -1, 0], [0, -1, 1]]).T @ of_chroma.reshape(2, 2, 3)
+    return np.asarray(np.array([[1, -1, 0], [0, -1, 1]]).T @ of_chroma.reshape(2, 2, 3), np.float64)
 
 
 def matrix(terms: Floats, kelvin: float) -> Floats:
@@ -160,8 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
             "skin": np.round(skin, 4).tolist(),
             "patches": np.round(patches, 4).tolist(),
             "locus": np.round(locus(), 4).tolist(),
-            "range": [-0.8, 3.0],
-            "meaning": "s: reciprocal temperature less that of D65, in 100 mired, within range. After white balance, "
+            "meaning": "s: reciprocal temperature less that of D65, in 100 mired. After white balance, "
             "linear sRGB c becomes that under D65 by c (1 + s K0 + s² K1): K of skin, and of a checker's patches. "
             "ln(R/G) and ln(B/G) of a light: s L0 + s² L1",
             "data": "skin: 100 people, Cooksey et al. 2017, doi:10.18434/M38597; patches: smooth spectra of the "

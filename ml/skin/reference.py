@@ -10,6 +10,7 @@ photo does. `params/reference.json` has the matrices and the command that fits t
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -34,11 +35,11 @@ PATCHES = np.array([
     (122, 122, 121), (85, 85, 85), (52, 52, 52),
 ], np.uint8)
 # fmt: on
-_FIRST_GREY = 18  # number of the white patch
-_LEAST_COLOURED = 4
+_SKIN, _GREYS = (0, 1), tuple(range(18, 24))  # numbers of patches
+_LEAST_GREYS, _LEAST_COLOURED = 3, 4
 
 _FACTS = json.loads((Path(__file__).parent / "params" / "reference.json").read_text(encoding="utf-8"))
-_SHIFTS = np.arange(*_FACTS["range"], 0.05)  # of lights that are tried, from blue to red, in 100 mired from D65
+_SHIFTS = np.linspace(-0.8, 3.0, 77)  # of lights that are tried, from blue to red, in 100 mired from D65
 _TERMS = np.stack([_SHIFTS, _SHIFTS**2], axis=1)
 _OF_PATCHES = np.eye(3) + np.tensordot(_TERMS, _FACTS["patches"], 1)  # (n, 3, 3) that undoes each light
 _LOCUS = _TERMS @ _FACTS["locus"]  # ln(R/G) and ln(B/G) (n, 2) of each light
@@ -49,7 +50,6 @@ _UNSURE_LIGHT = 0.6
 _CHECKER_SIDE = 960  # long side of the copy in which a checker is searched for; 50 to 100 ms
 _CARD_SIDE = 256  # … a grey card; a few ms
 _CLIPPED, _BLACK = 244, 5  # a mean code beyond these is not measured
-_LEAST_GREYS = 3
 _FRAME = 1.2  # side of the checker with its frame, relative to that of its patches
 
 _SMOOTH = 11  # side in pixels of the window in which the smoothest places are found
@@ -76,9 +76,9 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """How a camera's linear sRGB of skin becomes that under D65: (``gains`` · linear) ** ``exponents``, (3,) both, times
-    ``matrix`` (3, 3), which keeps greys. ``card`` (h, w): where the reference lies, None if it was not searched for.
-    ``kind``: what was used."""
+    """How a camera's linear sRGB of skin becomes that under D65: (``gains`` · linear) ** ``exponents``, (3,) both,
+    times ``matrix`` (3, 3), which keeps greys. ``card`` (h, w): where the reference lies, None if it was not searched
+    for. ``kind``: what was used."""
 
     kind: ReferenceKind
     gains: Floats
@@ -121,8 +121,9 @@ def _by_one(stated: Reference, code: Doubles, card: Mask | None) -> Calibration 
 
 
 def _by_checker(rgb: RGB, size: tuple[int, int]) -> Calibration | None:
-    """A power law a channel, fitted to the logarithms of the six greys, so that it also removes the contrast of the
-    camera's tone curve; then the light that explains the coloured patches best."""
+    """A power law a channel, fitted to the greys, so that it also removes the contrast of the camera's tone curve; then
+    the light that explains the coloured patches best. In that light, the two patches with colours of skin are known
+    too, and the power law is fitted again with them, because what is to be right is skin."""
     small = shrink(rgb, _CHECKER_SIDE)
     detector = cv2.mcc.CCheckerDetector.create()
     detector.setColorChartType(cv2.mcc.MCC24)
@@ -136,37 +137,45 @@ def _by_checker(rgb: RGB, size: tuple[int, int]) -> Calibration | None:
     box = np.asarray(found.getBox(), np.float64)
     box = box.mean(axis=0) + _FRAME * (box - box.mean(axis=0))
     card = cv2.fillConvexPoly(np.zeros(small.shape[:2], np.uint8), np.asarray(np.rint(box), np.int32), 1) > 0
-    true, known = srgb_to_linear(PATCHES), (codes < _CLIPPED) & (codes > _BLACK)
-    greys = slice(_FIRST_GREY, None)
-    fits = [_power(codes[greys, of][known[greys, of]], true[greys, of][known[greys, of]]) for of in range(3)]
-    if any(fit is None for fit in fits):
+    true = srgb_to_linear(PATCHES).astype(np.float64)
+    by_greys = _powers(codes, true, _GREYS)
+    if by_greys is None:
         return None
-    gains, exponents = np.array(fits, np.float32).T
-    coloured = known.all(axis=1) & (np.arange(len(known)) < _FIRST_GREY)
-    matrix = _of_skin(_shift((_linear(codes[coloured]) * gains) ** exponents, true[coloured]))
-    return Calibration("colour_checker", gains, exponents, matrix, _resized(card, size))
+    light = _light(codes, true, *by_greys)
+    by_all = _powers(codes, true @ np.linalg.inv(_OF_PATCHES[light]), (*_SKIN, *_GREYS))
+    gains, exponents = (np.asarray(of, np.float32) for of in by_all or by_greys)
+    return Calibration("colour_checker", gains, exponents, _of_skin(float(_SHIFTS[light])), _resized(card, size))
 
 
-def _shift(seen: Doubles, true: Floats) -> float:
-    """The shift of the light in which patches of ``true`` linear sRGB (n, 3) are ``seen`` (n, 3) after white balance; 0
-    if there are too few."""
-    if len(seen) < _LEAST_COLOURED:
-        return 0.0
-    return float(_SHIFTS[((seen @ _OF_PATCHES - true) ** 2).sum(axis=(1, 2)).argmin()])
+def _powers(codes: Doubles, true: Doubles, patches: Sequence[int]) -> tuple[Doubles, Doubles] | None:
+    """Gains and exponents (3,) that turn the linear light of the ``codes`` (24, 3) of some patches into ``true`` (24,
+    3). None if too few are neither clipped nor black."""
+    gains, exponents = np.empty(3), np.empty(3)
+    for channel in range(3):
+        known = [one for one in patches if _BLACK < codes[one, channel] < _CLIPPED]
+        if len(known) < _LEAST_GREYS:
+            return None
+        seen, wanted = codes[known, channel], true[known, channel]
+        # noise is about the same in all codes, so its logarithm is larger in dark ones
+        exponents[channel], offset = np.polyfit(np.log(_linear(seen)), np.log(wanted), 1, w=seen)
+        gains[channel] = np.exp(offset / exponents[channel])
+    return gains, exponents
+
+
+def _light(codes: Doubles, true: Doubles, gains: Doubles, exponents: Doubles) -> int:
+    """The number of the light in which the coloured patches are seen as ``codes`` (24, 3); that of D65 if too few are
+    neither clipped nor black."""
+    coloured = [one for one in range(len(codes)) if one not in _GREYS]
+    known = [one for one in coloured if codes[one].min() > _BLACK and codes[one].max() < _CLIPPED]
+    if len(known) < _LEAST_COLOURED:
+        return int(np.abs(_SHIFTS).argmin())
+    seen = (_linear(codes[known]) * gains) ** exponents
+    return int(((seen @ _OF_PATCHES - true[known]) ** 2).sum(axis=(1, 2)).argmin())
 
 
 def _of_skin(shift: float) -> Floats:
     """The matrix (3, 3) that undoes what a light does to skin beyond white balance."""
     return np.asarray(np.eye(3) + np.tensordot([shift, shift**2], _FACTS["skin"], 1), np.float32)
-
-
-def _power(codes: Doubles, true: Floats) -> tuple[float, float] | None:
-    """Gain and exponent that turn the linear light of grey ``codes`` (n,) into ``true`` (n,)."""
-    if len(codes) < _LEAST_GREYS:
-        return None
-    # noise is about the same in all codes, so its logarithm is larger in dark ones
-    slope, offset = np.polyfit(np.log(_linear(codes)), np.log(true), 1, w=codes)
-    return float(np.exp(offset / slope)), float(slope)
 
 
 def _linear(codes: Doubles) -> Doubles:

@@ -54,7 +54,7 @@ _SPREAD, _ANGLE_SPREAD = _FACTS["group"]["spread"], _FACTS["angle"]["spread"]
 _LAB_ERRORS = _FACTS["reference"]["lab_error"]
 _MOST_LOST = 0.05  # share of the measured skin whose colour may be lost
 _MOST_LOST_SEEN = 0.25  # … of all skin
-_MOST_UNSURE = 9e9  # degrees: an angle that is less certain spans most categories, and is not stated
+MOST_UNSURE = 20.0  # degrees: an angle that is less certain spans most categories, and is not stated
 _WHITEST, _BLACKEST = 250, 2  # the colour of a pixel with a channel at such a code, or beyond, is lost
 
 CAVEAT = (
@@ -74,7 +74,7 @@ MEASURED = (
 NOT_FOUND = "The stated reference was not found, or it is too bright or too dark in the photo."
 OVEREXPOSED = "Too much of the skin is overexposed or black in the photo, so its tone cannot be measured."
 TOO_UNSURE = (
-    "The skin was measured with the reference, but its colour lies near L* = 50 and b* = 0, where the typology angle is "
+    "The reference was found, but the colour of the skin lies near L* = 50 and b* = 0, where the typology angle is "
     "not certain to 20°. So it is not stated."
 )
 TOO_LITTLE = "Too little skin was found in the photo to estimate its tone."
@@ -169,7 +169,7 @@ def _measured(subject: Subject, calibration: Calibration) -> Tone | str:
     if (lost & used).sum() > _MOST_LOST * used.sum():
         return OVEREXPOSED
     spread = math.hypot(angle.uncertainty or 0.0, _angle_error(angle, *_LAB_ERRORS[calibration.kind]))
-    if spread > _MOST_UNSURE:
+    if spread > MOST_UNSURE:
         return TOO_UNSURE
     tone = Tone(MEASURED, *_groups(angle.degrees, spread), reference=calibration.kind)
     return _with_angle(tone, angle, spread)
