@@ -1,12 +1,18 @@
-"""Finds a colour checker or a grey card in a photo, and sets the photo's exposure and white balance by it.
+"""Finds a colour checker or a grey card in a photo, and sets the photo's exposure and colours by it.
 
-Whatever it is set by, skin and reference must be in the same light. Then the light, the exposure and the camera's white
-balance change both alike, and the known reflectance of the reference says what they did.
+Whatever they are set by, skin and reference must be in the same light. Then light, exposure and the camera's white
+balance change both, and the known reflectance of the reference says what they did. A grey says how R, G and B are to be
+scaled. Coloured light changes skin in another way than a grey, by a matrix that depends on the light's temperature. The
+coloured patches of a checker tell the temperature, whatever the camera did; of a grey card, only its colour in the
+photo does. `params/reference.json` has the matrices and the command that fits them.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 import cv2
@@ -20,13 +26,30 @@ KINDS: tuple[ReferenceKind, ...] = get_args(ReferenceKind)
 #: kind → reflectance, 0–1, if the request states none. That of a checker's patches is known.
 REFLECTANCE = {"grey_card": 0.18, "white_point": 0.90}
 
-#: sRGB codes under D65 of the checker's six grey patches, from white to black (X-Rite, ColorChecker Classic)
-GREYS = np.array([243, 200, 160, 122, 85, 52], np.uint8)
-_FIRST_GREY = 18  # number of the white patch
+# fmt: off
+#: sRGB codes (24, 3) under D65 of the ColorChecker Classic (X-Rite); the last six are grey, from white to black
+PATCHES = np.array([
+    (115, 82, 68), (194, 150, 130), (98, 122, 157), (87, 108, 67), (133, 128, 177), (103, 189, 170), (214, 126, 44),
+    (80, 91, 166), (193, 90, 99), (94, 60, 108), (157, 188, 64), (224, 163, 46), (56, 61, 150), (70, 148, 73),
+    (175, 54, 60), (231, 199, 31), (187, 86, 149), (8, 133, 161), (243, 243, 242), (200, 200, 200), (160, 160, 160),
+    (122, 122, 121), (85, 85, 85), (52, 52, 52),
+], np.uint8)
+# fmt: on
+_SKIN, _GREYS = (0, 1), tuple(range(18, 24))  # numbers of patches
+_LEAST_GREYS, _LEAST_COLOURED = 3, 4
+
+_FACTS = json.loads((Path(__file__).parent / "params" / "reference.json").read_text(encoding="utf-8"))
+_SHIFTS = np.linspace(-0.8, 3.0, 77)  # of lights that are tried, from blue to red, in 100 mired from D65
+_TERMS = np.stack([_SHIFTS, _SHIFTS**2], axis=1)
+_OF_PATCHES = np.eye(3) + np.tensordot(_TERMS, _FACTS["patches"], 1)  # (n, 3, 3) that undoes each light
+_LOCUS = _TERMS @ _FACTS["locus"]  # ln(R/G) and ln(B/G) (n, 2) of each light
+#: share of a light's matrix that is used if only its colour is known, because a camera may have corrected skin in part.
+#: It takes most of the error in spectral light, and adds almost none where light only scales R, G and B.
+_UNSURE_LIGHT = 0.6
+
 _CHECKER_SIDE = 960  # long side of the copy in which a checker is searched for; 50 to 100 ms
 _CARD_SIDE = 256  # … a grey card; a few ms
 _CLIPPED, _BLACK = 244, 5  # a mean code beyond these is not measured
-_LEAST_GREYS = 3
 _FRAME = 1.2  # side of the checker with its frame, relative to that of its patches
 
 _SMOOTH = 11  # side in pixels of the window in which the smoothest places are found
@@ -53,18 +76,22 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """How a camera's linear sRGB becomes reflectance under D65: (``gains`` · linear) ** ``exponents``, (3,) both.
-    ``card`` (h, w): where the reference lies, None if it was not searched for. ``kind``: what was used."""
+    """How a camera's linear sRGB of skin becomes that under D65: (``gains`` · linear) ** ``exponents``, (3,) both,
+    times ``matrix`` (3, 3), which keeps greys. ``card`` (h, w): where the reference lies, None if it was not searched
+    for. ``kind``: what was used."""
 
     kind: ReferenceKind
     gains: Floats
     exponents: Floats
+    matrix: Floats
     card: Mask | None
 
     def apply(self, linear: Floats) -> Floats:
-        """The reflectances (…, 3) of linear sRGB (…, 3)."""
+        """The linear sRGB (…, 3) under D65 of a camera's linear sRGB (…, 3)."""
         scaled = linear * self.gains
-        return scaled if (self.exponents == 1).all() else np.asarray(scaled**self.exponents, np.float32)
+        if (self.exponents != 1).any():
+            scaled **= self.exponents
+        return np.maximum(scaled @ self.matrix, 0)
 
 
 def calibrate(rgb: RGB, stated: Reference, size: tuple[int, int]) -> Calibration | None:
@@ -83,16 +110,20 @@ def calibrate(rgb: RGB, stated: Reference, size: tuple[int, int]) -> Calibration
 
 
 def _by_one(stated: Reference, code: Doubles, card: Mask | None) -> Calibration | None:
-    """Von Kries scaling by one neutral reference, whose mean sRGB ``code`` is (3,)."""
+    """The calibration by one neutral reference, whose mean sRGB ``code`` is (3,). The light is that of its colour: how
+    much of the light's colour the camera has removed is not known."""
     if code.max() >= _CLIPPED or code.min() <= _BLACK:
         return None
-    gains = np.asarray(stated.reflectance / _linear(code), np.float32)
-    return Calibration(stated.kind, gains, np.ones(3, np.float32), card)
+    seen = _linear(code)
+    light = ((_LOCUS - np.log(seen[[0, 2]] / seen[1])) ** 2).sum(axis=1).argmin()
+    gains = np.asarray(stated.reflectance / seen, np.float32)
+    return Calibration(stated.kind, gains, np.ones(3, np.float32), _of_skin(_UNSURE_LIGHT * _SHIFTS[light]), card)
 
 
 def _by_checker(rgb: RGB, size: tuple[int, int]) -> Calibration | None:
-    """A power law a channel, fitted to the logarithms of the six greys. So it also removes the contrast of the camera's
-    tone curve."""
+    """A power law a channel, fitted to the greys, so that it also removes the contrast of the camera's tone curve; then
+    the light that explains the coloured patches best. In that light, the two patches with colours of skin are known
+    too, and the power law is fitted again with them, because what is to be right is skin."""
     small = shrink(rgb, _CHECKER_SIDE)
     detector = cv2.mcc.CCheckerDetector.create()
     detector.setColorChartType(cv2.mcc.MCC24)
@@ -102,29 +133,53 @@ def _by_checker(rgb: RGB, size: tuple[int, int]) -> Calibration | None:
     except cv2.error:  # raised for some photos in which what looks like a checker is not one
         return None
     found = detector.getBestColorChecker()
-    codes = np.asarray(found.getChartsRGB(), np.float64)[:, 1].reshape(-1, 3)[_FIRST_GREY:]
+    codes = np.asarray(found.getChartsRGB(), np.float64)[:, 1].reshape(-1, 3)
     box = np.asarray(found.getBox(), np.float64)
     box = box.mean(axis=0) + _FRAME * (box - box.mean(axis=0))
     card = cv2.fillConvexPoly(np.zeros(small.shape[:2], np.uint8), np.asarray(np.rint(box), np.int32), 1) > 0
-    true = srgb_to_linear(GREYS[:, None])[:, 0]
-    fits = [_power(codes[:, channel], true) for channel in range(3)]
-    if any(fit is None for fit in fits):
+    true = srgb_to_linear(PATCHES).astype(np.float64)
+    by_greys = _powers(codes, true, _GREYS)
+    if by_greys is None:
         return None
-    gains, exponents = np.array(fits, np.float32).T
-    return Calibration("colour_checker", gains, exponents, _resized(card, size))
+    light = _light(codes, true, *by_greys)
+    by_all = _powers(codes, true @ np.linalg.inv(_OF_PATCHES[light]), (*_SKIN, *_GREYS))
+    gains, exponents = (np.asarray(of, np.float32) for of in by_all or by_greys)
+    return Calibration("colour_checker", gains, exponents, _of_skin(float(_SHIFTS[light])), _resized(card, size))
 
 
-def _power(codes: Doubles, true: Floats) -> tuple[float, float] | None:
-    known = (codes < _CLIPPED) & (codes > _BLACK)
-    if known.sum() < _LEAST_GREYS:
-        return None
-    weights = codes[known]  # noise is about the same in all codes, so its logarithm is larger in dark ones
-    slope, offset = np.polyfit(np.log(_linear(codes[known])), np.log(true[known]), 1, w=weights)
-    return float(np.exp(offset / slope)), float(slope)
+def _powers(codes: Doubles, true: Doubles, patches: Sequence[int]) -> tuple[Doubles, Doubles] | None:
+    """Gains and exponents (3,) that turn the linear light of the ``codes`` (24, 3) of some patches into ``true`` (24,
+    3). None if too few are neither clipped nor black."""
+    gains, exponents = np.empty(3), np.empty(3)
+    for channel in range(3):
+        known = [one for one in patches if _BLACK < codes[one, channel] < _CLIPPED]
+        if len(known) < _LEAST_GREYS:
+            return None
+        seen, wanted = codes[known, channel], true[known, channel]
+        # noise is about the same in all codes, so its logarithm is larger in dark ones
+        exponents[channel], offset = np.polyfit(np.log(_linear(seen)), np.log(wanted), 1, w=seen)
+        gains[channel] = np.exp(offset / exponents[channel])
+    return gains, exponents
+
+
+def _light(codes: Doubles, true: Doubles, gains: Doubles, exponents: Doubles) -> int:
+    """The number of the light in which the coloured patches are seen as ``codes`` (24, 3); that of D65 if too few are
+    neither clipped nor black."""
+    coloured = [one for one in range(len(codes)) if one not in _GREYS]
+    known = [one for one in coloured if codes[one].min() > _BLACK and codes[one].max() < _CLIPPED]
+    if len(known) < _LEAST_COLOURED:
+        return int(np.abs(_SHIFTS).argmin())
+    seen = (_linear(codes[known]) * gains) ** exponents
+    return int(((seen @ _OF_PATCHES - true[known]) ** 2).sum(axis=(1, 2)).argmin())
+
+
+def _of_skin(shift: float) -> Floats:
+    """The matrix (3, 3) that undoes what a light does to skin beyond white balance."""
+    return np.asarray(np.eye(3) + np.tensordot([shift, shift**2], _FACTS["skin"], 1), np.float32)
 
 
 def _linear(codes: Doubles) -> Doubles:
-    """Linear light of fractional sRGB ``codes`` (n,), from 0 to 255."""
+    """Linear light of fractional sRGB ``codes`` of any shape, from 0 to 255."""
     table = srgb_to_linear(np.arange(256, dtype=np.uint8)[:, None])[:, 0]
     return np.asarray(np.interp(codes, np.arange(256), table), np.float64)
 

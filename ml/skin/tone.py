@@ -54,6 +54,7 @@ _SPREAD, _ANGLE_SPREAD = _FACTS["group"]["spread"], _FACTS["angle"]["spread"]
 _LAB_ERRORS = _FACTS["reference"]["lab_error"]
 _MOST_LOST = 0.05  # share of the measured skin whose colour may be lost
 _MOST_LOST_SEEN = 0.25  # … of all skin
+MOST_UNSURE = 20.0  # degrees: an angle that is less certain spans most categories, and is not stated
 _WHITEST, _BLACKEST = 250, 2  # the colour of a pixel with a channel at such a code, or beyond, is lost
 
 CAVEAT = (
@@ -72,6 +73,10 @@ MEASURED = (
 )
 NOT_FOUND = "The stated reference was not found, or it is too bright or too dark in the photo."
 OVEREXPOSED = "Too much of the skin is overexposed or black in the photo, so its tone cannot be measured."
+TOO_UNSURE = (
+    "The reference was found, but the colour of the skin lies near L* = 50 and b* = 0, where the typology angle is "
+    "not certain to 20°. So it is not stated."
+)
 TOO_LITTLE = "Too little skin was found in the photo to estimate its tone."
 NO_FACE = (
     "The face was not found, so its skin cannot be told apart from the background, and no tone is estimated. Send a "
@@ -163,14 +168,18 @@ def _measured(subject: Subject, calibration: Calibration) -> Tone | str:
     used = typical_skin(lightness, b, mask)
     if (lost & used).sum() > _MOST_LOST * used.sum():
         return OVEREXPOSED
-    spread = math.hypot(angle.uncertainty or 0.0, _angle_error(angle, _LAB_ERRORS[calibration.kind]))
+    spread = math.hypot(angle.uncertainty or 0.0, _angle_error(angle, *_LAB_ERRORS[calibration.kind]))
+    if spread > MOST_UNSURE:
+        return TOO_UNSURE
     tone = Tone(MEASURED, *_groups(angle.degrees, spread), reference=calibration.kind)
     return _with_angle(tone, angle, spread)
 
 
-def _angle_error(angle: TypologyAngle, error: float) -> float:
-    """The error of an angle in degrees, if L* and b* are off by ``error`` together: the arc that it subtends."""
-    return min(180.0, math.degrees(error / max(math.hypot(angle.lightness - 50, angle.yellowness), 1e-6)))
+def _angle_error(angle: TypologyAngle, of_lightness: float, of_b: float) -> float:
+    """The error of an angle in degrees, if L* and b* have these errors: to first order, by the derivatives of atan2. It
+    is large near L* = 50 and b* = 0, where the angle has no meaning."""
+    above, b = angle.lightness - 50, angle.yellowness
+    return math.degrees(math.hypot(b * of_lightness, above * of_b) / max(above**2 + b**2, 1e-6))
 
 
 def _with_angle(tone: Tone, angle: TypologyAngle, spread: float) -> Tone:

@@ -6,27 +6,24 @@ import numpy as np
 
 from ml.imaging.encodings import linear_to_srgb
 from ml.skin.colour import srgb_to_linear
+from ml.skin.reference import PATCHES
 from ml.values import RGB
 
-#: sRGB codes of the 24 patches under D65 (X-Rite, ColorChecker Classic)
-PATCHES = bytes.fromhex(
-    "735244 c29682 627a9d 576c43 8580b1 67bdaa d67e2c 505ba6 c15a63 5e3c6c 9dbc40 e0a32e "
-    "383d96 469449 af363c e7c71f bb5695 0885a1 f3f3f2 c8c8c8 a0a0a0 7a7a79 555555 343434"
-)
 GREY_18 = 118  # the sRGB code of 18% reflectance
 #: the linear gains of R, G and B that a lamp of 2,856 K and an evening at half a stop less give, and of shade
 LIGHTS = {"daylight": (1.0, 1.0, 1.0), "lamp": (1.25, 0.6, 0.16), "shade": (0.62, 0.7, 0.92)}
 
 
-def with_checker(photo: RGB, left: int, top: int, width: int = 240) -> RGB:
-    """``photo`` with a checker, two thirds as high as ``width``, whose corner is at (left, top)."""
+def with_checker(photo: RGB, left: int, top: int, width: int = 240, patches: RGB = PATCHES) -> RGB:
+    """``photo`` with a checker, two thirds as high as ``width``, whose corner is at (left, top). ``patches``:
+    its sRGB codes (24, 3)."""
     shown, height, margin = photo.copy(), width * 2 // 3, width // 20
     shown[top : top + height, left : left + width] = 18
     wide, high = (width - 2 * margin) / 6, (height - 2 * margin) / 4
     for number in range(24):
         row, column = divmod(number, 6)
         x, y = int(left + margin + (column + 0.07) * wide), int(top + margin + (row + 0.07) * high)
-        shown[y : y + int(0.86 * high), x : x + int(0.86 * wide)] = tuple(PATCHES[3 * number : 3 * number + 3])
+        shown[y : y + int(0.86 * high), x : x + int(0.86 * wide)] = patches[number]
     return shown
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ml.imaging.encodings import linear_to_srgb
+from ml.skin.colour import linear_to_lab
 from ml.skin.frame import Frame, Subject
 from ml.skin.measure import measure_skin
 from ml.skin.reference import Reference, calibrate, find_card
-from ml.skin.tone import NOT_FOUND, OVEREXPOSED, tone_of
+from ml.skin.tone import NOT_FOUND, OVEREXPOSED, TOO_UNSURE, tone_of
 from ml.values import RGB, Tone
+from research.lights import camera, checker_spectra, model_skin, white
 from tests.unit.ml.card_images import LIGHTS, relit, with_card, with_checker
 from tests.unit.ml.skin_images import MONK, skin_patch
 
@@ -36,7 +39,8 @@ def test_with_a_card_the_tone_is_that_of_daylight(reference: Reference, light: s
     assert tone.reference == reference.kind
     assert tone.ita_deg is not None
     assert tone.ita_uncertainty_deg is not None
-    assert abs(tone.ita_deg - daylight(skin)) < min(4, tone.ita_uncertainty_deg)
+    assert tone.ita_deg == pytest.approx(daylight(skin), abs=4)
+    assert 0 < tone.ita_uncertainty_deg <= 20
     assert tone.monk_range is not None
     assert tone.fitzpatrick_range is not None
     assert tone.monk_estimate in range(tone.monk_range[0], tone.monk_range[1] + 1)
@@ -70,6 +74,36 @@ def test_a_stronger_contrast_does_not_mislead_a_checker() -> None:
     photo = with_checker(skin, 30, 180).astype(np.float64)
     curved = np.rint(255 * (photo / 255) ** 1.15).astype(np.uint8)
     assert measured(curved, CHECKER).ita_deg == pytest.approx(daylight(skin), abs=4)
+
+
+@pytest.mark.parametrize("kelvin", [2800, 3500, 4500, 8000])
+def test_a_checker_tells_the_light_and_undoes_what_it_does_to_skin(kelvin: int) -> None:
+    """White balance alone leaves 4 units of b* at 2,800 K. The patches have measured spectra, the skin those of the
+    optical model, and the camera has removed the colour of the light."""
+    known, skin = checker_spectra(), model_skin()[::4]
+    patches = (camera(known, kelvin) / white(kelvin)).clip(0, 1)
+    photo = with_checker(np.zeros((400, 320, 3), np.uint8), 30, 180, patches=linear_to_srgb(patches))
+    found = calibrate(photo, CHECKER, photo.shape[:2])
+    assert found is not None
+    seen = (camera(skin, kelvin) / white(kelvin)).clip(0, 1).astype(np.float32)
+    off = linear_to_lab(found.apply(seen)) - linear_to_lab(camera(skin, None).astype(np.float32))
+    assert np.abs(np.median(off, axis=0))[[0, 2]].max() < 1.2
+
+
+def test_a_checker_in_neutral_light_changes_no_hue() -> None:
+    photo = with_checker(skin_patch(MONK[4]), 30, 180)
+    found = calibrate(photo, CHECKER, photo.shape[:2])
+    assert found is not None
+    assert found.matrix == pytest.approx(np.eye(3), abs=0.02)
+
+
+def test_skin_whose_angle_has_no_meaning_is_not_measured() -> None:
+    """At L* = 50 and b* = 2, an error of one unit is 27°."""
+    grey = np.full((400, 320, 3), (134, 115, 115), np.uint8)
+    noise = np.random.default_rng(2).normal(0, 1, grey.shape)
+    tone = measured(with_card(np.rint(grey + noise).astype(np.uint8), 30, 180), CARD)
+    assert (tone.reference, tone.ita_deg) == (None, None)
+    assert tone.caveat.startswith(TOO_UNSURE)
 
 
 @pytest.mark.parametrize(
