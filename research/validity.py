@@ -37,7 +37,7 @@ class Answer:
 
 
 ANSWERS = (
-    Answer("Kind of photo", "ml/analysis/photo_kind.json", "models/photo-kind.md"),
+    Answer("Kind of photo", "ml/models/photo_kind.json", "models/photo-kind.md"),
     Answer("Outline of a lesion", "ml/skin/params/outline.json", "models/outline.md"),
     Answer("Phone photo of a lesion", "ml/models/phone_lesions.json", "models/phone-lesions.md"),
     Answer("Dermatoscopic photo of a lesion", "ml/models/sklesion.json", "models/sklesion.md"),

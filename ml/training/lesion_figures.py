@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from ml.analysis.routing import LESION, KindOfPhoto, read_kinds
+from ml.analysis.routing import route
 from ml.imaging.decode import decode
 from ml.models.classifier import combine_views
 from ml.models.encoder import Encoder
+from ml.models.kinds import LESION, KindOfPhoto, read_kinds
 from ml.models.phone_lesions import CODES, SENSITIVITY
 from ml.values import Doubles, Mask, Patient, Vectors
 
@@ -187,7 +188,7 @@ def measure_elsewhere(
         if condition in _OTHER_LESIONS:
             continue
         vector = encoder.embed([decode(path.read_bytes()).rgb])
-        routing = kinds.route(None, kinds.evidence(vector[0], 0.0))
+        routing = route(kinds, None, kinds.evidence(vector[0], 0.0))
         answers = routing.modality.label == LESION and routing.no_lesion is None
         found[any(name in condition for name in _WANTED)].append(cancer(vector) if answers else None)
     answered = {wanted: np.array([one is not None for one in of]) for wanted, of in found.items()}
