@@ -24,6 +24,7 @@ REFLECTANCE = {"grey_card": 0.18, "white_point": 0.90}
 GREYS = np.array([243, 200, 160, 122, 85, 52], np.uint8)
 _FIRST_GREY = 18  # number of the white patch
 _CHECKER_SIDE = 960  # long side of the copy in which a checker is searched for; 50 to 100 ms
+_LONGEST = 3  # long side of such a copy over the short one; the detector enlarges a short side to 1,000 px
 _CARD_SIDE = 256  # … a grey card; a few ms
 _CLIPPED, _BLACK = 244, 5  # a mean code beyond these is not measured
 _LEAST_GREYS = 3
@@ -77,8 +78,8 @@ def calibrate(rgb: RGB, stated: Reference, size: tuple[int, int]) -> Calibration
         if card is None:
             return None
         small = shrink(rgb, _CARD_SIDE)
-        code = small[_inner(card)].mean(axis=0)
-        return _by_one(stated, code, _resized(card, size))
+        inside = _inner(card)
+        return _by_one(stated, small[inside].mean(axis=0), _resized(card, size)) if inside.any() else None
     return None if stated.code is None else _by_one(stated, np.array(stated.code, np.float64), None)
 
 
@@ -94,6 +95,8 @@ def _by_checker(rgb: RGB, size: tuple[int, int]) -> Calibration | None:
     """A power law a channel, fitted to the logarithms of the six greys. So it also removes the contrast of the camera's
     tone curve."""
     small = shrink(rgb, _CHECKER_SIDE)
+    if max(small.shape[:2]) > _LONGEST * min(small.shape[:2]):
+        return None
     detector = cv2.mcc.CCheckerDetector.create()
     detector.setColorChartType(cv2.mcc.MCC24)
     try:
