@@ -36,8 +36,8 @@ from ml.skin.frame import Frame, Subject
 from ml.skin.reference import REFLECTANCE, Reference, ReferenceKind
 from ml.skin.regions import Region
 from ml.skin.tone import tone_of, typology_angle
+from ml.training.statistics import wilson
 from ml.values import RGB, Mask
-from research.shares import wilson
 
 Floats = NDArray[np.float64]
 

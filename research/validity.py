@@ -17,7 +17,7 @@ from typing import Any
 
 from ml.skin.catalogue import CATALOGUE
 from ml.skin.declaration import Evidence, Measure
-from research.shares import wilson
+from ml.training.statistics import wilson
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = REPOSITORY / "docs" / "validity.md"

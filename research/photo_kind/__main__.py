@@ -23,6 +23,7 @@ from ml.models.kinds import HEADS_FILE, SURE_FACE
 from ml.models.loading import load_encoder, load_faces
 from ml.models.registry import EFFICIENTNET_LITE0 as ENCODER
 from ml.models.store import ModelStore
+from ml.training.statistics import wilson
 from research.photo_kind.fitting import (
     Embedded,
     Flags,
@@ -36,7 +37,6 @@ from research.photo_kind.fitting import (
 )
 from research.photo_kind.pictures import THING, Picture, drawn_things, generated_skin, skin_photos, things
 from research.photo_kind.variations import vary
-from research.shares import wilson
 
 COMMAND = "python -m research.photo_kind DATA THINGS"
 _ARRAYS = re.compile(r"\[[^\]]*\]")
