@@ -28,8 +28,9 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 	$(BIN)/python $(INSTALL) -r $(VENV)/requirements.txt
 	@touch $@
 
+# Together the two files pin everything but zipfile-deflate64 (see lock), so pip need not look for what a package needs.
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	$(BIN)/python $(INSTALL) -r requirements-dev.txt
+	$(BIN)/python $(INSTALL) --no-deps -r requirements-dev.txt
 	@touch $@
 
 install: $(VENV)/.installed ## create the virtual environment
@@ -74,14 +75,17 @@ fuzz-api: $(VENV)/.installed-dev artifacts ## send 1,000 valid and invalid reque
 audit: $(VENV)/.installed-dev ## check the production packages for known vulnerabilities (online)
 	$(BIN)/python -m deploy.audit
 
-# The files for scin, ray and dev contain only the packages that requirements.txt does not pin.
+# The files for scin, ray and dev contain only the packages that requirements.txt does not pin. NOT_INSTALLED has no wheel
+# and needs a C compiler. Only isic-challenge-scoring asks for it, and only to unpack uploads, which we do not use.
+NOT_INSTALLED = --no-emit-package zipfile-deflate64
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 lock: $(VENV)/.installed-dev ## pin the packages in requirements*.in with hashes (ARGS=--upgrade)
 	$(LOCK) $(ARGS) requirements.in --output-file requirements.txt
 	$(LOCK) $(ARGS) requirements-bench.in --output-file requirements-bench.txt
 	$(LOCK) $(ARGS) requirements-rehearsal.in --output-file requirements-rehearsal.txt
 	pinned=$$(sed -n 's/^\([a-z0-9][^=]*\)==.*/--no-emit-package \1/p' requirements.txt); for one in scin ray dev; do \
-		$(LOCK) $(ARGS) requirements-$$one.in --constraint requirements.txt $$pinned --output-file requirements-$$one.txt || exit 1; \
+		$(LOCK) $(ARGS) requirements-$$one.in --constraint requirements.txt $(NOT_INSTALLED) $$pinned \
+			--output-file requirements-$$one.txt || exit 1; \
 	done
 
 hooks: $(VENV)/.installed-dev ## install a pre-commit hook that checks style, types and import contracts

@@ -32,7 +32,7 @@ from ml.models.loading import load_encoder
 from ml.skin.colour import working_copy
 from scin.build import build
 from scin.build.embed import BATCH
-from scin.build.photos import monk_of, thumbnail
+from scin.build.photos import thumbnail
 from scin.dataset import CASES_FILE, LABELS_FILE, read_dataset
 from scin.index.vectors import default_spec, index_file
 from scin.sample import NAME
@@ -165,7 +165,7 @@ def measure_cost(folder: Path, rounds: int) -> None:
 
 def _print_time(store: Storage, encoder: Encoder, rounds: int) -> None:
     cases = [case for case in read_dataset(store).cases if case.label.weights]
-    photos = [(store.read(image.path), image is case.images[0]) for case in cases for image in case.images]
+    photos = [store.read(image.path) for case in cases for image in case.images]
     took = [_cpu_ms(photos, encoder) for _ in range(rounds)]
     each = {step: median(times[step] for times in took) for step in took[0]}
     ms, steps = sum(each.values()), ", ".join(f"{step} {time:.1f}" for step, time in each.items())
@@ -173,8 +173,8 @@ def _print_time(store: Storage, encoder: Encoder, rounds: int) -> None:
     print(f"{LABELLED:,} such photos: {ms * LABELLED / 60_000 / 2:.1f} minutes of two cores")
 
 
-def _cpu_ms(photos: Sequence[tuple[bytes, bool]], encoder: Encoder) -> dict[str, float]:
-    """Step → milliseconds of processor time for a photo, of photos and whether their tone is estimated."""
+def _cpu_ms(photos: Sequence[bytes], encoder: Encoder) -> dict[str, float]:
+    """Step → milliseconds of processor time for a photo."""
     spent: dict[str, float] = defaultdict(float)
     began = time.process_time()
 
@@ -185,16 +185,11 @@ def _cpu_ms(photos: Sequence[tuple[bytes, bool]], encoder: Encoder) -> dict[str,
 
     for start in range(0, len(photos), BATCH):
         batch = photos[start : start + BATCH]
-        decoded = [decode(content).rgb for content, _ in batch]
+        decoded = [decode(content).rgb for content in batch]
         ends("decode")
-        small = [working_copy(rgb) for rgb in decoded]
-        for rgb in small:
-            thumbnail(rgb)
+        for rgb in decoded:
+            thumbnail(working_copy(rgb))
         ends("thumbnail")
-        for rgb, (_, toned) in zip(small, batch, strict=True):
-            if toned:
-                monk_of(rgb)
-        ends("tone")
         encoder.embed(decoded)
         ends("encode")
     return {step: 1000 * seconds / len(photos) for step, seconds in spent.items()}

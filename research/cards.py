@@ -38,9 +38,9 @@ from ml.skin.frame import Frame, Subject
 from ml.skin.reference import KINDS, PATCHES, REFLECTANCE, Reference, ReferenceKind
 from ml.skin.regions import Region
 from ml.skin.tone import tone_of, typology_angle
+from ml.training.statistics import wilson
 from ml.values import RGB, Mask
 from research.lights import camera, checker_spectra, model_skin, white
-from research.shares import wilson
 
 Floats = NDArray[np.float64]
 

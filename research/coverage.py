@@ -16,7 +16,7 @@ import numpy as np
 
 from ml.analysis.decision import ALL, TONE_GROUPS
 from ml.models.loading import load_encoder
-from research.shares import wilson
+from ml.training.statistics import wilson
 from scin.build.progress import ProgressLine
 from scin.evaluate.cases import MONK_GROUP, LabelledCases, case_folds
 from scin.evaluate.fit import COVERAGES

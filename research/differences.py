@@ -26,12 +26,13 @@ from ml.skin import lesion
 from ml.skin.frame import Frame, Subject
 from ml.skin.outline import Segmentation
 from ml.values import Mask
+from research.repeatability.pairs import icc, icc_with_interval
 
 Groups = list[NDArray[np.float64]]
 
 _CORES, _RINGS = (0.0, 1 / 5, 1 / 3), (1.0, 2.0, np.inf)
 _SCALE, _SHIFT = 0.18, 0.06  # standard deviations: of the logarithm of the size, and as a share of the diameter
-_REPEATS, _RESAMPLES = 4, 1000
+_REPEATS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,23 +86,6 @@ def measure(photos: Sequence[Photo], outlines: Sequence[Mask]) -> list[Groups]:
     return [[group[:, place] for group in several] for place in range(len(lesion.DIFFERENCES))]
 
 
-def icc(groups: Groups) -> float:
-    """ICC(1) of unbalanced groups, by one-way analysis of variance (Donner 1986)."""
-    sizes = np.array([len(group) for group in groups])
-    number, means = sizes.sum(), np.array([group.mean() for group in groups])
-    between = float((sizes * (means - np.concatenate(groups).mean()) ** 2).sum()) / (len(groups) - 1)
-    within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups) / (number - len(groups))
-    usual = (number - (sizes**2).sum() / number) / (len(groups) - 1)
-    return float((between - within) / (between + (usual - 1) * within))
-
-
-def interval(groups: Groups) -> tuple[float, float]:
-    rng = np.random.default_rng(1)
-    drawn = (rng.integers(len(groups), size=len(groups)) for _ in range(_RESAMPLES))
-    low, high = np.percentile([icc([groups[place] for place in places]) for places in drawn], (2.5, 97.5))
-    return float(low), float(high)
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, metavar="PAD")
@@ -122,8 +106,8 @@ def main(arguments: list[str] | None = None) -> int:
     in_use = measure(photos, drawn)
     print(f"in use, as drawn, {len(in_use[0])} lesions, {sum(map(len, in_use[0]))} photos:")
     for one, groups in zip(lesion.DIFFERENCES, in_use, strict=True):
-        low, high = interval(groups)
-        print(f"{one.name:28} ICC {icc(groups):.2f} [{low:.2f}, {high:.2f}]")
+        value, (low, high) = icc_with_interval(groups)
+        print(f"{one.name:28} ICC {value:.2f} [{low:.2f}, {high:.2f}]")
     return 0
 
 

@@ -24,8 +24,8 @@ from ml.errors import ImageError
 from ml.imaging.decode import decode
 from ml.models.faces import MIRRORED, Face, FaceDetector
 from ml.skin.face import face_zones
+from ml.training.statistics import wilson
 from ml.values import RGB
-from research.shares import wilson
 
 Floats = NDArray[np.float32]
 

@@ -34,10 +34,11 @@ from ml.models.compiled import AUTO
 from ml.models.loading import load_classifier
 from ml.models.preprocess import model_inputs
 from ml.models.runtime import run_each
+from ml.training.statistics import calibration_error, wilson
 from ml.values import RGB, Patient
 from research import lesion_scores as scores
 from research.lesion_scores import Floats
-from research.shares import report_share, wilson
+from research.shares import report_share
 
 _RESAMPLES, _SEED = 1000, 1
 
@@ -174,7 +175,7 @@ def _calibrate(
     print(
         f"{name}: temperature {temperature} [{limits[0]:.2f}, {limits[1]:.2f}] (n = {n}); "
         f"NLL {scores.nll(probabilities, truth):.3f} → {scores.nll(apart, truth):.3f}, "
-        f"ECE {scores.ece(probabilities, truth):.3f} → {scores.ece(apart, truth):.3f}"
+        f"ECE {_calibration_error(probabilities, truth):.3f} → {_calibration_error(apart, truth):.3f}"
     )
     calibrated = soften(probabilities, temperature)
     confidences = (probabilities.max(axis=1).mean(), calibrated.max(axis=1).mean())
@@ -193,6 +194,11 @@ def _calibrate(
             "interval": [round(limit, 3) for limit in wilson(hits, of)],
         },
     }
+
+
+def _calibration_error(probabilities: Floats, truth: Classes) -> float:
+    """That of the most probable class; ``probabilities`` (n, C), ``truth`` (n,)."""
+    return calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == truth)
 
 
 if __name__ == "__main__":

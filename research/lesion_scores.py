@@ -59,11 +59,3 @@ def calibrated_apart(probabilities: Floats, truth: NDArray[np.intp]) -> Floats:
 def nll(probabilities: Floats, truth: NDArray[np.intp]) -> float:
     """The mean negative log-likelihood of the true classes."""
     return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)).mean())
-
-
-def ece(probabilities: Floats, truth: NDArray[np.intp], bins: int = 10) -> float:
-    """Expected calibration error: mean |confidence − accuracy| over bins of equal width."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    place = np.minimum((confidence * bins).astype(np.intp), bins - 1)
-    gaps = np.bincount(place, right, bins) - np.bincount(place, confidence, bins)
-    return float(np.abs(gaps).sum() / len(truth))

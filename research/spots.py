@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from ml.analysis.routing import SURE_FACE
 from ml.imaging.decode import decode
 from ml.models.face_search import find_face, find_face_again
 from ml.models.faces import FaceDetector
+from ml.models.kinds import SURE_FACE
 from ml.models.loading import load_faces
 from ml.models.store import ModelStore
 from ml.skin.catalogue import CATALOGUE

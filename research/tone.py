@@ -27,7 +27,7 @@ from ml.skin import optics
 from ml.skin.colour import linear_to_lab
 from ml.skin.frame import Frame, Subject
 from ml.skin.tone import GROUPS, balanced, colour_features, group_of, photographed
-from research.shares import wilson
+from ml.training.statistics import wilson
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]

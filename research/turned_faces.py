@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from skimage import data
 
-from research.shares import wilson
+from ml.training.statistics import wilson
 from server.threads import intra_op_threads, thread_environment
 from settings import Settings, load_or_exit
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ml.skin.catalogue import CATALOGUE
 from ml.skin.declaration import Evidence, Measure
-from research.shares import wilson
+from ml.training.statistics import wilson
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = REPOSITORY / "docs" / "validity.md"
@@ -37,7 +37,7 @@ class Answer:
 
 
 ANSWERS = (
-    Answer("Kind of photo", "ml/analysis/photo_kind.json", "models/photo-kind.md"),
+    Answer("Kind of photo", "ml/models/photo_kind.json", "models/photo-kind.md"),
     Answer("Outline of a lesion", "ml/skin/params/outline.json", "models/outline.md"),
     Answer("Phone photo of a lesion", "ml/models/phone_lesions.json", "models/phone-lesions.md"),
     Answer("Dermatoscopic photo of a lesion", "ml/models/sklesion.json", "models/sklesion.md"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated, Literal
 
@@ -43,47 +44,35 @@ _SEXES: Mapping[str, str | None] = {
     **dict.fromkeys(("unknown", "other", "unspecified", "other_or_unspecified")),
 }
 _MODALITIES = {
-    **dict.fromkeys(("dermatoscopic", "dermoscopic", "dermatoscopy", "dermoscopy"), "dermatoscopic"),
     **dict.fromkeys(("close_up", "clinical"), "close_up"),
-    **dict.fromkeys(("lesion_close_up", "lesion"), "lesion_close_up"),
+    **dict.fromkeys(("dermatoscopic", "dermoscopic", "dermatoscopy", "dermoscopy"), "dermatoscopic"),
     **dict.fromkeys(("face", "selfie"), "face"),
+    **dict.fromkeys(("lesion_close_up", "lesion"), "lesion_close_up"),
 }
 _REFERENCES = {
     **dict.fromkeys(("colour_checker", "color_checker"), "colour_checker"),
     **dict.fromkeys(("grey_card", "gray_card"), "grey_card"),
 }
 _DETAILS = {name: name for name in (STANDARD, FULL, THOROUGH)}
-_PROFILES = {name: name for name in PROFILES}
+_PROFILES = {name: name for name in sorted(PROFILES)}
 
-#: field → allowed values, for the details of an error
-_ALLOWED: Mapping[str, Sequence[str]] = {
-    "sex": ("female", "male", "unknown"),
-    "body_site": CANONICAL_SITES,
-    "modality": sorted(set(_MODALITIES.values())),
-    "reference": sorted(set(_REFERENCES.values())),
-    "explain": ("true", "false"),
-    "detail": tuple(_DETAILS),
-    "profile": sorted(PROFILES),
-    "test": ("ml_capability",),
-}
-#: field → error message for a bad value
-_ADVICE = {
-    "age": f"age must be a number of years from 0 to {MAX_AGE}.",
-    "sex": "sex must be female, male or unknown.",
-    "body_site": f"body_site is not known. Use one of {', '.join(CANONICAL_SITES)}, or a common name of a body part.",
-    "k": f"k must be a whole number from 1 to {MAX_K}.",
-    "modality": f"modality must be one of {', '.join(_ALLOWED['modality'])}.",
-    "pixels_per_mm": f"pixels_per_mm must be above 0 and at most {MAX_PIXELS_PER_MM}.",
-    "reference": f"reference must be one of {', '.join(sorted(set(_REFERENCES.values())))}.",
-    "white_point": "white_point must be a colour such as #b4b2ad or 180,178,173.",
-    "reflectance": f"reflectance must be from {MIN_REFLECTANCE} to 1.",
-    "explain": "explain must be true or false.",
-    "detail": f"detail must be one of {', '.join(_ALLOWED['detail'])}.",
-    "profile": f"profile must be one of {', '.join(_ALLOWED['profile'])}.",
-    "test": "The only test is 'ml_capability'.",
-}
-#: fields whose bad values get 422; bad values of other fields get 400
-_OF_THE_PERSON = ("age", "sex", "body_site")
+
+@dataclass(frozen=True)
+class Advice:
+    """Marks a field: the ``message`` of the error for a bad value, the ``allowed`` values, if they are a few words, and
+    whether the field is ``of_the_person``. Its bad values then get 422, those of other fields 400."""
+
+    message: str
+    allowed: Sequence[str] = ()
+    of_the_person: bool = False
+
+
+def _words(name: str, meanings: Mapping[str, str]) -> Advice:
+    """The advice for a field whose values are the meanings of words."""
+    allowed = tuple(dict.fromkeys(meanings.values()))
+    return Advice(f"{name} must be one of {', '.join(allowed)}.", allowed)
+
+
 #: objects that may contain the person's data; a field of the same name outside them has priority
 _NESTED = ("user_parameters", "user_demographics", "demographics")
 
@@ -160,7 +149,7 @@ class _Fields(BaseModel):
 class CapabilityRequest(_Fields):
     """A request for the self-test."""
 
-    test: Literal["ml_capability"]
+    test: Annotated[Literal["ml_capability"], Advice("The only test is 'ml_capability'.", ("ml_capability",))]
 
 
 class AnalyzeRequest(_Fields):
@@ -175,42 +164,67 @@ class AnalyzeRequest(_Fields):
         max_length=MAX_IMAGES,
         description="Up to three photos of one case. Other field names, such as `photo`, are accepted.",
     )
-    age: Annotated[float, Field(ge=0, le=MAX_AGE), Text] | None = Field(default=None, description="Years.")
-    sex: Annotated[str | None, _one_of(_SEXES)] = Field(default=None, validation_alias=AliasChoices("sex", "gender"))
-    body_site: Annotated[str | None, _one_of(BODY_SITES)] = Field(
-        default=None, description="The part of the body. Case, spaces and underscores do not matter."
-    )
-    k: Annotated[int, Field(ge=1, le=MAX_K), Text] = Field(
+    age: Annotated[
+        Annotated[float, Field(ge=0, le=MAX_AGE), Text] | None,
+        Advice(f"age must be a number of years from 0 to {MAX_AGE}.", of_the_person=True),
+    ] = Field(default=None, description="Years.")
+    sex: Annotated[
+        str | None,
+        _one_of(_SEXES),
+        Advice("sex must be female, male or unknown.", ("female", "male", "unknown"), of_the_person=True),
+    ] = Field(default=None, validation_alias=AliasChoices("sex", "gender"))
+    body_site: Annotated[
+        str | None,
+        _one_of(BODY_SITES),
+        Advice(
+            f"body_site is not known. Use one of {', '.join(CANONICAL_SITES)}, or a common name of a body part.",
+            CANONICAL_SITES,
+            of_the_person=True,
+        ),
+    ] = Field(default=None, description="The part of the body. Case, spaces and underscores do not matter.")
+    k: Annotated[int, Field(ge=1, le=MAX_K), Text, Advice(f"k must be a whole number from 1 to {MAX_K}.")] = Field(
         default=DEFAULT_K, description="Number of similar cases in the answer."
     )
-    modality: Annotated[str | None, _one_of(_MODALITIES)] = Field(default=None, description="The kind of photo.")
-    pixels_per_mm: Annotated[float, Field(gt=0, le=MAX_PIXELS_PER_MM), Text] | None = Field(
-        default=None, description="Pixels per millimetre of skin, in the photo as sent."
+    modality: Annotated[str | None, _one_of(_MODALITIES), _words("modality", _MODALITIES)] = Field(
+        default=None, description="The kind of photo."
     )
-    reference: Annotated[str | None, _one_of(_REFERENCES)] = Field(
+    pixels_per_mm: Annotated[
+        Annotated[float, Field(gt=0, le=MAX_PIXELS_PER_MM), Text] | None,
+        Advice(f"pixels_per_mm must be above 0 and at most {MAX_PIXELS_PER_MM}."),
+    ] = Field(default=None, description="Pixels per millimetre of skin, in the photo as sent.")
+    reference: Annotated[str | None, _one_of(_REFERENCES), _words("reference", _REFERENCES)] = Field(
         default=None,
         description="A colour reference beside the skin in the first photo: a 24-patch colour checker, or a grey card "
         "(18%, or see `reflectance`). It makes the skin tone a measurement.",
     )
-    white_point: Annotated[tuple[int, int, int] | None, PlainValidator(_colour, json_schema_input_type=str)] = Field(
+    white_point: Annotated[
+        tuple[int, int, int] | None,
+        PlainValidator(_colour, json_schema_input_type=str),
+        Advice("white_point must be a colour such as #b4b2ad or 180,178,173."),
+    ] = Field(
         default=None,
         description="In place of `reference`: the mean colour that a white or grey reference beside the skin has in "
         "the first photo, as `#rrggbb` or `r,g,b`. It must not be overexposed.",
     )
-    reflectance: Annotated[float, Field(ge=MIN_REFLECTANCE, le=1), Text] | None = Field(
+    reflectance: Annotated[
+        Annotated[float, Field(ge=MIN_REFLECTANCE, le=1), Text] | None,
+        Advice(f"reflectance must be from {MIN_REFLECTANCE} to 1."),
+    ] = Field(
         default=None,
         description="The reflectance of the white point (default 0.9, white) or of the grey card (default 0.18).",
     )
-    explain: bool = Field(
+    explain: Annotated[bool, Advice("explain must be true or false.", ("true", "false"))] = Field(
         default=False, description="Adds overlays. Heat maps make the analysis several times as long."
     )
-    detail: Annotated[str, _one_of(_DETAILS)] = Field(
+    detail: Annotated[str, _one_of(_DETAILS), _words("detail", _DETAILS)] = Field(
         default=STANDARD,
         description="`full` adds the raw output of the lesion model, measures that are not in every answer, and what "
         "the skin tone's colours would mean in neutral light. `thorough` also averages the dermatoscopic model over "
         "mirror images of each photo, which takes four times its time.",
     )
-    profile: Annotated[str, _one_of(_PROFILES)] = Field(default=OWN, description="The format of the answer.")
+    profile: Annotated[str, _one_of(_PROFILES), _words("profile", _PROFILES)] = Field(
+        default=OWN, description="The format of the answer."
+    )
 
     @property
     def full(self) -> bool:
@@ -248,7 +262,8 @@ def parse(body: Readable, content_type: str, query: Mapping[str, str]) -> Analyz
             return CapabilityRequest.model_validate(fields)
         return AnalyzeRequest.model_validate(fields | {"image": _photos(parts)})
     except ValidationError as error:
-        raise _refusal(error) from None  # the text of ``error`` may quote the request
+        wanted = CapabilityRequest if "test" in fields else AnalyzeRequest
+        raise _refusal(wanted, error) from None  # the text of ``error`` may quote the request
 
 
 def present(fields: Iterable[tuple[str, object]]) -> dict[str, object]:
@@ -294,9 +309,10 @@ def _names(parts: Sequence[Part]) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _refusal(error: ValidationError) -> RequestError:
-    """The error for the first field that is not valid."""
+def _refusal(wanted: type[_Fields], error: ValidationError) -> RequestError:
+    """The error for the first field of ``wanted`` that is not valid."""
     name = str(error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"][0])
-    allowed = {"allowed": list(_ALLOWED[name])} if name in _ALLOWED else {}
-    kind = ImpossibleValueError if name in _OF_THE_PERSON else BadFieldError
-    return kind(_ADVICE[name], field=name, **allowed)
+    advice = next(one for one in wanted.model_fields[name].metadata if isinstance(one, Advice))
+    allowed = {"allowed": list(advice.allowed)} if advice.allowed else {}
+    kind = ImpossibleValueError if advice.of_the_person else BadFieldError
+    return kind(advice.message, field=name, **allowed)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ml.analysis import routing as kinds
 from ml.analysis.decision import decide, names_conditions
 from ml.analysis.explain import Explained, overlays
+from ml.analysis.routing import Routing, route
 from ml.analysis.scores import Population, scored
 from ml.deadline import Deadline
 from ml.models.face_search import FaceSearch, find_face, find_face_again, turned
+from ml.models.kinds import CLOSE_UP, DERMATOSCOPIC, FACE, LESION, Evidence
 from ml.models.loading import Models
 from ml.models.phone_lesions import PHONE
 from ml.skin.face import face_zones
@@ -100,8 +101,13 @@ class Analyzer:
         seen = self._look(request, frame, quality, clock)
         if seen.turns:
             quality = replace(quality, problems=(*quality.problems, TURNED))
-        routing = self._models.kinds.route(
-            request.modality, seen.evidence, seen.looks_like, usable=quality.usable, colours=quality.colours
+        routing = route(
+            self._models.kinds,
+            request.modality,
+            seen.evidence,
+            seen.looks_like,
+            usable=quality.usable,
+            colours=quality.colours,
         )
         modality = routing.modality
         found = Retrieval((), ())
@@ -114,7 +120,7 @@ class Analyzer:
                 lesion = self._classified(request, seen, modality, deadline)
         with clock.stage("measure"):
             zones = _zones(first, seen.faces) if seen.faces is not None and routing.skin else None
-            subject = Subject(frame, zones, portrait=modality.label == kinds.FACE)
+            subject = Subject(frame, zones, portrait=modality.label == FACE)
             skin = Skin(tone=None, zones=zones)  # without skin or without its colours, nothing is measured
             if routing.skin and quality.colours and self._measurements:
                 skin = measure_skin(subject, full=request.full)
@@ -155,7 +161,7 @@ class Analyzer:
     def _classified(self, request: CaseRequest, seen: _Seen, modality: Modality, deadline: Deadline) -> Lesion:
         """The answer of the lesion model for this kind of photo."""
         photos = [photo.rgb for photo in request.photos]
-        if modality.label == kinds.DERMATOSCOPIC:
+        if modality.label == DERMATOSCOPIC:
             return self._models.classifier.classify(photos, request.patient, deadline, thorough=request.thorough)
         vectors = seen.vectors
         if self._models.kind_encoder is not self._models.encoder:
@@ -172,12 +178,12 @@ class Analyzer:
         seen = self._embedded(photos, quality, faces, clock)
         if detector is None or faces is None or faces.sure:
             return seen
-        kind, stated = seen.looks_like.label, request.modality == kinds.FACE
-        if kind is None or (kind == kinds.DERMATOSCOPIC and not stated):
+        kind, stated = seen.looks_like.label, request.modality == FACE
+        if kind is None or (kind == DERMATOSCOPIC and not stated):
             return seen
         with clock.stage("faces"):
             # The heads take photos of small, turned faces for faces or for things, so other photos need no such search.
-            thorough = stated or kind in (kinds.FACE, NOT_SKIN)
+            thorough = stated or kind in (FACE, NOT_SKIN)
             again = find_face_again(detector, frame.rgb, frame.copy, faces, thorough=thorough)
         if again is faces:
             return seen
@@ -211,7 +217,7 @@ class _Seen:
 
     faces: FaceSearch | None
     vectors: Vectors
-    evidence: kinds.Evidence
+    evidence: Evidence
     looks_like: Modality
 
     @property
@@ -233,10 +239,10 @@ def _with_decoding(quality: Quality, photo: Photo) -> Quality:
 
 def _is_scored(modality: Modality) -> bool:
     """Whether the index's population consists of this kind of photo."""
-    return modality.label in (kinds.CLOSE_UP, kinds.LESION)
+    return modality.label in (CLOSE_UP, LESION)
 
 
-def _notes(routing: kinds.Routing, faces: FaceSearch | None, *, lesions: bool) -> tuple[str, ...]:
+def _notes(routing: Routing, faces: FaceSearch | None, *, lesions: bool) -> tuple[str, ...]:
     """Sentences that say why a part of the answer is missing, and which face was measured."""
     why = (routing.no_lesion,) if lesions and routing.no_lesion and routing.skin else ()
     notes = (*why, *routing.notes)

@@ -1,8 +1,4 @@
-"""Classifies the kind of photo, and decides which lesion model runs on it.
-
-The face detector finds faces. Three logistic regressions ("heads") on the encoder's embedding classify the rest: skin
-or not, dermatoscopic or not, one lesion or other skin. ``python -m research.photo_kind`` fits them. Their card with the
-measured accuracy is docs/models/photo-kind.md.
+"""Decides from the kind of photo which lesion model runs on it, and what else the answer may have.
 
 One lesion model reads dermatoscopic photos, the other one phone photos of one lesion. In other photos they would report
 cancers that are not there. So the dermatoscopic one runs only if the client states that the photo is dermatoscopic and
@@ -13,19 +9,13 @@ stated or recognised.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from ml.models.encoder import HeadSet, read_heads
-from ml.values import NOT_SKIN, Modality, Vector
+from ml.models.kinds import CLOSE_UP, DERMATOSCOPIC, FACE, LESION, Evidence, KindOfPhoto
+from ml.values import NOT_SKIN, Modality
 
-DERMATOSCOPIC, LESION, CLOSE_UP, FACE = "dermatoscopic", "lesion_close_up", "close_up", "face"
 #: the kinds of photo that a client may state
 MODALITIES = (FACE, CLOSE_UP, LESION, DERMATOSCOPIC)
 
-#: the heads' weights and thresholds
-HEADS_FILE = Path(__file__).with_name("photo_kind.json")
-
-SURE_FACE = 0.65  # at this score of the detector or more, the photo is of a face, whatever the heads say
 _CLEAR_FACE = 0.8  # at this score or more, the photo is not dermatoscopic, even if that is stated
 # Below these probabilities, the pixels contradict what is stated.
 _CLEARLY_NOT_SKIN, _CLEARLY_NO_DERMATOSCOPE = 0.05, 0.05
@@ -51,17 +41,6 @@ _CLOSE = "It is a close call whether this photo shows {one} or {other}."
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What the pixels show. ``face``: the detector's score, 0–1, of a face whose landmarks were found; 0 without one.
-    ``skin``, ``dermatoscopic``, ``lesion``: the heads' probabilities, 0–1; all None if the photo is unusable."""
-
-    face: float = 0.0
-    skin: float | None = None
-    dermatoscopic: float | None = None
-    lesion: float | None = None
-
-
-@dataclass(frozen=True)
 class Routing:
     """The consequences of the kind of photo.
 
@@ -80,89 +59,58 @@ class Routing:
         return self.modality.label != NOT_SKIN
 
 
-class KindOfPhoto:
-    """Classifies photos by heads on the embedding of ``heads.encoder``."""
+def route(
+    kinds: KindOfPhoto,
+    stated: str | None,
+    seen: Evidence,
+    looks_like: Modality | None = None,
+    *,
+    usable: bool = True,
+    colours: bool = True,
+) -> Routing:
+    """The kind of photo is the ``stated`` one, unless the pixels clearly contradict it. Without a stated kind, the
+    pixels decide.
 
-    def __init__(self, heads: HeadSet) -> None:
-        self._heads = heads.heads
-        self._limits = {name: head.threshold for name, head in heads.heads.items()}
+    ``looks_like``: the result of ``kinds.look`` for the same evidence, if it is known. ``usable`` and ``colours`` are
+    those of ``ml.values.Quality``: if one of them is False, no lesion model runs.
+    """
+    contradicted = None if stated is None else _contradiction(stated, seen)
+    modality = looks_like or kinds.look(seen)
+    if stated is not None:
+        modality = Modality(contradicted or stated, None, stated)
+    conflict = contradicted is not None
+    if modality.label == NOT_SKIN:
+        return Routing(modality, conflict, _NO_SKIN, (_WHY_NOTHING,))
+    if not usable or modality.label is None:
+        return Routing(modality, conflict, _NOTHING_TO_SEE)
+    notes = _close_calls(kinds, seen, modality.label) if stated is None else ()
+    doubtful = stated is None and seen.dermatoscopic is not None and seen.dermatoscopic >= 0.5
+    if doubtful and modality.label != DERMATOSCOPIC:
+        return Routing(modality, conflict, _MAYBE_DERMATOSCOPIC, notes)
+    if modality.label in _REASONS:
+        return Routing(modality, conflict, _WHY_NO_LESION.format(reason=_REASONS[modality.label]), notes)
+    return Routing(modality, conflict, None if colours else _IN_GREY, notes)
 
-    def evidence(self, embedding: Vector | None, face: float) -> Evidence:
-        """``embedding`` (dimension,) is that of the photo, or None if it is unusable. ``face`` is as in Evidence."""
-        if embedding is None:
-            return Evidence(face)
-        return Evidence(face, **{name: head.probability(embedding) for name, head in self._heads.items()})
 
-    def route(
-        self,
-        stated: str | None,
-        seen: Evidence,
-        looks_like: Modality | None = None,
-        *,
-        usable: bool = True,
-        colours: bool = True,
-    ) -> Routing:
-        """The kind of photo is the ``stated`` one, unless the pixels clearly contradict it. Without a stated kind, the
-        pixels decide.
-
-        ``looks_like``: the result of ``look`` for the same evidence, if it is known. ``usable`` and ``colours`` are
-        those of ``ml.values.Quality``: if one of them is False, no lesion model runs.
-        """
-        contradicted = None if stated is None else self._contradiction(stated, seen)
-        modality = looks_like or self.look(seen)
-        if stated is not None:
-            modality = Modality(contradicted or stated, None, stated)
-        conflict = contradicted is not None
-        if modality.label == NOT_SKIN:
-            return Routing(modality, conflict, _NO_SKIN, (_WHY_NOTHING,))
-        if not usable or modality.label is None:
-            return Routing(modality, conflict, _NOTHING_TO_SEE)
-        notes = self._close_calls(seen, modality.label) if stated is None else ()
-        doubtful = stated is None and seen.dermatoscopic is not None and seen.dermatoscopic >= 0.5
-        if doubtful and modality.label != DERMATOSCOPIC:
-            return Routing(modality, conflict, _MAYBE_DERMATOSCOPIC, notes)
-        if modality.label in _REASONS:
-            return Routing(modality, conflict, _WHY_NO_LESION.format(reason=_REASONS[modality.label]), notes)
-        return Routing(modality, conflict, None if colours else _IN_GREY, notes)
-
-    def look(self, seen: Evidence) -> Modality:
-        """The kind by the pixels alone, with its probability. The label is None if it cannot be determined."""
-        if seen.skin is None or seen.dermatoscopic is None or seen.lesion is None:
-            return Modality(FACE, seen.face, None) if seen.face else Modality(None, None, None)
-        dermatoscopic = seen.dermatoscopic >= self._limits["dermatoscopic"]
-        if seen.face >= SURE_FACE or (seen.face and seen.skin < self._limits["skin"] and not dermatoscopic):
-            return Modality(FACE, seen.face, None)
-        if dermatoscopic:
-            return Modality(DERMATOSCOPIC, seen.dermatoscopic, None)
-        if seen.skin < self._limits["skin"]:
-            return Modality(NOT_SKIN, 1 - seen.skin, None)
-        if seen.lesion >= self._limits["lesion"]:
-            return Modality(LESION, seen.lesion, None)
-        return Modality(CLOSE_UP, 1 - seen.lesion, None)
-
-    def _close_calls(self, seen: Evidence, label: str) -> tuple[str, ...]:
-        """A sentence that names another kind if it is nearly as likely."""
-        if seen.skin is None or seen.lesion is None or label not in (LESION, CLOSE_UP):
-            return ()
-        if seen.skin - self._limits["skin"] < _CLOSE_CALL:
-            return (_CLOSE.format(one="skin", other="something else"),)
-        if abs(seen.lesion - self._limits["lesion"]) < _CLOSE_CALL:
-            return (_CLOSE.format(one="one lesion", other="other skin"),)
+def _close_calls(kinds: KindOfPhoto, seen: Evidence, label: str) -> tuple[str, ...]:
+    """A sentence that names another kind if it is nearly as likely."""
+    if seen.skin is None or seen.lesion is None or label not in (LESION, CLOSE_UP):
         return ()
+    if seen.skin - kinds.limits["skin"] < _CLOSE_CALL:
+        return (_CLOSE.format(one="skin", other="something else"),)
+    if abs(seen.lesion - kinds.limits["lesion"]) < _CLOSE_CALL:
+        return (_CLOSE.format(one="one lesion", other="other skin"),)
+    return ()
 
-    def _contradiction(self, stated: str, seen: Evidence) -> str | None:
-        """The kind that the pixels show if it clearly contradicts the stated one; None otherwise."""
-        if stated == DERMATOSCOPIC and seen.face >= _CLEAR_FACE:
-            return FACE
-        if seen.face or seen.skin is None or seen.dermatoscopic is None:
-            return None
-        if max(seen.skin, seen.dermatoscopic) < _CLEARLY_NOT_SKIN:
-            return NOT_SKIN
-        if stated == DERMATOSCOPIC and seen.dermatoscopic < _CLEARLY_NO_DERMATOSCOPE:
-            return CLOSE_UP
+
+def _contradiction(stated: str, seen: Evidence) -> str | None:
+    """The kind that the pixels show if it clearly contradicts the stated one; None otherwise."""
+    if stated == DERMATOSCOPIC and seen.face >= _CLEAR_FACE:
+        return FACE
+    if seen.face or seen.skin is None or seen.dermatoscopic is None:
         return None
-
-
-def read_kinds() -> HeadSet:
-    """The heads in HEADS_FILE. Raises ArtifactError."""
-    return read_heads(HEADS_FILE)
+    if max(seen.skin, seen.dermatoscopic) < _CLEARLY_NOT_SKIN:
+        return NOT_SKIN
+    if stated == DERMATOSCOPIC and seen.dermatoscopic < _CLEARLY_NO_DERMATOSCOPE:
+        return CLOSE_UP
+    return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.analysis.routing import SURE_FACE
+from ml.models.kinds import SURE_FACE
 from ml.values import RGB
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ml.analysis.routing import KindOfPhoto, read_kinds
 from ml.errors import ArtifactError, MLError
 from ml.models import registry
 from ml.models.classifier import LesionClassifier
 from ml.models.compiled import AUTO, NATIVE, choose
 from ml.models.encoder import Encoder
 from ml.models.golden import agrees, golden_image
+from ml.models.kinds import KindOfPhoto, read_kinds
 from ml.models.phone_lesions import PhoneLesions, read_phone_lesions
 from ml.models.preprocess import model_inputs
 from ml.models.runtime import Runtime, RuntimeOptions, load_runtime, run_each

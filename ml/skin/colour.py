@@ -52,17 +52,6 @@ def shrink(rgb: RGB, side: int) -> RGB:
     return np.asarray(np.rint(averaged, out=averaged), np.uint8)
 
 
-def to_side(rgb: RGB, side: int) -> RGB:
-    """``rgb`` (H, W, 3) averaged by area or enlarged to a long side of ``side`` pixels, so that a photo and its smaller
-    copy have the same size."""
-    height, width = rgb.shape[:2]
-    scale = side / max(height, width)
-    if scale <= 1:
-        return shrink(rgb, side)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-
-
 def extremes(rgb: RGB) -> tuple[Bytes, Bytes]:
     """The least and the greatest of R, G and B in each pixel, (H, W) both."""
     red, green, blue = cv2.split(rgb)

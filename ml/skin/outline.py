@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +32,6 @@ _SURE = float(json.loads(FITTED.read_text(encoding="utf-8"))["sure"]["agreement"
 _LEAST = 0.2  # agreement under which nothing is outlined: it halves the outlines on skin without a lesion
 _FLAT = 0.03  # least standard deviation to which a photo is normalised; noise on even skin stays weak
 _FLIPS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps down and across
-_GUARD, _RING = 0.02, 0.08  # of the photo's long side: distance of the ring from the lesion, and its width
 _SPECK = 0.0008  # share of the photo; smaller parts are noise
 _BESIDE = 0.5  # of the largest part's area; smaller parts are ignored
 
@@ -133,28 +131,3 @@ def _logits(batch: Floats) -> Floats:
         network = _network()
         network.setInput(batch)
         return np.array(network.forward(), np.float32)
-
-
-def is_doubtful(found: Segmentation, skin: Mask) -> bool:
-    """Whether the shape of what was ``found`` may not be measured."""
-    return not found.sure
-
-
-def surroundings(lesion: Mask, skin: Mask) -> Mask:
-    """A ring of ``skin`` around ``lesion``, (H, W) all. The lesion's border is left out."""
-    side = max(lesion.shape)
-    reach = (_GUARD + _RING) * side
-    near = _within(lesion, math.ceil(reach))
-    distance = cv2.distanceTransform((~lesion[near]).view(np.uint8), cv2.DIST_L2, 5)
-    ring = np.zeros_like(skin)
-    ring[near] = skin[near] & (distance > _GUARD * side) & (distance <= reach)
-    return ring
-
-
-def _within(mask: Mask, margin: int) -> tuple[slice, slice]:
-    """The rows and columns of ``mask``'s bounding box and ``margin`` pixels around it."""
-    left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
-    return (
-        slice(max(0, top - margin), top + high + margin),
-        slice(max(0, left - margin), left + wide + margin),
-    )

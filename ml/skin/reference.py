@@ -48,6 +48,7 @@ _LOCUS = _TERMS @ _FACTS["locus"]  # ln(R/G) and ln(B/G) (n, 2) of each light
 _UNSURE_LIGHT = 0.6
 
 _CHECKER_SIDE = 960  # long side of the copy in which a checker is searched for; 50 to 100 ms
+_LONGEST = 3  # long side of such a copy over the short one; the detector enlarges a short side to 1,000 px
 _CARD_SIDE = 256  # … a grey card; a few ms
 _CLIPPED, _BLACK = 244, 5  # a mean code beyond these is not measured
 _FRAME = 1.2  # side of the checker with its frame, relative to that of its patches
@@ -104,8 +105,8 @@ def calibrate(rgb: RGB, stated: Reference, size: tuple[int, int]) -> Calibration
         if card is None:
             return None
         small = shrink(rgb, _CARD_SIDE)
-        code = small[_inner(card)].mean(axis=0)
-        return _by_one(stated, code, _resized(card, size))
+        inside = _inner(card)
+        return _by_one(stated, small[inside].mean(axis=0), _resized(card, size)) if inside.any() else None
     return None if stated.code is None else _by_one(stated, np.array(stated.code, np.float64), None)
 
 
@@ -125,6 +126,8 @@ def _by_checker(rgb: RGB, size: tuple[int, int]) -> Calibration | None:
     the light that explains the coloured patches best. In that light, the two patches with colours of skin are known
     too, and the power law is fitted again with them, because what is to be right is skin."""
     small = shrink(rgb, _CHECKER_SIDE)
+    if max(small.shape[:2]) > _LONGEST * min(small.shape[:2]):
+        return None
     detector = cv2.mcc.CCheckerDetector.create()
     detector.setColorChartType(cv2.mcc.MCC24)
     try:

@@ -134,12 +134,3 @@ def labelled(mask: Mask, connectivity: int) -> tuple[Labels, NDArray[np.intp]]:
 def count(labels: Labels, some: Mask, number: int) -> NDArray[np.intp]:
     """The number of pixels (number,) that each label has in the mask ``some``."""
     return np.bincount(labels[some], minlength=number)
-
-
-def near_frame(shape: tuple[int, ...]) -> Mask:
-    """The outer sixth of a photo of ``shape`` (H, W). It usually shows bare skin, because lesions are photographed in
-    the centre."""
-    near = np.ones(shape, np.bool_)
-    height, width = shape
-    near[height // 6 : height - height // 6, width // 6 : width - width // 6] = False
-    return near

@@ -228,12 +228,6 @@ def group_of(angle: float) -> str:
     return GROUPS[sum(angle <= least for least in _GROUP_LIMITS)]
 
 
-def monk_of(part: Part) -> int | None:
-    """The Monk tone of a part, 1–10; None if it cannot be estimated."""
-    angle = photographed(part)
-    return None if angle is None else monk(angle.degrees, angle.lightness)
-
-
 def category(ita: float) -> str:
     """The category of an angle in degrees, as named by Chardon and Del Bino."""
     return next((name for least, name in CATEGORIES if ita > least), DARKEST)

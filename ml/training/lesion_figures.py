@@ -13,19 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from ml.analysis.routing import LESION, KindOfPhoto, read_kinds
+from ml.analysis.routing import route
 from ml.imaging.decode import decode
 from ml.models.classifier import combine_views
 from ml.models.encoder import Encoder
+from ml.models.kinds import LESION, KindOfPhoto, read_kinds
 from ml.models.phone_lesions import CODES, SENSITIVITY
+from ml.training.statistics import calibration_error, wilson
 from ml.values import Doubles, Mask, Patient, Vectors
 
 COMMAND = "python -m ml.training.phone_lesions PAD"
 COVERAGE = 0.90  # of the sets
 THRESHOLD = 0.30  # probability of cancer at which the sensitivity is stated
 CANCERS, _PRECANCEROUS = 3, 4  # the first classes of CODES are cancers, the fourth is precancerous
-_DRAWS, _SEED, _BINS = 1000, 0, 10
-_Z = 1.959964
+_DRAWS, _SEED = 1000, 0
 _PAD = "PAD-UFES-20, patients apart"
 _ELSEWHERE = "DermNet NZ, nothing fitted to it but the kind of photo"
 _ALARM = 0.5
@@ -187,7 +188,7 @@ def measure_elsewhere(
         if condition in _OTHER_LESIONS:
             continue
         vector = encoder.embed([decode(path.read_bytes()).rgb])
-        routing = kinds.route(None, kinds.evidence(vector[0], 0.0))
+        routing = route(kinds, None, kinds.evidence(vector[0], 0.0))
         answers = routing.modality.label == LESION and routing.no_lesion is None
         found[any(name in condition for name in _WANTED)].append(cancer(vector) if answers else None)
     answered = {wanted: np.array([one is not None for one in of]) for wanted, of in found.items()}
@@ -199,17 +200,3 @@ def measure_elsewhere(
 
 def _auc(score: Doubles, yes: Mask) -> float:
     return float(roc_auc_score(yes, score))
-
-
-def calibration_error(probability: Doubles, right: Mask) -> float:
-    """The expected calibration error, 0–1, in ten bins of equal width (Naeini et al. 2015)."""
-    bins = np.minimum((probability * _BINS).astype(int), _BINS - 1)
-    inside = [bins == one for one in set(bins.tolist())]
-    return float(sum(abs(probability[one].mean() - right[one].mean()) * one.mean() for one in inside))
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """95% confidence interval of the share ``hits`` / ``n`` (Wilson 1927)."""
-    centre = (hits + _Z**2 / 2) / (n + _Z**2)
-    half = _Z / (n + _Z**2) * float(np.sqrt(hits * (n - hits) / n + _Z**2 / 4))
-    return max(0.0, centre - half), min(1.0, centre + half)

@@ -50,8 +50,8 @@ from ml.training.lesion_figures import (
     measure,
     measure_elsewhere,
     measure_groups,
-    wilson,
 )
+from ml.training.statistics import wilson
 from ml.values import RGB, Doubles, Mask, Patient, Vectors
 
 _PENALTY = 0.1  # scikit-learn's C

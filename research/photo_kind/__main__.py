@@ -1,7 +1,7 @@
 """``python -m research.photo_kind DATA THINGS``: fit and evaluate the heads that classify the kind of a photo.
 
 DATA contains collections of skin photos (see research.photo_kind.pictures). THINGS contains pictures of other things,
-from ``python -m research.photo_kind.things THINGS``. Writes ml/analysis/photo_kind.json and prints Markdown tables of
+from ``python -m research.photo_kind.things THINGS``. Writes ml/models/photo_kind.json and prints Markdown tables of
 shares with 95% Wilson intervals. Each picture is evaluated by a fit without its patient, lesion or condition.
 """
 
@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.analysis.routing import SURE_FACE
+from ml.models.kinds import HEADS_FILE, SURE_FACE
 from ml.models.loading import load_encoder, load_faces
 from ml.models.registry import EFFICIENTNET_LITE0 as ENCODER
 from ml.models.store import ModelStore
+from ml.training.statistics import wilson
 from research.photo_kind.fitting import (
     Embedded,
     Flags,
@@ -36,7 +37,6 @@ from research.photo_kind.fitting import (
 )
 from research.photo_kind.pictures import THING, Picture, drawn_things, generated_skin, skin_photos, things
 from research.photo_kind.variations import vary
-from research.shares import wilson
 
 COMMAND = "python -m research.photo_kind DATA THINGS"
 _ARRAYS = re.compile(r"\[[^\]]*\]")
@@ -138,7 +138,7 @@ def thresholds(study: Study, log_odds: dict[str, Floats]) -> dict[str, float]:
 
 
 def labels(study: Study, log_odds: dict[str, Floats], limits: dict[str, float]) -> NDArray[np.str_]:
-    """(n,) the predicted kind of each picture, with the precedence of ml.analysis.routing."""
+    """(n,) the predicted kind of each picture, with the precedence of ml.models.kinds."""
     yes = {name: _probability(values) >= limits[name] for name, values in log_odds.items()}
     skin = np.where(yes["lesion"], "lesion_close_up", "close_up")
     return np.where(
@@ -241,7 +241,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("things", type=Path)
     parser.add_argument("--models", type=Path, default=Path("var/models"))
-    parser.add_argument("--out", type=Path, default=Path("ml/analysis/photo_kind.json"))
+    parser.add_argument("--out", type=Path, default=HEADS_FILE)
     parser.add_argument("--embeddings", type=Path, help="file in which the embeddings are cached")
     given = parser.parse_args()
     pictures = [*skin_photos(given.data), *generated_skin(), *things(given.things), *drawn_things()]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from ml.skin.catalogue import CATALOGUE
+from ml.training.statistics import wilson
 from research.repeatability.photos import LESIONS, PORTRAITS, SIMULATED, Photo
-from research.shares import wilson
 
 #: a limit holds in this share of all pairs with this confidence
 CONTENT, CONFIDENCE = 0.85, 0.95
@@ -172,14 +172,23 @@ def series(pairs: Iterable[Pair]) -> list[Doubles]:
     return [np.array([*of.values()]) for of in values.values()]
 
 
+def icc(groups: Sequence[Doubles]) -> float:
+    """ICC(1) of values in groups: one-way random effects, unbalanced (Donner 1986)."""
+    return float(_icc(_sums(groups)[None])[0])
+
+
 def icc_with_interval(groups: Sequence[Doubles]) -> tuple[float, tuple[float, float]]:
-    """ICC(1) of values in groups (one-way random effects), and its 95% bootstrap interval over groups."""
-    sums = np.array([[len(group), group.sum(), (group**2).sum()] for group in groups])
-    sums[:, 2] -= 2 * (mean := sums[:, 1].sum() / sums[:, 0].sum()) * sums[:, 1] - sums[:, 0] * mean**2
-    sums[:, 1] -= sums[:, 0] * mean
+    """ICC(1) of values in groups, and its 95% bootstrap interval over groups."""
+    sums = _sums(groups)
     drawn = np.random.default_rng(1).integers(0, len(groups), (_RESAMPLES, len(groups)))
     low, high = np.nanquantile(_icc(sums[drawn]), (0.025, 0.975))
-    return float(_icc(sums[None])[0]), (float(low), float(high))
+    return icc(groups), (float(low), float(high))
+
+
+def _sums(groups: Sequence[Doubles]) -> Doubles:
+    """The number, the sum and the sum of squares of each group's values less the mean of all, (g, 3)."""
+    mean = np.concatenate(groups).mean()
+    return np.array([[len(group), (group - mean).sum(), ((group - mean) ** 2).sum()] for group in groups])
 
 
 def _icc(sums: Doubles) -> Doubles:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from ml.models.encoder import Encoder
 from ml.values import Vector
 from scin.build.embed import Engine, LocalEngine
-from scin.build.photos import PhotoPath, Row
+from scin.build.photos import Row
 from scin.build.progress import Stages
 from scin.build.shards import SHARD_PHOTOS, BuildError, Recipe, Shard, ShardFolder, plan_shards
 from scin.dataset import Case, Dataset, attribution, read_dataset
@@ -64,8 +64,7 @@ def build(
     """
     check_replaceable(out, MANIFEST_FILE)
     dataset = read_dataset(store)
-    labelled = [case for case in dataset.cases if case.label.weights]
-    cases = labelled[:limit]
+    cases = [case for case in dataset.cases if case.label.weights][:limit]
     stages = stages or Stages()
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") if shards is None else nullcontext(shards) as place:
@@ -74,14 +73,14 @@ def build(
         done = ShardFolder(folder, recipe)
         with done.locked():
             done.prepare(resume=resume)
-            photos = _photos(cases, labelled)
+            photos = list(dict.fromkeys(image.path for case in cases for image in case.images))
             plan = plan_shards(photos, shard_photos)
             _embed(plan, done, engine or LocalEngine(store, encoder), stages, progress)
             work = folder / _WORK
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
             with stages.timed("measure", photos=0):
-                write_population(work, measure_population(store, [photo.path for photo in photos]))
+                write_population(work, measure_population(store, photos))
             with stages.timed("index", photos=0):
                 manifest = _assemble(
                     work, done, plan, name=name, dataset=dataset, cases=cases, encoder=encoder, kind=kind
@@ -101,14 +100,6 @@ def check_replaceable(folder: Path, sign: str) -> None:
 def shard_folder(out: Path) -> Path:
     """The folder in which the command keeps the shards of the index ``out``."""
     return out.with_name(f"{out.name}.shards")
-
-
-def _photos(cases: Sequence[Case], labelled: Sequence[Case]) -> list[PhotoPath]:
-    """The distinct photos of ``cases``. A skin tone is estimated for the first photo of each ``labelled`` case, so that
-    a photo's row stays the same if a later run has a larger limit."""
-    first = {case.images[0].path for case in labelled}
-    paths = dict.fromkeys(image.path for case in cases for image in case.images)
-    return [PhotoPath(path, toned=path in first) for path in paths]
 
 
 def _embed(plan: Sequence[Shard], done: ShardFolder, engine: Engine, stages: Stages, progress: Progress) -> None:
@@ -199,7 +190,6 @@ class _StoredPhotos:
 
     by_digest: dict[str, StoredPhoto] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
-    monk: dict[str, int | None] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
 
     def unpack(self, rows: Iterable[Row], packed: BinaryIO) -> Iterator[Vector]:
@@ -209,7 +199,6 @@ class _StoredPhotos:
                 self.skipped[row.skipped] += 1
                 continue
             self.digests[row.path] = row.digest
-            self.monk[row.path] = row.monk
             if row.digest not in self.by_digest:
                 place = StoredPhoto(len(self.by_digest), packed.tell(), len(row.thumbnail), shot_type=None)
                 self.by_digest[row.digest] = place
@@ -222,4 +211,4 @@ class _StoredPhotos:
             for image in case.images
             if image.path in self.digests
         ]
-        return StoredCase.of(case, photos, self.monk.get(case.images[0].path))
+        return StoredCase.of(case, photos)

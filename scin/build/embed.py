@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from ml.errors import ArtifactError, MLError
 from ml.models.encoder import Encoder
-from scin.build.photos import UNREADABLE, Decoded, PhotoPath, Row, decode_photo
+from scin.build.photos import UNREADABLE, Decoded, Row, decode_photo
 from scin.build.progress import Stages
 from scin.build.shards import BuildError, Shard, pack, plan_shards
 from scin.dataset import CASES_FILE
@@ -52,12 +52,10 @@ class LocalEngine:
         self._cores = cores or len(os.sched_getaffinity(0))
 
     def embed(self, shards: Sequence[Shard], stages: Stages, count: Count) -> Iterator[tuple[Shard, list[Row]]]:
-        planned = {photo.path: photo for shard in shards for photo in shard.photos}
-
         def decode(content: tuple[str, bytes | StorageError]) -> Decoded | Row:
             path, data = content
             with stages.timed("decode"):
-                return decode_photo(planned[path], data)
+                return decode_photo(path, data)
 
         def encode(batch: Sequence[Decoded | Row]) -> list[Row]:
             rgbs = [photo.rgb for photo in batch if isinstance(photo, Decoded)]
@@ -65,7 +63,7 @@ class LocalEngine:
                 vectors = iter(self._encoder.embed(rgbs) if rgbs else ())
             return [photo if isinstance(photo, Row) else photo.row(next(vectors)) for photo in batch]
 
-        paths = (photo.path for shard in shards for photo in shard.photos)
+        paths = (path for shard in shards for path in shard.photos)
         contents = read_many(_TimedStore(self._store, stages), paths)
         photos = map_ordered(decode, contents, workers=self._cores, ahead=2 * BATCH, name="decoder")
         batches = _batches(shards, checked(photos, self._store.uri))
@@ -138,12 +136,12 @@ class PieceWorker:
         return cls(source, _cases_sha256(store), make_encoder, encoder.fingerprint, encoder.dimension)
 
     def embed(self, piece: Mapping[str, Any]) -> dict[str, Any]:
-        """Embed the photos given by ``paths`` and ``toned``. Returns packed ``rows`` in order, and ``stages`` as JSON.
+        """Embed the photos given by ``paths``. Returns packed ``rows`` in order, and ``stages`` as JSON.
 
         ``failed`` is the reason if this machine cannot embed them, else "". It is not an exception, because the cluster
         would wrap that in its own.
         """
-        photos = map(PhotoPath, map(str, piece["paths"]), map(bool, piece["toned"]))
+        photos = map(str, piece["paths"])
         stages = Stages()
         try:
             ((_, rows),) = self._engine.embed([Shard(0, tuple(photos))], stages, lambda _: None)
@@ -168,7 +166,7 @@ def pieces(shards: Sequence[Shard]) -> list[dict[str, Any]]:
     No piece crosses the end of a shard, so that the batches do not depend on which shards are already done.
     """
     parts = (part.photos for shard in shards for part in plan_shards(shard.photos, _PIECE_PHOTOS))
-    return [{"paths": [p.path for p in photos], "toned": [p.toned for p in photos]} for photos in parts]
+    return [{"paths": list(photos)} for photos in parts]
 
 
 def _cases_sha256(store: Storage) -> str:

@@ -1,19 +1,16 @@
-"""Computes the digest, the thumbnail and the skin tone of one photo, and defines the row that a shard keeps of it."""
+"""Computes the digest and the thumbnail of one photo, and defines the row that a shard keeps of it."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from PIL import Image
 
 from ml.errors import ImageError
 from ml.imaging.decode import decode
 from ml.skin.colour import shrink, working_copy
-from ml.skin.frame import Frame, Subject
-from ml.skin.tone import monk_of as monk_of_skin
 from ml.values import RGB, Vector
 from storage import NotFoundError, StorageError
 
@@ -24,20 +21,12 @@ SIDE = 160
 _WEBP_METHOD = 0
 
 
-class PhotoPath(NamedTuple):
-    """A photo to embed. If ``toned``, its skin tone is also estimated."""
-
-    path: str
-    toned: bool = True
-
-
 @dataclass(frozen=True)
 class Row:
     """One photo as a shard keeps it.
 
     ``digest`` is the sha256 of its bytes, or "" if they could not be read. ``skipped`` is the reason why a photo has no
-    vector, else "". ``monk`` is this service's estimate of the skin tone, 1–10; None if the photo shows too little skin
-    or the tone is not needed.
+    vector, else "".
     """
 
     path: str
@@ -45,7 +34,6 @@ class Row:
     vector: Vector | None = None
     thumbnail: bytes = b""
     skipped: str = ""
-    monk: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,28 +44,21 @@ class Decoded:
     digest: str
     rgb: RGB
     thumbnail: bytes
-    monk: int | None
 
     def row(self, vector: Vector) -> Row:
-        return Row(self.path, self.digest, vector, self.thumbnail, monk=self.monk)
+        return Row(self.path, self.digest, vector, self.thumbnail)
 
 
-def decode_photo(photo: PhotoPath, content: bytes | StorageError) -> Decoded | Row:
+def decode_photo(path: str, content: bytes | StorageError) -> Decoded | Row:
     """Decode a photo. If that is impossible, return a row with the reason."""
     if isinstance(content, StorageError):
-        return Row(photo.path, skipped=MISSING if isinstance(content, NotFoundError) else UNREADABLE)
+        return Row(path, skipped=MISSING if isinstance(content, NotFoundError) else UNREADABLE)
     digest = hashlib.sha256(content).hexdigest()
     try:
         rgb = decode(content).rgb
     except ImageError as error:
-        return Row(photo.path, digest, skipped=f"image: {error.code}")
-    small = working_copy(rgb)
-    return Decoded(photo.path, digest, rgb, thumbnail(small), monk_of(small) if photo.toned else None)
-
-
-def monk_of(rgb: RGB) -> int | None:
-    """The Monk tone, 1–10, estimated in the same way as in serving. None if the photo shows too little skin."""
-    return monk_of_skin(Subject(Frame(rgb)).whole)
+        return Row(path, digest, skipped=f"image: {error.code}")
+    return Decoded(path, digest, rgb, thumbnail(working_copy(rgb)))
 
 
 def thumbnail(rgb: RGB) -> bytes:

@@ -15,13 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scin.build.photos import UNREADABLE, PhotoPath, Row
-from scin.index.manifest import MEASURES
+from scin.build.photos import UNREADABLE, Row
 from storage.base import write_atomically
 
 #: photos in a shard: half a megabyte of vectors and 15 seconds of encoding. A killed build loses at most one shard.
 SHARD_PHOTOS = 256
-_FORMAT = 3
+_FORMAT = 4
 _RECIPE, _LOCK = "recipe.json", "lock"
 
 
@@ -31,10 +30,10 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of the photos to embed. Shards are fixed, so that a resumed build makes the same batches."""
+    """A part of the photos to embed: their paths. Shards are fixed, so that a resumed build makes the same batches."""
 
     number: int
-    photos: tuple[PhotoPath, ...]
+    photos: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,10 @@ class Recipe:
     encoder_fingerprint: str
     dimension: int
     shard_photos: int = SHARD_PHOTOS
-    measures: int = MEASURES
     format: int = _FORMAT
 
 
-def plan_shards(photos: Sequence[PhotoPath], size: int = SHARD_PHOTOS) -> list[Shard]:
+def plan_shards(photos: Sequence[str], size: int = SHARD_PHOTOS) -> list[Shard]:
     """Split photos into shards of ``size``. If photos are added at the end, only the last shard changes."""
     parts = (tuple(photos[start : start + size]) for start in range(0, len(photos), size))
     return [Shard(number, part) for number, part in enumerate(parts)]
@@ -99,8 +97,7 @@ class ShardFolder:
             table = pq.read_table(self._file(shard), columns=["path", "skipped"])
         except (OSError, pa.ArrowInvalid):
             return False
-        paths = [photo.path for photo in shard.photos]
-        return table["path"].to_pylist() == paths and UNREADABLE not in table["skipped"].to_pylist()
+        return table["path"].to_pylist() == list(shard.photos) and UNREADABLE not in table["skipped"].to_pylist()
 
     def digests(self, shard: Shard) -> set[str]:
         """The digests of the photos that have a vector."""
@@ -142,6 +139,5 @@ def _schema(dimension: int) -> pa.Schema:
             ("vector", pa.list_(pa.float32(), dimension)),
             ("thumbnail", pa.binary()),
             ("skipped", pa.string()),
-            ("monk", pa.int32()),
         ]
     )

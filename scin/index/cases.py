@@ -33,7 +33,6 @@ _SCHEMA = pa.schema(
         ("fitzpatrick_labels", pa.list_(pa.string())),
         ("monk_india", pa.int32()),
         ("monk_us", pa.int32()),
-        ("monk_estimate", pa.int32()),
         ("body_parts", pa.list_(pa.string())),
         ("age_group", pa.string()),
         ("sex", pa.string()),
@@ -56,24 +55,21 @@ class StoredPhoto:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredCase(CaseFacts):
-    """A case in the index. ``monk_estimate`` is this service's estimate of the Monk tone, 1–10, from the first photo.
-    It is None if that photo is missing or shows too little skin, or if the index was built without estimates."""
+    """A case in the index."""
 
     photos: tuple[StoredPhoto, ...]
     differential: Mapping[str, float]
     dermatologists: int
     agreement: float | None
-    monk_estimate: int | None = None
 
     @classmethod
-    def of(cls, case: Case, photos: Iterable[StoredPhoto], monk_estimate: int | None = None) -> StoredCase:
+    def of(cls, case: Case, photos: Iterable[StoredPhoto]) -> StoredCase:
         return cls(
             **{field.name: getattr(case, field.name) for field in fields(CaseFacts)},
             photos=tuple(photos),
             differential=case.label.weights,
             dermatologists=case.label.dermatologists,
             agreement=case.label.agreement,
-            monk_estimate=monk_estimate,
         )
 
 
@@ -95,6 +91,7 @@ class CaseTable:
     """All cases in Arrow arrays, some hundred bytes each. Objects are made only for requested cases."""
 
     def __init__(self, folder: Path) -> None:
+        # Columns that are not in the schema are not read: earlier versions stored an estimate of the skin tone.
         table = pq.read_table(folder / CASES_TABLE, schema=_SCHEMA, use_threads=False)
         self._columns: dict[str, Any] = {name: table[name].combine_chunks() for name in _SCHEMA.names}
         self._columns |= {name: self._columns[name].dictionary_encode() for name in _REPEATED}

@@ -19,7 +19,7 @@ from storage.base import sha256_file
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = 1
-#: version of the builder's measurements (tone, population). Increase it if the same photo gives different values.
+#: version of the builder's measurements (the population). Increase it if the same photo gives different values.
 MEASURES = 2
 
 _T = TypeVar("_T")

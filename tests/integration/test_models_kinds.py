@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.analysis.routing import KindOfPhoto, read_kinds
+from ml.analysis.routing import route
 from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
+from ml.models.kinds import KindOfPhoto, read_kinds
 from ml.models.phone_lesions import read_phone_lesions
 from ml.values import NOT_SKIN, RGB, Patient
 from scin.synthetic import plan_cases, render_case
@@ -27,7 +28,7 @@ def look(encoder: Encoder) -> Look:
     kinds = KindOfPhoto(read_kinds())
 
     def label(photo: RGB) -> str | None:
-        return kinds.route(None, kinds.evidence(encoder.embed([photo])[0], 0.0)).modality.label
+        return route(kinds, None, kinds.evidence(encoder.embed([photo])[0], 0.0)).modality.label
 
     return label
 

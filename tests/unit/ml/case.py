@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ml.analysis.pipeline import Analyzer, CaseRequest
-from ml.analysis.routing import KindOfPhoto
 from ml.deadline import Deadline
 from ml.models.encoder import Head, HeadSet
 from ml.models.faces import Face
+from ml.models.kinds import KindOfPhoto
 from ml.models.loading import Models
 from ml.models.registry import SKLESION
 from ml.values import (

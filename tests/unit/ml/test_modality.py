@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.analysis.routing import Evidence, KindOfPhoto, Routing, read_kinds
+from ml.analysis.routing import Routing, route
 from ml.errors import ArtifactError
 from ml.models.encoder import Head, HeadSet, read_heads
+from ml.models.kinds import Evidence, KindOfPhoto, read_kinds
 from ml.models.registry import EFFICIENTNET_LITE0
 
 _ZEROS = np.zeros(4)
@@ -22,7 +23,7 @@ def seen(*, face: float = 0.0, skin: float = 0.99, dermatoscopic: float = 0.01, 
 
 
 def label(evidence: Evidence) -> str | None:
-    return KINDS.route(None, evidence).modality.label
+    return route(KINDS, None, evidence).modality.label
 
 
 def test_each_kind_is_told_by_its_head_and_a_face_by_the_detector() -> None:
@@ -38,34 +39,34 @@ def test_each_kind_is_told_by_its_head_and_a_face_by_the_detector() -> None:
 
 
 def test_confidence_is_the_probability_of_the_label() -> None:
-    assert KINDS.route(None, seen(skin=0.1)).modality.confidence == pytest.approx(0.9)
-    assert KINDS.route(None, seen(lesion=0.8)).modality.confidence == pytest.approx(0.8)
-    assert KINDS.route(None, seen(lesion=0.3)).modality.confidence == pytest.approx(0.7)
+    assert route(KINDS, None, seen(skin=0.1)).modality.confidence == pytest.approx(0.9)
+    assert route(KINDS, None, seen(lesion=0.8)).modality.confidence == pytest.approx(0.8)
+    assert route(KINDS, None, seen(lesion=0.3)).modality.confidence == pytest.approx(0.7)
 
 
 def test_the_lesion_model_answers_near_certain_or_stated_dermatoscopic_photos_only() -> None:
-    assert KINDS.route(None, seen(dermatoscopic=0.9)).no_lesion is None
-    assert KINDS.route(None, seen(dermatoscopic=0.89)).no_lesion is not None
-    assert KINDS.route("dermatoscopic", seen(dermatoscopic=0.4)).no_lesion is None
+    assert route(KINDS, None, seen(dermatoscopic=0.9)).no_lesion is None
+    assert route(KINDS, None, seen(dermatoscopic=0.89)).no_lesion is not None
+    assert route(KINDS, "dermatoscopic", seen(dermatoscopic=0.4)).no_lesion is None
     for stated in ("face", "close_up"):
-        assert "No lesion model was run" in (KINDS.route(stated, seen(lesion=0.9)).no_lesion or "")
+        assert "No lesion model was run" in (route(KINDS, stated, seen(lesion=0.9)).no_lesion or "")
 
 
 def test_a_lesion_model_answers_stated_and_recognised_lesion_close_ups() -> None:
-    assert KINDS.route(None, seen(lesion=0.9)).no_lesion is None
-    assert KINDS.route("lesion_close_up", seen()).no_lesion is None
-    assert "not certain" in (KINDS.route(None, seen(lesion=0.9, dermatoscopic=0.7)).no_lesion or "")
+    assert route(KINDS, None, seen(lesion=0.9)).no_lesion is None
+    assert route(KINDS, "lesion_close_up", seen()).no_lesion is None
+    assert "not certain" in (route(KINDS, None, seen(lesion=0.9, dermatoscopic=0.7)).no_lesion or "")
 
 
 @pytest.mark.parametrize("photo", [{"usable": False}, {"colours": False}])
 def test_it_answers_no_photo_without_contrast_or_colours(photo: dict[str, bool]) -> None:
-    assert KINDS.route("dermatoscopic", seen(dermatoscopic=0.99), **photo).no_lesion is not None
-    assert KINDS.route("lesion_close_up", seen(), **photo).no_lesion is not None
+    assert route(KINDS, "dermatoscopic", seen(dermatoscopic=0.99), **photo).no_lesion is not None
+    assert route(KINDS, "lesion_close_up", seen(), **photo).no_lesion is not None
 
 
 def test_pixels_contradict_what_was_stated_only_where_they_are_clear() -> None:
     def contradicted(stated: str, evidence: Evidence) -> Routing:
-        routing = KINDS.route(stated, evidence)
+        routing = route(KINDS, stated, evidence)
         assert routing.conflict
         assert routing.no_lesion is not None
         return routing
@@ -73,13 +74,13 @@ def test_pixels_contradict_what_was_stated_only_where_they_are_clear() -> None:
     assert contradicted("dermatoscopic", seen(face=0.9)).modality.label == "face"
     assert contradicted("dermatoscopic", seen(dermatoscopic=0.01)).modality.label == "close_up"
     assert contradicted("close_up", seen(skin=0.01)).modality.label == "not_skin"
-    assert not KINDS.route("close_up", seen(skin=0.2)).conflict
-    assert not KINDS.route("face", seen()).conflict
+    assert not route(KINDS, "close_up", seen(skin=0.2)).conflict
+    assert not route(KINDS, "face", seen()).conflict
 
 
 def test_close_calls_are_said_to_be_close_in_words_for_people() -> None:
     def words(evidence: Evidence) -> str:
-        routing = KINDS.route(None, evidence)
+        routing = route(KINDS, None, evidence)
         return " ".join((routing.no_lesion or "", *routing.notes))
 
     assert "not certain" in words(seen(dermatoscopic=0.7))
@@ -92,7 +93,7 @@ def test_close_calls_are_said_to_be_close_in_words_for_people() -> None:
 
 
 def test_nothing_is_told_of_a_photo_in_which_nothing_can_be_seen() -> None:
-    routing = KINDS.route(None, KINDS.evidence(None, 0.0))
+    routing = route(KINDS, None, KINDS.evidence(None, 0.0))
     assert (routing.modality.label, routing.modality.confidence) == (None, None)
     assert routing.no_lesion is not None
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from ml import selftest
-from ml.analysis.routing import KindOfPhoto, read_kinds
 from ml.deadline import Deadline
 from ml.errors import DeadlineExceededError
 from ml.models.classifier import LesionClassifier
 from ml.models.encoder import Encoder
+from ml.models.kinds import KindOfPhoto, read_kinds
 from ml.models.loading import Models
 from ml.models.phone_lesions import read_phone_lesions
 from ml.models.registry import SKLESION

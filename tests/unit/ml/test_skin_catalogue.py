@@ -71,8 +71,8 @@ def test_what_is_measured_of_a_lesion_is_clinical() -> None:
 
 
 def test_what_two_photos_do_not_agree_on_is_not_in_every_answer() -> None:
-    """A measure that is in every answer in a region has an ICC of at least .4 there, or needs the scale. Only on faces is
-    there none, for want of pairs."""
+    """A measure that is in every answer in a region has an ICC of at least .4 there, or needs the scale. Only on faces
+    is there none, for want of pairs."""
     for name, measure in CATALOGUE.items():
         for kind in set(measure.standard_regions) if not measure.needs_scale else ():
             known = measure.evidence[kind]

@@ -13,7 +13,6 @@ from ml.skin.colour import (
     linear_to_lightness_and_b,
     optical_density,
     srgb_to_linear,
-    to_side,
     working_copy,
 )
 from ml.values import RGB, Floats
@@ -91,11 +90,3 @@ def test_no_light_is_told_from_black_or_blown_out_photos(code: int) -> None:
 )
 def test_the_working_copy_has_a_long_side_of_at_most_512(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert working_copy(np.zeros((*size, 3), np.uint8)).shape[:2] == expected
-
-
-@pytest.mark.parametrize("size", [(1, 1), (30, 60), (100, 256), (700, 900)])
-def test_a_copy_of_a_given_side_has_it_whatever_the_photos_size(size: tuple[int, int]) -> None:
-    copy = to_side(np.full((*size, 3), 130, np.uint8), 256)
-    assert max(copy.shape[:2]) == 256
-    assert copy.shape[0] / copy.shape[1] == pytest.approx(size[0] / size[1], rel=0.01)
-    assert (copy == 130).all()

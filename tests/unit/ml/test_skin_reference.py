@@ -150,3 +150,16 @@ def test_the_card_is_not_measured_as_skin() -> None:
     assert found.card is not None
     assert found.card[180:340, 30:270].all()
     assert found.card.mean() < 0.35
+
+
+def test_a_card_that_is_a_line_of_pixels_is_not_found() -> None:
+    photo = np.full((32, 32, 3), (90, 50, 40), np.uint8)
+    photo[0] = (205, 160, 135)
+    assert calibrate(photo, CARD, (32, 32)) is None
+
+
+def test_no_checker_is_searched_for_in_a_strip() -> None:
+    """OpenCV's detector enlarges the short side to 1,000 pixels: of this strip it would make 64 million pixels, and
+    take gigabytes and minutes."""
+    strip = np.random.default_rng(0).integers(0, 256, (32, 2048, 3), dtype=np.uint8)
+    assert calibrate(strip, CHECKER, (8, 512)) is None

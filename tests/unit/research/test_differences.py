@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from research.differences import icc, interval, moved
+from research.differences import moved
+from research.repeatability.pairs import icc, icc_with_interval
 from tests.unit.ml.skin_images import disc
 
 
@@ -17,7 +18,7 @@ def test_the_correlation_is_the_share_of_the_variance_between_groups() -> None:
     rng = np.random.default_rng(0)
     groups = [mean + rng.normal(0, 1, 2) for mean in rng.normal(0, 2, 4000)]
     assert icc(groups) == pytest.approx(0.8, abs=0.02)
-    low, high = interval(groups[:100])
+    _, (low, high) = icc_with_interval(groups[:100])
     assert low < icc(groups[:100]) < high
 
 

@@ -70,7 +70,6 @@ def index_of(folder: Path, classes: NDArray[np.integer], noise: float, seed: int
             stored(f"{number:06d}", (2 * number, 2 * number + 1), labels[number]),
             monk_india=1 + number % 10,
             monk_us=1 + number % 10,
-            monk_estimate=1 + number % 10,
         )
         for number in range(len(classes))
     ]

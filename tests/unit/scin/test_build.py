@@ -14,11 +14,9 @@ from ml.errors import ModelError
 from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
 from scin.build import BuildError, build
-from scin.index.cases import read_cases
 from scin.index.manifest import Manifest
 from scin.index.search import SearchIndex, load_index
 from storage import NotFoundError, open_storage
-from tests.unit.ml.skin_images import MONK, skin_of, skin_patch
 from tests.unit.ml.tiny_models import DIMENSION, ENCODER_SPEC, RecordingRuntime, tiny_encoder
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
 
@@ -100,33 +98,6 @@ def test_a_case_without_a_readable_photo_or_a_label_is_not_in_the_index(dataset:
     found = index.search(embed(dataset, "h.png"), 100).cases
     assert {case.case_id for case in found} == {"10", "-20", "30", "40", "50"}
     assert index.thumbnail("60", 0) is index.thumbnail("70", 0) is None
-
-
-def test_our_own_estimate_of_the_first_photos_tone_is_kept_as_serving_would_make_it(tmp_path: Path) -> None:
-    folder = write_tables(
-        tmp_path / "dataset",
-        [
-            case("1", "light.png", "dark.png"),
-            case("2", "dark.png"),
-            case("3", "blue.png", "light.png"),
-            case("4", "copy.png"),
-            case("5", "missing.png", "light.png"),
-        ],
-        [label(number, {"Eczema": 1.0}) for number in "12345"],
-    )
-    photos = {"light": skin_patch(MONK[3], 120, 150), "dark": skin_patch(MONK[9], 120, 150)}
-    photos["blue"] = np.full((120, 150, 3), (20, 40, 220), np.uint8)
-    for name, rgb in photos.items():
-        Image.fromarray(rgb).save(folder / "images" / f"{name}.png")
-    shutil.copy(folder / "images" / "dark.png", folder / "images" / "copy.png")
-    make(folder, tmp_path / "index")
-    found = {stored.case_id: stored.monk_estimate for stored in read_cases(tmp_path / "index")}
-    tones = {name: skin_of(rgb).tone for name, rgb in photos.items()}
-    told = {name: tone and tone.monk_estimate for name, tone in tones.items()}
-    assert found == {"1": told["light"], "2": told["dark"], "3": None, "4": told["dark"], "5": None}
-    assert told["light"] is not None
-    assert told["dark"] is not None
-    assert told["light"] < told["dark"]
 
 
 def test_the_same_dataset_is_the_same_bytes(dataset: Path, tmp_path: Path) -> None:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from scin.build.embed import LocalEngine, PieceWorker, pieces
-from scin.build.photos import PhotoPath, Row
+from scin.build.photos import Row
 from scin.build.progress import Stages
 from scin.build.shards import Shard, plan_shards, unpack
 from storage import open_storage
 from tests.unit.ml.tiny_models import DIMENSION, tiny_encoder
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
 
-PHOTOS = Shard(0, tuple(PhotoPath(f"images/{n}.png", toned=n != 1) for n in range(12)))
+PHOTOS = Shard(0, tuple(f"images/{n}.png" for n in range(12)))
 
 
 @pytest.fixture
@@ -39,12 +39,11 @@ def worker_of(dataset: Path, fingerprint: str = "f" * 64) -> PieceWorker:
 
 def embed(worker: PieceWorker, photos: Shard) -> dict[str, Any]:
     """What a process makes of the photos, as one piece."""
-    paths, toned = zip(*photos.photos, strict=True)
-    return worker.embed({"paths": paths, "toned": toned})
+    return worker.embed({"paths": photos.photos})
 
 
 def facts(row: Row) -> tuple[object, ...]:
-    return row.path, row.digest, row.thumbnail, row.skipped, row.monk
+    return row.path, row.digest, row.thumbnail, row.skipped
 
 
 def test_a_piece_is_embedded_as_by_the_local_engine(dataset: Path) -> None:
@@ -53,7 +52,7 @@ def test_a_piece_is_embedded_as_by_the_local_engine(dataset: Path) -> None:
     [(_, expected)] = local.embed([PHOTOS], Stages(), lambda _: None)
     found = list(unpack(embedded["rows"], DIMENSION))
     assert [facts(row) for row in found] == [facts(row) for row in expected]
-    assert [row.path for row in found if row.vector is None] == [PHOTOS.photos[n].path for n in (3, 5)]
+    assert [row.path for row in found if row.vector is None] == [PHOTOS.photos[n] for n in (3, 5)]
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours.vector, theirs.vector)
     counted = {stage: photos for stage, (photos, _) in json.loads(embedded["stages"]).items()}
@@ -62,10 +61,9 @@ def test_a_piece_is_embedded_as_by_the_local_engine(dataset: Path) -> None:
 
 def test_pieces_keep_the_order_and_end_with_their_shard() -> None:
     paths = [str(n) for n in range(150)]
-    parts = pieces(plan_shards([PhotoPath(path, toned=path != "140") for path in paths], 70))
+    parts = pieces(plan_shards(paths, 70))
     assert [path for part in parts for path in part["paths"]] == paths
     assert [len(part["paths"]) for part in parts] == [32, 32, 6, 32, 32, 6, 10]
-    assert [all(part["toned"]) for part in parts] == [True] * 6 + [False]
 
 
 def test_a_relative_folder_means_that_of_the_machine_that_asks(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +93,7 @@ def test_a_folder_that_is_not_there_is_told(dataset: Path) -> None:
 
 def test_a_store_that_has_gone_is_told(dataset: Path) -> None:
     worker = worker_of(dataset)
-    gone = (PhotoPath("images/gone"),) * 40
+    gone = ("images/gone",) * 40
     (dataset / "images" / "gone").mkdir()  # what cannot be read, and is there
     assert embed(worker, Shard(0, gone[:31]))["failed"] == ""
     assert "32 photos in a row could not be read" in embed(worker, Shard(0, gone))["failed"]

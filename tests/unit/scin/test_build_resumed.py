@@ -7,18 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from ml.errors import ModelError
 from ml.models.encoder import Encoder
 from scin.build import BuildError, build
 from scin.build.embed import UNREADABLE_MOST
-from scin.build.photos import PhotoPath
 from scin.build.shards import Recipe, ShardFolder, plan_shards
-from scin.index.cases import read_cases
 from scin.index.manifest import Manifest
 from storage import ObjectInfo, Storage, StorageError, open_storage
-from tests.unit.ml.skin_images import MONK, skin_patch
 from tests.unit.ml.tiny_models import ENCODER_SPEC, RecordingRuntime, tiny_encoder
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
 
@@ -81,20 +77,6 @@ def test_all_cases_after_the_first_ones(dataset: Path, tmp_path: Path, whole: di
     run(store, tmp_path / "index", rest)
     assert contents(tmp_path / "index") == whole
     assert encoded(rest) == PHOTOS - limit // SHARD * SHARD  # a part of a shard is made again
-
-
-def test_a_photo_that_is_first_only_in_a_later_case_has_its_tone_then(tmp_path: Path) -> None:
-    rows = [case("1", "a.png", "b.png"), case("2", "b.png")]
-    folder = write_tables(tmp_path / "dataset", rows, [label(str(n), {"Acne": 1.0}) for n in (1, 2)])
-    for name, swatch in (("a.png", MONK[2]), ("b.png", MONK[8])):
-        Image.fromarray(skin_patch(swatch, 120, 150)).save(folder / "images" / name)
-    store = open_storage(str(folder))
-    run(store, tmp_path / "index", limit=1, shard_photos=2)
-    run(store, tmp_path / "index", shard_photos=2)
-    light, dark = (stored.monk_estimate for stored in read_cases(tmp_path / "index"))
-    assert light is not None
-    assert dark is not None
-    assert light < dark
 
 
 def test_an_encoder_that_dies_costs_the_shards_in_hand(dataset: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
@@ -182,7 +164,7 @@ def test_two_builds_at_once(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_more_photos_change_only_the_last_shard() -> None:
-    photos = [PhotoPath(str(n)) for n in range(20)]
+    photos = [str(n) for n in range(20)]
     few, many = plan_shards(photos[:13], 8), plan_shards(photos, 8)
     assert [len(shard.photos) for shard in many] == [8, 8, 4]
     assert few[0] == many[0]

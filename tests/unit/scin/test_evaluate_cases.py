@@ -84,7 +84,6 @@ def test_tone_groups() -> None:
         fitzpatrick_labels=("FST2", "FST3", "FST5"),
         monk_india=4,
         monk_us=5,
-        monk_estimate=8,
     )
     unknown = replace(
         stored("2", [1], {"A": 1}), fitzpatrick_self=None, fitzpatrick_labels=(), monk_india=None, monk_us=None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ml.errors import ArtifactError
@@ -33,6 +35,14 @@ def with_matching_digests(folder: Path) -> None:
     """As if the files had been made like this: only their content can still be wrong."""
     manifest = read_manifest(folder)
     write_manifest(folder, replace(manifest, files={name: sha256_file(folder / name) for name in manifest.files}))
+
+
+def test_an_index_of_an_earlier_version_with_another_column_is_read(folder: Path) -> None:
+    table = pq.read_table(folder / "cases.parquet")
+    older = table.append_column("monk_estimate", pa.array([4] * len(table), pa.int32()))
+    pq.write_table(older, folder / "cases.parquet")
+    with_matching_digests(folder)
+    assert load(folder).info.cases == 20
 
 
 @pytest.mark.parametrize("name", FILES)
