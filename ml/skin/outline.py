@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -26,12 +27,18 @@ SIDE = 128  #: side in pixels of the square copy that the network sees
 NETWORK = Path(__file__).parent / "params" / "outline.onnx.gz"
 FITTED = NETWORK.with_name("outline.json")
 
+#: The network: from normalised photos (2, 3, 128, 128), the logits (2, 1, 128, 128) that a pixel belongs to a lesion
+Logits = Callable[[Floats], Floats]
+
 INSIDE = 0.5  #: probability from which a pixel belongs to a lesion
 NARROW, WIDE = 0.75, 0.25  #: the same for the narrow and the wide outline
 _SURE = float(json.loads(FITTED.read_text(encoding="utf-8"))["sure"]["agreement"])
-_LEAST = 0.2  # agreement under which nothing is outlined: it halves the outlines on skin without a lesion
+_LEAST = 0.25  # agreement of the first look under which nothing is outlined: fewer outlines on skin without a lesion
 _FLAT = 0.03  # least standard deviation to which a photo is normalised; noise on even skin stays weak
-_FLIPS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps down and across
+_FIRST, _SECOND = ((1, 1), (1, -1)), ((-1, 1), (-1, -1))  # mirror images of each look: steps down and across
+_CLOSE = 1.9  # side of the square that the second look sees over the long side of the lesion's bounding box
+_SMALLEST = 24  # pixels of the first look; a smaller bounding box counts as one of this side
+_TRUST = 2 / 3  # weight of the second look: it counts twice
 _SPECK = 0.0008  # share of the photo; smaller parts are noise
 _BESIDE = 0.5  # of the largest part's area; smaller parts are ignored
 
@@ -67,20 +74,48 @@ def lesions(part: Part) -> Segmentation | None:
 def outline(rgb: RGB, within: Mask | None = None) -> Segmentation | None:
     """The lesions in ``rgb`` (H, W, 3), and only those parts that lie ``within`` a mask (H, W) if there is one. None if
     there is no lesion."""
-    small = cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return from_probability(mean_of_flips(normalised(np.asarray(small, np.uint8)), _logits), rgb.shape, within)
+    likely = probability(rgb, _logits)
+    return None if likely is None else from_probability(likely, rgb.shape, within)
 
 
-def from_probability(probable: Floats, shape: tuple[int, ...], within: Mask | None = None) -> Segmentation | None:
-    """The outlines in a photo of ``shape`` (H, W, …) by the probability (128, 128) that each pixel is of a lesion."""
-    likely = _of_large_parts(probable)
+def probability(rgb: RGB, logits: Logits) -> Floats | None:
+    """The probability (128, 128) that a pixel of ``rgb`` (H, W, 3) belongs to a lesion; None if there is no lesion.
+
+    The network sees the photo, and then the square around the lesion that it found, in which a small lesion is larger.
+    A lesion of more than half the photo's width or height is seen once.
+    """
+    first = _look(rgb, _FIRST, logits)
+    likely = _of_large_parts(first)
+    if agreement(likely > NARROW, likely > WIDE) < _LEAST:
+        return None
+    (top, bottom), (left, right) = _square(likely > INSIDE)
+    if bottom - top == SIDE:
+        return likely
+    height, width = rgb.shape[0] / SIDE, rgb.shape[1] / SIDE
+    close = rgb[int(top * height) : math.ceil(bottom * height), int(left * width) : math.ceil(right * width)]
+    second = cv2.resize(_look(close, _SECOND, logits), (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+    first[top:bottom, left:right] += np.float32(_TRUST) * (second - first[top:bottom, left:right])
+    return _of_large_parts(first)
+
+
+def _square(lesion: Mask) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The first row and the row after the last, and the same of columns, of a square around ``lesion`` (128, 128)."""
+    left, top, wide, high = cv2.boundingRect(lesion.view(np.uint8))
+    side = min(SIDE, round(_CLOSE * max(wide, high, _SMALLEST)))
+    rows, columns = (
+        min(max(0, round(start + (size - side) / 2)), SIDE - side) for start, size in ((top, high), (left, wide))
+    )
+    return (rows, rows + side), (columns, columns + side)
+
+
+def from_probability(likely: Floats, shape: tuple[int, ...], within: Mask | None = None) -> Segmentation | None:
+    """The outlines in a photo of ``shape`` (H, W, …) by the `probability` that a pixel belongs to a lesion."""
     grown = np.asarray(cv2.resize(likely, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)
     mask, wide, narrow = (
         np.asarray(grown > least if within is None else (grown > least) & within, np.bool_)
         for least in (INSIDE, WIDE, NARROW)
     )
-    alike = agreement(narrow, wide)
-    return Segmentation(mask, wide, narrow, sure=alike >= _SURE) if alike >= _LEAST and mask.any() else None
+    return Segmentation(mask, wide, narrow, sure=agreement(narrow, wide) >= _SURE) if mask.any() else None
 
 
 def agreement(narrow: Mask, wide: Mask) -> float:
@@ -100,12 +135,11 @@ def _of_large_parts(probable: Floats) -> Floats:
     return np.where(near, likely, np.float32(0))
 
 
-def mean_of_flips(photo: Floats, logits: Callable[[Floats], Floats]) -> Floats:
-    """The probability (128, 128) that each pixel of a normalised ``photo`` (3, 128, 128) is of a lesion: the mean over
-    the photo and its mirror images. ``logits`` computes those of a batch, (n, 1, 128, 128)."""
-    batch = np.stack([photo[:, ::down, ::across] for down, across in _FLIPS])
-    mirrored = 1 / (1 + np.exp(-logits(batch)[:, 0]))
-    upright = [one[::down, ::across] for one, (down, across) in zip(mirrored, _FLIPS, strict=True)]
+def _look(rgb: RGB, flips: Sequence[tuple[int, int]], logits: Logits) -> Floats:
+    """The mean (128, 128) of the probabilities in two mirror images of ``rgb``."""
+    photo = normalised(np.asarray(cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8))
+    mirrored = 1 / (1 + np.exp(-logits(np.stack([photo[:, ::down, ::across] for down, across in flips]))[:, 0]))
+    upright = [one[::down, ::across] for one, (down, across) in zip(mirrored, flips, strict=True)]
     return np.asarray(np.mean(upright, axis=0), np.float32)
 
 
@@ -126,7 +160,7 @@ def _network() -> cv2.dnn.Net:
 
 
 def _logits(batch: Floats) -> Floats:
-    """The network's output (n, 1, 128, 128) for normalised photos (n, 3, 128, 128)."""
+    """The network's output (2, 1, 128, 128) for normalised photos (2, 3, 128, 128)."""
     with _one_at_a_time:
         network = _network()
         network.setInput(batch)

@@ -25,7 +25,6 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -39,8 +38,8 @@ from ml.skin.outline import (
     Segmentation,
     agreement,
     from_probability,
-    mean_of_flips,
     normalised,
+    probability,
 )
 from ml.training.outline_photos import Photo, augmented, beside, painted, plain, read_folder
 from ml.values import RGB, Floats, Mask
@@ -217,9 +216,8 @@ def false_agreements(network: Network, photos: Sequence[Photo]) -> list[float]:
 
 
 def _outlined(network: Network, rgb: RGB, shape: tuple[int, ...]) -> Segmentation | None:
-    small = normalised(np.asarray(cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8))
-    probable = mean_of_flips(small, lambda some: np.asarray(network(torch.from_numpy(some)).numpy(), np.float32))
-    return from_probability(probable, shape)
+    likely = probability(rgb, lambda some: np.asarray(network(torch.from_numpy(some)).numpy(), np.float32))
+    return None if likely is None else from_probability(likely, shape)
 
 
 def report(figures: Sequence[Figure], least: float) -> list[dict[str, object]]:
@@ -344,7 +342,7 @@ def _trained(options: argparse.Namespace, name: str, photos: Sequence[Photo], se
 
 def exported(network: Network) -> bytes:
     """The network as an ONNX graph, compressed. Weights are rounded to 16 bits (bfloat16), half of which gzip saves."""
-    program = torch.onnx.export(network.eval(), (torch.zeros(4, 3, SIDE, SIDE),), dynamo=True, verbose=False)
+    program = torch.onnx.export(network.eval(), (torch.zeros(2, 3, SIDE, SIDE),), dynamo=True, verbose=False)
     assert program is not None
     program.optimize()
     graph = program.model_proto
