@@ -23,7 +23,10 @@ from .table import KINDS, render
 _SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".mpo", ".heic", ".heif", ".avif")
 )
-_FIELDS = ("age", "sex", "body_site", "modality", "pixels_per_mm", "k", "detail")
+_FIELDS = (
+    *("age", "sex", "body_site", "modality", "pixels_per_mm"),
+    *("reference", "white_point", "reflectance", "k", "detail"),
+)
 _MOST_VIEWS = 3
 _KINDS = ", ".join(f"{code} ({words})" for code, words in KINDS.items())
 _DONE, _REFUSED, _CANNOT, _NO_ANSWER = range(4)
@@ -158,6 +161,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--body-site", metavar="SITE", help="where the skin is: arm, face, back, …")
     add("--modality", choices=tuple(KINDS), help=f"what kind of photo it is: {_KINDS}")
     add("--pixels-per-mm", type=float, metavar="N", help="the photo's scale; needed for sizes in millimetres")
+    cards = ("colour_checker", "grey_card")
+    add("--reference", choices=cards, help="a colour card beside the skin; the skin tone is then measured")
+    add(
+        "--white-point", metavar="COLOUR", help="instead: the colour of a white or grey object beside the skin, #rrggbb"
+    )
+    add(
+        "--reflectance",
+        type=float,
+        metavar="SHARE",
+        help="how much light that object or the grey card reflects, 0.02 to 1",
+    )
     add("-k", type=int, metavar="N", help="number of similar cases, 1 to 50 (default 5)")
     add(
         "--detail",

@@ -37,6 +37,8 @@ REASONS = {
     "tone_unknown": "the skin tone was not measured with a reference, so the figures are for all tones together",
     "tone_group_too_few": "there are too few labelled cases of this skin tone, so the figures are for all tones",
 }
+#: region → words for people, where its code is none
+REGIONS = {"lesion_minus_surrounding": "lesion against the skin around"}
 _HEADLINES = {"answer": ("Answer", "green"), "set": ("One of these", "yellow")}
 _NOTHING = "No condition is named."
 _LESION_ONLY = "Similar cases name no condition. A lesion model gives the probabilities below."
@@ -123,8 +125,20 @@ def _lesion(lesion: Answer | None) -> Iterator[RenderableType]:
         for one in sorted(lesion.get("predictions") or [], key=lambda one: -(one.get("probability") or 0)):
             _add_bar(table, one, one.get("probability"))
         yield _heading(f"Lesion classes ({lesion.get('model')})")
-        yield table
+        yield table if lesion.get("predictions") else Text("  none of them is named")
+        yield from _possible(lesion)
+        for one in lesion.get("sums") or []:
+            yield Text(f"  {_plain(one['name'])}, together: {_share(one.get('probability'))}")
         yield Text(f"  {lesion.get('caveat', '')}", style="dim")
+
+
+def _possible(lesion: Answer) -> Iterator[Text]:
+    """The set of possible classes, and how often it contains the right one."""
+    decision = lesion.get("decision") or {}
+    names = {one["code"]: one["name"] for one in lesion.get("predictions") or []}
+    if inside := decision.get("set"):
+        held = f"the right class is among them for {_share(decision.get('coverage'))} of photos like the model's data"
+        yield Text(f"  possible: {', '.join(names.get(code, code) for code in inside)} ({held})")
 
 
 def _similar(cases: list[Answer]) -> Iterator[RenderableType]:
@@ -133,7 +147,9 @@ def _similar(cases: list[Answer]) -> Iterator[RenderableType]:
         for case in cases:
             weights = sorted((case.get("differential") or {}).items(), key=lambda pair: -(pair[1] or 0))
             differential = ", ".join(f"{name} {weight:.0%}" for name, weight in weights[:3] if weight is not None)
-            marked = " (generated)" if case.get("demonstration") else ""
+            generated = bool(case.get("demonstration"))
+            marked = " (generated)" if generated else ""
+            differential = f"made up: {differential}" if generated and differential else differential
             table.add_row(_number(case.get("similarity"), 3), f"{case['case_id']}{marked}", differential)
         yield _heading("Similar cases")
         yield table
@@ -143,7 +159,8 @@ def _measurements(measurements: list[Answer]) -> Iterator[RenderableType]:
     if measurements:
         table = _table("measurement", "value", "±", "region", "percentile")
         for one in measurements[:_MOST_MEASUREMENTS]:
-            unit, region = one.get("unit"), _plain(one.get("region") or "")
+            unit, code = one.get("unit"), one.get("region") or ""
+            region = REGIONS.get(code, _plain(code))
             value, spread = _quantity(one.get("value"), unit), _quantity(one.get("uncertainty"), unit)
             table.add_row(one.get("label") or _plain(one["name"]), value, spread, region, _number(one.get("score"), 0))
         yield _heading("Measurements")
@@ -156,7 +173,7 @@ def _add_bar(table: Table, one: Answer, probability: float | None, remark: str =
     code = one.get("icd_10")
     name = Text.assemble(one["name"], (f" {code}" if code else "", "dim"))
     bar = Bar(1.0, 0, probability or 0.0, width=20, color="cyan")
-    table.add_row(name, bar, "–" if probability is None else f"{probability:.1%}", remark)
+    table.add_row(name, bar, _share(probability), remark)
 
 
 def _table(*columns: str) -> Table:
@@ -169,6 +186,10 @@ def _heading(text: str) -> Text:
 
 def _plain(code: str) -> str:
     return code.replace("_", " ")
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
 
 
 def _number(value: float | None, digits: int = 2) -> str:

@@ -74,9 +74,10 @@ def _measures(fitted: Mapping[str, str]) -> Iterator[str]:
         "framing (one-way random effects, bootstrap interval over lesions).",
         "- **Holds** is the share of pairs whose difference lies within the stated uncertainties, √(u₁² + u₂²), with "
         "limits fitted to other patients' photos (Wilson interval).",
-        f"- A measure is in every answer only where its ICC is at least {_decimal(LEAST_ICC)}, or if it follows from "
-        "the photo's stated scale.",
-        "- On faces there are too few pairs for an ICC. The uncertainty there is the largest of those that hold "
+        f"- Outside of faces, a measure is in every answer only where its ICC is at least {_decimal(LEAST_ICC)}, or if "
+        "it follows from the photo's stated scale.",
+        "- On faces there are too few pairs for an ICC, so nothing here shows that those measures repeat. The "
+        "uncertainty there is the largest of those that hold "
         "for the skin around lesions, for the portraits' pairs, and for portraits in simulated lights and cameras.",
         "",
         "| measure | region | in every answer | pairs | ICC | holds |",
@@ -94,7 +95,7 @@ def _evidence(measure: Measure, evidence: Evidence | None) -> str:
     if evidence is None:
         return "none | not evaluated | not evaluated"
     holds = "too few" if evidence.coverage is None else _figure(evidence.coverage, evidence.coverage_interval)
-    if measure.physical:
+    if measure.needs_scale:
         return f"{evidence.n} drawn outlines | needs none | {holds}"
     icc = "too few" if evidence.icc is None else _figure(evidence.icc, evidence.icc_interval)
     return f"{evidence.n} | {icc} | {holds}"

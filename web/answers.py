@@ -115,12 +115,14 @@ class Tone(Wire):
 
 
 class Measurement(Wire):
-    """``label`` is the name to show to people. `/api/measures` describes each ``name``."""
+    """``label`` is the name to show to people, ``direction`` says what a higher value means. `/api/measures` describes
+    each ``name``."""
 
     name: str = Field(json_schema_extra={"enum": [*CATALOGUE]})
     label: Annotated[str, AfterValidator(lambda name: CATALOGUE[name].label)] = Field(validation_alias="name")
     value: Number
     unit: str
+    direction: Annotated[str, AfterValidator(lambda name: CATALOGUE[name].direction)] = Field(validation_alias="name")
     score: Number
     score_uncertainty: Number
     method: str

@@ -215,7 +215,7 @@ def label() -> Response:
     )
     return json_response(
         LabelAnswer(
-            known_limits=[*KNOWN_LIMITS, *([lesion.limits, LIMITS] if lesion else [])],
+            known_limits=[*KNOWN_LIMITS, *([lesion.limits, LIMITS] if lesion and not settings.cosmetic_mode else [])],
             limits=limits,
             cosmetic_mode=settings.cosmetic_mode,
             mock=settings.use_mock_services,

@@ -147,12 +147,11 @@ class Analyzer:
         )
 
     def _cards(self, lesion: Lesion | None) -> tuple[ModelCard, ...]:
-        """The cards of the models that take part. That of the model for phone photos is there if it answers."""
-        if lesion is not None and lesion.input == PHONE:
-            return (*self._models.cards, self._models.phone_lesions.card)
-        if self._lesions:
+        """The cards of the models that took part. Of the lesion models, it is at most the one that answered."""
+        if lesion is not None and lesion.input != PHONE:
             return self._models.cards
-        return tuple(card for card in self._models.cards if card.name != self._models.classifier.spec.name)
+        others = tuple(card for card in self._models.cards if card.name != self._models.classifier.spec.name)
+        return others if lesion is None else (*others, self._models.phone_lesions.card)
 
     def _classified(
         self, request: CaseRequest, seen: _Seen, subject: Subject, modality: Modality, deadline: Deadline

@@ -32,10 +32,11 @@ _CLEARLY_NOT_SKIN, _CLEARLY_NO_DERMATOSCOPE = 0.05, 0.05
 _CLOSE_CALL = 0.15  # a probability nearer to its threshold is a close call
 
 _WHY_NO_LESION = (
-    "No lesion model was run: they read photos of one lesion, close up or through a dermatoscope, and this {reason}."
+    "No lesion model was run: these models read photos of one lesion, close up or through a dermatoscope. "
+    "This {reason}."
 )
 _REASONS = {FACE: "is a photo of a face", CLOSE_UP: "is a photo of other skin"}
-_IN_GREY = "No lesion model was run: they read colours, and this photo has none that can be trusted."
+_IN_GREY = "No lesion model was run: these models read colours, and those of this photo cannot be trusted."
 _NO_SKIN = "No lesion model was run: no skin was recognised in this photo."
 _NOTHING_TO_SEE = "No lesion model was run: the photo shows too little."
 _WHY_NOTHING = (

@@ -56,7 +56,7 @@ def _sklesion_output(of: str, thorough: LesionOutput | None = None) -> LesionOut
             "Made for dermatoscopic close-ups of one lesion; it was not trained to say 'none of these'. A low "
             f"malignant probability is no all-clear: {fit.in_words}. Show a changing or worrying lesion to a doctor."
         ),
-        limits="The lesion classifier was made from dermatoscopic photos of few skin tones.",
+        limits="The lesion classifier for dermatoscopic photos was made from photos of few skin tones.",
         calibration=fit,
         thorough=thorough,
     )

@@ -33,8 +33,8 @@ class Evidence:
       variance. ``coverage``: the share (0–1) of pairs of other people whose difference lies within the uncertainty.
       Each is followed by its 95% interval. All are None with too few pairs.
 
-    A physical measure has no pairs of photos. ``n`` and ``coverage`` are then of its values and those by outlines that
-    people drew on the same photos.
+    A measure that needs the scale has no pairs of photos. ``n`` and ``coverage`` are then of its values and those by
+    outlines that people drew on the same photos.
     """
 
     n: int
@@ -88,7 +88,7 @@ class Measure:
     - ``regions``: the kinds of region in which it is measured. ``zones``: the names of its zones; empty for all.
     - ``standard_in``: those of ``regions`` in which every answer has it; None for all of them. In the others it is
       measured only if the request asks for full detail.
-    - ``physical``: it follows from the stated scale of the photo, so it is in answers whether or not two photos agree.
+    - ``needs_scale``: it is measured only if the scale of the photo is stated. It needs no agreement between photos.
     - ``scored``: an answer may give its percentile in the index's population.
     - ``clinical``: it describes a lesion, so cosmetic mode leaves it out.
     """
@@ -103,7 +103,7 @@ class Measure:
     regions: tuple[RegionKind, ...] = ("skin", "face")
     standard_in: tuple[RegionKind, ...] | None = None
     zones: tuple[str, ...] = ()
-    physical: bool = False
+    needs_scale: bool = False
     scored: bool = False
     clinical: bool = False
 
@@ -120,6 +120,8 @@ class Measure:
 
     def is_measured(self, part: Part, kind: RegionKind, *, full: bool) -> bool:
         """Whether an answer has it for ``part`` as a region of this ``kind``. ``full``: with full detail."""
+        if self.needs_scale and part.frame.pixels_per_mm is None:
+            return False
         regions = self.regions if full else self.standard_regions
         return kind in regions and (kind != "zone" or not self.zones or part.name in self.zones)
 

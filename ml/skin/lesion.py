@@ -261,14 +261,17 @@ def _difference(place: int, part: Part) -> Value:
 
 
 _APART = "mean linear light of the lesions' core less that of a ring of skin around, clipped pixels left out"
-_CHANGES = "uncertainty: the largest change for a narrower and a wider outline"
+_CHANGES = (
+    "uncertainty: the difference between two photos of the same skin, with the largest change for a narrower and a "
+    "wider outline"
+)
 _COMPARED = (  # name, label, unit, what a higher value means, what is compared, formula; the order of `_colours`
-    ("lightness", "Lightness", "L*", "lighter than the skin around", "The lightness", "L*, CIELAB under D65"),
-    ("redness", "Redness", "a*", "redder than the skin around", "The redness", "a*, CIELAB under D65"),
-    ("yellowness", "Yellowness", "b*", "yellower than the skin around", "The yellowness", "b*, CIELAB under D65"),
+    ("lightness", "lightness", "L*", "lighter than the skin around", "The lightness", "L*, CIELAB under D65"),
+    ("redness", "redness", "a*", "redder than the skin around", "The redness", "a*, CIELAB under D65"),
+    ("yellowness", "yellowness", "b*", "yellower than the skin around", "The yellowness", "b*, CIELAB under D65"),
     (
         "erythema_index",
-        "Erythema index",
+        "erythema index",
         "index",
         "redder or browner than the skin around",
         "The erythema index, which blood and brown pigment raise,",
@@ -276,7 +279,7 @@ _COMPARED = (  # name, label, unit, what a higher value means, what is compared,
     ),
     (
         "melanin_index",
-        "Melanin index",
+        "melanin index",
         "index",
         "darker in red light, as by brown pigment",
         "The melanin index, which brown pigment raises,",
@@ -288,7 +291,7 @@ DIFFERENCES = (
     *(
         _of_difference(
             name=f"{name}_difference",
-            label=f"{label}, difference",
+            label=f"Difference in {label}",
             unit=unit,
             direction=direction,
             description=f"{of} of the lesion less that of the skin around it.",
@@ -299,7 +302,7 @@ DIFFERENCES = (
     ),
     _of_difference(
         name="colour_difference",
-        label="Colour, difference",
+        label="Difference in colour",
         unit="ΔE00",
         direction="a colour less like that of the skin around",
         description="How different the colour of the lesion is from that of the skin around it. 0 is the same colour.",
@@ -356,7 +359,7 @@ SHAPES = (
         direction="larger",
         description="The largest diameter of the main lesion. Measured only if the request states the photo's scale.",
         method=f"{_DIAMETER}; {_CHANGES}",
-        physical=True,
+        needs_scale=True,
         measured=lambda part: _times(geometry(part).diameter, _mm_per_pixel(part)),
     ),
 )

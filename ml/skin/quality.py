@@ -48,7 +48,7 @@ _CODING_NOISE = 10  # codes of luma; below, most of the chroma is rounding
 
 #: code → weight, message and advice
 _ASPECTS = {
-    "too_blurry": (0.30, "The photo is blurred.", "Hold still, tap to focus, and keep 10–20 cm away."),
+    "too_blurry": (0.30, "The photo is blurred.", "Hold still and tap to focus."),
     "too_dark": (0.20, "The photo is too dark to show colours.", "Use daylight or a brighter room."),
     "too_bright": (0.20, "The photo is overexposed.", "Turn off the flash or move out of direct light."),
     "clipped": (

@@ -79,18 +79,71 @@ def abstain(answer: dict[str, Any]) -> None:
     answer["conditions"] = []
 
 
-@pytest.mark.parametrize("lesion", [True, False])
-def test_the_headline_does_not_contradict_the_lesion_model(visit: Begin, canned: Server, lesion: bool) -> None:
+#: what a model says of a photo that is unlike its data
+NONE_OF_THESE: dict[str, Any] = {
+    "predictions": [],
+    "sums": [],
+    "malignant_probability": None,
+    "decision": {"kind": "none_of_these", "set": [], "coverage": None},
+}
+MODEL = "Similar cases name no condition. A model for {} gives the probabilities below."
+
+
+@pytest.mark.parametrize(
+    ("lesion", "headline"),
+    [
+        ({"input": "phone"}, MODEL.format("phone photos of a lesion")),
+        ({"input": "dermatoscopic", "decision": None}, MODEL.format("dermatoscopic photos")),
+        (NONE_OF_THESE, "No condition is named."),
+        (None, "No condition is named."),
+    ],
+)
+def test_the_headline_does_not_contradict_the_lesion_model(
+    visit: Begin, canned: Server, lesion: dict[str, Any] | None, headline: str
+) -> None:
     def change(answer: dict[str, Any]) -> None:
         abstain(answer)
-        answer["lesion"] = answer["lesion"] if lesion else None
+        answer["lesion"] = None if lesion is None else answer["lesion"] | lesion
 
     begun = visit(canned).open().choose(skin_photo())
     begun.page.route("**/api/analyze/skin", edited(change))
     begun.analyse()
-    with_lesion = "Similar cases name no condition. A model for dermatoscopic photos gives the probabilities below."
-    expect(begun.page.locator(".verdict")).to_have_text(with_lesion if lesion else "No condition is named.")
-    expect(begun.page.locator(".lesion")).to_have_count(int(lesion))
+    expect(begun.page.locator(".verdict")).to_have_text(headline)
+    expect(begun.page.locator(".lesion")).to_have_count(int(lesion is not None))
+    expect(begun.page.locator(".lesion .bar")).to_have_count(2 if lesion and "input" in lesion else 0)
+
+
+def test_the_possible_lesion_classes_and_the_sums_are_named(visit: Begin, canned: Server) -> None:
+    begun = visit(canned).open().choose(skin_photo())
+    lesion = begun.analyse()["lesion"]
+    first, second = (one["name"] for one in lesion["predictions"])
+    expect(begun.page.locator(".lesion .possible")).to_contain_text(
+        f"Possible classes: {first}, {second}. For 90\u00a0%"
+    )
+    expect(begun.page.locator(".lesion .facts")).to_have_text(f"Cancer, together: {second}30\u00a0%")
+
+
+@pytest.mark.parametrize(
+    ("one", "shown", "unit"),
+    [
+        ({"unit": "share", "value": 0.044, "uncertainty": 0.086}, "4.4 ± 8.6", "\u00a0%"),
+        ({"unit": "spots", "value": 5.0, "uncertainty": 3.99}, "5 ± 4", ""),
+        ({"unit": "index", "value": -0.2, "uncertainty": 13.0}, "0 ± 13", ""),
+        ({"unit": "a*", "value": -1.26, "uncertainty": 3.4}, "−1.3 ± 3.4", "\u00a0a*"),
+    ],
+)
+def test_a_value_is_shown_with_its_uncertainty(
+    visit: Begin, canned: Server, one: dict[str, Any], shown: str, unit: str
+) -> None:
+    def change(answer: dict[str, Any]) -> None:
+        for measured in (answer["skin"], *answer["skin"]["zones"]):
+            measured["measurements"] = [measured["measurements"][0] | one]
+
+    begun = visit(canned).open().choose(skin_photo())
+    begun.page.route("**/api/analyze/skin", edited(change))
+    begun.analyse()
+    expect(begun.page.locator(".measures tbody td").first).to_have_text(f"{shown}{unit}")
+    expect(begun.page.locator(".zones tbody td")).to_have_text(shown)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +193,17 @@ def test_a_unit_is_written_once_and_none_for_what_has_no_dimension(
     expect(begun.page.locator(".measures tbody td").first).to_have_text(text)
 
 
+def test_a_photo_on_which_nothing_was_measured_gets_one_sentence(visit: Begin, canned: Server) -> None:
+    def change(answer: dict[str, Any]) -> None:
+        for one in answer["skin"]["measurements"]:
+            one["value"] = None
+
+    begun = visit(canned).open().choose(skin_photo())
+    begun.page.route("**/api/analyze/skin", edited(change))
+    begun.analyse()
+    expect(begun.page.locator(".measures p")).to_have_text("None of the measures could be taken on this photo.")
+
+
 def test_every_reason_has_words(visit: Begin, canned: Server) -> None:
     begun = visit(canned).open().choose(skin_photo())
     begun.page.route("**/api/analyze/skin", edited(lambda answer: answer["decision"].update(reasons=REASONS)))
@@ -161,8 +225,8 @@ def test_conditions_are_shown_with_one_set_of_numbers(visit: Begin, canned: Serv
     expect(first).not_to_contain_text("61")
 
 
-def test_tone_measures_and_provenance_are_the_answers_own(visit: Begin) -> None:
-    page = (begun := visit().open().choose(skin_photo())).page
+def test_tone_measures_and_provenance_are_the_answers_own(visit: Begin, portrait: bytes) -> None:
+    page = (begun := visit().open().choose(portrait)).page
     answer = begun.analyse()
     tone = answer["skin"]["tone"]
     expect(page.locator(".tone")).to_contain_text(f"{tone['group'].capitalize()} in this photo")
@@ -173,6 +237,7 @@ def test_tone_measures_and_provenance_are_the_answers_own(visit: Begin) -> None:
     expect(row.locator(".method")).to_be_hidden()
     row.locator("summary").click()
     expect(row.locator(".method")).to_have_text(evenness["method"])
+    expect(row.locator(".hint")).to_have_text("Higher means: less even.")
     for model in answer["models"]:
         expect(page.locator(".provenance tr", has_text=model["name"])).to_contain_text(model["licence"])
     page.locator(".raw summary").click()

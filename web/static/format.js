@@ -3,13 +3,14 @@
 const NONE = "–";
 const SPACE = "\u00a0"; // a number stays with its unit on one line
 const MINUS = "−";
+const COUNT = "spots"; // the unit of the only count, whose label says what is counted
 
 /** About three significant digits. */
 export function number(value) {
   if (value === null || value === undefined) return NONE;
   const size = Math.abs(value);
   const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
-  return value.toFixed(digits).replace("-", MINUS);
+  return fixed(value, digits);
 }
 
 /** A share 0–1 as a percentage. Only 0 is shown as 0 %, and only 1 as 100 %. */
@@ -20,27 +21,32 @@ export function percent(share) {
   return `${Math.round(share * 100)}${SPACE}%`;
 }
 
-/** A unit for the head of a table; empty for a number without dimension. */
+/** A unit for the head of a table; empty for a count and for a number without dimension. */
 export function unitName(unit) {
   if (isShare(unit)) return "%";
-  return ["1", "index"].includes(unit) ? "" : unit;
+  return ["1", "index", COUNT].includes(unit) ? "" : unit;
 }
 
-/** A value without its unit, for a column that has `unitName` in its head. */
-export function amount({ value, unit }) {
-  if (value === null || !isShare(unit)) return number(value);
-  return percent(value).replace(`${SPACE}%`, "");
+/** A value with its uncertainty and without its unit, for a column that has `unitName` in its head. */
+export function amount({ value, unit, uncertainty }) {
+  if (value === null) return NONE;
+  const scale = isShare(unit) ? 100 : 1;
+  if (!uncertainty) return scale === 1 ? number(value) : percent(value).replace(`${SPACE}%`, "");
+  const two = 1 - Math.floor(Math.log10(uncertainty * scale)); // two significant digits of the uncertainty
+  const digits = unit === COUNT ? 0 : Math.min(3, Math.max(0, two));
+  return `${fixed(value * scale, digits)} ± ${fixed(uncertainty * scale, digits)}`;
 }
 
 /** {value, unit, uncertainty} as one text. */
-export function quantity({ value, unit, uncertainty }) {
-  if (value === null) return NONE;
-  if (isShare(unit)) return percent(value);
-  const name = unitName(unit);
-  const sign = name && name !== "°" ? `${SPACE}${name}` : name;
-  if (!uncertainty) return `${number(value)}${sign}`;
-  const digits = Math.min(3, Math.max(0, 1 - Math.floor(Math.log10(uncertainty)))); // two significant ones of the uncertainty
-  return `${value.toFixed(digits).replace("-", MINUS)} ± ${uncertainty.toFixed(digits)}${sign}`;
+export function quantity(one) {
+  if (one.value === null) return NONE;
+  const name = unitName(one.unit);
+  return `${amount(one)}${name && name !== "°" ? `${SPACE}${name}` : name}`;
+}
+
+/** `value` with `digits` after the point; 0 has no sign. */
+function fixed(value, digits) {
+  return value.toFixed(digits).replace(/^-(?=[0.]+$)/, "").replace("-", MINUS);
 }
 
 const isShare = (unit) => unit.startsWith("share");

@@ -69,6 +69,36 @@ def test_the_headline_does_not_contradict_the_lesion_model(
     assert ("Melanoma C43.9" in "\n".join(lines)) == (lesion is not None)
 
 
+def test_the_possible_lesion_classes_and_the_sums_are_printed(
+    service: Script, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decision = {"kind": "set", "set": ["mel", "nv"], "coverage": 0.9}
+    sums = [{"name": "cancer_or_precancerous", "codes": ["mel"], "probability": 0.7}]
+    lesion = ANSWER["lesion"] | {"decision": decision, "sums": sums}
+    text = " ".join(lines_of(ANSWER | {"lesion": lesion}, service, photo, capsys))
+    assert "possible: Melanoma, Nevus (the right class is among them for 90.0% of photos" in text
+    assert "cancer or precancerous, together: 70.0%" in text
+
+
+def test_a_photo_unlike_the_lesion_models_data_gets_no_class(
+    service: Script, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decision = {"kind": "none_of_these", "set": [], "coverage": None}
+    lesion = ANSWER["lesion"] | {"decision": decision, "predictions": [], "sums": []}
+    lines = lines_of(ANSWER | {"lesion": lesion}, service, photo, capsys)
+    assert lines[lines.index("Lesion classes (sklesion)") + 1] == "none of them is named"
+    assert "possible" not in " ".join(lines)
+
+
+def test_labels_of_a_generated_case_are_called_made_up(
+    service: Script, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (case,) = ANSWER["similar_cases"]
+    assert "0.912 c1 (generated) made up: Eczema 80%" in lines_of(ANSWER, service, photo, capsys)
+    real = ANSWER | {"similar_cases": [case | {"demonstration": False}]}
+    assert "0.912 c1 Eczema 80%" in lines_of(real, service, photo, capsys)
+
+
 def test_conditions_are_printed_with_their_calibrated_probability(
     service: Script, photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,11 +152,13 @@ def test_json_is_the_answer_itself(service: Script, photo: Path, capsys: pytest.
 def test_fields_are_passed_on(service: Script, photo: Path) -> None:
     arguments = ["--age", "54", "--sex", "female", "--body-site", "arm", "--modality", "lesion_close_up", "-k", "3"]
     arguments += ["--pixels-per-mm", "12.5", "--detail", "thorough"]
+    arguments += ["--reference", "grey_card", "--white-point", "#b4b2ad", "--reflectance", "0.2"]
     main([str(photo), "--url", service.url, "--key", "k" * 16, *arguments])
     ((headers, body),) = service.asked
     assert headers["X-API-Key"] == "k" * 16
     sent = {"age": "54.0", "sex": "female", "body_site": "arm", "modality": "lesion_close_up", "k": "3"}
     sent |= {"pixels_per_mm": "12.5", "detail": "thorough"}
+    sent |= {"reference": "grey_card", "white_point": "#b4b2ad", "reflectance": "0.2"}
     for name, value in sent.items():
         assert f'name="{name}"\r\n\r\n{value}\r\n'.encode() in body
 

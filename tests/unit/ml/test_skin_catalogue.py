@@ -71,10 +71,10 @@ def test_what_is_measured_of_a_lesion_is_clinical() -> None:
 
 
 def test_what_two_photos_do_not_agree_on_is_not_in_every_answer() -> None:
-    """A measure that is in every answer in a region has an ICC of at least .4 there, or is physical. Only on faces is
+    """A measure that is in every answer in a region has an ICC of at least .4 there, or needs the scale. Only on faces is
     there none, for want of pairs."""
     for name, measure in CATALOGUE.items():
-        for kind in set(measure.standard_regions) if not measure.physical else ():
+        for kind in set(measure.standard_regions) if not measure.needs_scale else ():
             known = measure.evidence[kind]
             assert known is not None, name
             assert kind in ("face", "zone") if known.icc is None else known.icc >= LEAST_ICC, (name, kind)

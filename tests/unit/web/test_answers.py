@@ -134,6 +134,7 @@ def test_what_is_no_number_is_null(number: float | None, analysis: values.Analys
             {
                 "name": "lines",
                 "label": "Lines",
+                "direction": "more lines",
                 "value": None,
                 "unit": "%",
                 "score": None,

@@ -5,7 +5,7 @@ import { percent } from "../format.js";
 import { plain, reason } from "../words.js";
 import { card } from "./card.js";
 
-const LESION_ONLY = "Similar cases name no condition. A model for dermatoscopic photos gives the probabilities below.";
+const MODELS = { phone: "phone photos of a lesion", dermatoscopic: "dermatoscopic photos" };
 
 export function decision(answer) {
   const { kind, set, reasons } = answer.decision;
@@ -20,7 +20,8 @@ export function decision(answer) {
 
 /** Names a condition only if the decision does, and always mentions the probabilities of a lesion model. */
 function verdict({ decision: { kind, set }, lesion }) {
-  if (kind === "abstain") return lesion ? LESION_ONLY : "No condition is named.";
+  if (kind === "abstain" && !lesion?.predictions.length) return "No condition is named.";
+  if (kind === "abstain") return `Similar cases name no condition. A model for ${MODELS[lesion.input]} gives the probabilities below.`;
   return set.length === 1 ? `Most like: ${set[0]}.` : "Most like one of these:";
 }
 

@@ -6,8 +6,11 @@ import { region } from "../words.js";
 import { card } from "./card.js";
 
 export function measures(measurements) {
+  if (measurements.length && measurements.every((one) => one.value === null)) {
+    return card("Measurements", { name: "measures" }, el("p", {}, "None of the measures could be taken on this photo."));
+  }
   const regions = Map.groupBy?.(measurements, (one) => one.region) ?? grouped(measurements);
-  return card("Measurements", { name: "measures", intro: "± is how much a value may change when the photo is taken again. Open a name to read how it is measured." },
+  return card("Measurements", { name: "measures", intro: "± is how much a value may change when the photo is taken again. Open a name to read what it means and how it is measured." },
     [...regions].map(([name, group]) => table(name, group)));
 }
 
@@ -27,7 +30,7 @@ function table(name, group) {
 
 function row(one, scored) {
   return el("tr", {},
-    el("th", { scope: "row" }, el("details", {}, el("summary", {}, one.label), el("p", { class: "method" }, one.method))),
+    el("th", { scope: "row" }, el("details", {}, el("summary", {}, one.label), el("p", { class: "hint" }, `Higher means: ${one.direction}.`), el("p", { class: "method" }, one.method))),
     el("td", {}, quantity(one)),
     scored && el("td", { class: "percentile" }, one.score === null ? "" : `${Math.round(one.score)}`));
 }

@@ -27,7 +27,8 @@ function group({ group: own, group_range: [lightest, darkest], reference }) {
   const names = Object.keys(GROUPS);
   const [from, to] = [names.indexOf(lightest), names.indexOf(darkest)];
   const spanned = from === to ? "Another photo of the same person most likely shows the same."
-    : `Another photo of the same person may show ${names.slice(from, to + 1).join(" or ")}.`;
+    : to - from > 1 ? "Another photo of the same person may show any of them."
+      : `Another photo of the same person may show ${lightest} or ${darkest}.`;
   return el("div", { class: "scale" },
     el("p", { class: "scale-title" }, el("strong", {}, `${own[0].toUpperCase()}${own.slice(1)}`),
       reference ? `, measured with ${REFERENCES[reference] ?? reference}` : " in this photo"),

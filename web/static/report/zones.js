@@ -8,20 +8,22 @@ import { card } from "./card.js";
 /** `spotlight` gets a "zone" event with the name of the zone that is looked at, or null. */
 export function zones(found, spotlight) {
   if (!found?.length) return null;
+  const measured = found.filter((zone) => zone.measurements.length); // the forehead is compared with nothing
+  if (!measured.length) return null;
   const names = [...new Set(found.flatMap((zone) => zone.measurements.map((one) => one.name)))];
   const named = (name) => found.flatMap((zone) => zone.measurements).find((one) => one.name === name);
-  return card("Zones of the face", { name: "zones", intro: "Left and right are the person's own. Choose a zone to see it on the photo." },
+  return card("Zones of the face", { name: "zones", intro: "Left and right are the person's own. ± is as under Measurements. Choose a zone to see it on the photo." },
     el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Table of the zones" },
       el("table", { class: "matrix" },
         el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Zone"),
           ...names.map(named).map(({ label, unit }) => el("th", { scope: "col" }, label, " ", el("span", { class: "unit" }, unitName(unit)))))),
-        el("tbody", {}, ...found.map((zone) => row(zone, names, found, spotlight))))));
+        el("tbody", {}, ...measured.map((zone) => row(zone, names, spotlight))))));
 }
 
-function row(zone, names, all, spotlight) {
+function row(zone, names, spotlight) {
   const cells = names.map((name) => {
     const one = zone.measurements.find((candidate) => candidate.name === name);
-    return el("td", { vars: { "--heat": heat(one?.value, name, all) } }, amount(one ?? { value: null }));
+    return el("td", {}, amount(one ?? { value: null }));
   });
   const show = (name) => spotlight.dispatchEvent(new CustomEvent("zone", { detail: name }));
   const button = el("button", {
@@ -36,11 +38,4 @@ function row(zone, names, all, spotlight) {
     },
   }, plain(zone.name));
   return el("tr", {}, el("th", { scope: "row" }, button), ...cells);
-}
-
-/** Where a value lies between the least and the most of all zones, 0 to 1. */
-function heat(value, name, all) {
-  const values = all.flatMap((zone) => zone.measurements).filter((one) => one.name === name && one.value !== null).map((one) => one.value);
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  return value === null || value === undefined || most === least ? "0" : String((value - least) / (most - least));
 }
