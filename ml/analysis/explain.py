@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ml.deadline import Deadline
 from ml.models.face_search import turned
+from ml.models.lesion_views import Views, around, findings
 from ml.models.phone_lesions import CODES, PHONE
 from ml.skin.frame import Subject
 from ml.skin.outline import lesions
@@ -67,7 +68,8 @@ class Explained:
 
 
 def overlays(models: Models, searcher: Searcher, seen: Explained, deadline: Deadline) -> tuple[Overlay, ...]:
-    """All overlays of one case. Each heat map takes 55 runs of its model.
+    """All overlays of one case. Each heat map takes 55 runs of its model, and twice as many of the encoder where
+    the model for phone photos of a lesion is explained.
 
     Raises DeadlineExceededError between two runs, ModelError, and ArtifactError.
     """
@@ -98,12 +100,18 @@ def _similarity(encoder: Encoder, searcher: Searcher, seen: Explained, deadline:
 
 
 def _phone_probability(models: Models, seen: Explained, code: str, deadline: Deadline) -> Score:
-    """The score of a photo: the raw probability, 0–1, of the class ``code`` by the model for phone photos."""
+    """The score of a photo: the raw probability, 0–1, of the class ``code`` by the model for phone photos.
+
+    The place of the crop, and the measured colours and shape, stay those of the photo that is explained.
+    """
+    square, found = around(seen.subject.whole), findings(seen.subject.whole)
+    encoder = models.kind_encoder
 
     def score(photos: Sequence[RGB]) -> Floats:
-        upright = [turned(photo, seen.turns) for photo in photos]
-        found = models.phone_lesions.probabilities(models.kind_encoder.embed(upright, deadline), seen.patient)
-        return np.asarray(found[:, CODES.index(code)], np.float32)
+        upright = encoder.embed([turned(photo, seen.turns) for photo in photos], deadline)
+        crops = encoder.embed([turned(square.of(photo), seen.turns) for photo in photos], deadline)
+        views = Views(upright, crops, np.tile(found, (len(photos), 1)))
+        return np.asarray(models.phone_lesions.probabilities(views, seen.patient)[:, CODES.index(code)], np.float32)
 
     return score
 

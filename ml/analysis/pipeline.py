@@ -16,6 +16,7 @@ from ml.analysis.scores import Population, scored
 from ml.deadline import Deadline
 from ml.models.face_search import FaceSearch, find_face, find_face_again, turned
 from ml.models.kinds import CLOSE_UP, DERMATOSCOPIC, FACE, LESION, Evidence
+from ml.models.lesion_views import views_of
 from ml.models.loading import Models
 from ml.models.phone_lesions import PHONE
 from ml.skin.face import face_zones
@@ -110,6 +111,8 @@ class Analyzer:
             colours=quality.colours,
         )
         modality = routing.modality
+        zones = _zones(first, seen.faces) if seen.faces is not None and routing.skin else None
+        subject = Subject(frame, zones, portrait=modality.label == FACE)
         found = Retrieval((), ())
         if routing.skin:
             with clock.stage("search"):
@@ -117,10 +120,8 @@ class Analyzer:
         lesion = None
         if routing.no_lesion is None and self._lesions:
             with clock.stage("classify"):
-                lesion = self._classified(request, seen, modality, deadline)
+                lesion = self._classified(request, seen, subject, modality, deadline)
         with clock.stage("measure"):
-            zones = _zones(first, seen.faces) if seen.faces is not None and routing.skin else None
-            subject = Subject(frame, zones, portrait=modality.label == FACE)
             skin = Skin(tone=None, zones=zones)  # without skin or without its colours, nothing is measured
             if routing.skin and quality.colours and self._measurements:
                 skin = measure_skin(subject, full=request.full)
@@ -158,16 +159,18 @@ class Analyzer:
         others = tuple(card for card in self._models.cards if card.name != self._models.classifier.spec.name)
         return others if lesion is None else (*others, self._models.phone_lesions.card)
 
-    def _classified(self, request: CaseRequest, seen: _Seen, modality: Modality, deadline: Deadline) -> Lesion:
-        """The answer of the lesion model for this kind of photo."""
+    def _classified(
+        self, request: CaseRequest, seen: _Seen, subject: Subject, modality: Modality, deadline: Deadline
+    ) -> Lesion:
+        """The answer of the lesion model for this kind of photo. ``subject``: that of the first photo."""
         photos = [photo.rgb for photo in request.photos]
         if modality.label == DERMATOSCOPIC:
             return self._models.classifier.classify(photos, request.patient, deadline, thorough=request.thorough)
-        vectors = seen.vectors
-        if self._models.kind_encoder is not self._models.encoder:
-            upright = [turned(photos[0], seen.turns), *photos[1:]]
-            vectors = self._models.kind_encoder.embed(upright, deadline)
-        return self._models.phone_lesions.classify(vectors, request.patient)
+        own = self._models.kind_encoder
+        vectors = seen.vectors if own is self._models.encoder else None
+        parts = [subject.whole, *(Subject(Frame(photo)).whole for photo in photos[1:])]
+        views = views_of(own, photos, parts, vectors, turns=seen.turns, deadline=deadline)
+        return self._models.phone_lesions.classify(views, request.patient)
 
     def _look(self, request: CaseRequest, frame: Frame, quality: Quality, clock: _StageClock) -> _Seen:
         """Find faces, embed the photos, classify the first one. It is turned upright if its face requires that."""

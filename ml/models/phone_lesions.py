@@ -1,5 +1,5 @@
-"""The model for phone photos of a lesion: a multinomial logistic regression on the encoder's embedding, the person's
-age and the body site.
+"""The model for phone photos of a lesion: a multinomial logistic regression on the embeddings of the photo and of a
+crop around the lesion, the lesion's measured colours and shape, the person's age and the body site.
 
 ``python -m ml.training.phone_lesions`` fits it. Its card with the measured accuracy is docs/models/phone-lesions.md. It
 says "none of these" of a photo whose embedding is far from those of its data, because its six classes are then no
@@ -18,6 +18,7 @@ import numpy as np
 
 from ml.errors import ArtifactError
 from ml.models.classifier import combine_views, soften
+from ml.models.lesion_views import FINDINGS, Views
 from ml.models.patient import CANONICAL_SITES
 from ml.models.spec import LesionClass
 from ml.values import Doubles, Lesion, LesionDecision, LesionSum, ModelCard, Patient, Prediction, Vectors
@@ -25,7 +26,10 @@ from ml.values import Doubles, Lesion, LesionDecision, LesionSum, ModelCard, Pat
 NAME, VERSION = "phone-lesions", "1.0.0"
 PHONE = "phone"  # Lesion.input of its answers
 LICENCE = "Apache-2.0; made from PAD-UFES-20, CC BY 4.0"
-INPUT = "embedding of a phone photo of one lesion, and age and body site if they are stated"
+INPUT = (
+    "embeddings of a phone photo of one lesion and of a crop around it, measured colours and shape, and age and body "
+    "site if they are stated"
+)
 #: the model, with the data, command and figures of its fit
 FILE = Path(__file__).with_name("phone_lesions.json")
 CARD = Path(__file__).resolve().parents[2] / "docs" / "models" / "phone-lesions.md"
@@ -56,15 +60,39 @@ _NONE_OF_THESE = (
 
 #: embeddings have unit length; scaling them makes the usual range of penalties appropriate
 _SCALE = 10.0
+_EXTREME = 3.0  # standard deviations from the mean at which findings are cut off
 _MEAN_AGE, _AGE_SCALE, _OLDEST = 60.0, 15.0, 95.0  # years
 _SITES = CANONICAL_SITES[:-1]  # without "unknown"
+_COLOUR, _SHAPE = FINDINGS.index("lightness_difference"), FINDINGS.index("asymmetry")
+_PRECANCEROUS = len(SUMS["cancer_or_precancerous"])  # classes, the first ones of CODES
 
 
-def features(embeddings: Vectors, patients: Sequence[Patient]) -> Doubles:
-    """The model's inputs (n, dimension + 6): the embedding, the age and whether it is stated, and the body site
-    one-hot. What is not stated is 0."""
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """The regression. ``weights`` (features, classes), ``bias`` (classes,): the log-odds. ``means``, ``deviations``
+    (len(FINDINGS),): of the findings in its data."""
+
+    weights: Doubles
+    bias: Doubles
+    means: Doubles
+    deviations: Doubles
+
+    def probabilities(self, views: Views, patients: Sequence[Patient]) -> Doubles:
+        """The raw probabilities (n, classes), 0–1, in the order of CODES."""
+        odds = features(views, patients, self.means, self.deviations) @ self.weights + self.bias
+        raised = np.exp(odds - odds.max(axis=1, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float64)
+
+
+def features(views: Views, patients: Sequence[Patient], means: Doubles, deviations: Doubles) -> Doubles:
+    """The inputs of the regression (n, dimension + 19): the mean of both embeddings; the findings, standardised, 0
+    where unknown; whether the colours and the shape are unknown; the age, whether it is stated, and the body site
+    one-hot. A fact that is not stated is 0."""
+    embeddings = (views.photos.astype(np.float64) + views.crops) * (_SCALE / 2)
+    found = np.nan_to_num(np.clip((views.findings - means) / deviations, -_EXTREME, _EXTREME), nan=0.0)
+    unknown = np.isnan(views.findings[:, [_COLOUR, _SHAPE]])
     facts = np.array([_facts(patient) for patient in patients], np.float64)
-    return np.concatenate([embeddings.astype(np.float64) * _SCALE, facts], axis=1)
+    return np.concatenate([embeddings, found, unknown, facts], axis=1)
 
 
 def _facts(patient: Patient) -> list[float]:
@@ -72,13 +100,20 @@ def _facts(patient: Patient) -> list[float]:
     return [age or 0.0, float(age is not None), *(float(patient.body_site == site) for site in _SITES)]
 
 
+def calibrated(raw: Doubles, between: float, within: float) -> Doubles:
+    """Temperature scaling (Guo et al. 2017) of ``raw`` (…, classes): the share of cancer or precancerous classes by the
+    temperature ``between``, the classes among these and among the others by ``within``."""
+    groups = (raw[..., :_PRECANCEROUS], raw[..., _PRECANCEROUS:])
+    shares = soften(np.stack([group.sum(axis=-1) for group in groups], axis=-1), between)
+    return np.concatenate([soften(group, within) * shares[..., [one]] for one, group in enumerate(groups)], axis=-1)
+
+
 @dataclass(frozen=True, eq=False)
 class PhoneLesions:
     """The fitted model.
 
     - ``encoder``, ``fingerprint``: the encoder whose embeddings it reads.
-    - ``weights`` (features, classes), ``bias`` (classes,): the log-odds.
-    - ``temperature``: divides the log-odds, so that the probabilities are calibrated (Guo et al. 2017).
+    - ``between``, ``within``: the temperatures of `calibrated`.
     - ``coverage``, ``limit``: a set contains the classes whose probability is at least 1 − ``limit``. It contains the
       right one with the probability ``coverage`` (split conformal prediction; Sadinle, Lei and Wasserman 2019).
     - ``centres`` (classes, dimension), ``farthest``: the mean direction of each class's embeddings, and the largest
@@ -88,9 +123,9 @@ class PhoneLesions:
 
     encoder: str
     fingerprint: str
-    weights: Doubles
-    bias: Doubles
-    temperature: float
+    regression: Regression
+    between: float
+    within: float
     coverage: float
     limit: float
     centres: Doubles
@@ -102,18 +137,16 @@ class PhoneLesions:
     def card(self) -> ModelCard:
         return ModelCard(NAME, VERSION, "numpy", f"numpy {np.__version__}", LICENCE)
 
-    def probabilities(self, embeddings: Vectors, patient: Patient) -> Doubles:
-        """The raw probabilities (n, classes), 0–1, in the order of CODES, for ``embeddings`` (n, dimension)."""
-        odds = features(embeddings, [patient] * len(embeddings)) @ self.weights + self.bias
-        raised = np.exp(odds - odds.max(axis=1, keepdims=True))
-        return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float64)
+    def probabilities(self, views: Views, patient: Patient) -> Doubles:
+        """The raw probabilities (n, classes), 0–1, in the order of CODES, for each of the ``views``."""
+        return self.regression.probabilities(views, [patient] * len(views))
 
-    def classify(self, embeddings: Vectors, patient: Patient) -> Lesion:
-        """One calibrated answer for the ``embeddings`` (n, dimension) of all photos of one lesion. Photos far from the
-        model's data are left out if another one is not."""
-        near = distances(embeddings, self.centres) <= self.farthest
-        views = self.probabilities(embeddings[near] if near.any() else embeddings, patient)
-        raw = combine_views(views.astype(np.float32)).astype(np.float64)
+    def classify(self, views: Views, patient: Patient) -> Lesion:
+        """One calibrated answer for the ``views`` of all photos of one lesion. Photos far from the model's data are
+        left out if another one is not."""
+        near = distances(views.photos, self.centres) <= self.farthest
+        each = self.probabilities(views, patient)
+        raw = combine_views((each[near] if near.any() else each).astype(np.float32)).astype(np.float64)
         nothing = Lesion(
             model=NAME,
             predictions=(),
@@ -125,7 +158,7 @@ class PhoneLesions:
             input=PHONE,
             decision=LesionDecision("none_of_these"),
         )
-        return self._with(nothing, _ranked(soften(raw, self.temperature))) if near.any() else nothing
+        return self._with(nothing, _ranked(calibrated(raw, self.between, self.within))) if near.any() else nothing
 
     def _with(self, nothing: Lesion, predictions: tuple[Prediction, ...]) -> Lesion:
         """The answer with calibrated ``predictions``, most probable first."""
@@ -170,9 +203,9 @@ def read_phone_lesions(path: Path = FILE) -> PhoneLesions:
         return PhoneLesions(
             encoder=facts["encoder"]["name"],
             fingerprint=facts["encoder"]["fingerprint"],
-            weights=np.array([facts["weights"][code] for code in CODES], np.float64).T,
-            bias=np.array([facts["bias"][code] for code in CODES], np.float64),
-            temperature=float(facts["temperature"]),
+            regression=_regression(facts),
+            between=float(facts["temperatures"]["between"]),
+            within=float(facts["temperatures"]["within"]),
             coverage=float(facts["set"]["coverage"]),
             limit=float(facts["set"]["limit"]),
             centres=np.array([facts["centres"][code] for code in CODES], np.float64),
@@ -182,6 +215,12 @@ def read_phone_lesions(path: Path = FILE) -> PhoneLesions:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"The model in {path.name} cannot be read. Install the service again.") from error
+
+
+def _regression(facts: Mapping[str, Any]) -> Regression:
+    means, deviations = np.array([facts["findings"][name] for name in FINDINGS], np.float64).T
+    weights, bias = (np.array([facts[what][code] for code in CODES], np.float64) for what in ("weights", "bias"))
+    return Regression(weights.T, bias, means, deviations)
 
 
 def _caveat(sensitivity: Mapping[str, Any], melanomas: Mapping[str, Any]) -> str:

@@ -18,11 +18,13 @@ from ml.imaging.decode import decode
 from ml.models.classifier import combine_views
 from ml.models.encoder import Encoder
 from ml.models.kinds import LESION, KindOfPhoto, read_kinds
+from ml.models.lesion_views import Views, views_of
 from ml.models.phone_lesions import CODES, SENSITIVITY
+from ml.skin.frame import Frame, Subject
 from ml.training.statistics import calibration_error, wilson
 from ml.values import Doubles, Mask, Patient, Vectors
 
-COMMAND = "python -m ml.training.phone_lesions PAD"
+COMMAND = "python -m ml.training.phone_lesions PAD --checkpoints NETWORKS --outlined PAD ISIC2017"
 COVERAGE = 0.90  # of the sets
 THRESHOLD = 0.30  # probability of cancer at which the sensitivity is stated
 CANCERS, _PRECANCEROUS = 3, 4  # the first classes of CODES are cancers, the fourth is precancerous
@@ -68,14 +70,21 @@ Statistic = Callable[[Doubles, Mask], float]
 
 @dataclass(frozen=True, eq=False)
 class Photos:
-    """The labelled photos. ``vectors`` (n, views, dimension): the embeddings of each photo and of its variations, the
-    photo first. ``classes`` (n,): places in CODES. ``rows``: the lines of labels.csv."""
+    """The labelled photos. ``vectors``, ``crops`` (n, variations, dimension): the embeddings of each photo and of the
+    crop around its lesion, and of their variations, the photo first. ``findings`` (n, len(FINDINGS)). ``classes`` (n,):
+    places in CODES. ``rows``: the lines of labels.csv."""
 
     vectors: Vectors
+    crops: Vectors
+    findings: Doubles
     classes: Ints
     patients: NDArray[np.str_]
     facts: tuple[Patient, ...]
     rows: tuple[Mapping[str, str], ...]
+
+    def views(self, among: Ints, variation: int = 0) -> Views:
+        """One variation of the photos ``among``."""
+        return Views(self.vectors[among, variation], self.crops[among, variation], self.findings[among])
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,12 +183,10 @@ def measure_groups(figures: Figures, photos: Photos, p: Doubles) -> None:
     )
 
 
-def measure_elsewhere(
-    figures: Figures, cancer: Callable[[Vectors], float | None], data: Path, encoder: Encoder
-) -> None:
+def measure_elsewhere(figures: Figures, cancer: Callable[[Views], float | None], data: Path, encoder: Encoder) -> None:
     """The shares of clinical photos of another source that get an answer: of the model's lesions, and of other skin.
 
-    ``cancer``: an embedding (1, dimension) → the probability of cancer, or None without an answer.
+    ``cancer``: the views of one photo → the probability of cancer, or None without an answer.
     """
     kinds = KindOfPhoto(read_kinds())
     found: dict[bool, list[float | None]] = {True: [], False: []}
@@ -187,10 +194,13 @@ def measure_elsewhere(
         condition = "".join(letter for letter in path.name.partition("__")[0].lower() if letter.isalnum())
         if condition in _OTHER_LESIONS:
             continue
-        vector = encoder.embed([decode(path.read_bytes()).rgb])
+        photo = decode(path.read_bytes()).rgb
+        vector = encoder.embed([photo])
         routing = route(kinds, None, kinds.evidence(vector[0], 0.0))
         answers = routing.modality.label == LESION and routing.no_lesion is None
-        found[any(name in condition for name in _WANTED)].append(cancer(vector) if answers else None)
+        found[any(name in condition for name in _WANTED)].append(
+            cancer(views_of(encoder, [photo], [Subject(Frame(photo)).whole], vector)) if answers else None
+        )
     answered = {wanted: np.array([one is not None for one in of]) for wanted, of in found.items()}
     figures.share("clinical melanoma, naevus, BCC, SCC: answered", answered[True], _ELSEWHERE)
     figures.share("other clinical photos: answered", answered[False], _ELSEWHERE)

@@ -34,8 +34,9 @@ from ml.skin.declaration import REPEATABILITY
 from ml.skin.face import face_zones
 from ml.skin.frame import Frame, Subject
 from ml.skin.measure import measure_skin
+from ml.training.unseen_outlines import UnseenOutlines
 from ml.values import RGB, Measurement, Zone
-from research.repeatability.outlines import Unseen, diameters
+from research.repeatability.outlines import diameters
 from research.repeatability.pairs import CONFIDENCE, CONTENT, FOLDS, Reading, Readings, evaluate, physical_facts
 from research.repeatability.photos import LESIONS, PORTRAITS, SIMULATED, Photo, lesion_photos, portraits, relit
 
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     meter = Meter(FaceDetector(store.served(MEDIAPIPE_FACE), store.folder(MEDIAPIPE_FACE) / LANDMARK_FILE))
     photos = [*lesion_photos(options.pad), *portraits(options.faces)]
     photos += [photo for portrait in portraits(options.faces, alone=True) for photo in relit(portrait)]
-    unseen = Unseen(options.checkpoints, options.outlined) if options.checkpoints else None
+    unseen = UnseenOutlines(options.checkpoints, options.outlined) if options.checkpoints else None
     facts = evaluate([(photo, measured(photo, meter, unseen)) for photo in photos])
     drawn = diameters(options.pad, unseen)
     facts["lesion_diameter_mm"] = {
@@ -71,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def measured(photo: Photo, meter: Meter, unseen: Unseen | None) -> Readings:
+def measured(photo: Photo, meter: Meter, unseen: UnseenOutlines | None) -> Readings:
     """What ``meter`` reads in a photo. Lesions are outlined by a network that has not seen the patient, if there is
     one."""
     if unseen is None or photo.source != LESIONS:

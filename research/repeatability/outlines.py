@@ -1,57 +1,18 @@
-"""Outlines of photos that their network was not trained on, and how far diameters lie from those of drawn outlines."""
+"""How far the diameters of outlines, by networks that have not seen the patient, lie from those of drawn outlines."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
 
 import cv2
-import numpy as np
 
 from ml.imaging.decode import decode
-from ml.skin import outline
 from ml.skin.frame import Frame, Subject
 from ml.skin.lesion import geometry, main_lesion, shape_of
-from ml.values import Floats
-
-
-class Unseen:
-    """The networks of ``python -m ml.training.outlines FOLDER… --checkpoints CHECKPOINTS``: for each patient of the
-    FOLDERs the one that was trained without this patient's photos."""
-
-    def __init__(self, checkpoints: Path, folders: Sequence[Path]) -> None:
-        import torch
-
-        from ml.training.outline_photos import read_folder
-        from ml.training.outlines import FOLDS, Network, folds
-
-        torch.set_num_threads(1)
-        photos = [photo for folder in folders for photo in read_folder(folder)]
-        self._fold = {photo.whose: int(fold) for photo, fold in zip(photos, folds(photos, FOLDS), strict=True)}
-        self._networks = []
-        for number in range(FOLDS):
-            network = Network().eval()
-            network.load_state_dict(torch.load(checkpoints / f"fold{number}.pt", weights_only=True))
-            self._networks.append(network)
-
-    @contextmanager
-    def of(self, patient: str) -> Iterator[None]:
-        """Within this context `ml.skin.outline` uses the network that has not seen the patient."""
-        import torch
-
-        network = self._networks[self._fold.get(patient, 0)]
-
-        def logits(batch: Floats) -> Floats:
-            with torch.no_grad():
-                return np.asarray(network(torch.from_numpy(np.ascontiguousarray(batch))).numpy(), np.float32)
-
-        with mock.patch.object(outline, "_logits", logits):
-            yield
+from ml.training.unseen_outlines import UnseenOutlines
 
 
 @dataclass(frozen=True)
@@ -62,7 +23,7 @@ class Diameter:
     needed: float
 
 
-def diameters(pad: Path, unseen: Unseen | None) -> list[Diameter]:
+def diameters(pad: Path, unseen: UnseenOutlines | None) -> list[Diameter]:
     """The photos of PAD-UFES-20 with a drawn outline and a measured diameter."""
     found = []
     with (pad / "labels.csv").open(newline="") as file:

@@ -13,7 +13,9 @@ from ml.analysis.routing import route
 from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
 from ml.models.kinds import KindOfPhoto, read_kinds
+from ml.models.lesion_views import views_of
 from ml.models.phone_lesions import read_phone_lesions
+from ml.skin.frame import Frame, Subject
 from ml.values import NOT_SKIN, RGB, Patient
 from scin.synthetic import plan_cases, render_case
 
@@ -47,7 +49,8 @@ def test_the_heads_were_fitted_to_this_encoder(encoder: Encoder) -> None:
 def test_the_model_for_phone_photos_answers_most_of_its_own_data(encoder: Encoder, shared_data: Path) -> None:
     model, answered, photos = read_phone_lesions(), 0, sorted((shared_data / "pad" / "img").glob("*.jpg"))[::8]
     for path in photos:
-        decision = model.classify(encoder.embed([decode(path.read_bytes()).rgb]), Patient()).decision
+        photo = decode(path.read_bytes()).rgb
+        decision = model.classify(views_of(encoder, [photo], [Subject(Frame(photo)).whole]), Patient()).decision
         answered += decision is not None and decision.kind != "none_of_these"
     assert answered >= 0.9 * len(photos) > 0
 

@@ -13,6 +13,7 @@ from ml.deadline import Deadline
 from ml.models.encoder import Head, HeadSet
 from ml.models.faces import Face
 from ml.models.kinds import KindOfPhoto
+from ml.models.lesion_views import Views
 from ml.models.loading import Models
 from ml.models.registry import SKLESION
 from ml.values import (
@@ -77,13 +78,13 @@ class PhoneParts:
     def __init__(self, calls: list[tuple[str, Any]]) -> None:
         self.calls = calls
 
-    def classify(self, embeddings: Vectors, patient: Patient) -> Lesion:
-        self.calls.append(("phone lesions", len(embeddings)))
+    def classify(self, views: Views, patient: Patient) -> Lesion:
+        self.calls.append(("phone lesions", len(views)))
         nevus = (Prediction("nev", "Melanocytic nevus", "D22.9", 1.0),)
         return Lesion("phone-lesions", nevus, 0.0, "none", "none", input="phone")
 
-    def probabilities(self, embeddings: Vectors, patient: Patient) -> np.ndarray:
-        return np.full((len(embeddings), 6), 1 / 6)
+    def probabilities(self, views: Views, patient: Patient) -> np.ndarray:
+        return np.full((len(views), 6), 1 / 6)
 
 
 class Parts:

@@ -52,7 +52,7 @@ def test_it_reads_the_embeddings_of_its_own_encoder() -> None:
     parts, own = Parts(kind="lesion_close_up"), Parts(kind="lesion_close_up")
     models = replace(parts.models(), kind_encoder=own)
     Analyzer(models, parts).analyze(CaseRequest((SKIN, OTHER)), Deadline(60))
-    assert [count for name, count in own.calls if name == "encode"] == [1, 2]
+    assert [count for name, count in own.calls if name == "encode"] == [1, 2, 2]
     assert ("phone lesions", 2) in parts.calls
 
 
