@@ -152,7 +152,7 @@ def _by_checker(rgb: RGB, size: tuple[int, int]) -> Calibration | None:
 
 def _powers(codes: Doubles, true: Doubles, patches: Sequence[int]) -> tuple[Doubles, Doubles] | None:
     """Gains and exponents (3,) that turn the linear light of the ``codes`` (24, 3) of some patches into ``true`` (24,
-    3). None if too few are neither clipped nor black."""
+    3). None if too few are neither clipped nor black, or if lighter patches have darker codes."""
     gains, exponents = np.empty(3), np.empty(3)
     for channel in range(3):
         known = [one for one in patches if _BLACK < codes[one, channel] < _CLIPPED]
@@ -161,6 +161,8 @@ def _powers(codes: Doubles, true: Doubles, patches: Sequence[int]) -> tuple[Doub
         seen, wanted = codes[known, channel], true[known, channel]
         # noise is about the same in all codes, so its logarithm is larger in dark ones
         exponents[channel], offset = np.polyfit(np.log(_linear(seen)), np.log(wanted), 1, w=seen)
+        if exponents[channel] <= 0:  # lighter patches are darker in the photo: what was found is no checker
+            return None
         gains[channel] = np.exp(offset / exponents[channel])
     return gains, exponents
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ml.imaging.encodings import linear_to_srgb
-from ml.skin.colour import linear_to_lab
+from ml.skin.colour import linear_to_lab, srgb_to_linear
 from ml.skin.frame import Frame, Subject
 from ml.skin.measure import measure_skin
-from ml.skin.reference import Reference, calibrate, find_card
+from ml.skin.reference import PATCHES, Reference, _powers, calibrate, find_card
 from ml.skin.tone import NOT_FOUND, OVEREXPOSED, TOO_UNSURE, tone_of
 from ml.values import RGB, Tone
 from research.lights import camera, checker_spectra, model_skin, white
@@ -163,3 +163,12 @@ def test_no_checker_is_searched_for_in_a_strip() -> None:
     take gigabytes and minutes."""
     strip = np.random.default_rng(0).integers(0, 256, (32, 2048, 3), dtype=np.uint8)
     assert calibrate(strip, CHECKER, (8, 512)) is None
+
+
+def test_greys_in_the_wrong_order_are_no_checker() -> None:
+    greys = range(18, 24)
+    true = srgb_to_linear(PATCHES).astype(np.float64)
+    codes = PATCHES.astype(np.float64)
+    assert _powers(codes, true, greys) is not None
+    codes[18:] = codes[18:][::-1]
+    assert _powers(codes, true, greys) is None
