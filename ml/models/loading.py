@@ -23,7 +23,7 @@ from ml.models.preprocess import model_inputs
 from ml.models.runtime import Runtime, RuntimeOptions, load_runtime, run_each
 from ml.models.spec import ModelSpec
 from ml.models.store import ModelStore
-from ml.skin.pigment import prepare
+from ml.skin import outline
 from ml.values import ModelCard, Patient
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def load_models(
     """
     store = ModelStore(models_dir)
     cv2.setNumThreads(threads)
-    prepare()
+    outline.load()
     loader = _Loader(store, engine, RuntimeOptions(threads, callers, gpu, mmap, sizes_pools=True))
     loaded_encoder, loaded_classifier = loader.encoder(encoder), loader.classifier(classifier)
     detector = load_faces(store) if faces else None

@@ -159,6 +159,11 @@ def _network() -> cv2.dnn.Net:
     return cv2.dnn.readNetFromONNX(np.frombuffer(gzip.decompress(NETWORK.read_bytes()), np.uint8))
 
 
+def load() -> None:
+    """Load the network now, so that the first photo does not wait for it."""
+    _logits(np.zeros((len(_FIRST), 3, SIDE, SIDE), np.float32))
+
+
 def _logits(batch: Floats) -> Floats:
     """The network's output (2, 1, 128, 128) for normalised photos (2, 3, 128, 128)."""
     with _one_at_a_time:

@@ -87,11 +87,6 @@ def pigment_maps(rgb: RGB, skin: Mask | None = None) -> Pigment:
     return Pigment(*(np.asarray(part, np.float32) for part in cv2.split(whole)))
 
 
-def prepare() -> None:
-    """Compute the table now, about half a second, so that the first photo does not wait for it."""
-    _atlas()
-
-
 def _steadied(density: Floats) -> Floats:
     """``density`` (H, W, 3), averaged over similar neighbours on dark skin (a bilateral filter)."""
     smooth = np.asarray(cv2.bilateralFilter(density, _REACH, _ALIKE, _NEAR), np.float32)
