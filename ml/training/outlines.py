@@ -45,10 +45,10 @@ from ml.training.outline_photos import Photo, augmented, beside, painted, plain,
 from ml.values import RGB, Floats, Mask
 
 WIDTHS = (16, 32, 48, 64, 96)
-BATCH, LEARNING_RATE, DECAY, AVERAGED = 16, 4e-3, 0.02, 0.995
+BATCH, LEARNING_RATE, DECAY, AVERAGED = 16, 4e-3, 0.02, 0.998
 _PAINTED, _EMPTY = 0.1, 0.08  # shares of a batch
 _OFTEN = {"ACK": 1.7, "SCC": 1.5, "MEL": 1.3}  # how often a photo of a diagnosis that is hard or rare is seen
-FOLDS, STEPS = 3, 1200
+FOLDS, STEPS = 3, 4000
 _GOOD = 0.7  # IoU of an outline whose shape is worth measuring
 _RESAMPLES = 1000
 
