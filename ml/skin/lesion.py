@@ -339,7 +339,6 @@ SHAPES = (
         direction="more varied colours",
         description="How far the colours within the main lesion differ from its mean colour.",
         method=f"root mean square distance from the lesion's mean colour, CIELAB; {_CHANGES}",
-        standard_in=(),  # between two photos of a lesion its ICC is about .4
         measured=lambda part: geometry(part).colours,
     ),
     _of_lesion(

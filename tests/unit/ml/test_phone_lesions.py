@@ -95,10 +95,12 @@ def test_the_measured_colours_count(model: PhoneLesions) -> None:
     red, brown = (photo.findings.copy() for _ in range(2))
     for found, lightness, redness in ((red, -2.0, 12.0), (brown, -25.0, 2.0)):
         found[:, [FINDINGS.index("lightness_difference"), FINDINGS.index("redness_difference")]] = lightness, redness
-    nevus = [
-        model.probabilities(replace(photo, findings=found), Patient())[0, CODES.index("nev")] for found in (red, brown)
-    ]
-    assert nevus[0] < nevus[1]
+    basal, melanoma = (
+        [model.probabilities(replace(photo, findings=found), Patient())[0, CODES.index(code)] for found in (red, brown)]
+        for code in ("bcc", "mel")
+    )
+    assert basal[0] > basal[1]
+    assert melanoma[0] < melanoma[1]
 
 
 def test_two_temperatures_keep_one_distribution_and_the_order_within_a_group() -> None:
