@@ -37,4 +37,6 @@ def test_figures_are_read_in_each_form_that_fits_write() -> None:
     assert outline.items() >= {"value": 0.7, "n": 40, "interval": [0.6, 0.8], "command": "python -m a"}.items()
     held = {"photos": 90, "coverage": {"share": 0.7, "interval": [0.6, 0.8], "persons": 40}, "sizes": 2.1}
     section = {"held_out": held, "data": "some", "command": "python -m a"}
-    assert figures_of({"group": section, "angle": {"spread": 50}}) == {"coverage": figure}
+    assert figures_of({"group": section, "angle": {"spread": 50}}) == {
+        "range holds the group of another photo of the person": figure
+    }
