@@ -115,8 +115,8 @@ class Lesion:
 class Measurement:
     """One measured number.
 
-    ``value`` is in ``unit``; None if it could not be measured. ``uncertainty``, in the same unit: two
-    photos of the same skin differ by at most the root of the sum of their squares (ml.skin.declaration). ``score`` ±
+    ``value`` is in ``unit``; None if it could not be measured. ``uncertainty`` u is in the same unit: two photos of the
+    same skin mostly differ by at most √(u₁² + u₂²) (ml.skin.declaration). ``score`` ±
     ``score_uncertainty`` is the percentage (0–100) of the index's population with a smaller value; both are None if
     that is unknown.
     """
@@ -147,7 +147,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Tone:
-    """Skin tone; all is None, and ``caveat`` says why, if it cannot be told.
+    """Skin tone. If it cannot be estimated, all other fields are None, and ``caveat`` says why.
 
     ``group``: "light", "medium" or "dark", the colour of the skin in this photo. ``group_range``: the groups (lightest,
     darkest) that another photo of the same person may show. ``reference``: what exposure and white balance were set by

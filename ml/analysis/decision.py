@@ -66,9 +66,8 @@ def decide(
 ) -> Verdict:
     """The decision and the accuracy for one case.
 
-    ``tone``: None if nothing was measured. Its group counts only if a reference made it a measurement.
-    ``assessment``: None if the index has no calibration. ``conflict``: whether
-    the pixels contradict the stated kind of photo.
+    ``tone``: None if nothing was measured. Its group counts only if it was measured with a reference. ``assessment``:
+    None if the index has no calibration. ``conflict``: whether the pixels contradict the stated kind of photo.
     """
     reasons = _obstacles(index, quality, modality, assessment, conflict=conflict)
     if index.synthetic or assessment is None:

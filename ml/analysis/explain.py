@@ -1,4 +1,4 @@
-"""The overlays of one case: pictures of the measurements, and heat maps of both models.
+"""The overlays of one case: pictures of the measurements, and heat maps of the models.
 
 Each overlay is a PNG with transparency, of the size of the photo's working copy. A heat map shows on which parts of the
 photo a score depends. It is made by occlusion (Zeiler and Fergus 2014): the parts are blurred one after another. They
@@ -56,8 +56,8 @@ _SEED = 20240601
 class Explained:
     """The results to explain.
 
-    ``subject``: that of the first photo. ``lesion``: the classifier's answer, or None. ``cases``: the similar cases,
-    which may be empty. ``turns``: the quarter turns to the left, 0–3, after which the photo was embedded.
+    ``subject``: that of the first photo. ``lesion``: the answer of a lesion model, or None. ``cases``: the similar
+    cases, which may be empty. ``turns``: the quarter turns to the left, 0–3, after which the photo was embedded.
     """
 
     subject: Subject
@@ -68,8 +68,8 @@ class Explained:
 
 
 def overlays(models: Models, searcher: Searcher, seen: Explained, deadline: Deadline) -> tuple[Overlay, ...]:
-    """All overlays of one case. Each heat map takes 55 runs of its model, and twice as many of the encoder where
-    the model for phone photos of a lesion is explained.
+    """All overlays of one case. Each heat map takes 55 runs of its model. For the model for phone photos of a lesion,
+    these are 110 runs of the encoder.
 
     Raises DeadlineExceededError between two runs, ModelError, and ArtifactError.
     """

@@ -52,7 +52,7 @@ class CaseRequest:
     of similar cases. ``pixels_per_mm``: the scale of the first photo as sent, or None. ``reference``: the colour
     reference that is stated to be in the first photo, or None. ``explain``: whether to make overlays, which take many
     runs of each model. ``full``: whether to measure what is not in every answer. ``thorough``: whether the
-    dermatoscopic classifier averages the flips of each photo, which takes four times as long.
+    dermatoscopic classifier averages each photo and its three mirror images, which takes four times as long.
     """
 
     photos: tuple[Photo, ...]

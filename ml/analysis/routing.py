@@ -3,7 +3,7 @@
 One lesion model reads dermatoscopic photos, the other one phone photos of one lesion. In other photos they would report
 cancers that are not there. So the dermatoscopic one runs only if the client states that the photo is dermatoscopic and
 the pixels do not contradict that, or if the head is nearly certain. The other one runs only on a lesion close-up,
-stated or recognised.
+stated or recognised. If the kind is not stated and the photo may be dermatoscopic, none runs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The record that declares a measure. Each family of measures has a file with its declarations, and
 `ml.skin.catalogue` collects them.
 
-An uncertainty has two parts. The first is computed from the photo, such as a standard error. The second is a fitted
-limit, so that the difference of two photos of the same skin lies within both photos' uncertainties, added as squares.
+An uncertainty u is the root of the sum of squares of two parts. The first is computed from the photo, such as a
+standard error. The second is a fitted limit, so that two photos of the same skin mostly differ by at most √(u₁² + u₂²).
 `params/repeatability.json` has the limits, how well the measures repeat, and the command that fits and evaluates them.
 """
 
@@ -33,8 +33,8 @@ class Evidence:
       variance. ``coverage``: the share (0–1) of pairs of other people whose difference lies within the uncertainty.
       Each is followed by its 95% interval. All are None with too few pairs.
 
-    A measure that needs the scale has no pairs of photos. ``n`` and ``coverage`` are then of its values and those by
-    outlines that people drew on the same photos.
+    A measure that needs the scale has no pairs of photos. Its values are compared with those by outlines that people
+    drew on the same photos; ``n`` and ``coverage`` refer to these.
     """
 
     n: int
@@ -88,7 +88,7 @@ class Measure:
     - ``regions``: the kinds of region in which it is measured. ``zones``: the names of its zones; empty for all.
     - ``standard_in``: those of ``regions`` in which every answer has it; None for all of them. In the others it is
       measured only if the request asks for full detail.
-    - ``needs_scale``: it is measured only if the scale of the photo is stated. It needs no agreement between photos.
+    - ``needs_scale``: the answer has it only if the scale of the photo is stated.
     - ``scored``: an answer may give its percentile in the index's population.
     - ``clinical``: it describes a lesion, so cosmetic mode leaves it out.
     """

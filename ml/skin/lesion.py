@@ -141,8 +141,8 @@ def geometry(part: Part) -> Geometry:
 def lesion_geometry(found: Segmentation | None, lab: Floats) -> Geometry:
     """The geometry of the main lesion in a photo in CIELAB ``lab`` (h, w, 3).
 
-    Nothing is known if the outline is not sure, or if there is no main lesion. Only the colours are known if the frame
-    cuts the lesion, even if only by its narrow or wide outline.
+    All values are unknown if the outline is not sure, or if there is no main lesion. If the frame cuts the usual, the
+    narrow or the wide outline, only the colours are known.
     """
     mains = _main_lesions(found)
     shapes = [None if main is None else shape_of(main, lab.shape[:2]) for main in mains]
@@ -262,8 +262,8 @@ def _difference(place: int, part: Part) -> Value:
 
 _APART = "mean linear light of the lesions' core less that of a ring of skin around, clipped pixels left out"
 _CHANGES = (
-    "uncertainty: the difference between two photos of the same skin, with the largest change for a narrower and a "
-    "wider outline"
+    "uncertainty: a fitted limit for two photos of the same skin, with the largest change for a narrower and a wider "
+    "outline"
 )
 _COMPARED = (  # name, label, unit, what a higher value means, what is compared, formula; the order of `_colours`
     ("lightness", "lightness", "L*", "lighter than the skin around", "The lightness", "L*, CIELAB under D65"),
@@ -318,7 +318,7 @@ SHAPES = (
         label="Asymmetry",
         unit="share",
         direction="less symmetric",
-        description="How much of the main lesion has no counterpart when it is folded along its axes.",
+        description="How much of the main lesion has no counterpart when the lesion is folded along its axes.",
         method=f"share that differs when folded along each principal axis, mean of both (Stoecker 1992); {_CHANGES}",
         measured=lambda part: geometry(part).asymmetry,
     ),

@@ -81,8 +81,8 @@ def outline(rgb: RGB, within: Mask | None = None) -> Segmentation | None:
 def probability(rgb: RGB, logits: Logits) -> Floats | None:
     """The probability (128, 128) that a pixel of ``rgb`` (H, W, 3) belongs to a lesion; None if there is no lesion.
 
-    The network sees the photo, and then the square around the lesion that it found, in which a small lesion is larger.
-    A lesion of more than half the photo's width or height is seen once.
+    The network sees the photo, then the square around the lesion that it found, so that a small lesion has more pixels.
+    If the lesion takes up more than about half of the photo's width or height, there is no second look.
     """
     first = _look(rgb, _FIRST, logits)
     likely = _of_large_parts(first)
@@ -151,7 +151,7 @@ def normalised(rgb: RGB) -> Floats:
     return np.asarray(values / max(np.float32(values.std()), np.float32(_FLAT)), np.float32)
 
 
-_one_at_a_time = threading.Lock()  # a network keeps its input and output, and takes 10 MB
+_one_at_a_time = threading.Lock()  # a network keeps its input and output, and one for each thread would take memory
 
 
 @cache

@@ -1,10 +1,10 @@
 """Finds a colour checker or a grey card in a photo, and sets the photo's exposure and colours by it.
 
-Whatever they are set by, skin and reference must be in the same light. Then light, exposure and the camera's white
-balance change both, and the known reflectance of the reference says what they did. A grey says how R, G and B are to be
-scaled. Coloured light changes skin in another way than a grey, by a matrix that depends on the light's temperature. The
-coloured patches of a checker tell the temperature, whatever the camera did; of a grey card, only its colour in the
-photo does. `params/reference.json` has the matrices and the command that fits them.
+Skin and reference must be in the same light. Then light, exposure and the camera's white balance change both, and
+the known reflectance of the reference shows how. A grey patch gives the factors of R, G and B. Coloured light changes
+skin also by a matrix that depends on the light's temperature. The coloured patches of a checker show the temperature;
+for a grey card, it is estimated from the card's colour in the photo. `params/reference.json` has the matrices and the
+command that fits them.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def calibrate(rgb: RGB, stated: Reference, size: tuple[int, int]) -> Calibration
 
 
 def _by_one(stated: Reference, code: Doubles, card: Mask | None) -> Calibration | None:
-    """The calibration by one neutral reference, whose mean sRGB ``code`` is (3,). The light is that of its colour: how
-    much of the light's colour the camera has removed is not known."""
+    """The calibration by one neutral reference, whose mean sRGB ``code`` is (3,). The light is estimated from that
+    colour. How much of the light's colour the camera has removed is unknown."""
     if code.max() >= _CLIPPED or code.min() <= _BLACK:
         return None
     seen = _linear(code)
@@ -122,9 +122,11 @@ def _by_one(stated: Reference, code: Doubles, card: Mask | None) -> Calibration 
 
 
 def _by_checker(rgb: RGB, size: tuple[int, int]) -> Calibration | None:
-    """A power law a channel, fitted to the greys, so that it also removes the contrast of the camera's tone curve; then
-    the light that explains the coloured patches best. In that light, the two patches with colours of skin are known
-    too, and the power law is fitted again with them, because what is to be right is skin."""
+    """The calibration by a colour checker.
+
+    A power law for each channel is fitted to the greys, which also removes the contrast of the camera's tone curve.
+    Then the light is the one that explains the coloured patches best. In that light, the two patches with colours of
+    skin are known too, and the power law is fitted again with them, because skin is to be measured."""
     small = shrink(rgb, _CHECKER_SIDE)
     if max(small.shape[:2]) > _LONGEST * min(small.shape[:2]):
         return None

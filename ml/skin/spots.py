@@ -109,7 +109,8 @@ MEASURES = (
         "pimples. Moles and freckles may count too. The count of a distant photo is too low, and that of a very small "
         "face is unknown.",
         method="round local maxima of a difference of Gaussians of optical density (twice green less red), at a scale "
-        "of the face or the photo; uncertainty: its changes at thresholds 30% lower and higher, and on altered photos",
+        "of the face or the photo; uncertainty: a fitted limit for two photos of the same skin, with the changes "
+        "of the count at thresholds 30% lower and higher",
         measured=_count,
         standard_in=("face",),  # in close-ups of unknown scale the skin's texture counts too
     ),

@@ -79,7 +79,7 @@ TOO_UNSURE = (
 )
 TOO_LITTLE = "Too little skin was found in the photo to estimate its tone."
 NO_FACE = (
-    "The face was not found, so its skin cannot be told apart from the background, and no tone is estimated. Send a "
+    "The face was not found, so its skin cannot be separated from the background, and no tone is estimated. Send a "
     "photo that shows the whole face, upright and in even light."
 )
 NOT_YELLOW = "The skin has no yellow in this light, so the typology angle has no meaning. Use neutral light."
@@ -112,8 +112,8 @@ def balanced(part: Part) -> TypologyAngle | None:
 
 
 def tone_of(subject: Subject, *, full: bool = False) -> Tone:
-    """The tone of a subject's skin; see ``ml.values.Tone``. ``full``: with the estimates that only a reference makes a
-    measurement.
+    """The tone of a subject's skin; see ``ml.values.Tone``. ``full``: without a
+    reference too, with angle, types and Monk tone.
 
     Every estimate is None, and the caveat says why, if there is too little skin, if a portrait's face was not found, or
     if the skin's b* is not positive, because the angle is defined for yellowish colours only.

@@ -34,7 +34,7 @@ _ELSEWHERE = "DermNet NZ, nothing fitted to it but the kind of photo"
 _ALARM = 0.5
 #: parts of the names of the conditions that the model knows, apart from keratoses
 _WANTED = ("melanoma", "naevus", "basalcellcarcinoma", "squamouscellcarcinoma")
-#: other conditions of single lesions, and naevi that are none: neither wanted nor other skin
+#: other conditions with a single lesion, and naevi that are not melanocytic: neither wanted nor other skin
 _OTHER_LESIONS = frozenset(
     [
         "actinickeratosis",

@@ -185,7 +185,7 @@ def folds(photos: Sequence[Photo], number: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class Figure:
-    """How well the outline of a ``photo`` agrees with its mask: ``iou``, and the network's own `agreement`."""
+    """How well the outline of a ``photo`` overlaps with its mask (``iou``), and the outline's `agreement`."""
 
     photo: Photo
     iou: float
@@ -221,8 +221,9 @@ def _outlined(network: Network, rgb: RGB, shape: tuple[int, ...]) -> Segmentatio
 
 
 def report(figures: Sequence[Figure], least: float) -> list[dict[str, object]]:
-    """Print and return the median IoU by kind of photo and type of skin with its 95% bootstrap interval over people, of
-    all outlines and of those with an agreement of ``least``, which are called sure."""
+    """Print and return the median IoU by kind of photo and Fitzpatrick type, with its 95% bootstrap interval over
+    people: of all outlines, of those with an agreement of ``least`` or more, which are called sure, and of the
+    others."""
     rows = []
     for name, group in _groups(figures):
         sure = [figure for figure in group if figure.agreement >= least]
@@ -272,8 +273,8 @@ def _interval(figures: Sequence[Figure]) -> tuple[float, float]:
 
 
 def least_agreement(figures: Sequence[Figure]) -> float:
-    """The agreement from which an outline is called sure: that which best tells an IoU of at least .7 from less, by the
-    sum of the two shares that are right (Youden 1950)."""
+    """The agreement from which an outline is called sure: the threshold that best separates an IoU of at least .7
+    from less, by the sum of the two shares that are right (Youden 1950)."""
     good = np.array([figure.iou >= _GOOD for figure in figures])
     values = np.array([figure.agreement for figure in figures])
     candidates = np.linspace(0.3, 0.95, 66)
