@@ -94,11 +94,11 @@ class Modality(Wire):
 
 class Tone(Wire):
     """``group`` is the colour of the skin in this photo: "light", "medium" or "dark". ``group_range`` is the lightest
-    and the darkest group that another photo of the same person may show. ``reference`` names what exposure and white
-    balance were set by. Only then is the tone measured, and every answer has the fields below. Without a reference,
-    they need ``detail=full`` and say what the photo's colours would mean in neutral light; they are not a typing of the
-    person. ``ita_corrected_deg`` is ITA after white balance by the photo's own colours. A range is the lowest and the
-    highest likely value."""
+    and the darkest group that another photo of the same person may show. ``reference`` names the reference in the
+    photo that the tone was measured with. With one, every answer has the fields below, except ``ita_corrected_deg``.
+    Without one, they need ``detail=full`` and say what the photo's colours would mean in neutral light; they are not a
+    typing of the person. ``ita_corrected_deg`` is ITA after white balance by the photo's own colours. A range is the
+    lowest and the highest likely value."""
 
     group: str | None = Field(json_schema_extra={"enum": [*GROUPS, None]})
     group_range: tuple[str, str] | None

@@ -86,7 +86,8 @@ class ConditionsAnswer(Wire):
 class Evidence(Wire):
     """How a measure repeats between two real photos of the same skin. ``n``: the number of pairs. ``icc``: the share of
     the variance between photos that belongs to the skin. ``coverage``, 0–1: the share of pairs of other people whose
-    difference lies within the stated uncertainty. Each has its 95% interval. Null with too few pairs."""
+    difference is within the stated uncertainty. ``icc`` and ``coverage`` have 95% intervals. They are null with too few
+    pairs. A length is compared with lengths by drawn outlines instead, and has no ``icc``."""
 
     n: int
     icc: Number
@@ -98,11 +99,12 @@ class Evidence(Wire):
 class Measure(Wire):
     """A quantity that the service may measure on a photo. ``label`` and ``description`` are texts for people.
     ``direction`` says what a higher value means. ``unit`` is "1" or "index" for a value without dimension, and "share
-    of …" for a value from 0 to 1. ``regions`` lists where it is measured: "skin" is all skin of the photo or of the
-    face, "zone" is a zone of a face. ``standard_regions`` lists those in which every answer has it; in the others it
-    needs ``detail=full``. ``evidence`` says for each region how well two photos of the same skin agree; null if that is
-    unknown. ``scored`` says whether an answer may give the value's percentile among the
-    index's photos. ``clinical`` says whether the measure describes a lesion; cosmetic mode omits such measures."""
+    of …" for a value from 0 to 1. ``regions`` lists where it is measured: "skin" is all skin of a photo without a
+    face, "face" the skin of a face, "zone" a zone of a face. ``standard_regions`` lists those in which every answer has
+    it, a length only with ``pixels_per_mm``; in the others it needs ``detail=full``. ``evidence`` says for each region
+    how well two photos of the same skin agree; null if that is unknown. ``scored`` says whether an answer may give the
+    value's percentile among the index's photos. ``clinical`` says whether the measure describes a lesion; cosmetic mode
+    omits such measures."""
 
     name: str
     label: str
