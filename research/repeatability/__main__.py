@@ -37,7 +37,7 @@ from ml.skin.measure import measure_skin
 from ml.training.unseen_outlines import UnseenOutlines
 from ml.values import RGB, Measurement, Zone
 from research.repeatability.outlines import diameters
-from research.repeatability.pairs import CONFIDENCE, CONTENT, FOLDS, Reading, Readings, evaluate, physical_facts
+from research.repeatability.pairs import CONFIDENCE, CONTENT, FOLDS, Reading, Readings, evaluate, facts_of_lengths
 from research.repeatability.photos import LESIONS, PORTRAITS, SIMULATED, Photo, lesion_photos, portraits, relit
 
 PARAMETERS = Path("ml/skin/params/repeatability.json")
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     facts = evaluate([(photo, measured(photo, meter, unseen)) for photo in photos])
     drawn = diameters(options.pad, unseen)
     facts["lesion_diameter_mm"] = {
-        "lesion": physical_facts([one.needed for one in drawn], [one.patient for one in drawn])
+        "lesion": facts_of_lengths([one.needed for one in drawn], [one.patient for one in drawn])
     }
     print_facts(facts)
     if options.write:

@@ -132,9 +132,9 @@ def coverage(held: NDArray[np.bool_]) -> dict[str, Any]:
     return {"coverage": round(float(held.mean()), 3), "coverage_interval": [round(low, 3), round(high, 3)]}
 
 
-def physical_facts(needed: Sequence[float], patients: Sequence[str]) -> dict[str, Any]:
-    """The facts of a length that was compared with drawn outlines: the relative limit that each of n outlines needs,
-    and the ``patients`` (n,)."""
+def facts_of_lengths(needed: Sequence[float], patients: Sequence[str]) -> dict[str, Any]:
+    """The facts of lengths that were compared with those by n drawn outlines. ``needed`` (n,): the relative limit that
+    each needs. ``patients`` (n,): whose outline it is."""
     held = held_out(needed, patients)
     return {"absolute": 0.0, "relative": tolerance(needed), "n": len(held)} | coverage(held)
 

@@ -10,7 +10,15 @@ import pytest
 
 from ml.skin.catalogue import CATALOGUE
 from research.repeatability import __main__ as command
-from research.repeatability.pairs import Pair, Reading, evaluate, held_out, icc_with_interval, physical_facts, tolerance
+from research.repeatability.pairs import (
+    Pair,
+    Reading,
+    evaluate,
+    facts_of_lengths,
+    held_out,
+    icc_with_interval,
+    tolerance,
+)
 from research.repeatability.photos import LESIONS, PORTRAITS, Photo, lesion_photos, portraits, relit
 from tests.unit.ml.skin_images import MONK, skin_patch
 
@@ -61,7 +69,7 @@ def test_coverage_is_that_of_other_patients() -> None:
 
 
 def test_a_length_is_compared_with_drawn_outlines() -> None:
-    found = physical_facts([0.1] * 30, [f"p{i}" for i in range(30)])
+    found = facts_of_lengths([0.1] * 30, [f"p{i}" for i in range(30)])
     assert (found["relative"], found["n"], found["coverage"]) == (0.1, 30, 1.0)
 
 
