@@ -1,8 +1,8 @@
 """Pigment from colour: erythema and melanin indices, and the maps of melanin and haemoglobin that are drawn on a photo.
 
 All use the camera's linear RGB as reflectance. The photo has no white reference, so only ratios of channels and
-differences within the photo are independent of the exposure. No number is taken from the maps: between two photos of a
-lesion, the difference in melanin from the skin around it does not repeat (docs/methods/lesion-and-face.md).
+differences within the photo are independent of the exposure. No number is taken from the maps; the answer has the
+differences of the two indices between a lesion and the skin around it (ml.skin.lesion).
 
 The maps invert the model of `ml.skin.optics`. Each colour gets its likeliest pigments (maximum a posteriori; Tarantola
 2005, section 3.2), from a table. Three channels depend on four unknowns: melanin, blood, the light, which scales all
