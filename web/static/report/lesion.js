@@ -13,9 +13,9 @@ export function lesion({ lesion: found }) {
   const intro = `For ${input} photos of one lesion. By itself it decides nothing.`;
   const caveat = el("p", { class: "caveat" }, found.caveat);
   if (!found.predictions.length) {
-    return card("Lesion classifier", { name: "lesion", intro }, caveat, el("p", {}, el("strong", {}, "None of its classes is named.")));
+    return card("Lesion model", { name: "lesion", intro }, caveat, el("p", {}, el("strong", {}, "None of its classes is named.")));
   }
-  return card("Lesion classifier", { name: "lesion", intro },
+  return card("Lesion model", { name: "lesion", intro },
     caveat,
     el("div", { class: "bars" }, ...found.predictions.map((one) =>
       bar(one.name, one.probability, percent(one.probability), { note: one.icd_10 && `ICD-10 ${one.icd_10}` }))),
