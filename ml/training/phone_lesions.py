@@ -247,7 +247,7 @@ def describe(photos: Photos, found: Unseen, model: Fit, figures: Figures, finger
         "version": VERSION,
         "encoder": {"name": ENCODER.name, "version": ENCODER.version, "fingerprint": fingerprint},
         "fitted": {
-            "command": f"{COMMAND} --write",
+            "command": f"{COMMAND} --clinical DATA --write",
             "date": datetime.now(UTC).date().isoformat(),
             "data": "PAD-UFES-20 (Pacheco et al., Data in Brief 32, 2020, 106221; CC BY 4.0), half of its patients",
             "photos": len(photos.classes),
