@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.e2e.server import running_server, skin_photo
 from tests.waiting import wait_until
 
-_LEAST_BYTES = 8 * 2**20  # less than what the models alone work with
+_LEAST_BYTES = 2 * 2**20  # without the release nothing falls; how much is held at the end of the last photo varies
 _AT_ONCE = 4
 
 
