@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ml.deadline import Deadline
 from ml.models.preprocess import model_inputs
 from ml.models.runtime import Output, Runtime, run_each
-from ml.models.spec import LesionOutput, ModelSpec
+from ml.models.spec import LesionClass, LesionOutput, ModelSpec
 from ml.values import RGB, Lesion, LesionSum, Patient, Prediction
 
 #: steps along rows and columns that mirror a photo: not at all, left to right, top to bottom, and both
@@ -74,13 +74,13 @@ def soften(probabilities: NDArray[np.floating], temperature: float) -> NDArray[n
 def to_lesion(model: str, output: LesionOutput, probabilities: Output) -> Lesion:
     """The calibrated answer. ``probabilities`` (classes,) are raw, in the order of ``output.classes``."""
     fit = output.calibration
-    predictions = _ranked(output, probabilities if fit is None else soften(probabilities, fit.temperature))
+    predictions = ranked(output.classes, probabilities if fit is None else soften(probabilities, fit.temperature))
     malignant = sum(one.probability for one in predictions if one.code in output.malignant)
     return Lesion(
         model=model,
         predictions=predictions,
         malignant_probability=malignant,
-        raw_predictions=_ranked(output, probabilities),
+        raw_predictions=ranked(output.classes, probabilities),
         definition=output.definition,
         caveat=output.caveat,
         sensitivity=None if fit is None else fit.sensitivity,
@@ -88,10 +88,10 @@ def to_lesion(model: str, output: LesionOutput, probabilities: Output) -> Lesion
     )
 
 
-def _ranked(output: LesionOutput, probabilities: NDArray[np.floating]) -> tuple[Prediction, ...]:
-    """The predictions, most probable first."""
+def ranked(classes: Sequence[LesionClass], probabilities: NDArray[np.floating]) -> tuple[Prediction, ...]:
+    """The ``classes`` with their ``probabilities`` (n,), most probable first."""
     found = [
         Prediction(one.code, one.name, one.icd_10, probability)
-        for one, probability in zip(output.classes, probabilities.tolist(), strict=True)
+        for one, probability in zip(classes, probabilities.tolist(), strict=True)
     ]
     return tuple(sorted(found, key=lambda prediction: -prediction.probability))

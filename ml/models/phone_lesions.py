@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ml.errors import ArtifactError
-from ml.models.classifier import combine_views, soften
+from ml.models.classifier import combine_views, ranked, soften
 from ml.models.lesion_views import FINDINGS, Views
 from ml.models.patient import CANONICAL_SITES
 from ml.models.spec import LesionClass
@@ -153,12 +153,14 @@ class PhoneLesions:
             malignant_probability=None,
             definition=DEFINITION,
             caveat=_NONE_OF_THESE,
-            raw_predictions=_ranked(raw),
+            raw_predictions=ranked(CLASSES, raw),
             sensitivity=self.sensitivity,
             input=PHONE,
             decision=LesionDecision("none_of_these"),
         )
-        return self._with(nothing, _ranked(calibrated(raw, self.between, self.within))) if near.any() else nothing
+        return (
+            self._with(nothing, ranked(CLASSES, calibrated(raw, self.between, self.within))) if near.any() else nothing
+        )
 
     def _with(self, nothing: Lesion, predictions: tuple[Prediction, ...]) -> Lesion:
         """The answer with calibrated ``predictions``, most probable first."""
@@ -184,15 +186,6 @@ def distances(embeddings: Vectors, centres: Doubles) -> Doubles:
 def conformal_set(ranked: Doubles, limit: float) -> int:
     """How many classes the set contains. ``ranked``: their probabilities in descending order. It is never empty."""
     return max(1, int((1.0 - ranked <= limit).sum()))
-
-
-def _ranked(probabilities: Doubles) -> tuple[Prediction, ...]:
-    """The predictions, most probable first."""
-    found = [
-        Prediction(one.code, one.name, one.icd_10, probability)
-        for one, probability in zip(CLASSES, probabilities.tolist(), strict=True)
-    ]
-    return tuple(sorted(found, key=lambda prediction: -prediction.probability))
 
 
 def read_phone_lesions(path: Path = FILE) -> PhoneLesions:
