@@ -44,6 +44,7 @@ class Frame:
         self.width, self.height = width or rgb.shape[1], height or rgb.shape[0]
         self.pixels_per_mm = pixels_per_mm
         self.reference = reference
+        self.known: dict[Callable[..., Any], Any] = {}  # the cache of `once`
 
     @cached_property
     def copy(self) -> RGB:
@@ -103,7 +104,7 @@ class Part:
     zone: Zone | None = None
     face_part: Part | None = None
     lost: bool = False
-    known: dict[Callable[[Part], Any], Any] = field(default_factory=dict)
+    known: dict[Callable[..., Any], Any] = field(default_factory=dict)
 
     @property
     def whole(self) -> Part:
@@ -165,17 +166,18 @@ class Subject:
         return self.frame.skin_masks if self._face is None else skin_masks(self.frame.copy, seed=self._face)
 
 
+_Of = TypeVar("_Of", Frame, Part)
 _T = TypeVar("_T")
 
 
-def once(compute: Callable[[Part], _T]) -> Callable[[Part], _T]:
-    """A decorator for a function of a part. Its result is cached with the part."""
+def once(compute: Callable[[_Of], _T]) -> Callable[[_Of], _T]:
+    """A decorator for a function of a frame or of a part. Its result is cached with the frame or the part."""
 
     @wraps(compute)
-    def known(part: Part) -> _T:
-        if compute not in part.known:
-            part.known[compute] = compute(part)
-        return cast(_T, part.known[compute])
+    def known(of: _Of) -> _T:
+        if compute not in of.known:
+            of.known[compute] = compute(of)
+        return cast(_T, of.known[compute])
 
     return known
 

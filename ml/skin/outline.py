@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.skin.frame import Part, once
+from ml.skin.frame import Frame, Part, once
 from ml.skin.regions import Labels, labelled
 from ml.values import RGB, Floats, Mask
 
@@ -68,7 +68,15 @@ def lesions(part: Part) -> Segmentation | None:
     eyes and nostrils would count as lesions too."""
     if not part.region.usable:
         return None
-    return outline(part.frame.copy, None if part.face is None and part.zone is None else part.region.mask)
+    if part.face is None and part.zone is None:
+        return _of_photo(part.frame)
+    return outline(part.frame.copy, part.region.mask)
+
+
+@once
+def _of_photo(frame: Frame) -> Segmentation | None:
+    """The lesions of a whole photo, which do not depend on its skin mask."""
+    return outline(frame.copy)
 
 
 def outline(rgb: RGB, within: Mask | None = None) -> Segmentation | None:

@@ -164,3 +164,13 @@ def test_outlines_agree_with_those_that_people_draw(shared_data: Path) -> None:
         drawn = cv2.resize(truth, photo.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 127
         found.append(iou(outline(photo), drawn))
     assert np.median(found) > 0.7
+
+
+def test_a_close_call_about_the_skin_does_not_outline_the_photo_again() -> None:
+    photo = with_lesion(skin_patch(MONK[4], 256, 256), disc(256, 256, 40))
+    photo[60:180, 2:60] = (60, 140, 60)  # an area that skin hardly shuts from the frame
+    subject = Subject(Frame(photo))
+    assert subject.otherwise is not None
+    found = lesions(subject.whole)
+    assert found is not None
+    assert lesions(subject.otherwise) is found
