@@ -69,7 +69,8 @@ class Label:
 class CaseFacts:
     """The contributor's answers, and the skin tones from several raters. Unknown values are None.
 
-    ``case_id`` is the text of a signed 64-bit number. Monk tones are 1–10.
+    ``case_id`` is the text of a signed 64-bit number. Monk tones are 1–10. ``patient_id`` is from the column of that
+    name, which SCIN does not have: a dataset of several cases of one person has it, so that they can be kept together.
     """
 
     case_id: str
@@ -80,6 +81,7 @@ class CaseFacts:
     body_parts: tuple[str, ...]
     age_group: str | None
     sex: str | None
+    patient_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +168,7 @@ def _case(row: Mapping[str, str], label: Mapping[str, str] | None) -> Case:
         release=row.get("release", ""),
         age_group=_known(row.get("age_group")),
         sex=_known(row.get("sex_at_birth")),
+        patient_id=_known(row.get("patient_id")),
         body_parts=tuple(k.removeprefix(_BODY_PART) for k, v in row.items() if k.startswith(_BODY_PART) and v == "YES"),
         images=images,
         label=_label(label),

@@ -28,6 +28,8 @@ UNKNOWN = ""
 #: two photos whose embeddings have at least this cosine count as copies of one picture
 SAME_PHOTO = 0.9999
 _BLOCK = 2048
+#: the fold of cases that are never held out, only searched
+SEEN = -1
 
 Ints = NDArray[np.intp]
 Floats = NDArray[np.float64]
@@ -46,7 +48,8 @@ class LabelledCases:
     - ``weights`` (n, C): the dermatologists' differentials; each row sums to 1.
     - ``leading`` (n, C): marks the condition with the largest weight, or all of them if several are equal.
     - ``top`` (n,): the first leading condition in the dataset's order.
-    - ``groups`` (n,): cases with the same number share a photo.
+    - ``groups`` (n,): cases with the same number share a photo or a patient.
+    - ``seen`` (n,): the encoder was trained on the case, so it shows nothing about new cases.
     - ``tones``: scale of skin tones → (n,) each case's group, "" if it is unknown.
     """
 
@@ -59,6 +62,7 @@ class LabelledCases:
     leading: NDArray[np.bool_]
     top: Ints
     groups: Ints
+    seen: NDArray[np.bool_]
     tones: Mapping[str, NDArray[np.str_]]
 
     def __len__(self) -> int:
@@ -95,6 +99,7 @@ class LabelledCases:
             leading=self.leading[chosen],
             top=self.top[chosen],
             groups=self.groups[chosen],
+            seen=self.seen[chosen],
             tones={scale: names[chosen] for scale, names in self.tones.items()},
         )
 
@@ -118,6 +123,8 @@ def labelled_cases(
         [[photo.vector for photo in case.photos] for case in cases],
         vectors,
         tones=_tones(cases),
+        patients=[case.patient_id for case in cases],
+        seen=[case.seen for case in cases],
     )
 
 
@@ -133,10 +140,13 @@ def assemble(
     *,
     tones: Mapping[str, NDArray[np.str_]],
     conditions: Sequence[str] = (),
+    patients: Sequence[str | None] = (),
+    seen: Sequence[bool] = (),
 ) -> LabelledCases:
     """Make the arrays of cases with these labels (condition → weight) and photos (rows of ``vectors``).
 
-    ``conditions`` adds conditions that no label names.
+    ``conditions`` adds conditions that no label names. ``patients``: each case's patient, or None if it is unknown.
+    ``seen``: see LabelledCases; by default no case is.
     """
     names = tuple(sorted({*conditions, *(name for label in labels for name in label)}))
     column = {name: place for place, name in enumerate(names)}
@@ -155,19 +165,31 @@ def assemble(
         weights=weights / weights.sum(axis=1, keepdims=True),
         leading=weights == weights.max(axis=1, keepdims=True),
         top=np.array([column[max(label, key=lambda name: label[name])] for label in labels], np.intp),
-        groups=_groups(np.repeat(np.arange(len(ids)), counts), own_rows, own),
+        groups=_groups(np.repeat(np.arange(len(ids)), counts), own_rows, own, patients),
+        seen=np.array(seen or [False] * len(ids), np.bool_),
         tones=tones,
     )
 
 
-def _groups(owners: Ints, photos: Ints, vectors: Vectors) -> Ints:
-    """(n,) a number for each case; cases that are linked by shared or copied photos have the same number."""
-    cases = int(owners.max()) + 1
+def _groups(owners: Ints, photos: Ints, vectors: Vectors, patients: Sequence[str | None]) -> Ints:
+    """(n,) a number for each case; cases that are linked by shared or copied photos, or by their patient, have the same
+    number."""
+    cases, persons = int(owners.max()) + 1, _cases_of_persons(patients)
     first, second = _copies(vectors)
-    ends = np.concatenate([owners, cases + first]), np.concatenate([cases + photos, cases + second])
+    ends = (
+        np.concatenate([owners, cases + first, persons[:, 0]]),
+        np.concatenate([cases + photos, cases + second, persons[:, 1]]),
+    )
     total = cases + len(vectors)
     links = csr_matrix((np.ones(len(ends[0]), np.int8), ends), shape=(total, total))
     return np.asarray(connected_components(links, directed=False)[1][:cases], np.intp)
+
+
+def _cases_of_persons(patients: Sequence[str | None]) -> Ints:
+    """(m, 2) pairs of cases with the same patient: the patient's first case and each of the others."""
+    first: dict[str, int] = {}
+    named = [(case, patient) for case, patient in enumerate(patients) if patient is not None]
+    return np.array([(first.setdefault(patient, case), case) for case, patient in named], np.intp).reshape(-1, 2)
 
 
 def _copies(vectors: Vectors) -> tuple[Ints, Ints]:
@@ -213,12 +235,15 @@ def _numbered(scale: str, numbers: Sequence[int | None]) -> NDArray[np.str_]:
 
 
 def case_folds(cases: LabelledCases, folds: int, seed: int) -> Ints:
-    """(n,) each case's fold, 0 … folds − 1. The same seed gives the same folds.
+    """(n,) each case's fold, 0 … folds − 1; SEEN if the encoder was trained on a case of its group.
 
-    Cases that share a photo are in the same fold, and the leading conditions are spread evenly over the folds.
-    Raises ValueError if there are fewer groups than folds.
+    The same seed gives the same folds. Cases of one group are in the same fold, and the leading conditions are spread
+    evenly over the folds. Raises ValueError if there are fewer groups than folds.
     """
-    return grouped_folds(cases.top, cases.groups, folds, seed)
+    fold = np.full(len(cases), SEEN, np.intp)
+    unseen = ~np.isin(cases.groups, cases.groups[cases.seen])
+    fold[unseen] = grouped_folds(cases.top[unseen], cases.groups[unseen], folds, seed)
+    return fold
 
 
 def grouped_folds(labels: Ints, groups: Ints, folds: int, seed: int) -> Ints:

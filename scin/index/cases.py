@@ -36,6 +36,8 @@ _SCHEMA = pa.schema(
         ("body_parts", pa.list_(pa.string())),
         ("age_group", pa.string()),
         ("sex", pa.string()),
+        ("patient_id", pa.string()),
+        ("seen", pa.bool_()),
     ]
 )
 #: columns with few distinct values; they are dictionary-encoded in memory
@@ -55,21 +57,23 @@ class StoredPhoto:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredCase(CaseFacts):
-    """A case in the index."""
+    """A case in the index. ``seen``: whether the encoder was trained on this case."""
 
     photos: tuple[StoredPhoto, ...]
     differential: Mapping[str, float]
     dermatologists: int
     agreement: float | None
+    seen: bool = False
 
     @classmethod
-    def of(cls, case: Case, photos: Iterable[StoredPhoto]) -> StoredCase:
+    def of(cls, case: Case, photos: Iterable[StoredPhoto], *, seen: bool = False) -> StoredCase:
         return cls(
             **{field.name: getattr(case, field.name) for field in fields(CaseFacts)},
             photos=tuple(photos),
             differential=case.label.weights,
             dermatologists=case.label.dermatologists,
             agreement=case.label.agreement,
+            seen=seen,
         )
 
 
@@ -91,7 +95,7 @@ class CaseTable:
     """All cases in Arrow arrays, some hundred bytes each. Objects are made only for requested cases."""
 
     def __init__(self, folder: Path) -> None:
-        # Columns that are not in the schema are not read: earlier versions stored an estimate of the skin tone.
+        # Earlier versions have other columns: surplus ones are not read, and missing ones are null.
         table = pq.read_table(folder / CASES_TABLE, schema=_SCHEMA, use_threads=False)
         self._columns: dict[str, Any] = {name: table[name].combine_chunks() for name in _SCHEMA.names}
         self._columns |= {name: self._columns[name].dictionary_encode() for name in _REPEATED}
@@ -114,6 +118,7 @@ class CaseTable:
                 "differential": dict(values["differential"]),
                 "fitzpatrick_labels": tuple(values["fitzpatrick_labels"]),
                 "body_parts": tuple(values["body_parts"]),
+                "seen": bool(values["seen"]),
             }
         )
 

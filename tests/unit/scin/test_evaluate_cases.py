@@ -12,6 +12,7 @@ from scin.evaluate.cases import (
     FITZPATRICK_SELF,
     MONK,
     MONK_GROUP,
+    SEEN,
     LabelledCases,
     case_folds,
     count_split,
@@ -156,6 +157,23 @@ def test_a_chain_of_shared_photos_is_one_group() -> None:
     cases = cases_of(names(np.zeros(5, int)), random_unit(6, 6), photos)
     assert len({int(group) for group in cases.groups[:3]}) == 1
     assert len(set(cases.groups.tolist())) == 3
+
+
+def test_cases_of_one_patient_are_one_group() -> None:
+    patients = [None, "P1", "P2", None, "P1"]
+    found = labelled_cases(
+        [replace(stored(str(n), [n], {"A": 1}), patient_id=patient) for n, patient in enumerate(patients)], vectors(5)
+    )
+    assert found.groups[1] == found.groups[4]
+    assert len(set(found.groups.tolist())) == 4
+
+
+def test_cases_that_the_encoder_has_seen_are_in_no_fold() -> None:
+    cases = [replace(stored(str(n), [n], {"A": 1}), patient_id=f"P{n // 2}", seen=n in (0, 5)) for n in range(20)]
+    fold = case_folds(labelled_cases(sorted(cases, key=lambda case: case.case_id), vectors(20)), 4, 1)
+    by_id = dict(zip(sorted(str(n) for n in range(20)), fold.tolist(), strict=True))
+    assert {case_id for case_id, number in by_id.items() if number == SEEN} == {"0", "1", "4", "5"}
+    assert set(by_id.values()) == {SEEN, 0, 1, 2, 3}
 
 
 def test_the_same_seed_gives_the_same_folds(twins: LabelledCases) -> None:

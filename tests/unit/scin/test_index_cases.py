@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -45,6 +46,13 @@ def test_cases_come_back_as_they_were(tmp_path: Path) -> None:
     cases = (StoredCase.of(CASE, [StoredPhoto(3, 2**40, 17, "CLOSE_UP"), StoredPhoto(4, 0, 1, None)]), bare)
     write_cases(tmp_path, cases)
     assert read_cases(tmp_path) == cases
+
+
+def test_an_index_of_an_earlier_version_knows_no_patients(tmp_path: Path) -> None:
+    write_cases(tmp_path, [stored("5", (0,))])
+    table = pq.read_table(tmp_path / CASES_TABLE)
+    pq.write_table(table.drop_columns(["patient_id", "seen"]), tmp_path / CASES_TABLE)
+    assert read_cases(tmp_path) == (stored("5", (0,)),)
 
 
 def test_cases_of_several_parts_of_the_file_come_back_as_they_were(
