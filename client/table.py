@@ -31,6 +31,7 @@ REASONS = {
     "cosmetic_mode": "the service names no disease",
     "dermatoscopic_photo": "the labelled cases are ordinary photos, which cannot be compared with a dermatoscopic one",
     "unlike_index": "the photo is unlike the labelled cases",
+    "head_and_neighbours_disagree": "similar cases and the trained classifier disagree about this photo",
     "too_many_conditions": "too many conditions remain possible",
     "nothing_likely": "similar cases do not support any condition enough; this does not mean that nothing is there",
     "too_few_to_calibrate": "there are too few labelled cases to say how often an answer would be right",

@@ -224,7 +224,8 @@ class SimilarCase:
 class Condition:
     """A named condition.
 
-    ``probability``, 0–1, is its share of the similarity-weighted vote. ``calibrated_probability``, 0–1, is None without
+    ``probability``, 0–1, is its share before calibration: of the similarity-weighted vote, of the index's head, or of a
+    mixture of both. ``calibrated_probability``, 0–1, is None without
     a calibration. ``band`` follows from the calibrated probability, or from ``probability`` without one. ``agreement``,
     0–1, says how far the dermatologists agreed on the cases in ``evidence``: for each case the share of them that named
     its leading condition, averaged with the weights of the vote.
@@ -274,7 +275,8 @@ class Assessment:
     ``distance``: 1 − the mean cosine of the voting cases, 0–2. Above ``outlier`` the photo is unlike the index.
     ``limits``: tone group → limit. The set of conditions with 1 − probability ≤ limit contains a right condition with
     the probability ``coverage``, 0–1. A limit is None if the group had too few cases. ``accuracy``: tone group →
-    accuracy. Both include the group "all".
+    accuracy. Both include the group "all". ``head_agrees``: false if the head's shares and the vote's differ more than
+    for 95% of the index's own cases; true if the index has no head.
     """
 
     probabilities: Mapping[str, float]
@@ -283,6 +285,7 @@ class Assessment:
     coverage: float
     limits: Mapping[str, float | None]
     accuracy: Mapping[str, Accuracy]
+    head_agrees: bool = True
 
 
 @dataclass(frozen=True)

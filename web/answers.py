@@ -145,7 +145,8 @@ class Skin(Wire):
 
 
 class Condition(Wire):
-    """``probability``, 0–1, is the condition's share of the similar cases' vote, before calibration.
+    """``probability``, 0–1, is the condition's share before calibration: of the similar cases' vote, of the index's
+    classifier, or of both.
     ``calibrated_probability`` is null if the index has no calibration. ``band`` is derived from the calibrated
     probability if there is one, else from ``probability``. ``agreement``, 0–1, says how far the dermatologists agreed
     on the cases in ``evidence``."""

@@ -23,6 +23,7 @@ MOST_IN_SET = 10
 SYNTHETIC, UNUSABLE, CONFLICT = "synthetic_index", "unusable_photo", "modality_conflict"
 DERMATOSCOPIC, NO_COLOURS = "dermatoscopic_photo", "no_colours"
 NOT_CALIBRATED, UNLIKE, TOO_MANY, NOTHING = "not_calibrated", "unlike_index", "too_many_conditions", "nothing_likely"
+DISAGREE = "head_and_neighbours_disagree"
 TOO_FEW_TO_CALIBRATE = "too_few_to_calibrate"
 # Reasons why a set is made with the limit of all tones, or why the accuracy is missing.
 TONE_UNKNOWN, TONE_TOO_FEW, TOO_FEW = "tone_unknown", "tone_group_too_few", "too_few"
@@ -87,6 +88,7 @@ def _obstacles(
     looked_up = modality.label != NOT_SKIN
     uncalibrated = assessment is None and looked_up and not index.synthetic
     unlike = assessment is not None and assessment.distance > assessment.outlier
+    disagree = assessment is not None and not assessment.head_agrees
     holding = (
         (SYNTHETIC, index.synthetic),
         (UNUSABLE, not quality.usable),
@@ -95,6 +97,7 @@ def _obstacles(
         (not_clinical, True),
         (NOT_CALIBRATED, uncalibrated),
         (UNLIKE, unlike and not index.synthetic),
+        (DISAGREE, disagree and not index.synthetic),
     )
     return tuple(reason for reason, holds in holding if reason and holds)
 

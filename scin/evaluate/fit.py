@@ -1,6 +1,7 @@
-"""Fits the parameters of the vote (transform, number of neighbours, temperature) and the calibration to a set of cases.
+"""Chooses how an index answers (its vote, its head, and the weight of each) and fits its calibration.
 
-Each case is judged only by cases of other folds, with parameters that were fitted without it.
+Each case is judged only by cases of other folds, with parameters that were fitted without it. Cases that the encoder
+was trained on are searched and learnt from, but never judged.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from scipy.sparse import csr_matrix
 
 from ml.analysis.decision import ALL
 from scin.evaluate import metrics
-from scin.evaluate.cases import MONK_GROUP, UNKNOWN, Floats, Ints, LabelledCases, case_folds
+from scin.evaluate.cases import MONK_GROUP, SEEN, UNKNOWN, Floats, Ints, LabelledCases, case_folds
+from scin.evaluate.head import HeadSpec, head_specs, held_out_heads
 from scin.evaluate.metrics import TOO_FEW
 from scin.index.manifest import Vote
 from scin.index.vectors import Transform, TransformSpec, fit_transforms
@@ -25,15 +27,22 @@ NEIGHBOURS = (3, 5, 7, 11, 15, 21, 31)
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5)
 COMPONENTS = (64, 128, 256, 512)
 POWERS = (-0.25, -0.5)
+#: the head's part of the shares: the vote alone, mixtures, the head alone
+HEAD_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 INNER_FOLDS = 4
+#: heads are compared on so many inner folds that together they hold at least this many cases
+_HEAD_CASES = 1_000
 
 COVERAGES = (0.8, 0.9, 0.95)
 #: a case counts as unlike the index if its distance exceeds this percentile of the distances of the index's own cases
 OUTLIER_PERCENTILE = 99
+#: head and vote disagree if they differ more than in this percentage of the index's own cases
+DISAGREEMENT_PERCENTILE = 95
 _CALIBRATION_FOLDS = 10
-#: bounds of log temperature, and of the doubt's intercept and slope (doubt never grows with agreement)
-_BOUNDS = ((-2.3, 2.3), (-8.0, 8.0), (-8.0, 0.0))
-_START = (0.0, -1.0, -1.0)
+#: bounds of log temperature, of the doubt's intercept and slope (doubt never grows with agreement), and of the power of
+#: the prior, which only a head has
+_BOUNDS = ((-2.3, 2.3), (-8.0, 8.0), (-8.0, 0.0), (0.0, 1.5))
+_START = (0.0, -1.0, -1.0, 0.0)
 
 _BLOCK = 256  # queries that are compared with all references at once
 #: extra candidates, so that ties (copies of one photo) can be sorted by id
@@ -128,13 +137,26 @@ def vote_shares(found: Neighbours, references: LabelledCases, vote: Vote) -> Flo
 class Choice:
     """The best candidate and its score on the inner folds, 0–1 (see ``criterion``).
 
-    ``tried`` maps each transform's name to its best score.
+    ``head_weight``, 0–1: the head's part of the shares. ``head``: the best head, even if its weight is 0. ``tried``
+    maps each transform's name to the best score of its votes, ``mixtures`` each weight of the head to its score.
     """
 
     transform: Transform
     vote: Vote
+    head: HeadSpec
+    head_weight: float
     score: float
     tried: dict[str, float]
+    mixtures: dict[float, float]
+
+    @property
+    def method(self) -> str:
+        """The method in words: the vote, the head, or the mixture."""
+        vote = f"the vote of {self.vote.neighbours} neighbours at temperature {self.vote.temperature:g}"
+        head = f"the head with {self.head.name}"
+        if self.head_weight in (0.0, 1.0):
+            return head if self.head_weight else vote
+        return f"{self.head_weight:.0%} {head}, {1 - self.head_weight:.0%} {vote}"
 
 
 def candidates(vectors: int, dimension: int) -> tuple[TransformSpec, ...]:
@@ -144,7 +166,7 @@ def candidates(vectors: int, dimension: int) -> tuple[TransformSpec, ...]:
 
 
 def choose(cases: LabelledCases, seed: int) -> Choice:
-    """The transform and vote with the best score on the inner folds; the simplest of equal ones.
+    """The transform, vote, head and weight with the best score on the inner folds; the simplest of equal ones.
 
     The chosen transform is then fitted to all given cases.
     """
@@ -152,52 +174,90 @@ def choose(cases: LabelledCases, seed: int) -> Choice:
     specs = candidates(len(used), used.shape[1])
     votes = [Vote(number, temperature) for number in NEIGHBOURS for temperature in TEMPERATURES]
     fold = case_folds(cases, INNER_FOLDS, seed)
-    best: tuple[float, TransformSpec, Vote] | None = None
+    judged = np.flatnonzero(fold != SEEN)
+    best: tuple[float, TransformSpec, Vote, Floats] | None = None
     tried: dict[str, float] = {}
     for spec, found in zip(specs, held_out_neighbours(cases, fold, specs, max(NEIGHBOURS)), strict=True):
-        scores = [criterion(vote_shares(found, cases, vote), cases) for vote in votes]
-        place = int(np.argmax(scores))
-        tried[spec.name] = scores[place]
-        if best is None or scores[place] > best[0]:
-            best = scores[place], spec, votes[place]
+        for vote in votes:
+            shares = vote_shares(found, cases, vote)
+            score = criterion(shares, cases, judged)
+            tried[spec.name] = max(score, tried.get(spec.name, 0.0))
+            if best is None or score > best[0]:
+                best = score, spec, vote, shares
     assert best is not None
-    score, spec, vote = best
-    return Choice(fit_transforms([spec], used)[0], vote, score, tried)
+    _, spec, vote, voted = best
+    head = _best_head(cases, fold)
+    (learnt,) = held_out_heads([head], cases, fold, range(INNER_FOLDS))
+    mixtures = {weight: criterion(mixed(voted, learnt, weight), cases, judged) for weight in HEAD_WEIGHTS}
+    weight = max(HEAD_WEIGHTS, key=lambda weight: mixtures[weight])
+    return Choice(fit_transforms([spec], used)[0], vote, head, weight, mixtures[weight], tried, mixtures)
 
 
-def criterion(shares: Floats, cases: LabelledCases) -> float:
-    """The mean of top-1 accuracy, to which common conditions contribute most, and macro recall."""
-    first = shares.argmax(axis=1)
-    rows = np.arange(len(cases))
+def _best_head(cases: LabelledCases, fold: Ints) -> HeadSpec:
+    """The head with the best score on the first inner folds, as few as hold _HEAD_CASES cases."""
+    sizes = np.cumsum(np.bincount(fold[fold != SEEN], minlength=INNER_FOLDS))
+    folds = range(min(INNER_FOLDS, int(np.searchsorted(sizes, _HEAD_CASES)) + 1))
+    judged = np.flatnonzero(np.isin(fold, folds))
+    specs = head_specs()
+    scores = [criterion(shares, cases, judged) for shares in held_out_heads(specs, cases, fold, folds)]
+    return specs[int(np.argmax(scores))]
+
+
+def mixed(vote: Floats, head: Floats, head_weight: float) -> Floats:
+    """(n, C) shares: the head's with ``head_weight``, 0–1, and the vote's with the rest."""
+    return np.asarray((1.0 - head_weight) * vote + head_weight * head, np.float64)
+
+
+def criterion(shares: Floats, cases: LabelledCases, judged: Ints | None = None) -> float:
+    """The mean of top-1 accuracy, to which common conditions contribute most, and macro recall.
+
+    ``judged``: the rows that count; None: all."""
+    rows = np.arange(len(cases)) if judged is None else judged
+    first, top = shares[rows].argmax(axis=1), cases.top[rows]
     hits = cases.leading[rows, first] & (shares[rows, first] > 0)
     recall = metrics.macro_recall(
-        hits.astype(np.float64), cases.top, metrics.judged_conditions(cases.top), np.ones((1, len(cases)))
+        hits.astype(np.float64), top, metrics.judged_conditions(top), np.ones((1, len(rows)))
     )[0]
     return float(np.nanmean([hits.mean(), recall]))
 
 
 def calibrate(choice: Choice, cases: LabelledCases, seed: int) -> Calibration:
-    """Fit the calibration to the vote on each tenth of the cases by the other nine tenths. ``accuracy`` stays empty.
+    """Fit the calibration to the shares of each tenth of the cases by the other nine tenths. ``accuracy`` stays empty.
 
     The transform is fitted again to the nine tenths, because whitening increases the distances between the vectors that
     it was fitted to.
     """
     fold = case_folds(cases, _CALIBRATION_FOLDS, seed)
+    judged = np.flatnonzero(fold != SEEN)
     (found,) = held_out_neighbours(cases, fold, [choice.transform.spec], choice.vote.neighbours)
-    shares = vote_shares(found, cases, choice.vote)
+    shares = voted = vote_shares(found, cases, choice.vote)[judged]
+    disagreement = None
+    if choice.head_weight:
+        learnt = held_out_heads([choice.head], cases, fold, range(_CALIBRATION_FOLDS))[0][judged]
+        shares = mixed(voted, learnt, choice.head_weight)
+        disagreement = float(np.percentile(disagreements(voted, learnt), DISAGREEMENT_PERCENTILE))
     prior = cases.weights.mean(axis=0)
-    scaling = fit_scaling(shares, prior, cases.first)
-    scores = nonconformity(probabilities(shares, prior, scaling), cases.leading)
-    distances = np.percentile(mean_distance(found, choice.vote.neighbours), np.arange(101)).tolist()
+    scaling = fit_scaling(shares, prior, cases.first[judged], with_prior=bool(choice.head_weight))
+    scores = nonconformity(probabilities(shares, prior, scaling), cases.leading[judged])
+    near = Neighbours(found.rows[judged], found.similarities[judged])
+    distances = np.percentile(mean_distance(near, choice.vote.neighbours), np.arange(101)).tolist()
     return Calibration(
         format=FORMAT,
         scaling=scaling,
         prior=dict(zip(cases.conditions, prior.tolist(), strict=True)),
-        quantiles={_key(coverage): quantiles(scores, cases.tones[MONK_GROUP], coverage) for coverage in COVERAGES},
+        quantiles={
+            _key(coverage): quantiles(scores, cases.tones[MONK_GROUP][judged], coverage) for coverage in COVERAGES
+        },
         distances=tuple(distances),
         outlier=distances[OUTLIER_PERCENTILE],
         accuracy={},
+        disagreement=disagreement,
     )
+
+
+def disagreements(vote: Floats, head: Floats) -> Floats:
+    """(n,) total variation between the vote's and the head's shares (n, C), 0–1."""
+    return np.asarray(1.0 - np.minimum(vote, head).sum(axis=1), np.float64)
 
 
 def calibrated(shares: Floats, calibration: Calibration) -> Floats:
@@ -205,18 +265,21 @@ def calibrated(shares: Floats, calibration: Calibration) -> Floats:
     return probabilities(shares, np.array(list(calibration.prior.values())), calibration.scaling)
 
 
-def fit_scaling(shares: Floats, prior: Floats, first: Floats) -> Scaling:
-    """The scaling with the least negative log-likelihood of the leading conditions, ``first`` (n, C)."""
+def fit_scaling(shares: Floats, prior: Floats, first: Floats, *, with_prior: bool = False) -> Scaling:
+    """The scaling with the least negative log-likelihood of the leading conditions, ``first`` (n, C).
+
+    ``with_prior``: also fit the power of the prior."""
 
     def scaling(parameters: Floats) -> Scaling:
-        return Scaling(float(np.exp(parameters[0])), float(parameters[1]), float(parameters[2]))
+        return Scaling(float(np.exp(parameters[0])), *(float(value) for value in parameters[1:]))
 
     def loss(parameters: Floats) -> float:
         given = probabilities(shares, prior, scaling(parameters))
         logs = np.log(np.maximum(given, np.finfo(np.float64).tiny))
         return float(-(first * logs).sum(axis=1).mean())
 
-    return scaling(minimize(loss, _START, method="L-BFGS-B", bounds=_BOUNDS).x)
+    fitted = 4 if with_prior else 3
+    return scaling(minimize(loss, _START[:fitted], method="L-BFGS-B", bounds=_BOUNDS[:fitted]).x)
 
 
 def nonconformity(given: Floats, leading: NDArray[np.bool_]) -> Floats:

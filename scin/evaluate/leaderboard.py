@@ -18,20 +18,20 @@ from threadpoolctl import threadpool_limits
 
 from ml.analysis.decision import ALL, TONE_GROUPS
 from scin.evaluate import fit, metrics
-from scin.evaluate.cases import MONK_GROUP, Floats, Ints, LabelledCases, case_folds, count_split
+from scin.evaluate.cases import MONK_GROUP, SEEN, Floats, Ints, LabelledCases, case_folds, count_split
 from scin.evaluate.fit import COVERAGES, Choice
-from scin.evaluate.metrics import Bootstrap, Figure, Figures
+from scin.evaluate.head import fit_heads, head_shares
+from scin.evaluate.metrics import TOP_1, Bootstrap, Figure, Figures
 from scin.index.vote import Calibration
 
 FOLDS = 5
-VOTE, CALIBRATED = "kNN vote", "kNN vote, calibrated"
-PROBE, PRIOR = "logistic-regression probe", "commonest conditions"
-PROTOCOLS = (VOTE, CALIBRATED, PROBE, PRIOR)
+VOTE, HEAD, PRIOR = "vote of the neighbours", "head", "commonest conditions"
+#: the method that is chosen on the inner folds, before and after calibration
+SERVED, CALIBRATED = "chosen method", "chosen method, calibrated"
+PROTOCOLS = (SERVED, CALIBRATED, VOTE, HEAD, PRIOR)
 #: macro AUROC that Google's notebook for Derm Foundation reports on SCIN
 PUBLISHED = {"Derm Foundation + logistic regression": 0.836, "Derm Foundation + neural network": 0.854}
 
-_STRENGTHS = (0.001, 0.01, 0.1)  # scikit-learn's C: the inverse of the regularisation
-_LEAST_WEIGHT = 1.0  # the probe does not learn conditions whose weights sum to less than one case
 _PUBLISHED_TEST_SHARE, _PUBLISHED_STRENGTH = 0.2, 0.01
 _PLOTTED_BINS, _ERROR_BINS = 10, 15
 
@@ -40,10 +40,12 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Counts:
-    """Sizes of the evaluated data. ``in_two_folds`` counts cases, photos and groups in more than one fold; it must be
-    0."""
+    """Sizes of the evaluated data. ``judged``: the cases that the figures are about; the encoder was trained on the
+    others, or on cases of their groups. ``in_two_folds`` counts cases, photos and groups in more than one fold; it must
+    be 0."""
 
     cases: int
+    judged: int
     photos: int
     different_photos: int
     conditions: int
@@ -96,11 +98,23 @@ class Confusion:
 
 
 @dataclass(frozen=True)
+class Disagreement:
+    """The held-out cases in which head and vote disagree: their share, and the accuracy among them and among the
+    others. ``limit``: see ``Calibration.disagreement``."""
+
+    limit: float
+    share: float
+    accuracy: Figure
+    accuracy_of_others: Figure
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The figures of the held-out folds; ``choice`` and ``calibration`` are fitted to all cases, for serving.
 
     ``overall``: protocol → figures. ``tones``: protocol → scale → group → figures. ``sets``: stated coverage → tone
-    group → sets. ``outliers`` is the share of held-out cases called unlike the index. ``choices``: one for each fold.
+    group → sets. ``outliers`` is the share of held-out cases called unlike the index. ``disagreement``: None if the
+    head does not take part. ``choices``: one for each fold.
     """
 
     counts: Counts
@@ -112,6 +126,7 @@ class Evaluation:
     after: Reliability
     sets: Mapping[str, Mapping[str, Sets]]
     outliers: float
+    disagreement: Disagreement | None
     confusion: Confusion
     choices: tuple[Choice, ...]
     choice: Choice
@@ -123,49 +138,74 @@ def evaluate(cases: LabelledCases, *, seed: int, resamples: int, progress: Progr
     bootstrap = Bootstrap(resamples, seed)
     fold = case_folds(cases, FOLDS, seed)
     answered = answer_held_out(cases, fold, seed, lambda done, total: progress("folds", done, total))
+    judged = cases.take(np.flatnonzero(fold != SEEN))
     given = answered.probabilities
     overall, tones = {}, {}
     for done, protocol in enumerate(PROTOCOLS, start=1):
-        overall[protocol] = metrics.all_figures(given[protocol], cases, bootstrap)
-        tones[protocol] = metrics.figures_by_tone(given[protocol], cases, bootstrap)
+        overall[protocol] = metrics.all_figures(given[protocol], judged, bootstrap)
+        tones[protocol] = metrics.figures_by_tone(given[protocol], judged, bootstrap)
         progress("figures", done, len(PROTOCOLS))
     choice = fit.choose(cases, seed)
+    calibration = fit.calibrate(choice, cases, seed)
     return Evaluation(
         counts=Counts(
             cases=len(cases),
+            judged=len(judged),
             photos=len(cases.photos),
             different_photos=len(cases.vectors),
             conditions=len(cases.conditions),
             groups=len(np.unique(cases.groups)),
-            in_two_folds=count_split(fold[cases.owners], cases.owners, cases.photos, cases.groups[cases.owners]),
+            in_two_folds=_count_leaks(cases, fold),
         ),
         overall=overall,
         tones=tones,
-        image_split=image_split(cases, bootstrap, seed, whole_cases=False),
-        case_split=image_split(cases, bootstrap, seed, whole_cases=True),
-        before=reliability(given[VOTE], cases),
-        after=reliability(given[CALIBRATED], cases),
-        sets=_sets(answered, cases, bootstrap),
+        image_split=image_split(judged, bootstrap, seed, whole_cases=False),
+        case_split=image_split(judged, bootstrap, seed, whole_cases=True),
+        before=reliability(given[SERVED], judged),
+        after=reliability(given[CALIBRATED], judged),
+        sets=_sets(answered, judged, bootstrap),
         outliers=float(answered.outliers.mean()),
-        confusion=confusion(given[VOTE], cases),
+        disagreement=_disagreement(answered, judged, bootstrap, calibration.disagreement),
+        confusion=confusion(given[SERVED], judged),
         choices=answered.choices,
         choice=choice,
-        calibration=fit.calibrate(choice, cases, seed),
+        calibration=calibration,
     )
+
+
+def _count_leaks(cases: LabelledCases, fold: Ints) -> int:
+    held_out = np.flatnonzero(fold != SEEN)
+    some, number = cases.take(held_out), fold[held_out]
+    return count_split(number[some.owners], some.owners, some.photos, some.groups[some.owners])
+
+
+def _disagreement(
+    answered: HeldOut, judged: LabelledCases, bootstrap: Bootstrap, limit: float | None
+) -> Disagreement | None:
+    if limit is None:
+        return None
+    hits, apart = metrics.per_case(answered.probabilities[CALIBRATED], judged)[TOP_1], answered.disagree
+    figures = {
+        name: bootstrap.figures(name, int(inside.sum()), {TOP_1: metrics.mean_of(hits[inside])})[TOP_1]
+        for name, inside in (("disagree", apart), ("agree", ~apart))
+    }
+    return Disagreement(limit, float(apart.mean()), figures["disagree"], figures["agree"])
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Answers to n cases, each with parameters that were fitted to the other folds.
+    """Answers to the n cases that are in a fold, each with parameters that were fitted to the other folds.
 
     ``probabilities``: protocol → (n, C). ``covered`` and ``set_sizes``: stated coverage → (n,), of the conformal set
-    for the case's tone group. ``outliers`` (n,): the case is unlike the index. ``choices``: one for each fold.
+    for the case's tone group. ``outliers`` (n,): the case is unlike the index. ``disagree`` (n,): head and vote
+    disagree. ``choices``: one for each fold.
     """
 
     probabilities: dict[str, Floats]
     covered: dict[float, NDArray[np.bool_]]
     set_sizes: dict[float, Ints]
     outliers: NDArray[np.bool_]
+    disagree: NDArray[np.bool_]
     choices: tuple[Choice, ...] = ()
 
 
@@ -176,20 +216,23 @@ def answer_held_out(
 
     BLAS gets one thread, because waiting BLAS threads can make these fits of many small steps ten times slower.
     """
-    n, folds = len(cases), int(fold.max()) + 1
+    held_out = np.flatnonzero(fold != SEEN)
+    n, folds = len(held_out), int(fold.max()) + 1
     found = HeldOut(
-        probabilities={protocol: np.zeros(cases.weights.shape) for protocol in PROTOCOLS},
+        probabilities={protocol: np.zeros((n, cases.weights.shape[1])) for protocol in PROTOCOLS},
         covered={coverage: np.zeros(n, np.bool_) for coverage in COVERAGES},
         set_sizes={coverage: np.zeros(n, np.intp) for coverage in COVERAGES},
         outliers=np.zeros(n, np.bool_),
+        disagree=np.zeros(n, np.bool_),
     )
 
     def answer_fold(number: int) -> Choice:
-        rows = np.flatnonzero(fold == number)
-        training, tested = cases.take(np.flatnonzero(fold != number)), cases.take(rows)
+        tested = cases.take(np.flatnonzero(fold == number))
+        training = cases.take(np.flatnonzero(fold != number))
         choice = fit.choose(training, seed)
-        _answer_by_vote(found, rows, training, tested, choice=choice, calibration=fit.calibrate(choice, training, seed))
-        found.probabilities[PROBE][rows] = probe(training, tested, seed)
+        calibration = fit.calibrate(choice, training, seed)
+        rows = np.flatnonzero(fold[held_out] == number)
+        _answer(found, rows, training, tested, choice=choice, calibration=calibration)
         found.probabilities[PRIOR][rows] = training.weights.mean(axis=0)
         return choice
 
@@ -201,7 +244,7 @@ def answer_held_out(
     return replace(found, choices=tuple(choices))
 
 
-def _answer_by_vote(
+def _answer(
     found: HeldOut,
     rows: Ints,
     training: LabelledCases,
@@ -213,53 +256,21 @@ def _answer_by_vote(
     vectors = choice.transform.apply(training.vectors)
     references, queries = replace(training, vectors=vectors), replace(tested, vectors=vectors)
     near = fit.nearest(queries, references, choice.vote.neighbours)
-    shares = fit.vote_shares(near, references, choice.vote)
+    voted = fit.vote_shares(near, references, choice.vote)
+    learnt = head_shares(fit_heads([choice.head], training)[0], tested)
+    shares = fit.mixed(voted, learnt, choice.head_weight)
     calibrated = fit.calibrated(shares, calibration)
-    found.probabilities[VOTE][rows] = shares
-    found.probabilities[CALIBRATED][rows] = calibrated
+    by_protocol = {VOTE: voted, HEAD: learnt, SERVED: shares, CALIBRATED: calibrated}
+    for protocol, given in by_protocol.items():
+        found.probabilities[protocol][rows] = given
+    if calibration.disagreement is not None:
+        found.disagree[rows] = fit.disagreements(voted, learnt) > calibration.disagreement
     found.outliers[rows] = fit.mean_distance(near, choice.vote.neighbours) > calibration.outlier
     scores = fit.nonconformity(calibrated, tested.leading)
     for coverage in COVERAGES:
         limits = np.array([fit.threshold(calibration, coverage, str(group)) for group in tested.tones[MONK_GROUP]])
         found.covered[coverage][rows] = scores <= limits
         found.set_sizes[coverage][rows] = (1.0 - calibrated <= limits[:, None]).sum(axis=1)
-
-
-def probe(training: LabelledCases, tested: LabelledCases, seed: int) -> Floats:
-    """(n, C) probabilities of the tested cases by logistic regression on the mean of a case's embeddings.
-
-    It learns the whole differential: a case occurs once for each of its conditions, with that weight. One inner fold
-    of the training cases chooses the regularisation.
-    """
-    features = _mean_embeddings(training)
-    inner = case_folds(training, fit.INNER_FOLDS, seed)
-    held_out, kept = np.flatnonzero(inner == 0), np.flatnonzero(inner != 0)
-    judged = training.take(held_out)
-    scores = [
-        fit.criterion(_learn(features[kept], training.weights[kept], features[held_out], strength), judged)
-        for strength in _STRENGTHS
-    ]
-    return _learn(features, training.weights, _mean_embeddings(tested), _STRENGTHS[int(np.argmax(scores))])
-
-
-def _mean_embeddings(cases: LabelledCases) -> NDArray[np.float32]:
-    total = np.add.reduceat(cases.vectors[cases.photos], cases.starts, axis=0)
-    return np.asarray(total / cases.photos_per_case[:, None], np.float32)
-
-
-def _learn(features: NDArray[np.float32], weights: Floats, tested: NDArray[np.float32], strength: float) -> Floats:
-    probabilities = np.zeros((len(tested), weights.shape[1]))
-    learnt = np.flatnonzero(weights.sum(axis=0) >= _LEAST_WEIGHT)
-    rows, columns = np.nonzero(weights[:, learnt])
-    classes = learnt[columns]
-    if len(np.unique(classes)) < 2:
-        probabilities[:, np.unique(classes)] = 1.0
-        return probabilities
-    scaler = StandardScaler().fit(features)
-    model = LogisticRegression(C=strength, max_iter=300, tol=1e-3)
-    model.fit(scaler.transform(features)[rows], classes, sample_weight=weights[rows, classes])
-    probabilities[:, model.classes_] = model.predict_proba(scaler.transform(tested))
-    return probabilities
 
 
 def image_split(cases: LabelledCases, bootstrap: Bootstrap, seed: int, *, whole_cases: bool) -> ImageSplit:

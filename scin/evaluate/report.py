@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Canvas
 
 from scin.evaluate import metrics
 from scin.evaluate.fit import Choice
-from scin.evaluate.leaderboard import FOLDS, PROTOCOLS, PUBLISHED, VOTE, Evaluation, Reliability
+from scin.evaluate.leaderboard import FOLDS, PROTOCOLS, PUBLISHED, SERVED, Disagreement, Evaluation, Reliability
 from scin.evaluate.metrics import LEVEL, TOO_FEW, TOP_1, TOP_3, Figure
 from scin.index.manifest import Manifest
 
@@ -83,6 +83,7 @@ def _facts(found: Evaluation, manifest: Manifest, seed: int, resamples: int) -> 
             "sets": found.sets,
             "share_called_outliers": found.outliers,
         },
+        "disagreement": found.disagreement,
         "confusion": found.confusion,
         "chosen": _choice(found.choice),
         "chosen_on_each_fold": [_choice(choice) for choice in found.choices],
@@ -90,7 +91,15 @@ def _facts(found: Evaluation, manifest: Manifest, seed: int, resamples: int) -> 
 
 
 def _choice(choice: Choice) -> dict[str, Any]:
-    return {"transform": choice.transform.steps, **vars(choice.vote), "score": choice.score, "tried": choice.tried}
+    return {
+        "transform": choice.transform.steps,
+        **vars(choice.vote),
+        "head": choice.head._asdict(),
+        "head_weight": choice.head_weight,
+        "score": choice.score,
+        "tried": choice.tried,
+        "mixtures": {f"{weight:g}": score for weight, score in choice.mixtures.items()},
+    }
 
 
 def _markdown(found: Evaluation, manifest: Manifest, seed: int, resamples: int) -> str:
@@ -100,8 +109,8 @@ def _markdown(found: Evaluation, manifest: Manifest, seed: int, resamples: int) 
         ["## All cases", *_figures_table("protocol", overall, MAIN_METRICS)],
         ["## The whole differential", *_figures_table("protocol", overall, _DIFFERENTIAL_METRICS)],
         *(
-            [f"## By {scale}: {VOTE}", *_figures_table("group", groups, MAIN_METRICS)]
-            for scale, groups in found.tones[VOTE].items()
+            [f"## By {scale}: {SERVED}", *_figures_table("group", groups, MAIN_METRICS)]
+            for scale, groups in found.tones[SERVED].items()
         ),
         ["## Beside published figures", *_splits(found)],
         ["## Calibration", *_calibration(found)],
@@ -111,7 +120,9 @@ def _markdown(found: Evaluation, manifest: Manifest, seed: int, resamples: int) 
 
 
 def _heading(found: Evaluation, manifest: Manifest, seed: int, resamples: int) -> list[str]:
-    counts = found.counts
+    counts, trained = found.counts, ""
+    if counts.judged < counts.cases:
+        trained = f"The figures are about the {counts.judged} cases that the encoder was not trained on. "
     warning = ["", "**Generated data: these figures say how the software behaves, nothing about disease.**"]
     return [
         "",
@@ -120,7 +131,7 @@ def _heading(found: Evaluation, manifest: Manifest, seed: int, resamples: int) -
         "",
         f"{counts.cases} cases, {counts.photos} photos ({counts.different_photos} different), "
         f"{counts.conditions} conditions. "
-        f"{FOLDS} folds of whole cases, seed {seed}; {counts.in_two_folds} cases or photos in two folds. "
+        f"{trained}{FOLDS} folds of whole cases, seed {seed}; {counts.in_two_folds} cases or photos in two folds. "
         f"Intervals: {LEVEL:.0%}, {resamples} bootstrap resamples of cases. "
         f"“Too few”: fewer than {TOO_FEW} cases, or no condition with {metrics.MIN_CASES}.",
     ]
@@ -151,18 +162,28 @@ def _calibration(found: Evaluation) -> list[str]:
     ]
     return [
         "",
-        f"Expected calibration error of the first condition: {before:.3f} as voted, "
-        f"{after:.3f} calibrated. Called unlike the index: {found.outliers:.1%} of its own cases.",
+        f"Expected calibration error of the first condition: {before:.3f} before calibration, "
+        f"{after:.3f} after. Called unlike the index: {found.outliers:.1%} of its own cases.",
+        *_disagreement(found.disagreement),
         *table(["stated", "tone group", "n", "coverage", f"conditions in the set, of {found.counts.conditions}"], rows),
+    ]
+
+
+def _disagreement(found: Disagreement | None) -> list[str]:
+    if found is None:
+        return []
+    return [
+        f"Head and vote disagree in {found.share:.1%} of the cases. Accuracy of the first condition in them: "
+        f"{text(found.accuracy)}; in the others: {text(found.accuracy_of_others)}.",
     ]
 
 
 def _chosen(choice: Choice) -> list[str]:
     return [
         "",
-        f"{choice.transform.spec.name}, {choice.vote.neighbours} neighbours, temperature {choice.vote.temperature:g}: "
-        "the best mean of top-1 and macro recall on inner folds.",
-        *table(["transform", "its best score"], [[name, f"{score:.3f}"] for name, score in choice.tried.items()]),
+        f"{choice.method} ({choice.transform.spec.name}): the best mean of top-1 and macro recall on inner folds.",
+        *table(["head's weight", "score"], [[f"{weight:g}", f"{s:.3f}"] for weight, s in choice.mixtures.items()]),
+        *table(["transform", "best score of a vote"], [[name, f"{s:.3f}"] for name, s in choice.tried.items()]),
     ]
 
 
@@ -183,7 +204,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _plot_accuracy_by_tone(found: Evaluation, note: str) -> Canvas:
-    scales = found.tones[VOTE]
+    scales = found.tones[SERVED]
     canvas = Canvas(figsize=(4.2 * len(scales), 4.2), layout="constrained")
     row = canvas.subplots(1, len(scales), sharey=True, squeeze=False)[0]
     for axes, (scale, groups) in zip(row, scales.items(), strict=True):
@@ -203,7 +224,7 @@ def _plot_accuracy_by_tone(found: Evaluation, note: str) -> Canvas:
         axes.grid(axis="y", alpha=0.3)
     canvas.axes[0].set_ylabel("accuracy, 95% interval")
     canvas.axes[0].legend()
-    canvas.suptitle(f"{VOTE}, held-out folds ({note})")
+    canvas.suptitle(f"{SERVED}, held-out folds ({note})")
     return canvas
 
 
@@ -211,8 +232,8 @@ def _plot_reliability(found: Evaluation, note: str) -> Canvas:
     canvas = Canvas(figsize=(5.5, 5.5), layout="constrained")
     axes = canvas.subplots()
     axes.plot([0, 1], [0, 1], "--", color="grey", linewidth=1)
-    _plot_bins(axes, found.before, "as voted")
-    _plot_bins(axes, found.after, "calibrated")
+    _plot_bins(axes, found.before, "before calibration")
+    _plot_bins(axes, found.after, "after")
     axes.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="probability of the first condition", ylabel="how often it leads")
     axes.legend()
     axes.set_title(f"Reliability on held-out folds ({note})", fontsize=10)
@@ -236,6 +257,6 @@ def _plot_confusion(found: Evaluation, note: str) -> Canvas:
         axes.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
     axes.set_xticks(range(len(names) + 1), [*names, "any other"], rotation=60, ha="right", fontsize=8)
     axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.set(xlabel="ranked first by the vote", ylabel="weighs most for the dermatologists")
+    axes.set(xlabel="ranked first", ylabel="weighs most for the dermatologists")
     axes.set_title(f"The commonest conditions, held-out folds ({note})", fontsize=10)
     return canvas

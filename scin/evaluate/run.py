@@ -8,17 +8,20 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ml.analysis.decision import ALL
 from ml.models.encoder import Encoder
 from scin.evaluate.cases import MONK_GROUP, EvaluationError, LabelledCases, labelled_cases
 from scin.evaluate.fit import Choice
-from scin.evaluate.leaderboard import VOTE, Evaluation, Progress, evaluate
+from scin.evaluate.head import fit_heads
+from scin.evaluate.leaderboard import CALIBRATED, Evaluation, Progress, evaluate
 from scin.evaluate.metrics import TOO_FEW, TOP_1, TOP_3, Bootstrap
 from scin.evaluate.queries import Answers, answer, read_queries, write_answers
 from scin.evaluate.report import write_leaderboard
 from scin.index.cases import read_cases
+from scin.index.head import HEAD_FILE, Head
 from scin.index.manifest import Manifest, read_manifest, replace_folder, verify_files, write_manifest
 from scin.index.vectors import index_file, read_embeddings, write_index
 from scin.index.vote import CALIBRATION_FILE, Accuracy, Calibration
@@ -42,13 +45,15 @@ def evaluate_index(
         found = evaluate(cases, seed=seed, resamples=resamples, progress=progress)
     write_leaderboard(found, manifest, out, seed=seed, resamples=resamples)
     if write:
-        write_choice(folder, found.choice, replace(found.calibration, accuracy=_cited_accuracy(found)))
+        with threadpool_limits(1):
+            head = fit_heads([found.choice.head], cases)[0] if found.choice.head_weight else None
+        write_choice(folder, found.choice, replace(found.calibration, accuracy=_cited_accuracy(found)), head)
     return found
 
 
 def _cited_accuracy(found: Evaluation) -> dict[str, dict[str, Accuracy]]:
     """Tone group (and "all") → the held-out accuracies that an answer cites."""
-    groups = {ALL: found.overall[VOTE], **found.tones[VOTE][MONK_GROUP]}
+    groups = {ALL: found.overall[CALIBRATED], **found.tones[CALIBRATED][MONK_GROUP]}
     return {
         group: {metric: Accuracy(**vars(figures[metric])) for metric in (TOP_1, TOP_3)}
         for group, figures in groups.items()
@@ -74,41 +79,45 @@ def ask_index(
 def read_index(folder: Path, seed: int) -> tuple[Manifest, LabelledCases]:
     """Verify an index and read its labelled cases.
 
-    Raises ArtifactError if a file is missing or damaged, EvaluationError if there are fewer than LEAST_CASES cases.
+    Raises ArtifactError if a file is missing or damaged, EvaluationError if there are fewer than LEAST_CASES cases, or
+    groups of cases, that the encoder was not trained on.
     """
     manifest = read_manifest(folder)
     verify_files(folder, manifest)
     cases = labelled_cases(read_cases(folder), read_embeddings(folder), MOST_CASES, seed)
-    if len(cases) < LEAST_CASES or len(set(cases.groups.tolist())) < LEAST_CASES:
-        raise EvaluationError(
-            f"{folder} has {len(cases)} labelled cases. At least {LEAST_CASES} distinct ones are needed."
-        )
+    unseen = ~np.isin(cases.groups, cases.groups[cases.seen])
+    if unseen.sum() < LEAST_CASES or len(np.unique(cases.groups[unseen])) < LEAST_CASES:
+        which = "labelled cases that its encoder was not trained on" if cases.seen.any() else "labelled cases"
+        raise EvaluationError(f"{folder} has {unseen.sum()} {which}. At least {LEAST_CASES} distinct ones are needed.")
     return manifest, cases
 
 
-def write_choice(folder: Path, choice: Choice, calibration: Calibration) -> Manifest:
-    """Rebuild the index with the chosen transform, set its vote and calibration, and return the new manifest.
+def write_choice(folder: Path, choice: Choice, calibration: Calibration, head: Head | None = None) -> Manifest:
+    """Rebuild the index with the chosen transform, set its vote, head and calibration, and return the new manifest.
 
     The new folder is completed beside the old one (unchanged files are hard links) and then takes its name. Processes
     that have the old files open go on reading them, and a process that opens the folder finds a consistent index.
     """
     manifest = read_manifest(folder)
-    written = (index_file(manifest.structure.kind), CALIBRATION_FILE)
+    written = [index_file(manifest.structure.kind), CALIBRATION_FILE, *([HEAD_FILE] if head is not None else [])]
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         new = Path(temporary, "new")
         new.mkdir()
-        for name in manifest.files:
-            if name not in written:
-                _link_or_copy(folder / name, new / name)
+        kept = [name for name in manifest.files if name not in (*written, HEAD_FILE)]
+        for name in kept:
+            _link_or_copy(folder / name, new / name)
         structure = write_index(new, read_embeddings(new), choice.transform, manifest.structure.kind)
         calibration.write(new)
+        if head is not None:
+            head.write(new)
         changed = {name: sha256_file(new / name) for name in written}
         updated = replace(
             manifest,
             transforms=choice.transform.steps,
             structure=structure,
             vote=choice.vote,
-            files={**manifest.files, **changed},
+            head_weight=choice.head_weight,
+            files={**{name: manifest.files[name] for name in kept}, **changed},
         )
         write_manifest(new, updated)
         verify_files(new, updated)

@@ -63,7 +63,8 @@ class Manifest:
     ``images`` is the number of photos, ``vectors`` the number of distinct photos. ``skipped`` maps a reason to the
     number of rows and photos that are not in the index. ``transforms`` apply to queries and to stored vectors.
     ``built_at`` is the time of the newest source file, so that the same input gives the same bytes. ``files`` maps each
-    file to its sha256. ``measures`` is the value of MEASURES at build time.
+    file to its sha256. ``measures`` is the value of MEASURES at build time. ``head_weight``, 0–1, is the head's part in
+    the conditions' shares; the vote has the rest. An index with a weight of 0 has no head.
     """
 
     format: int
@@ -88,6 +89,12 @@ class Manifest:
     files: Mapping[str, str]
     structure: Annotated[Structure, BeforeValidator(_named_parameters)] = Structure()
     measures: int = 1
+    head_weight: float = 0.0
+
+    @property
+    def method(self) -> str:
+        """How the index ranks conditions: by "vote", "head" or "mixture"."""
+        return {0.0: "vote", 1.0: "head"}.get(self.head_weight, "mixture")
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,27 @@ from numpy.typing import NDArray
 
 from ml.analysis.scores import Population
 from ml.errors import ArtifactError
-from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
+from ml.values import Condition, IndexInfo, Retrieval, SimilarCase, Vectors
 from scin.index.cases import CASES_TABLE, THUMBNAILS, CaseTable
+from scin.index.head import Head, read_head
 from scin.index.manifest import Manifest, check_encoder, read_manifest, verify_files
 from scin.index.vectors import engine_of, index_file, read_embeddings
-from scin.index.vote import CALIBRATION_FILE, Ballot, Neighbour, Votes, read_calibration
+from scin.index.vote import (
+    CALIBRATION_FILE,
+    UNLIKELY,
+    Ballot,
+    Neighbour,
+    Votes,
+    mixture,
+    read_calibration,
+    total_variation,
+)
 from scin.population import read_population
 
 #: size of the caches of cases
 _KEPT = 16_384
+#: a condition without votes gets up to three cases as evidence, from among so many nearest ones
+_EVIDENCE_CASES, _EVIDENCE_AMONG = 3, 100
 
 
 def load_index(folder: Path, *, encoder_fingerprint: str, dimension: int, mmap: bool = True) -> SearchIndex:
@@ -55,6 +68,7 @@ class SearchIndex:
         self._thumbnails = np.memmap(folder / THUMBNAILS, np.uint8, "r")
         self._population = read_population(folder, manifest.files)
         self._calibration = read_calibration(folder) if CALIBRATION_FILE in manifest.files else None
+        self._head = read_head(folder, manifest.dimension) if manifest.head_weight else None
         self._owners = Owners(self._cases, manifest.vectors)
         self._ballot = lru_cache(_KEPT)(self._read_ballot)
         self._shown = lru_cache(_KEPT)(self._read_shown)
@@ -80,8 +94,32 @@ class SearchIndex:
         if self._calibration is None:
             return Retrieval(cases, votes.conditions())
         similarities = [similarity for _, similarity in nearest[: vote.neighbours]]
-        assessment = self._calibration.assess(votes.shares, similarities, self.manifest.dataset)
-        return Retrieval(cases, votes.conditions(assessment.probabilities), assessment)
+        shares, distance = votes.shares, None
+        if self._head is not None:
+            head = self._head_shares(self._head, views)
+            distance = total_variation(votes.shares, head)
+            shares = mixture(votes.shares, head, self.manifest.head_weight)
+        assessment = self._calibration.assess(shares, similarities, self.manifest.dataset, distance)
+        conditions = votes.conditions(assessment.probabilities, shares)
+        return Retrieval(cases, self._with_evidence(conditions, views), assessment)
+
+    def _with_evidence(self, conditions: tuple[Condition, ...], views: Vectors) -> tuple[Condition, ...]:
+        """Add the most similar cases as evidence to those conditions that the head alone finds possible."""
+        bare = {one.name for one in conditions if not one.evidence and one.band != UNLIKELY}
+        if not bare:
+            return conditions
+        holders: dict[str, list[str]] = {name: [] for name in bare}
+        for case, _ in self.nearest(views, _EVIDENCE_AMONG):
+            ballot = self._ballot(case)
+            for name, _ in ballot.parts:
+                if name in bare and len(holders[name]) < _EVIDENCE_CASES:
+                    holders[name].append(ballot.case_id)
+        return tuple(replace(one, evidence=tuple(holders.get(one.name, one.evidence))) for one in conditions)
+
+    @staticmethod
+    def _head_shares(head: Head, views: Vectors) -> dict[str, float]:
+        (found,) = head.shares(views.mean(axis=0, keepdims=True))
+        return dict(zip(head.conditions, found.tolist(), strict=True))
 
     def nearest(self, views: Vectors, most: int) -> list[tuple[int, float]]:
         """(row, cosine) of the ``most`` nearest cases, nearest first. Two cases are as similar as their best pair of

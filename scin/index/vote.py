@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from math import exp
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,10 @@ from scin.index.manifest import Vote, read_json, write_json
 #: labels in SCIN that are not conditions but instructions of graders
 NOT_CONDITIONS = {"Remove from labeling tool"}
 _HIGH, _POSSIBLE = 0.33, 0.10
+UNLIKELY = "unlikely"
+
+#: a condition without votes is listed if its share or its probability is at least this
+LISTED = 0.02
 
 CALIBRATION_FILE = "calibration.json"
 FORMAT = 2
@@ -75,20 +80,32 @@ class Votes:
                 self.shares[name] = self.shares.get(name, 0.0) + weight * part
                 self._voters_for.setdefault(name, []).append(place)
 
-    def conditions(self, calibrated: Mapping[str, float] | None = None) -> tuple[values.Condition, ...]:
-        """The conditions with votes, likeliest first: by ``calibrated`` probability (condition → 0–1) or, without it,
-        by share of the vote. The evidence of a condition is the cases that voted for it, most similar first."""
-        probabilities = self.shares if calibrated is None else calibrated
-        ranked = sorted(self.shares.items(), key=lambda item: (-probabilities[item[0]], item[0]))
+    def conditions(
+        self, calibrated: Mapping[str, float] | None = None, mixed: Mapping[str, float] | None = None
+    ) -> tuple[values.Condition, ...]:
+        """The conditions, likeliest first: by ``calibrated`` probability (condition → 0–1) or, without it, by share.
+
+        ``mixed``: condition → share, if the vote is not the only source of shares. A condition without votes is listed
+        from a share or a probability of LISTED. The evidence of a condition is the cases that voted for it, most
+        similar first; a condition without votes has none.
+        """
+        shares = self.shares if mixed is None else mixed
+        probabilities = shares if calibrated is None else calibrated
+        listed = [
+            (name, share)
+            for name, share in shares.items()
+            if name in self._voters_for or max(share, probabilities[name]) >= LISTED
+        ]
+        ranked = sorted(listed, key=lambda item: (-probabilities[item[0]], item[0]))
         return tuple(
             values.Condition(
                 name,
                 icd_10(name),
                 share,
                 band(probabilities[name]),
-                tuple(self._voters[place].ballot.case_id for place in self._voters_for[name]),
+                tuple(self._voters[place].ballot.case_id for place in self._voters_for.get(name, ())),
                 None if calibrated is None else calibrated[name],
-                self._agreement(self._voters_for[name]),
+                self._agreement(self._voters_for.get(name, ())),
             )
             for name, share in ranked
         )
@@ -108,7 +125,7 @@ def band(probability: float) -> str:
     """ "high" from .33, "possible" from .10, else "unlikely": the bands that consumer services must show."""
     if probability >= _HIGH:
         return "high"
-    return "possible" if probability >= _POSSIBLE else "unlikely"
+    return "possible" if probability >= _POSSIBLE else UNLIKELY
 
 
 @dataclass(frozen=True)
@@ -136,6 +153,7 @@ class Scaling:
     temperature: float
     intercept: float
     slope: float
+    prior_power: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -148,8 +166,8 @@ class Calibration:
       cases, each searched among the other nine tenths of the cases.
     - ``outlier``: a case with a larger distance counts as unlike the index.
     - ``accuracy``: tone group → metric → accuracy on held-out folds.
-
-    Tone groups are based on this service's estimate of the skin tone, because serving knows no other.
+    - ``disagreement``: from a larger distance between head and vote (``total_variation``) the two disagree. None if the
+      index has no head.
     """
 
     format: int
@@ -159,14 +177,22 @@ class Calibration:
     distances: tuple[float, ...]
     outlier: float
     accuracy: Mapping[str, Mapping[str, Accuracy]]
+    disagreement: float | None = None
 
     def write(self, folder: Path) -> None:
         write_json(folder / CALIBRATION_FILE, asdict(self))
 
-    def assess(self, shares: Mapping[str, float], similarities: Sequence[float], dataset: str) -> values.Assessment:
-        """Assess one vote. ``shares`` maps a condition to its share of the vote. ``similarities`` are the cosines of
-        the voting neighbours. ``dataset`` is the name that each accuracy cites."""
+    def assess(
+        self,
+        shares: Mapping[str, float],
+        similarities: Sequence[float],
+        dataset: str,
+        distance_of_head: float | None = None,
+    ) -> values.Assessment:
+        """Assess one search. ``shares`` maps a condition to its share. ``similarities`` are the cosines of the voting
+        neighbours. ``dataset`` is the name that each accuracy cites. ``distance_of_head``: between head and vote."""
         limits = self.quantiles[f"{COVERAGE:.2f}"]
+        agree = distance_of_head is None or self.disagreement is None or distance_of_head <= self.disagreement
         return values.Assessment(
             probabilities=self._probabilities(shares),
             distance=1.0 - sum(similarities) / len(similarities) if similarities else 2.0,
@@ -174,6 +200,7 @@ class Calibration:
             coverage=COVERAGE,
             limits={group: quantile.value for group, quantile in limits.items()},
             accuracy=self._cited(dataset),
+            head_agrees=agree,
         )
 
     def _probabilities(self, shares: Mapping[str, float]) -> dict[str, float]:
@@ -181,11 +208,19 @@ class Calibration:
 
         A large index is calibrated on a sample of its cases, so a condition with votes may have no prior.
         """
-        names = sorted([*self.prior, *(shares.keys() - self.prior.keys())])
-        row, prior = (np.array([known.get(name, 0.0) for name in names]) for known in (shares, self.prior))
-        (found,) = probabilities(row[None], prior, self.scaling)
+        names, prior = self._names_and_prior
+        if unknown := shares.keys() - self.prior.keys():
+            names = sorted([*names, *unknown])
+            prior = np.array([self.prior.get(name, 0.0) for name in names])
+        (found,) = probabilities(np.array([[shares.get(name, 0.0) for name in names]]), prior, self.scaling)
         order = np.argsort(-found, kind="stable")
         return dict(zip([names[place] for place in order.tolist()], found[order].tolist(), strict=True))
+
+    @cached_property
+    def _names_and_prior(self) -> tuple[list[str], NDArray[np.float64]]:
+        """The conditions in alphabetical order, and the prior of each."""
+        names = sorted(self.prior)
+        return names, np.array([self.prior[name] for name in names])
 
     def _cited(self, dataset: str) -> dict[str, values.Accuracy]:
         """Tone group → accuracy, for the groups with enough cases."""
@@ -211,13 +246,30 @@ def read_calibration(folder: Path) -> Calibration:
 def probabilities(shares: NDArray[np.float64], prior: NDArray[np.float64], scaling: Scaling) -> NDArray[np.float64]:
     """(n, C) shares of the vote and (C,) prior, which sums to 1 → (n, C) probabilities; each row sums to 1.
 
-    p = (1 − doubt) · normalised share^(1 / temperature) + doubt · prior. The first term is temperature scaling (Guo et
-    al. 2017) of the log shares. The doubt is the probability that no neighbour has the right condition. It is a
-    logistic function of the logit of the largest share.
+    p = (1 − doubt) · normalised (share^(1 / temperature) · prior^prior_power) + doubt · prior. The first term is
+    temperature scaling (Guo et al. 2017) of the log shares; the power of the prior takes back that a balanced head
+    favours rare conditions. The doubt is the probability that the shares miss the right condition. It is a logistic
+    function of the logit of the largest share.
     """
     largest = np.clip(shares.max(axis=1, keepdims=True), _LEAST_SHARE, 1 - _LEAST_SHARE)
     doubt = 1.0 / (1.0 + np.exp(-scaling.intercept - scaling.slope * np.log(largest / (1 - largest))))
     raised = shares ** (1.0 / scaling.temperature)
+    if scaling.prior_power:
+        raised = raised * prior**scaling.prior_power
     total = raised.sum(axis=1, keepdims=True)
     mixed = (1.0 - doubt) * raised / np.where(total > 0, total, 1.0) + doubt * prior
     return np.asarray(mixed / mixed.sum(axis=1, keepdims=True), np.float64)
+
+
+def mixture(vote: Mapping[str, float], head: Mapping[str, float], head_weight: float) -> dict[str, float]:
+    """Condition → share: the head's with ``head_weight`` and the vote's with the rest."""
+    mixed = {name: head_weight * share for name, share in head.items()}
+    for name, share in vote.items():
+        mixed[name] = mixed.get(name, 0.0) + (1.0 - head_weight) * share
+    return mixed
+
+
+def total_variation(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Half the sum of the absolute differences of two distributions: 0 if they are equal, 1 if they share nothing."""
+    shared = sum(min(share, other[name]) for name, share in one.items() if name in other)
+    return max(0.0, 1.0 - shared)

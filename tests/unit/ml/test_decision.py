@@ -111,6 +111,11 @@ def test_it_abstains_on_what_is_unlike_the_index() -> None:
     assert verdict(replace(ASSESSMENT, distance=0.5)).decision.kind == "set"
 
 
+def test_it_abstains_where_the_head_and_the_neighbours_disagree() -> None:
+    decision = verdict(replace(ASSESSMENT, head_agrees=False)).decision
+    assert (decision.kind, decision.set, decision.reasons) == ("abstain", (), ("head_and_neighbours_disagree",))
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [

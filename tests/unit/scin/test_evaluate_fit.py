@@ -130,7 +130,8 @@ def test_a_transform_that_helps_is_chosen() -> None:
     choice = choose(cases, 1)
     assert choice.transform.spec.power < 0
     assert choice.score > choice.tried["centre"] + 0.2
-    assert choice.score == max(choice.tried.values())
+    assert choice.mixtures[0.0] == max(choice.tried.values())
+    assert choice.score == max(choice.mixtures.values())
 
 
 def test_more_components_than_half_the_vectors_are_not_tried() -> None:
