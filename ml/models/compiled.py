@@ -6,8 +6,9 @@ valid on every machine; ``compiled`` is valid on this machine only, and can be d
 decides whether a model is loaded from it.
 
 The child process is ``python -m ml.models.compiled ADDRESS SERVED FOLDER RESULT``. It imports frameworks, converters
-and ONNX Runtime together, which no service should do: converters print and change global state, and two of these libraries
-crashed together at the interpreter's exit. So the process writes its result into a file and exits without cleaning up.
+and ONNX Runtime together, which no service should do: converters print and change global state, and two of these
+libraries crashed together at the interpreter's exit. So the process writes its result into a file and exits without
+cleaning up.
 """
 
 from __future__ import annotations
