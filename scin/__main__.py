@@ -144,11 +144,12 @@ def _evaluate(settings: Settings, options: argparse.Namespace) -> None:
 
 def _train(settings: Settings, options: argparse.Namespace) -> None:
     try:
-        from scin.train.run import Options, train
+        from scin.train.run import Budget, Options, train
     except ModuleNotFoundError as error:
         raise MLError(f"{error.name} is missing. Install it: pip install -r requirements-scin.txt") from error
 
-    chosen = Options(options.minutes, options.epochs, options.seed, options.limit, options.force)
+    budget = Budget(options.minutes, options.epochs)
+    chosen = Options(budget, options.seed, options.limit, options.force)
     outcome = train(open_storage(options.source), options.out, settings.models_dir, chosen, ProgressLine())
     if not outcome.new:
         print(f"{options.out}: the training is already finished")

@@ -28,7 +28,6 @@ from ml.values import RGB, Vectors
 from storage.base import map_ordered, write_atomically
 
 MOST_EPOCHS, LEAST_EPOCHS = 30, 3
-_CHECKPOINT_S = 60
 _TIMED_STEPS, _UNTIMED_STEPS = 8, 2
 _USED = 0.9  # of the minutes: the rest is for steps that take longer, and for what follows
 _AHEAD = 4  # batches that are prepared while one is learnt
@@ -88,10 +87,12 @@ class History:
 
 @dataclass(frozen=True)
 class Budget:
-    """``epochs``: fixed, or None for as many as fit into ``minutes`` by the measured speed, from 3 to 30."""
+    """``epochs``: fixed, or None for as many as fit into ``minutes`` by the measured speed, from 3 to 30.
+    ``checkpoint_s``: seconds between checkpoints within an epoch; a killed training loses no more than that."""
 
-    minutes: float
+    minutes: float = 40
     epochs: int | None = None
+    checkpoint_s: float = 60
 
 
 class Training:
@@ -135,7 +136,7 @@ class Training:
                 self._learn(photos, chosen, total)
                 self._step += 1
                 self.history.seconds = before + time.monotonic() - began
-                if time.monotonic() - saved > _CHECKPOINT_S:
+                if time.monotonic() - saved > budget.checkpoint_s:
                     self._save()
                     saved = time.monotonic()
             self._end_epoch(score)
@@ -189,7 +190,7 @@ class Training:
         loss = -(weights * (targets * F.log_softmax(logits, dim=1)).sum(dim=1)).mean()
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss)
+        return float(loss.detach())
 
     def _affordable(self, seconds: float) -> int:
         """The epochs that fit into ``seconds``, by the time of some steps that change nothing."""

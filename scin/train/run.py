@@ -40,10 +40,9 @@ _CHECKED = 8  # held-out photos on which the exported program is compared with t
 
 @dataclass(frozen=True)
 class Options:
-    """The command's options. ``epochs`` is None if ``minutes`` decide. ``force``: forget an earlier training."""
+    """The command's options. ``force``: forget an earlier training."""
 
-    minutes: float = 40
-    epochs: int | None = None
+    budget: Budget = field(default_factory=Budget)
     seed: int = 1
     limit: int | None = None
     force: bool = False
@@ -74,7 +73,7 @@ def train(store: Storage, out: Path, models_dir: Path, options: Options, progres
         encoder=models.manifest(base).fingerprint,
         seed=options.seed,
         limit=options.limit,
-        epochs=options.epochs,
+        epochs=options.budget.epochs,
         recipe=options.recipe,
     )
     if not options.force and (finished := _finished(out, key)) is not None:
@@ -171,7 +170,7 @@ class _Run:
         )
         chosen = self.options
         training = Training(module, examples, chosen.recipe, seed=chosen.seed, checkpoint=self.folder / CHECKPOINT)
-        training.run(score, Budget(chosen.minutes, chosen.epochs), partial(self.progress, "train"))
+        training.run(score, chosen.budget, partial(self.progress, "train"))
         return training
 
     def _write(
