@@ -2,7 +2,8 @@
 
 ``fetch`` downloads models and compiles them, unless the settings say that they run natively. ``prepare`` only compiles
 them. ``verify`` compares files with their digests. ``list`` shows every known model. Without a name, ``fetch`` takes
-the models that the settings choose, ``prepare`` those that were fetched, and ``verify`` both.
+the models that the settings choose, ``prepare`` those that were fetched, and ``verify`` both. MODEL may also be the
+folder of a trained encoder.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 
 from ml.errors import ArtifactError
-from ml.models.compiled import FOLDER, NATIVE, ONNXRUNTIME, CompiledRecord, can_compile, compile_model, read_record
+from ml.models.compiled import NATIVE, ONNXRUNTIME, CompiledRecord, can_compile, compile_model, read_record
 from ml.models.loading import models_in_use
 from ml.models.registry import SPECS, find
 from ml.models.spec import ModelSpec
@@ -65,10 +66,10 @@ def _compile(store: ModelStore, spec: ModelSpec, *, force: bool) -> CompiledReco
 
 
 def _verify(store: ModelStore, spec: ModelSpec, _: argparse.Namespace) -> None:
-    folder = store.folder(spec) / FOLDER
+    folder = store.compiled(spec)
     manifest, record = store.verify(spec), read_record(folder)
     compiled = record.files if record else {}
-    check_files(folder, compiled, f"Compile it again: python -m ml prepare {spec.name} --force")
+    check_files(folder, compiled, f"Compile it again: python -m ml prepare {spec.address} --force")
     print(f"{spec.name} {manifest.version}: {len(manifest.files) + len(compiled)} files match their sha256")
 
 

@@ -91,9 +91,9 @@ def run(models: Models, searcher: Searcher, native: NativeRuns = lambda names: {
     photo, index, answers = portrait(), searcher.info, dict[str, Output]()
     served: tuple[Encoder | LesionClassifier, ...] = (models.encoder, models.classifier)
     tested = [_test_model(model, photo, answers) for model in served]
-    runs = native([model.spec.name for model in served if model.runtime.name == ONNXRUNTIME])
+    runs = native([model.spec.address for model in served if model.runtime.name == ONNXRUNTIME])
     parts = [
-        _with_framework(part, model, answers, runs.get(model.spec.name))
+        _with_framework(part, model, answers, runs.get(model.spec.address))
         for part, model in zip(tested, served, strict=True)
     ]
     vector = answers.get(models.encoder.spec.name)

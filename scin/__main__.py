@@ -1,4 +1,4 @@
-"""``python -m scin sample | build | verify | info | search | evaluate``: builds and uses similarity indexes."""
+"""``python -m scin sample | build | train | verify | info | search | evaluate``: builds and uses similarity indexes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ml.errors import MLError
 from ml.models.registry import find
 from ml.models.store import ModelStore
 from scin.build.progress import ProgressLine, Stages
+from scin.index.choose import encoder_of
 from scin.index.manifest import read_manifest, verify_files
 from scin.index.vectors import kinds
 from scin.sample import DEFAULT_CASES, DEFAULT_SEED, NAME, build_sample, is_current
@@ -65,8 +66,9 @@ def _sample(settings: Settings, options: argparse.Namespace) -> None:
 def _build(settings: Settings, options: argparse.Namespace) -> None:
     from scin.build import build, shard_folder
 
-    show, stages, encoder, store = ProgressLine(), Stages(), _encoder(settings), open_storage(options.source)
-    cluster = _ray_engine(settings, store, encoder) if options.engine == "ray" else None
+    show, stages, store = ProgressLine(), Stages(), open_storage(options.source)
+    encoder = _encoder(settings, options.encoder)
+    cluster = _ray_engine(settings, options.encoder, store, encoder) if options.engine == "ray" else None
     manifest = build(
         store,
         options.out,
@@ -86,7 +88,7 @@ def _build(settings: Settings, options: argparse.Namespace) -> None:
         print(f"  node {node[:12]} embedded {photos:,} photos")
 
 
-def _ray_engine(settings: Settings, store: Storage, encoder: Encoder) -> RayEngine:
+def _ray_engine(settings: Settings, name: str, store: Storage, encoder: Encoder) -> RayEngine:
     try:
         from scin.build.ray_engine import RayEngine
     except ModuleNotFoundError as error:
@@ -94,7 +96,7 @@ def _ray_engine(settings: Settings, store: Storage, encoder: Encoder) -> RayEngi
     from ml.models.loading import load_encoder
 
     models_dir = settings.models_dir.resolve()  # absolute: Ray's processes have another working folder
-    make_encoder = partial(load_encoder, models_dir, settings.encoder, threads=1)
+    make_encoder = partial(load_encoder, models_dir, name, threads=1)
     return RayEngine(store, make_encoder, encoder, settings.ray_address)
 
 
@@ -112,7 +114,7 @@ def _search(settings: Settings, options: argparse.Namespace) -> None:
     from ml.imaging.decode import decode
     from scin.index.search import load_index
 
-    encoder = _encoder(settings)
+    encoder = _encoder(settings, encoder_of(options.index, read_manifest(options.index)))
     index = load_index(options.index, encoder_fingerprint=encoder.fingerprint, dimension=encoder.dimension)
     found = index.search(encoder.embed([decode(path.read_bytes()).rgb for path in options.images]), options.k)
     if index.info.synthetic:
@@ -134,15 +136,34 @@ def _evaluate(settings: Settings, options: argparse.Namespace) -> None:
         evaluate_index(options.index, out, write=not options.report_only, **chosen)
         print((out / "leaderboard.md").read_text(encoding="utf-8"))
     if options.queries is not None:
-        ask_index(options.index, out, options.queries, _encoder(settings), **chosen)
+        encoder = _encoder(settings, encoder_of(options.index, read_manifest(options.index)))
+        ask_index(options.index, out, options.queries, encoder, **chosen)
         print((out / "queries.md").read_text(encoding="utf-8"))
     print(f"{out}: the report")
 
 
-def _encoder(settings: Settings) -> Encoder:
+def _train(settings: Settings, options: argparse.Namespace) -> None:
+    try:
+        from scin.train.run import Budget, Options, train
+    except ModuleNotFoundError as error:
+        raise MLError(f"{error.name} is missing. Install it: pip install -r requirements-scin.txt") from error
+
+    budget = Budget(options.minutes, options.epochs)
+    chosen = Options(budget, options.seed, options.limit, options.force)
+    outcome = train(open_storage(options.source), options.out, settings.models_dir, chosen, ProgressLine())
+    if not outcome.new:
+        print(f"{options.out}: the training is already finished")
+    print(outcome.verdict)
+    if outcome.compiled is not None:
+        print(f"{options.out}: {outcome.compiled}")
+    what = "the encoder, its card and the report" if outcome.adopted else "the report; no encoder was written"
+    print(f"{options.out}: {what}")
+
+
+def _encoder(settings: Settings, name: str | None = None) -> Encoder:
     from ml.models.loading import load_encoder
 
-    return load_encoder(settings.models_dir, settings.encoder, threads=1)
+    return load_encoder(settings.models_dir, name or settings.encoder, threads=1)
 
 
 def _report(folder: Path, manifest: Manifest) -> None:
@@ -176,8 +197,21 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     build.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="embed in this process or on a Ray cluster"
     )
+    build.add_argument(
+        "--encoder", default=settings.encoder, metavar="NAME_OR_FOLDER", help="default: the service's encoder"
+    )
     build.add_argument("--resume", action="store_true", help="keep the photos that an earlier run embedded")
     build.set_defaults(run=_build, after_stop=": run the same command with --resume to continue")
+
+    train = commands.add_parser("train", help="train the encoder on a dataset's labelled cases")
+    train.add_argument("--source", default=settings.scin_bucket_path, help="folder, gs:// or s3:// address")
+    train.add_argument("--out", type=Path, required=True, help="folder for the encoder; unfinished work goes beside it")
+    train.add_argument("--minutes", type=_positive_number, default=40, help="time for the epochs (default: 40)")
+    train.add_argument("--epochs", type=_positive, metavar="N", help="default: as many as fit into the minutes")
+    train.add_argument("--seed", type=int, default=1)
+    train.add_argument("--limit", type=_positive, metavar="N", help="only the first N labelled cases")
+    train.add_argument("--force", action="store_true", help="forget an earlier training in the same folder")
+    train.set_defaults(run=_train, after_stop=": run the same command again to continue")
 
     for name, run, text in (("verify", _verify, "check every file's digest"), ("info", _info, "print the manifest")):
         command = commands.add_parser(name, help=text)
@@ -200,6 +234,13 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     search.add_argument("-k", type=_positive, default=5)
     search.set_defaults(run=_search)
     return parser
+
+
+def _positive_number(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return value
 
 
 def _positive(text: str) -> int:

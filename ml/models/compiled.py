@@ -1,13 +1,14 @@
 """Compiles models for ONNX Runtime and the processor of this machine.
 
 ``compile_model`` converts a fetched model in a child process and compares its answers with those of its framework. It
-writes the compiled files and a record into the folder ``compiled`` below the model's folder. The model's manifest is
+writes the compiled files and a record into the folder ``ModelStore.compiled``. The model's manifest is
 valid on every machine; ``compiled`` is valid on this machine only, and can be deleted and made again. ``choose``
 decides whether a model is loaded from it.
 
-The child process is ``python -m ml.models.compiled MODEL SERVED FOLDER RESULT``. It imports frameworks, converters and
-ONNX Runtime together, which no service should do: converters print and change global state, and two of these libraries
-crashed together at the interpreter's exit. So the process writes its result into a file and exits without cleaning up.
+The child process is ``python -m ml.models.compiled ADDRESS SERVED FOLDER RESULT``. It imports frameworks, converters
+and ONNX Runtime together, which no service should do: converters print and change global state, and two of these
+libraries crashed together at the interpreter's exit. So the process writes its result into a file and exits without
+cleaning up.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ from ml.models.golden import compare
 from ml.models.registry import find
 from ml.models.runtime import RuntimeOptions, framework_of, load_runtime
 from ml.models.spec import ModelSpec
-from ml.models.store import ModelStore, check_files
+from ml.models.store import COMPILED, ModelStore, check_files
 from storage.base import sha256_file
 
 _LOG = logging.getLogger(__name__)
 
 #: the values of DERMSERVE_ENGINE: compiled if possible, always the model's own framework, always compiled
 AUTO, NATIVE, ONNXRUNTIME = "auto", "native", "onnxruntime"
-#: the folder of compiled files in a model's folder, and the record in it
-FOLDER = "compiled"
+#: the name of the folder of compiled files, and the record in it
+FOLDER = COMPILED
 RECORD_FILE = "record.json"
 
 #: seconds; a compilation that takes longer is stopped, and the model runs natively
@@ -122,13 +123,13 @@ def _usable(store: ModelStore, spec: ModelSpec) -> Path:
         raise ArtifactError(
             f"{ONNXRUNTIME} cannot run {spec.name}: {record.problem}. Set DERMSERVE_ENGINE=auto or native."
         )
-    return store.folder(spec) / FOLDER
+    return store.compiled(spec)
 
 
 def _current(store: ModelStore, spec: ModelSpec) -> CompiledRecord:
     """The record of compiled files that are up to date. Raises ArtifactError if there is none, if the machine or the
     model has changed since, or if a file is missing or altered."""
-    folder, remedy = store.folder(spec) / FOLDER, f"Run: python -m ml prepare {spec.name}"
+    folder, remedy = store.compiled(spec), f"Run: python -m ml prepare {spec.address}"
     record = read_record(folder)
     if record is None:
         raise ArtifactError(f"{spec.name} was not compiled on this machine. {remedy}")
@@ -149,15 +150,16 @@ def compile_model(
     """
     if not can_compile(spec):
         raise ArtifactError(f"{spec.name} runs natively only: there is nothing to prepare.")
-    folder, manifest = store.folder(spec) / FOLDER, store.verify(spec, sources=False)
+    folder, manifest = store.compiled(spec), store.verify(spec, sources=False)
     if not force:
         with suppress(ArtifactError):
             return _current(store, spec), False
     # The temporary folder is on the same file system, so that the result can be renamed.
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".compiling-") as temporary:
         work = Path(temporary).resolve() / FOLDER  # absolute, because the child runs in another folder
         work.mkdir()
-        command = [*child, spec.name, str(store.served(spec).resolve()), str(work)]
+        command = [*child, spec.address, str(store.served(spec).resolve()), str(work)]
         differences, problem = _run_child(command, work.with_name("result.json"))
         if problem is not None:
             shutil.rmtree(work)
@@ -247,10 +249,10 @@ def _run_child(command: Sequence[str], result: Path) -> tuple[dict[str, float], 
 
 def run_as_child(arguments: Sequence[str]) -> NoReturn:
     """Compile into FOLDER, write the result of ``compare`` into RESULT as JSON, and end the process."""
-    name, served, folder, result = arguments
+    address, served, folder, result = arguments
     status = 0
     try:
-        Path(result).write_text(json.dumps(_compile_and_compare(find(name), Path(served), Path(folder))))
+        Path(result).write_text(json.dumps(_compile_and_compare(find(address), Path(served), Path(folder))))
     except Exception:  # noqa: BLE001 - the parent reads the last line of stderr
         traceback.print_exc()
         status = 1

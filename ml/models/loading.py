@@ -22,7 +22,7 @@ from ml.models.phone_lesions import PhoneLesions, read_phone_lesions
 from ml.models.preprocess import model_inputs
 from ml.models.runtime import Runtime, RuntimeOptions, load_runtime, run_each
 from ml.models.spec import ModelSpec
-from ml.models.store import ModelStore
+from ml.models.store import ModelStore, remedy
 from ml.skin import outline
 from ml.values import ModelCard, Patient
 
@@ -174,10 +174,11 @@ class _Loader:
         runtime = load_runtime(spec, self.store.served(spec), compiled, self.options)
         found = run_each(spec, runtime, model_inputs(spec, [golden_image()], Patient()), "load")[0]
         if not agrees(spec, found, found if manifest.golden is None else np.array(manifest.golden, np.float32)):
-            how, step = ("natively", "fetch") if compiled is None else ("compiled", "prepare")
+            how, step = "natively", remedy(spec)
+            if compiled is not None:
+                how, step = "compiled", f"Compile it again: python -m ml prepare {spec.address} --force"
             raise ArtifactError(
-                f"{spec.name} {spec.version}, run {how}, does not reproduce its golden output on this machine. "
-                f"Do it again: python -m ml {step} {spec.name} --force"
+                f"{spec.name} {spec.version}, run {how}, does not reproduce its golden output on this machine. {step}"
             )
         return runtime, manifest.fingerprint
 

@@ -1,4 +1,6 @@
-"""All models that the project knows. To add one, add an entry here; docs/models/README.md shows how."""
+"""All models that the project knows. To add one, add an entry here; docs/models/README.md shows how.
+
+A trained encoder has no entry: it is found by the path of its folder."""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ml.errors import ArtifactError
+from ml.models import trained
 from ml.models.spec import Calibration, LesionClass, LesionOutput, ModelSpec, PreprocessSpec, Source
 
 EFFICIENTNET_LITE0 = ModelSpec(
@@ -158,8 +161,12 @@ SPECS: Mapping[str, ModelSpec] = {
 
 
 def find(name: str, task: str | None = None) -> ModelSpec:
-    """The model called ``name``, for ``task`` if that is given. Raises ArtifactError, which lists the known models, if
-    there is none."""
+    """The model called ``name``, for ``task`` if that is given. ``name`` may be the path of a trained encoder's folder.
+
+    Raises ArtifactError, which lists the known models, if there is none, or says what is wrong with the folder.
+    """
+    if name not in SPECS and task in (None, "encoder") and trained.is_folder(name):
+        return trained.read_spec(Path(name), SPECS)
     known = [spec.name for spec in SPECS.values() if task in (None, spec.task)]
     if name not in known:
         raise ArtifactError(f"There is no {task or 'model'} called '{name}'. Known: {', '.join(known)}.")

@@ -133,6 +133,8 @@ class ModelSpec:
       have the files in ``needed``.
     - ``recipe``: the function that makes the served files from the source files; None if the source files are served.
     - ``card``: path of the model card, or None.
+    - ``home``: the folder of a trained encoder (see ml.models.trained); None for a model of the registry. It does not
+      change the output, so it is not part of the fingerprint.
     """
 
     name: str
@@ -153,6 +155,12 @@ class ModelSpec:
     recipe: str | None = None
     lesion: LesionOutput | None = None
     card: str | None = None
+    home: Path | None = None
+
+    @property
+    def address(self) -> str:
+        """What ``ml.models.registry.find`` and the commands find this model by: its name, or its folder."""
+        return self.name if self.home is None else str(self.home)
 
     def fingerprint(self, digests: Mapping[str, str]) -> str:
         """A digest of everything that determines the model's output. ``digests``: source file → sha256.
@@ -179,8 +187,9 @@ class ModelSpec:
 
     def read_card(self) -> str:
         """The model card in Markdown. Without a document it is made from this record."""
-        if self.card is not None and (_ROOT / self.card).is_file():
-            return (_ROOT / self.card).read_text(encoding="utf-8")
+        document = self.home / "card.md" if self.home is not None else _ROOT / self.card if self.card else None
+        if document is not None and document.is_file():
+            return document.read_text(encoding="utf-8")
         facts = {"task": self.task, "licence": self.licence, "input": self.input, "output": self.output}
         lines = [f"# {self.name} {self.version}", "", "| | |", "|---|---|"]
         return "\n".join([*lines, *(f"| {name} | {fact} |" for name, fact in facts.items()), ""])

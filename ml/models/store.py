@@ -1,4 +1,7 @@
-"""Model files on disk, in ``<root>/<name>/<version>/``. Each folder is complete and has a manifest with digests."""
+"""Model files on disk, in ``<root>/<name>/<version>/``. Each folder is complete and has a manifest with digests.
+
+A trained encoder stays in its own folder, wherever that is. Only what is compiled of it is below ``<root>``.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ml.errors import ArtifactError
+from ml.models import trained
 from ml.models.golden import golden_image
 from ml.models.runtime import framework_of
 from ml.models.spec import ModelSpec, Source
 from storage import StorageError, open_storage
 from storage.base import download, sha256_file
 
-_MANIFEST = "manifest.json"
+MANIFEST_FILE = "manifest.json"
+#: the folder of a model's compiled files (see ml.models.compiled)
+COMPILED = "compiled"
 _SOURCE = "source/"
 
 
@@ -44,6 +50,14 @@ class ModelStore:
         self.root = root
 
     def folder(self, spec: ModelSpec) -> Path:
+        """The folder of the model's manifest and files."""
+        return spec.home or self._place(spec)
+
+    def compiled(self, spec: ModelSpec) -> Path:
+        """The folder of what this machine compiled of the model. It is always below the store's own folder."""
+        return self._place(spec) / COMPILED
+
+    def _place(self, spec: ModelSpec) -> Path:
         return self.root / spec.name / spec.version
 
     def served(self, spec: ModelSpec) -> Path:
@@ -52,15 +66,20 @@ class ModelStore:
 
     def manifest(self, spec: ModelSpec) -> ModelManifest:
         """Raises ArtifactError if the model was not fetched or its manifest cannot be read."""
-        path = self.folder(spec) / _MANIFEST
+        path = self.folder(spec) / MANIFEST_FILE
         try:
-            return ModelManifest(**json.loads(path.read_text()))
+            manifest = ModelManifest(**json.loads(path.read_text()))
         except FileNotFoundError as error:
+            if spec.home is not None:
+                raise ArtifactError(f"{path} is missing. {remedy(spec)}") from error
             raise ArtifactError(
                 f"The model {spec.name} {spec.version} is not in {self.root}. Fetch it: python -m ml fetch {spec.name}"
             ) from error
         except (ValueError, TypeError) as error:
-            raise ArtifactError(f"{path} is damaged. {_remedy(spec)}") from error
+            raise ArtifactError(f"{path} is damaged. {remedy(spec)}") from error
+        if spec.home is not None:
+            _check_belongs(spec, manifest, path)
+        return manifest
 
     def verify(self, spec: ModelSpec, *, sources: bool = True) -> ModelManifest:
         """Compare every file with its digest. ``sources``: also check the files that a recipe has converted.
@@ -70,9 +89,9 @@ class ModelStore:
         manifest = self.manifest(spec)
         for name, digest in (spec.source.files if spec.source else {}).items():
             if manifest.files.get(spec.place(name)) != digest:
-                raise ArtifactError(f"{spec.place(name)} of {spec.name} is not the pinned file. {_remedy(spec)}")
+                raise ArtifactError(f"{spec.place(name)} of {spec.name} is not the pinned file. {remedy(spec)}")
         wanted = {name: digest for name, digest in manifest.files.items() if sources or not name.startswith(_SOURCE)}
-        check_files(self.folder(spec), wanted, _remedy(spec))
+        check_files(self.folder(spec), wanted, remedy(spec))
         return manifest
 
     def fetch(self, spec: ModelSpec, source: str | None = None, *, force: bool = False) -> bool:
@@ -81,6 +100,9 @@ class ModelStore:
         ``source`` (a URI for storage.open_storage) replaces the spec's source. If it fails, the folder is unchanged.
         ``force``: fetch it again in any case. Raises ArtifactError.
         """
+        if spec.home is not None:  # a trained encoder is there as a whole, or it is damaged
+            self.verify(spec)
+            return False
         if not force and self._is_whole(spec):
             return False
         origin = _origin(spec, source)
@@ -92,7 +114,7 @@ class ModelStore:
             _download(spec, origin, work)
             golden = _convert(spec, work) if spec.recipe else None
             manifest = _describe(spec, origin, work, golden)
-            (work / _MANIFEST).write_text(json.dumps(asdict(manifest), indent=1) + "\n")
+            (work / MANIFEST_FILE).write_text(json.dumps(asdict(manifest), indent=1) + "\n")
             shutil.rmtree(folder, ignore_errors=True)
             work.rename(folder)
         return True
@@ -169,5 +191,19 @@ def _describe(spec: ModelSpec, origin: Source, work: Path, golden: list[float] |
     )
 
 
-def _remedy(spec: ModelSpec) -> str:
+def _check_belongs(spec: ModelSpec, manifest: ModelManifest, path: Path) -> None:
+    """Raises ArtifactError if the ``manifest`` of a trained encoder, read from ``path``, is not that of ``spec``."""
+    names = manifest.files if isinstance(manifest.files, dict) else {}
+    inside = all(isinstance(digest, str) and Path(name).name == name for name, digest in names.items())
+    if not inside or spec.served not in names or trained.SPEC_FILE not in names:
+        raise ArtifactError(f"{path} is damaged. {remedy(spec)}")
+    stated = (manifest.name, manifest.version, manifest.fingerprint)
+    if stated != (spec.name, spec.version, spec.fingerprint({spec.served: names[spec.served]})):
+        raise ArtifactError(f"{path} belongs to another encoder than {trained.SPEC_FILE} beside it. {remedy(spec)}")
+
+
+def remedy(spec: ModelSpec) -> str:
+    """What to do if the model's files are missing or altered."""
+    if spec.home is not None:
+        return trained.remedy(spec.home)
     return f"Fetch it again: python -m ml fetch {spec.name} --force"

@@ -65,7 +65,16 @@ def load(spec: ModelSpec, served: Path, options: RuntimeOptions) -> TorchRuntime
 
 def export(spec: ModelSpec, folder: Path, image: RGB) -> Output:
     """See ``ml.models.runtime.Framework``."""
-    module = _MODULES[str(spec.recipe)](folder / "source").eval()
+    return export_module(make_module(spec, folder / "source"), spec, folder, image)
+
+
+def make_module(spec: ModelSpec, source: Path) -> nn.Module:
+    """The network of the spec's recipe with the weights in the folder ``source``, ready for inference."""
+    return _MODULES[str(spec.recipe)](source).eval()
+
+
+def export_module(module: nn.Module, spec: ModelSpec, folder: Path, image: RGB) -> Output:
+    """Write ``module`` as the served file in ``folder``. Returns its own output (output_dim,) for ``image``."""
     batch = torch.from_numpy(to_batch([image, image], spec.preprocess))
     with torch.inference_mode():
         reference = module(batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,11 +15,13 @@ from typing import BinaryIO
 from ml.models.encoder import Encoder
 from ml.values import Vector
 from scin.build.embed import Engine, LocalEngine
+from scin.build.own_encoder import read_own_encoder
 from scin.build.photos import Row
 from scin.build.progress import Stages
 from scin.build.shards import SHARD_PHOTOS, BuildError, Recipe, Shard, ShardFolder, plan_shards
 from scin.dataset import Case, Dataset, attribution, read_dataset
 from scin.index.cases import THUMBNAILS, StoredCase, StoredPhoto, write_cases
+from scin.index.choose import ENCODER_FOLDER
 from scin.index.manifest import FORMAT, MANIFEST_FILE, MEASURES, Manifest, Vote, replace_folder, write_manifest
 from scin.index.vectors import METRIC, fit_default, read_embeddings, write_embeddings, write_index
 from scin.population import measure_population, write_population
@@ -136,16 +138,19 @@ def _assemble(
     Raises BuildError if no photo can be indexed.
     """
     photos = _unpack(work, done, shards, encoder.dimension)
-    stored = [row for case in cases if (row := photos.of(case)).photos]
+    own = read_own_encoder(encoder.spec)
+    stored = [row for case in cases if (row := photos.of(case, own.photos)).photos]
     if not stored:
         raise BuildError("There is nothing to index: no labelled case has a readable photo.")
     write_cases(work, stored)
+    own.copy(work / ENCODER_FOLDER)
     vectors = read_embeddings(work)
     transform = fit_default(vectors)
     structure = write_index(work, vectors, transform, kind)
     unlabelled = sum(not case.label.weights for case in dataset.cases)
     skipped = {**dataset.skipped, **photos.skipped, "no label": unlabelled}
     credit = attribution(dataset.synthetic)
+    files = sorted(path for path in work.rglob("*") if path.is_file())
     manifest = Manifest(
         format=FORMAT,
         name=name,
@@ -168,7 +173,7 @@ def _assemble(
         licence=credit["licence"],
         attribution=dict(credit),
         built_at=dataset.modified_at,
-        files={path.name: sha256_file(path) for path in sorted(work.iterdir())},
+        files={path.relative_to(work).as_posix(): sha256_file(path) for path in files},
     )
     write_manifest(work, manifest)
     return manifest
@@ -205,10 +210,12 @@ class _StoredPhotos:
                 packed.write(row.thumbnail)
                 yield row.vector
 
-    def of(self, case: Case) -> StoredCase:
+    def of(self, case: Case, seen: Set[str]) -> StoredCase:
+        """``seen``: the digests of the photos that the encoder was trained on."""
         photos = [
             replace(self.by_digest[self.digests[image.path]], shot_type=image.shot_type)
             for image in case.images
             if image.path in self.digests
         ]
-        return StoredCase.of(case, photos)
+        digests = {self.digests[image.path] for image in case.images if image.path in self.digests}
+        return StoredCase.of(case, photos, seen=not digests.isdisjoint(seen))

@@ -126,6 +126,7 @@ def write_choice(folder: Path, choice: Choice, calibration: Calibration, head: H
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)  # an encoder is in a folder of its own
     try:
         os.link(source, target)
     except OSError:  # the file system has no hard links

@@ -1,0 +1,1 @@
+"""Trains the encoder on a dataset: ``python -m scin train``. Only this command imports it; nothing that serves does."""
