@@ -53,7 +53,7 @@ def ready(network: Network) -> Network:
 
 def to_tensor(photos: NDArray[Any], device: torch.device) -> Tensor:
     """Photos (n, side, side, 3), 0–255, as the network's input (n, 3, side, side)."""
-    batch = torch.from_numpy(np.ascontiguousarray(photos)).to(device).float()
+    batch = torch.from_numpy(np.array(photos)).to(device).float()
     return ((batch - _MEAN) / _STD).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 

@@ -11,21 +11,18 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from ml.values import Vectors
 from scin.evaluate import fit, metrics
 from scin.evaluate.cases import FITZPATRICK_RATED, MONK_GROUP, UNKNOWN, Floats, LabelledCases
+from scin.evaluate.head import HeadSpec, fit_heads, head_shares, head_specs
 from scin.index.manifest import Vote
 from scin.index.vectors import TransformSpec, fit_transforms
 from scin.train.split import Parts
 
 RESAMPLES = 1000
 _WAYS = ("vote", "head", "mean of both")
-_STRENGTHS, _BALANCES = (0.003, 0.03), (0.5, 1.0)
 _LEAST_OF_CONDITION = 5  # held-out cases of a condition in macro recall
-_LEAST_WEIGHT = 1.0  # the head does not learn conditions whose weights sum to less than one case
 _LEAST_OF_TONE = 30
 
 
@@ -114,13 +111,13 @@ def answers(cases: LabelledCases, parts: Parts) -> tuple[Floats, str]:
     """(n, C) shares of the held-out cases' conditions, and how they were found."""
     learnt, inner = cases.take(parts.learnt), cases.take(parts.inner)
     spec, vote, voted = _best_vote(learnt, inner)
-    strength, balance, headed = _best_head(learnt, inner)
+    head, headed = _best_head(learnt, inner)
     tried = (voted, headed, (voted + headed) / 2)
     way = int(np.argmax([fit.criterion(shares, inner) for shares in tried]))
     references, held = cases.take(parts.seen), cases.take(parts.held_out)
     found = [
         _vote(references, held, spec, vote) if way != 1 else None,
-        _head(references, held, strength, balance) if way != 0 else None,
+        head_shares(fit_heads([head], references)[0], held) if way != 0 else None,
     ]
     return np.asarray(np.mean([one for one in found if one is not None], axis=0), np.float64), _WAYS[way]
 
@@ -150,34 +147,12 @@ def _vote(references: LabelledCases, asked: LabelledCases, spec: TransformSpec, 
     return fit.vote_shares(fit.nearest(replace(asked, vectors=vectors), searched, vote.neighbours), searched, vote)
 
 
-def _best_head(learnt: LabelledCases, inner: LabelledCases) -> tuple[float, float, Floats]:
-    tried = [(one, balance, _head(learnt, inner, one, balance)) for one in _STRENGTHS for balance in _BALANCES]
-    return max(tried, key=lambda of: fit.criterion(of[2], inner))
-
-
-def _head(learnt: LabelledCases, asked: LabelledCases, strength: float, balance: float) -> Floats:
-    """(n, C) probabilities by logistic regression on the mean of a case's embeddings. It learns the whole differential:
-    a case occurs once for each of its conditions, with that weight; a condition of n cases weighs n^−balance."""
-    probabilities = np.zeros((len(asked), learnt.weights.shape[1]))
-    totals = learnt.weights.sum(axis=0)
-    kept = np.flatnonzero(totals >= min(_LEAST_WEIGHT, totals.max()))
-    rows, columns = np.nonzero(learnt.weights[:, kept])
-    classes = kept[columns]
-    if len(np.unique(classes)) < 2:
-        probabilities[:, np.unique(classes)] = 1.0
-        return probabilities
-    features = _mean_embeddings(learnt)
-    scaler = StandardScaler().fit(features)
-    weights = learnt.weights[rows, classes] * totals[classes] ** -balance
-    model = LogisticRegression(C=strength, max_iter=300, tol=1e-3)
-    model.fit(scaler.transform(features)[rows], classes, sample_weight=weights * len(weights) / weights.sum())
-    probabilities[:, model.classes_] = model.predict_proba(scaler.transform(_mean_embeddings(asked)))
-    return probabilities
-
-
-def _mean_embeddings(cases: LabelledCases) -> Vectors:
-    total = np.add.reduceat(cases.vectors[cases.photos], cases.starts, axis=0)
-    return np.asarray(total / cases.photos_per_case[:, None], np.float32)
+def _best_head(learnt: LabelledCases, inner: LabelledCases) -> tuple[HeadSpec, Floats]:
+    """The head that answers ``inner`` best after learning ``learnt``, and those answers."""
+    specs = head_specs()
+    found = [head_shares(head, inner) for head in fit_heads(specs, learnt)]
+    best = int(np.argmax([fit.criterion(shares, inner) for shares in found]))
+    return specs[best], found[best]
 
 
 def _hits(shares: Floats, held: LabelledCases) -> Floats:

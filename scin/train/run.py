@@ -35,6 +35,8 @@ from scin.train.work import CHECKPOINT, FROZEN, Key, opened, tables_digest, work
 from storage import Storage
 from storage.base import write_atomically
 
+__all__ = ["Budget", "Options", "Outcome", "train"]
+
 _CHECKED = 8  # held-out photos on which the exported program is compared with the network
 
 

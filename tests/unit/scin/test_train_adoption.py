@@ -46,7 +46,8 @@ def compared(before: Vectors, after: Vectors) -> Comparison:
 def test_better_vectors_are_adopted() -> None:
     found = compared(noise(1), telling(2))
     assert found.adopted
-    assert found.tuned.top_1.value > 0.9 > 0.5 > found.frozen.top_1.value
+    assert found.tuned.top_1.value > 0.9
+    assert found.frozen.top_1.value < 0.5
     assert found.gain.low <= found.gain.value <= found.gain.high
     assert found.verdict.startswith("Training helps: on ")
 
@@ -62,20 +63,13 @@ def test_what_is_not_better_is_not_adopted(before: Vectors, after: Vectors) -> N
     assert "does not lie above 0" in found.verdict
 
 
-def test_the_tones_are_reported_where_they_are_known() -> None:
-    found = compared(noise(1), telling(2))
-    (name,) = found.by_tone or {"": None} if found.cases // 2 >= 30 else {"Fitzpatrick 2": None}
-    assert name in ("Fitzpatrick 2", "")
-
-
 def test_a_patient_is_in_one_part_only() -> None:
     made = cases(noise(1))
     parts = split(made, 3)
     rows = [parts.learnt, parts.inner, parts.held_out]
     assert sorted(np.concatenate(rows)) == list(range(CASES))
     patients = [set(made.groups[part].tolist()) for part in rows]
-    assert not (patients[0] & patients[1] or patients[0] & patients[2] or patients[1] & patients[2])
+    assert sum(map(len, patients)) == len(set.union(*patients))
     assert all(len(np.unique(made.top[part])) == CONDITIONS for part in rows)
-    assert [part.tolist() for part in rows] == [
-        part.tolist() for part in (lambda again: (again.learnt, again.inner, again.held_out))(split(made, 3))
-    ]
+    again = split(made, 3)
+    assert [part.tolist() for part in rows] == [part.tolist() for part in (again.learnt, again.inner, again.held_out)]
