@@ -18,7 +18,7 @@ from scin.build.embed import Engine, LocalEngine
 from scin.build.photos import Row
 from scin.build.progress import Stages
 from scin.build.shards import SHARD_PHOTOS, BuildError, Recipe, Shard, ShardFolder, plan_shards
-from scin.dataset import Case, Dataset, attribution, read_dataset
+from scin.dataset import Case, Dataset, read_dataset
 from scin.index.cases import THUMBNAILS, StoredCase, StoredPhoto, write_cases
 from scin.index.manifest import FORMAT, MANIFEST_FILE, MEASURES, Manifest, Vote, replace_folder, write_manifest
 from scin.index.vectors import METRIC, fit_default, read_embeddings, write_embeddings, write_index
@@ -145,7 +145,7 @@ def _assemble(
     structure = write_index(work, vectors, transform, kind)
     unlabelled = sum(not case.label.weights for case in dataset.cases)
     skipped = {**dataset.skipped, **photos.skipped, "no label": unlabelled}
-    credit = attribution(dataset.synthetic)
+    credit = dataset.facts.attribution
     manifest = Manifest(
         format=FORMAT,
         name=name,
@@ -167,6 +167,7 @@ def _assemble(
         vote=Vote(),
         licence=credit["licence"],
         attribution=dict(credit),
+        photo_kind=dataset.facts.photo_kind,
         built_at=dataset.modified_at,
         files={path.name: sha256_file(path) for path in sorted(work.iterdir())},
     )

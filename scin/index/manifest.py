@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, TypeAdapter
 
 from ml.errors import ArtifactError
+from ml.values import CLINICAL
 from storage.base import sha256_file
 
 MANIFEST_FILE = "manifest.json"
@@ -64,6 +65,7 @@ class Manifest:
     number of rows and photos that are not in the index. ``transforms`` apply to queries and to stored vectors.
     ``built_at`` is the time of the newest source file, so that the same input gives the same bytes. ``files`` maps each
     file to its sha256. ``measures`` is the value of MEASURES at build time.
+    ``photo_kind`` is as in ml.values.IndexInfo.
     """
 
     format: int
@@ -88,6 +90,7 @@ class Manifest:
     files: Mapping[str, str]
     structure: Annotated[Structure, BeforeValidator(_named_parameters)] = Structure()
     measures: int = 1
+    photo_kind: str = CLINICAL
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
