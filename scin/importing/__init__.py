@@ -63,8 +63,8 @@ def import_dataset(
     Raises BuildError if no photo can be imported, if ``out`` has something else in it, or if another import is running;
     PhotosError if the source cannot be read.
     """
-    check_replaceable(out, REPORT_FILE)
     _check_apart(source, out)
+    check_replaceable(out, REPORT_FILE)
     skipped: Counter[str] = Counter()
     found = list(_located(source, facts.photo_kind, skipped))
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -74,7 +74,7 @@ def test_what_pads_table_says_is_kept_and_a_patient_keeps_a_number(tmp_path: Pat
     assert first.patient_id is not None
     assert "PAT" not in first.patient_id
     assert (first.age_group, first.sex, first.body_parts) == ("AGE_30_TO_39", "MALE", ("head_or_neck",))
-    assert first.label.fitzpatrick == ("FST2",)
+    assert first.fitzpatrick_labels == ("FST2",)
 
 
 def test_fitzpatrick17ks_photos_are_found_by_their_hash(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_fitzpatrick17ks_photos_are_found_by_their_hash(tmp_path: Path) -> None:
     ]
     report = imported(table(tmp_path / "fitzpatrick17k.csv", rows), tmp_path / "out")
     assert (report.cases, report.skipped) == (1, {"photo missing": 1})
-    assert cases(tmp_path / "out")[0].label.fitzpatrick == ("FST5",)
+    assert cases(tmp_path / "out")[0].fitzpatrick_labels == ("FST5",)
 
 
 def test_photos_that_cannot_be_imported_are_counted(photos: Path, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_killed_import_can_be_repeated(photos: Path, tmp_path: Path) -> None:
 
 def test_two_imports_to_one_folder_do_not_mix(photos: Path, tmp_path: Path) -> None:
     def second(done: int, total: int) -> None:
-        with pytest.raises(BuildError, match="Another import to .* is running"):
+        with pytest.raises(BuildError, match=r"Another import to .* is running"):
             imported(photos, tmp_path / "out")
 
     assert import_dataset(Source(photos), tmp_path / "out", FACTS, progress=second).cases == 3

@@ -13,7 +13,10 @@ ISIC = (
     "isic_id,attribution,copyright_license,age_approx,anatom_site_general,diagnosis_3,image_type,lesion_id,patient_id,sex\n"
     "ISIC_1,Some clinic,CC-0,60,head/neck,Nevus,dermoscopic,IL_1,IP_1,female\n"
 )
-PAD = "patient_id,lesion_id,age,region,gender,fitspatrick,diagnostic,img_id\nPAT_1,7,33,ARM,FEMALE,2.0,NEV,PAT_1_7_9.png\n"
+PAD = (
+    "patient_id,lesion_id,age,region,gender,fitspatrick,diagnostic,img_id\n"
+    "PAT_1,7,33,ARM,FEMALE,2.0,NEV,PAT_1_7_9.png\n"
+)
 PAD_VARIANT = (
     "file,mask,patient_id,lesion_id,diagnostic,age,gender,region,fitspatrick\nimg/1.jpg,mask/1.png,PAT_1,7,NEV,33,,,\n"
 )
