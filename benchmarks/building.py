@@ -33,8 +33,9 @@ from ml.skin.colour import working_copy
 from scin.build import build
 from scin.build.embed import BATCH
 from scin.build.photos import thumbnail
-from scin.dataset import CASES_FILE, LABELS_FILE, read_dataset
+from scin.dataset import read_dataset
 from scin.index.vectors import default_spec, index_file
+from scin.layout import CASES_FILE, LABELS_FILE
 from scin.sample import NAME
 from settings import load_or_exit
 from storage import Storage, open_storage

@@ -30,6 +30,7 @@ REASONS = {
     "not_calibrated": "it is not known how often answers from this index are right",
     "cosmetic_mode": "the service names no disease",
     "dermatoscopic_photo": "the labelled cases are ordinary photos, which cannot be compared with a dermatoscopic one",
+    "clinical_photo": "the labelled cases are dermatoscopic photos, which cannot be compared with an ordinary one",
     "unlike_index": "the photo is unlike the labelled cases",
     "head_and_neighbours_disagree": "similar cases and the trained classifier disagree about this photo",
     "too_many_conditions": "too many conditions remain possible",

@@ -306,9 +306,14 @@ class Overlay:
     clinical: bool = False
 
 
+#: the kinds of photo that an index may have: ordinary ones, or those taken through a dermatoscope
+PHOTO_KINDS = CLINICAL, DERMATOSCOPIC = "clinical", "dermatoscopic"
+
+
 @dataclass(frozen=True)
 class IndexInfo:
-    """The index that was searched. ``built_at`` is an ISO 8601 time; of several sources it is the newest one's."""
+    """The index that was searched. ``built_at`` is an ISO 8601 time; of several sources it is the newest one's.
+    ``photo_kind`` is one of PHOTO_KINDS: the kind of all its photos."""
 
     name: str
     dataset: str
@@ -318,6 +323,7 @@ class IndexInfo:
     dimension: int
     built_at: str
     attribution: Mapping[str, str]
+    photo_kind: str = CLINICAL
 
 
 @dataclass(frozen=True)

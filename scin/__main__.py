@@ -1,4 +1,4 @@
-"""``python -m scin sample | build | train | verify | info | search | evaluate``: builds and uses similarity indexes."""
+"""``python -m scin sample | import | build | train | verify | info | search | evaluate``: indexes labelled photos."""
 
 from __future__ import annotations
 
@@ -100,6 +100,12 @@ def _ray_engine(settings: Settings, name: str, store: Storage, encoder: Encoder)
     return RayEngine(store, make_encoder, encoder, settings.ray_address)
 
 
+def _import(_: Settings, options: argparse.Namespace) -> None:
+    from scin.importing.command import run
+
+    run(options, print)
+
+
 def _verify(_: Settings, options: argparse.Namespace) -> None:
     manifest = read_manifest(options.index)
     verify_files(options.index, manifest)
@@ -185,6 +191,12 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     sample.add_argument("--out", type=Path, default=settings.var / "index" / NAME, help="folder for the index")
     sample.add_argument("--force", action="store_true", help="build again even if it is already built")
     sample.set_defaults(run=_sample)
+
+    from scin.importing.command import add_options
+
+    importing = commands.add_parser("import", help="make a dataset in SCIN's layout from labelled photos")
+    add_options(importing)
+    importing.set_defaults(run=_import)
 
     build = commands.add_parser("build", help="index a dataset in SCIN's layout")
     build.add_argument("--source", default=settings.scin_bucket_path, help="folder, gs:// or s3:// address")

@@ -1,4 +1,4 @@
-"""Reads SCIN's two CSV files into typed cases. Also has SCIN's attribution and ICD-10 codes for its condition names.
+"""Reads two CSV files in SCIN's layout into typed cases. Also has ICD-10 codes for condition names.
 
 In the files, flags are "YES" or empty. Lists and dicts are Python literals; ``ast.literal_eval`` reads them safely.
 """
@@ -17,13 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from scin.facts import SYNTHETIC_SOURCE, DatasetFacts, read_facts
+from scin.layout import CASES_FILE, LABELS_FILE, PATH_ROOT, PATIENT_COLUMN
 from storage import Storage, StorageError
 
-CASES_FILE, LABELS_FILE = "scin_cases.csv", "scin_labels.csv"
-SYNTHETIC_SOURCE = "SYNTHETIC"
 _BODY_PART = "body_parts_"
-#: prefix of the image paths in the tables; the store's root is this folder
-_PATH_ROOT = "dataset/"
 _CASE_ID = re.compile(r"-?[0-9]{1,19}")
 _UNKNOWN = {"", "AGE_UNKNOWN", "OTHER_OR_UNSPECIFIED", "NONE_IDENTIFIED"}
 
@@ -96,12 +94,14 @@ class Case(CaseFacts):
 
 @dataclass(frozen=True)
 class Dataset:
-    """The cases of both files. ``skipped`` maps a reason to the number of rows that are not valid cases.
-    ``modified_at`` is the ISO time of the newer file, or "unknown" if the store does not state it."""
+    """The cases of both files, and what the dataset states about itself. ``skipped`` maps a reason to the number of
+    rows that are not valid cases. ``modified_at`` is the ISO time of the newer file, or "unknown" if the store does not
+    state it."""
 
     cases: tuple[Case, ...]
     skipped: Mapping[str, int]
     modified_at: str
+    facts: DatasetFacts
 
     @property
     def synthetic(self) -> bool:
@@ -121,7 +121,8 @@ def read_dataset(store: Storage) -> Dataset:
                 raise _BadRowError("case_id occurs twice")
         except _BadRowError as error:
             skipped[str(error)] += 1
-    return Dataset(tuple(cases.values()), dict(skipped), _modified_at(store))
+    facts = read_facts(store, {case.source for case in cases.values()})
+    return Dataset(tuple(cases.values()), dict(skipped), _modified_at(store), facts)
 
 
 def _modified_at(store: Storage) -> str:
@@ -156,7 +157,7 @@ def _case(row: Mapping[str, str], label: Mapping[str, str] | None) -> Case:
     if not _CASE_ID.fullmatch(case_id):
         raise _BadRowError("case_id is not a number")
     images = tuple(
-        ImageRef(path.removeprefix(_PATH_ROOT), _known(row.get(f"image_{n}_shot_type")))
+        ImageRef(path.removeprefix(PATH_ROOT), _known(row.get(f"image_{n}_shot_type")))
         for n in (1, 2, 3)
         if (path := (row.get(f"image_{n}_path") or "").strip())
     )
@@ -168,7 +169,7 @@ def _case(row: Mapping[str, str], label: Mapping[str, str] | None) -> Case:
         release=row.get("release", ""),
         age_group=_known(row.get("age_group")),
         sex=_known(row.get("sex_at_birth")),
-        patient_id=_known(row.get("patient_id")),
+        patient_id=_known(row.get(PATIENT_COLUMN)),
         body_parts=tuple(k.removeprefix(_BODY_PART) for k, v in row.items() if k.startswith(_BODY_PART) and v == "YES"),
         images=images,
         label=_label(label),
@@ -231,29 +232,6 @@ def _monk(value: str | None) -> int | None:
     except (ValueError, OverflowError):
         return None
     return tone if 1 <= tone <= 10 else None
-
-
-SCIN: Mapping[str, str] = {
-    "dataset": "SCIN (Skin Condition Image Network) Dataset",
-    "source": "https://github.com/google-research-datasets/scin",
-    "licence": "SCIN Data Use License",
-    "citation": "Ward et al., Creating an Empirical Dermatology Dataset Through Crowdsourcing With Web Search "
-    "Advertisements, JAMA Network Open 2024;7(11):e2446615",
-    "changes": "Photos are reduced to thumbnails of 160 pixels and to embeddings.",
-    "notice": "No endorsement is implied. Attempts to re-identify contributors are forbidden and end all rights.",
-}
-SYNTHETIC: Mapping[str, str] = {
-    "dataset": "Generated sample in SCIN's layout",
-    "source": "python -m scin sample",
-    "licence": "CC0-1.0",
-    "notice": "Every photo and label is computer-generated: no person, no patient, no medical meaning. "
-    "A demonstration only; its condition names show the format.",
-}
-
-
-def attribution(synthetic: bool) -> Mapping[str, str]:
-    """The source, licence and notices that must accompany everything derived from the dataset."""
-    return SYNTHETIC if synthetic else SCIN
 
 
 @cache

@@ -11,9 +11,9 @@ from pathlib import Path
 from ml.errors import ArtifactError
 from ml.models.encoder import Encoder
 from scin.build import build, check_replaceable
-from scin.dataset import CASES_FILE, LABELS_FILE
 from scin.index.manifest import MANIFEST_FILE, MEASURES, Manifest, read_manifest
 from scin.index.search import load_index
+from scin.layout import CASES_FILE, LABELS_FILE
 from scin.synthetic import RELEASE, generate_dataset
 from storage import open_storage
 

@@ -258,6 +258,7 @@ class Index(Wire):
     images: int
     dimension: int
     built_at: str
+    photo_kind: Literal["clinical", "dermatoscopic"]
 
 
 def _base64(data: bytes) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ml.values import NOT_SKIN, Accuracy, Assessment, Decision, IndexInfo, Modality, Quality, Tone
+from ml.values import DERMATOSCOPIC, NOT_SKIN, Accuracy, Assessment, Decision, IndexInfo, Modality, Quality, Tone
 
 #: groups of Monk tones; each has its own calibration and accuracy
 TONE_GROUPS = {"Monk 1–4": range(1, 5), "Monk 5–7": range(5, 8), "Monk 8–10": range(8, 11)}
@@ -21,7 +21,7 @@ MOST_IN_SET = 10
 
 # Reasons to abstain. A photo without skin has the reason NOT_SKIN.
 SYNTHETIC, UNUSABLE, CONFLICT = "synthetic_index", "unusable_photo", "modality_conflict"
-DERMATOSCOPIC, NO_COLOURS = "dermatoscopic_photo", "no_colours"
+DERMATOSCOPIC_PHOTO, CLINICAL_PHOTO, NO_COLOURS = "dermatoscopic_photo", "clinical_photo", "no_colours"
 NOT_CALIBRATED, UNLIKE, TOO_MANY, NOTHING = "not_calibrated", "unlike_index", "too_many_conditions", "nothing_likely"
 DISAGREE = "head_and_neighbours_disagree"
 TOO_FEW_TO_CALIBRATE = "too_few_to_calibrate"
@@ -45,15 +45,17 @@ def tone_group(monk: int | None) -> str | None:
 
 def names_conditions(index: IndexInfo, quality: Quality, modality: Modality) -> bool:
     """Whether the answer may name conditions. It may not if the index is synthetic, or if the photo is unusable, has no
-    colours, shows no skin or is dermatoscopic."""
-    return not index.synthetic and quality.usable and quality.colours and _not_clinical(modality) is None
+    colours, shows no skin or is of another kind than those of the index."""
+    return not index.synthetic and quality.usable and quality.colours and _other_kind(index, modality) is None
 
 
-def _not_clinical(modality: Modality) -> str | None:
-    """The reason why an index of clinical photos does not apply to this kind of photo; None if it applies."""
-    if modality.label == NOT_SKIN:
-        return NOT_SKIN
-    return DERMATOSCOPIC if modality.label == "dermatoscopic" else None
+def _other_kind(index: IndexInfo, modality: Modality) -> str | None:
+    """The reason why the index does not apply to this kind of photo; None if it applies or the kind is undetermined."""
+    if modality.label in (None, NOT_SKIN):
+        return modality.label
+    if (modality.label == DERMATOSCOPIC) == (index.photo_kind == DERMATOSCOPIC):
+        return None
+    return DERMATOSCOPIC_PHOTO if modality.label == DERMATOSCOPIC else CLINICAL_PHOTO
 
 
 def decide(
@@ -84,7 +86,7 @@ def _obstacles(
     index: IndexInfo, quality: Quality, modality: Modality, assessment: Assessment | None, *, conflict: bool
 ) -> tuple[str, ...]:
     """The reasons to abstain that do not depend on the conditions' probabilities."""
-    not_clinical = None if conflict else _not_clinical(modality)
+    other_kind = None if conflict else _other_kind(index, modality)
     looked_up = modality.label != NOT_SKIN
     uncalibrated = assessment is None and looked_up and not index.synthetic
     unlike = assessment is not None and assessment.distance > assessment.outlier
@@ -94,7 +96,7 @@ def _obstacles(
         (UNUSABLE, not quality.usable),
         (NO_COLOURS, quality.usable and not quality.colours),
         (CONFLICT, conflict),
-        (not_clinical, True),
+        (other_kind, True),
         (NOT_CALIBRATED, uncalibrated),
         (UNLIKE, unlike and not index.synthetic),
         (DISAGREE, disagree and not index.synthetic),

@@ -15,7 +15,7 @@ from ml.analysis.routing import Routing, route
 from ml.analysis.scores import Population, scored
 from ml.deadline import Deadline
 from ml.models.face_search import FaceSearch, find_face, find_face_again, turned
-from ml.models.kinds import CLOSE_UP, DERMATOSCOPIC, FACE, LESION, Evidence
+from ml.models.kinds import CLOSE_UP, FACE, LESION, Evidence
 from ml.models.lesion_views import views_of
 from ml.models.loading import Models
 from ml.models.phone_lesions import PHONE
@@ -25,9 +25,11 @@ from ml.skin.measure import measure_skin
 from ml.skin.quality import TURNED, assess
 from ml.skin.reference import Reference
 from ml.values import (
+    DERMATOSCOPIC,
     NOT_SKIN,
     RGB,
     Analysis,
+    IndexInfo,
     Lesion,
     Modality,
     ModelCard,
@@ -117,7 +119,7 @@ class Analyzer:
         if routing.skin:
             with clock.stage("search"):
                 found = self._searcher.search(seen.vectors, request.k)
-        lesion = None
+        lesion, info = None, self._searcher.info
         if routing.no_lesion is None and self._lesions:
             with clock.stage("classify"):
                 lesion = self._classified(request, seen, subject, modality, deadline)
@@ -125,9 +127,8 @@ class Analyzer:
             skin = Skin(tone=None, zones=zones)  # without skin or without its colours, nothing is measured
             if routing.skin and quality.colours and self._measurements:
                 skin = measure_skin(subject, full=request.full)
-            if _is_scored(modality):
+            if _is_scored(info, modality):
                 skin = scored(skin, self._population)
-        info = self._searcher.info
         verdict = decide(info, quality, modality, skin.tone, found.assessment, conflict=routing.conflict)
         pictures: tuple[Overlay, ...] = ()
         if request.explain:
@@ -240,9 +241,10 @@ def _with_decoding(quality: Quality, photo: Photo) -> Quality:
     return replace(quality, problems=problems, colours=quality.colours and photo.true_colours)
 
 
-def _is_scored(modality: Modality) -> bool:
+def _is_scored(index: IndexInfo, modality: Modality) -> bool:
     """Whether the index's population consists of this kind of photo."""
-    return modality.label in (CLOSE_UP, LESION)
+    of_index = (DERMATOSCOPIC,) if index.photo_kind == DERMATOSCOPIC else (CLOSE_UP, LESION)
+    return modality.label in of_index
 
 
 def _notes(routing: Routing, faces: FaceSearch | None, *, lesions: bool) -> tuple[str, ...]:

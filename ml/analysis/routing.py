@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ml.models.kinds import CLOSE_UP, DERMATOSCOPIC, FACE, LESION, Evidence, KindOfPhoto
-from ml.values import NOT_SKIN, Modality
+from ml.models.kinds import CLOSE_UP, FACE, LESION, Evidence, KindOfPhoto
+from ml.values import DERMATOSCOPIC, NOT_SKIN, Modality
 
 #: the kinds of photo that a client may state
 MODALITIES = (FACE, CLOSE_UP, LESION, DERMATOSCOPIC)

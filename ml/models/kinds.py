@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml.models.encoder import HeadSet, read_heads
-from ml.values import NOT_SKIN, Modality, Vector
+from ml.values import DERMATOSCOPIC, NOT_SKIN, Modality, Vector
 
-DERMATOSCOPIC, LESION, CLOSE_UP, FACE = "dermatoscopic", "lesion_close_up", "close_up", "face"
+LESION, CLOSE_UP, FACE = "lesion_close_up", "close_up", "face"
 
 #: the heads' weights and thresholds
 HEADS_FILE = Path(__file__).with_name("photo_kind.json")

@@ -19,7 +19,7 @@ from scin.build.own_encoder import read_own_encoder
 from scin.build.photos import Row
 from scin.build.progress import Stages
 from scin.build.shards import SHARD_PHOTOS, BuildError, Recipe, Shard, ShardFolder, plan_shards
-from scin.dataset import Case, Dataset, attribution, read_dataset
+from scin.dataset import Case, Dataset, read_dataset
 from scin.index.cases import THUMBNAILS, StoredCase, StoredPhoto, write_cases
 from scin.index.choose import ENCODER_FOLDER
 from scin.index.manifest import FORMAT, MANIFEST_FILE, MEASURES, Manifest, Vote, replace_folder, write_manifest
@@ -149,7 +149,7 @@ def _assemble(
     structure = write_index(work, vectors, transform, kind)
     unlabelled = sum(not case.label.weights for case in dataset.cases)
     skipped = {**dataset.skipped, **photos.skipped, "no label": unlabelled}
-    credit = attribution(dataset.synthetic)
+    credit = dataset.facts.attribution
     files = sorted(path for path in work.rglob("*") if path.is_file())
     manifest = Manifest(
         format=FORMAT,
@@ -172,6 +172,7 @@ def _assemble(
         vote=Vote(),
         licence=credit["licence"],
         attribution=dict(credit),
+        photo_kind=dataset.facts.photo_kind,
         built_at=dataset.modified_at,
         files={path.relative_to(work).as_posix(): sha256_file(path) for path in files},
     )

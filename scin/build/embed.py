@@ -17,7 +17,7 @@ from ml.models.encoder import Encoder
 from scin.build.photos import UNREADABLE, Decoded, Row, decode_photo
 from scin.build.progress import Stages
 from scin.build.shards import BuildError, Shard, pack, plan_shards
-from scin.dataset import CASES_FILE
+from scin.layout import CASES_FILE
 from storage import ObjectInfo, Storage, StorageError, open_storage
 from storage.base import map_ordered, read_many
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +20,9 @@ from scin.evaluate.report import MAIN_METRICS, table, text, write_json
 from scin.index.manifest import Manifest
 from scin.index.search import SearchIndex, load_index
 from scin.index.vote import read_calibration
+from scin.labelled_photos import Source
+from scin.labels import Names, is_missing
 
-FILE_COLUMNS = ("file", "image", "path")
-LABEL_COLUMNS = ("condition", "label", "dx", "diagnosis")
-CASE_COLUMN = "case_id"
 _BATCH = 16
 
 Progress = Callable[[int, int], None]
@@ -56,37 +53,25 @@ class Answers:
 
 
 def read_queries(source: Path) -> list[Query]:
-    """Read a folder with one folder per label, or a CSV file with a column of files (relative to it) and of labels.
+    """Read labelled photos (scin.labelled_photos). Photos of one case are searched together.
 
-    In a CSV file, photos with the same ``case_id`` are one case. Raises EvaluationError if there are no photos.
+    Raises EvaluationError if there are no photos, or PhotosError.
     """
-    queries = list(_from_table(source) if source.is_file() else _from_folders(source))
+    photos = Source(source)
+    queries = [
+        Query("/".join((row.patient, row.case)) if row.case else row.file, row.label, _path(photos, row.file))
+        for row in photos.rows()
+        if row.file and not is_missing(row.label)
+    ]
     if not queries:
         raise EvaluationError(f"{source} has no labelled photos. Give one folder for each label, or a CSV file.")
     return queries
 
 
-def _from_folders(source: Path) -> Iterator[Query]:
-    for folder in sorted(path for path in source.glob("*") if path.is_dir()):
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            yield Query(str(path), folder.name, path)
-
-
-def _from_table(source: Path) -> Iterator[Query]:
-    with source.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        columns = {name.strip().lower(): name for name in rows.fieldnames or ()}
-        files, labels = (
-            next((columns[n] for n in names if n in columns), None) for names in (FILE_COLUMNS, LABEL_COLUMNS)
-        )
-        if files is None or labels is None:
-            raise EvaluationError(
-                f"{source} needs a column {' or '.join(FILE_COLUMNS)} and a column {' or '.join(LABEL_COLUMNS)}."
-            )
-        for row in rows:
-            if row[files] and row[labels]:
-                case = row.get(columns.get(CASE_COLUMN, "")) or row[files]
-                yield Query(case, row[labels], source.parent / row[files])
+def _path(photos: Source, file: str) -> Path:
+    """The only file that is meant, else the path as it is written, which is then reported as missing."""
+    found = photos.find(file)
+    return found[0] if len(found) == 1 else photos.root / file
 
 
 def answer(
@@ -97,14 +82,15 @@ def answer(
     Raises ArtifactError, ModelError, and EvaluationError if no label is a condition of the index.
     """
     index = load_index(folder, encoder_fingerprint=encoder.fingerprint, dimension=encoder.dimension)
-    conditions = {_plain(name): name for name in read_calibration(folder).prior}
+    conditions = list(read_calibration(folder).prior)
+    names = Names(conditions)
     vectors, skipped = _embed(queries, encoder, progress)
     photos: dict[str, list[int]] = {}
     labels: dict[str, str] = {}
     unknown: dict[str, str] = {}
     embedded = [query for query in queries if query.path in vectors]
     for row, query in enumerate(embedded):
-        condition = conditions.get(_plain(query.label))
+        condition = names.find(query.label)
         if condition is None:
             unknown[query.case] = query.label
         else:
@@ -120,7 +106,7 @@ def answer(
         list(photos.values()),
         np.stack([vectors[query.path] for query in embedded]),
         tones={},
-        conditions=list(conditions.values()),
+        conditions=conditions,
     )
     shares = ask(index, asked)
     hits = metrics.per_case(shares, asked)[metrics.TOP_1]
@@ -165,11 +151,6 @@ def _embed(queries: Sequence[Query], encoder: Encoder, progress: Progress) -> tu
             vectors |= dict(zip(decoded, encoder.embed(list(decoded.values())), strict=True))
         progress(min(start + _BATCH, len(paths)), len(paths))
     return vectors, skipped
-
-
-def _plain(name: str) -> str:
-    """The name's words in lower case: capitals and separators do not matter."""
-    return " ".join(re.findall(r"[^\W_]+", name.casefold()))
 
 
 def write_answers(found: Answers, manifest: Manifest, out: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, TypeAdapter
 
 from ml.errors import ArtifactError
+from ml.values import CLINICAL
 from storage.base import sha256_file
 
 MANIFEST_FILE = "manifest.json"
@@ -64,7 +65,8 @@ class Manifest:
     number of rows and photos that are not in the index. ``transforms`` apply to queries and to stored vectors.
     ``built_at`` is the time of the newest source file, so that the same input gives the same bytes. ``files`` maps each
     file to its sha256. ``measures`` is the value of MEASURES at build time. ``head_weight``, 0–1, is the head's part in
-    the conditions' shares; the vote has the rest. An index with a weight of 0 has no head.
+    the conditions' shares; the vote has the rest. An index with a weight of 0 has no head. ``photo_kind`` is as in
+    ml.values.IndexInfo.
     """
 
     format: int
@@ -90,6 +92,7 @@ class Manifest:
     structure: Annotated[Structure, BeforeValidator(_named_parameters)] = Structure()
     measures: int = 1
     head_weight: float = 0.0
+    photo_kind: str = CLINICAL
 
     @property
     def method(self) -> str:

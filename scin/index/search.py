@@ -76,7 +76,17 @@ class SearchIndex:
     @property
     def info(self) -> IndexInfo:
         m = self.manifest
-        return IndexInfo(m.name, m.dataset, m.synthetic, m.cases, m.images, m.dimension, m.built_at, m.attribution)
+        return IndexInfo(
+            m.name,
+            m.dataset,
+            m.synthetic,
+            m.cases,
+            m.images,
+            m.dimension,
+            m.built_at,
+            m.attribution,
+            m.photo_kind,
+        )
 
     @property
     def population(self) -> Population | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -12,9 +11,10 @@ from pathlib import Path
 import cv2
 
 from ml.values import RGB
+from scin.layout import CASE_COLUMNS, CASES_FILE, LABEL_COLUMNS, LABELS_FILE, Row, write_table
 from scin.synthetic.plan import GENERATOR_VERSION, CaseSpec, plan_cases
 from scin.synthetic.render import render_case
-from scin.synthetic.tables import RELEASE, SOURCE, Row, case_row, image_path, label_row, truth_row
+from scin.synthetic.tables import RELEASE, SOURCE, case_row, image_path, label_row, truth_row
 
 PNG_COMPRESSION = 3
 
@@ -56,9 +56,9 @@ def generate_dataset(folder: Path, cases: int, seed: int, progress: Progress | N
         draft = Path(temporary, "dataset")
         (draft / image_path("x")).parent.mkdir(parents=True)
         truth = _write_photos(draft, plan, progress)
-        _write_csv(draft / "dataset/scin_cases.csv", [case_row(spec) for spec in plan])
-        _write_csv(draft / "dataset/scin_labels.csv", [label_row(spec) for spec in plan])
-        _write_csv(draft / "dataset/synthetic_truth.csv", truth)
+        write_table(draft / "dataset" / CASES_FILE, CASE_COLUMNS, [case_row(spec) for spec in plan])
+        write_table(draft / "dataset" / LABELS_FILE, LABEL_COLUMNS, [label_row(spec) for spec in plan])
+        write_table(draft / "dataset/synthetic_truth.csv", list(truth[0]), truth)
         readme = README.format(
             source=SOURCE, release=RELEASE, version=GENERATOR_VERSION, seed=seed, cases=cases, images=len(truth)
         )
@@ -95,10 +95,3 @@ def _png(rgb: RGB) -> bytes:
     if not encoded:
         raise RuntimeError("OpenCV could not encode a PNG")
     return data.tobytes()
-
-
-def _write_csv(path: Path, rows: Sequence[Row]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

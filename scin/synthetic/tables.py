@@ -1,7 +1,5 @@
-"""The dataset's tables in SCIN's form (columns of release 1.0.0), with simulated answers and ratings.
-
-Flags are "YES" or empty. Lists and dicts are Python literals. As in SCIN, a third of the graded cases have three
-dermatologists and the others have one, and raters do not always agree.
+"""The dataset's tables in SCIN's form, with simulated answers and ratings. As in SCIN, a third of the
+graded cases have three dermatologists and the others have one, and raters do not always agree.
 """
 
 from __future__ import annotations
@@ -11,72 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scin.facts import SYNTHETIC_SOURCE
+from scin.layout import CASE_COLUMNS, DERMATOLOGISTS, IMAGE_FOLDER, LABEL_COLUMNS, VIEWS, Row
 from scin.synthetic.conditions import BY_NAME
 from scin.synthetic.plan import CaseSpec, Purpose, stream
 from scin.synthetic.render import RenderedView
 
-SOURCE = "SYNTHETIC"
-RELEASE = "SYNTHETIC-1"
+SOURCE, RELEASE = SYNTHETIC_SOURCE, "SYNTHETIC-1"
 YEAR = "2025"
-IMAGE_FOLDER = "dataset/images"
-Row = dict[str, str]
-
-VIEWS = (1, 2, 3)
-DERMATOLOGISTS = (1, 2, 3)
-
-
-def _flags(prefix: str, names: str) -> tuple[str, ...]:
-    return tuple(f"{prefix}_{name}" for name in names.split())
-
-
-CASE_COLUMNS: tuple[str, ...] = (
-    "case_id",
-    "source",
-    "release",
-    "year",
-    "age_group",
-    "sex_at_birth",
-    "fitzpatrick_skin_type",
-    *_flags(
-        "race_ethnicity",
-        "american_indian_or_alaska_native asian black_or_african_american hispanic_latino_or_spanish_origin "
-        "middle_eastern_or_north_african native_hawaiian_or_pacific_islander white other_race prefer_not_to_answer",
-    ),
-    *_flags("textures", "raised_or_bumpy flat rough_or_flaky fluid_filled"),
-    *_flags(
-        "body_parts",
-        "head_or_neck arm palm back_of_hand torso_front torso_back genitalia_or_groin buttocks leg foot_top_or_side "
-        "foot_sole other",
-    ),
-    *_flags(
-        "condition_symptoms",
-        "bothersome_appearance bleeding increasing_size darkening itching burning pain no_relevant_experience",
-    ),
-    *_flags(
-        "other_symptoms",
-        "fever chills fatigue joint_pain mouth_sores shortness_of_breath no_relevant_symptoms",
-    ),
-    "related_category",
-    "condition_duration",
-    *(f"image_{number}_path" for number in VIEWS),
-    *(f"image_{number}_shot_type" for number in VIEWS),
-    "combined_race",
-    "race_ethnicity_two_or_more_after_mitigation",
-)
-
-LABEL_COLUMNS: tuple[str, ...] = (
-    "case_id",
-    *(f"dermatologist_gradable_for_skin_condition_{number}" for number in DERMATOLOGISTS),
-    "dermatologist_skin_condition_on_label_name",
-    "dermatologist_skin_condition_confidence",
-    "weighted_skin_condition_label",
-    *(f"dermatologist_gradable_for_fitzpatrick_skin_type_{number}" for number in DERMATOLOGISTS),
-    *(f"dermatologist_fitzpatrick_skin_type_label_{number}" for number in DERMATOLOGISTS),
-    "gradable_for_monk_skin_tone_india",
-    "gradable_for_monk_skin_tone_us",
-    "monk_skin_tone_label_india",
-    "monk_skin_tone_label_us",
-)
 
 SUFFICIENT = "DEFAULT_YES_IMAGE_QUALITY_SUFFICIENT"
 INSUFFICIENT = "NO_IMAGE_QUALITY_INSUFFICIENT"

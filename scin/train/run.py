@@ -23,7 +23,7 @@ from ml.training.encoder_network import Network, Photos, embed, keep_memory, rea
 from ml.training.export import starting_network
 from ml.values import Vectors
 from scin.build import check_replaceable
-from scin.dataset import attribution, read_dataset
+from scin.dataset import read_dataset
 from scin.evaluate import fit
 from scin.evaluate.cases import Floats, LabelledCases
 from scin.index.manifest import replace_folder
@@ -129,7 +129,7 @@ class _Run:
         with threadpool_limits(1):  # the number of BLAS threads would change the last digits
             comparison = compare(cases, parts, tuned, self.options.seed)
         facts = Facts(
-            credit=attribution(dataset.synthetic),
+            credit=dataset.facts.attribution,
             key=self.key.facts,
             parts=_sizes(cases, parts),
             photos=len(photos.digests),

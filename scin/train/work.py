@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ml.training.encoder import TrainingRecipe
-from scin.dataset import CASES_FILE, LABELS_FILE
+from scin.layout import CASES_FILE, LABELS_FILE
 from scin.train.photos import TrainError
 from storage import Storage
 from storage.base import write_atomically

@@ -9,6 +9,7 @@ const REASONS = {
   cosmetic_mode: "This installation names no diseases.",
   no_colours: "The photo does not show the colours of the skin. See the advice under Photo quality.",
   dermatoscopic_photo: "The labelled cases are ordinary photos. A photo through a dermatoscope cannot be compared with them.",
+  clinical_photo: "The labelled cases are photos through a dermatoscope. An ordinary photo cannot be compared with them.",
   unlike_index: "The photo is unlike the labelled cases, so they say little about it.",
   head_and_neighbours_disagree: "Similar cases and the trained classifier disagree about this photo, so neither is reliable.",
   too_many_conditions: "Too many conditions remain possible to be a useful answer.",

@@ -10,6 +10,7 @@ from ml.analysis.decision import MOST_IN_SET, Verdict, decide, names_conditions,
 from ml.values import Accuracy, Assessment, IndexInfo, Modality, Quality, Tone
 
 INDEX = IndexInfo("made", "SCIN", False, 200, 300, 4, "2026-01-01", {})
+DERMATOSCOPIC = replace(INDEX, photo_kind="dermatoscopic")
 GOOD = Quality(True, 90.0)
 UNKNOWN = Modality(None, None, None)
 ACCURACY = Accuracy("Monk 8–10", "top-1", 0.4, (0.3, 0.5), 120, "SCIN")
@@ -130,6 +131,25 @@ def test_it_abstains_where_the_head_and_the_neighbours_disagree() -> None:
 def test_it_abstains_where_nothing_may_be_said(changed: dict, reason: str) -> None:
     decision = verdict(**changed).decision
     assert (decision.kind, decision.set, decision.reasons) == ("abstain", (), (reason,))
+
+
+@pytest.mark.parametrize("kind", ["face", "lesion_close_up", "close_up"])
+def test_an_index_of_dermatoscopic_photos_says_nothing_of_ordinary_ones(kind: str) -> None:
+    decision = verdict(index=DERMATOSCOPIC, modality=Modality(kind, 0.9, None)).decision
+    assert (decision.kind, decision.set, decision.reasons) == ("abstain", (), ("clinical_photo",))
+    assert not names_conditions(DERMATOSCOPIC, GOOD, Modality(kind, 0.9, None))
+
+
+@pytest.mark.parametrize("kind", ["dermatoscopic", None])
+def test_an_index_of_dermatoscopic_photos_answers_for_such_photos(kind: str | None) -> None:
+    modality = Modality(kind, 0.95, None)
+    assert verdict(index=DERMATOSCOPIC, modality=modality).decision == verdict().decision
+    assert names_conditions(DERMATOSCOPIC, GOOD, modality)
+
+
+def test_no_index_answers_for_a_photo_without_skin() -> None:
+    decision = verdict(index=DERMATOSCOPIC, modality=Modality("not_skin", 0.9, None)).decision
+    assert decision.reasons == ("not_skin",)
 
 
 def test_a_synthetic_index_answers_nothing_even_if_it_is_calibrated() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.values import Vectors
-from scin.dataset import SCIN
+from scin.facts import SCIN
 from scin.index.cases import CASES_TABLE, THUMBNAILS, StoredCase, StoredPhoto, write_cases
 from scin.index.manifest import FORMAT, Manifest, Vote, write_manifest
 from scin.index.search import SearchIndex, load_index

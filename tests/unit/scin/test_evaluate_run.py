@@ -239,7 +239,7 @@ def test_a_table_of_labelled_photos_is_asked_about(run: Run, built: Path, tmp_pa
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("photo,name\na.png,Acne\n", "needs a column file or image or path and a column condition"),
+        ("photo,name\na.png,Acne\n", "needs a column file or image or path or"),
         ("file,label\n", "has no labelled photos"),
         ("file,label\na.png,Warts\n", "None of the labels is a condition of the index"),
     ],

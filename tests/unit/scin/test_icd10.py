@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import scin.dataset
+from ml.models.phone_lesions import CLASSES
+from ml.models.spec import LesionClass
 from scin.dataset import icd_10, icd_10_codes
 from scin.synthetic import CONDITIONS
 from tests.unit.scin.scin_folder import read
@@ -51,8 +53,13 @@ def test_every_condition_of_the_sample_has_a_code() -> None:
     assert all(icd_10(condition.name) for condition in CONDITIONS)
 
 
+@pytest.mark.parametrize("lesion", CLASSES, ids=lambda lesion: lesion.code)
+def test_an_imported_lesion_has_the_code_that_the_lesion_model_gives_it(lesion: LesionClass) -> None:
+    assert icd_10(lesion.name) == lesion.icd_10
+
+
 def test_the_codes_cover_what_dermatologists_name_most(shared_data: Path) -> None:
     labels = [case.label for case in read(shared_data / "scin").cases if case.label.weights]
     names = {name for label in labels for name in label.weights}
-    assert set(icd_10_codes()) <= names
+    assert set(icd_10_codes()) <= names | {one.name for one in CLASSES}
     assert sum(label.top in icd_10_codes() for label in labels) > 0.95 * len(labels)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ml.errors import ArtifactError
-from scin.dataset import SCIN, SYNTHETIC, attribution
+from ml.values import CLINICAL
+from scin.facts import SCIN, SYNTHETIC
 from scin.index.manifest import Manifest, Structure, Vote, read_manifest, replace_folder, verify_files, write_manifest
 from tests.unit.scin.index_folder import random_photos, stored, write_folder
 
@@ -47,6 +48,14 @@ def test_a_damaged_manifest_is_named(tmp_path: Path, text: str) -> None:
     assert str(tmp_path / "manifest.json") in caught.value.message
 
 
+@pytest.mark.usefixtures("manifest")
+def test_a_manifest_that_states_no_kind_of_photo_is_of_clinical_photos(tmp_path: Path) -> None:
+    facts = json.loads((tmp_path / "manifest.json").read_text())
+    del facts["photo_kind"]
+    (tmp_path / "manifest.json").write_text(json.dumps(facts))
+    assert read_manifest(tmp_path).photo_kind == CLINICAL
+
+
 @pytest.mark.parametrize("unknown", [{}, {"later_field": 1}])
 @pytest.mark.usefixtures("manifest")
 def test_a_later_format_is_told_as_such_even_with_fields_unknown_here(tmp_path: Path, unknown: dict[str, int]) -> None:
@@ -57,7 +66,6 @@ def test_a_later_format_is_told_as_such_even_with_fields_unknown_here(tmp_path: 
 
 
 def test_scins_attribution_holds_what_its_licence_asks_for() -> None:
-    assert attribution(False) is SCIN
     assert "SCIN Data Use License" in SCIN["licence"]
     assert "re-identify" in SCIN["notice"]
     assert "No endorsement" in SCIN["notice"]
@@ -66,7 +74,6 @@ def test_scins_attribution_holds_what_its_licence_asks_for() -> None:
 
 
 def test_the_samples_attribution_says_that_it_is_generated() -> None:
-    assert attribution(True) is SYNTHETIC
     assert "computer-generated" in SYNTHETIC["notice"]
     assert "SCIN Data Use License" not in SYNTHETIC["licence"]
 
