@@ -20,7 +20,6 @@ from scin.index.manifest import Manifest, check_encoder, read_manifest, verify_f
 from scin.index.vectors import engine_of, index_file, read_embeddings
 from scin.index.vote import (
     CALIBRATION_FILE,
-    UNLIKELY,
     Ballot,
     Neighbour,
     Votes,
@@ -114,8 +113,8 @@ class SearchIndex:
         return Retrieval(cases, self._with_evidence(conditions, views), assessment)
 
     def _with_evidence(self, conditions: tuple[Condition, ...], views: Vectors) -> tuple[Condition, ...]:
-        """Add the most similar cases as evidence to those conditions that the head alone finds possible."""
-        bare = {one.name for one in conditions if not one.evidence and one.band != UNLIKELY}
+        """Add the most similar cases as evidence to the conditions that only the head has found."""
+        bare = {one.name for one in conditions if not one.evidence}
         if not bare:
             return conditions
         holders: dict[str, list[str]] = {name: [] for name in bare}

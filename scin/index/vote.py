@@ -25,10 +25,9 @@ from scin.index.manifest import Vote, read_json, write_json
 #: labels in SCIN that are not conditions but instructions of graders
 NOT_CONDITIONS = {"Remove from labeling tool"}
 _HIGH, _POSSIBLE = 0.33, 0.10
-UNLIKELY = "unlikely"
 
 #: a condition without votes is listed if its share or its probability is at least this
-LISTED = 0.02
+LISTED = 0.05
 
 CALIBRATION_FILE = "calibration.json"
 FORMAT = 2
@@ -125,7 +124,7 @@ def band(probability: float) -> str:
     """ "high" from .33, "possible" from .10, else "unlikely": the bands that consumer services must show."""
     if probability >= _HIGH:
         return "high"
-    return "possible" if probability >= _POSSIBLE else UNLIKELY
+    return "possible" if probability >= _POSSIBLE else "unlikely"
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,8 @@ def test_conditions_are_calibrated_beside_the_raw_vote_and_cite_their_cases(answ
     named = [answer for answer in answers if "no_colours" not in answer["decision"]["reasons"]]
     assert len(named) > 0.8 * len(answers)  # a few generated photos have one hue
     for answer in named:
-        assert sum(one["probability"] for one in answer["conditions"]) == pytest.approx(1)
+        # The head gives every condition a share, and small ones are not listed.
+        assert 0.8 < sum(one["probability"] for one in answer["conditions"]) <= 1 + 1e-9
         assert 0 < sum(one["calibrated_probability"] for one in answer["conditions"]) <= 1 + 1e-9
         for one in answer["conditions"]:
             assert one["evidence"]

@@ -29,7 +29,7 @@ COLOURS = {"Acne": (200, 80, 80), "Eczema": (90, 160, 90), "Tinea": (70, 80, 200
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("DERMSERVE_VAR", str(tmp_path / "var"))
-    monkeypatch.setattr(command, "_encoder", lambda _: tiny_encoder())
+    monkeypatch.setattr(command, "_encoder", lambda *_: tiny_encoder())
 
     def run(*arguments: object) -> tuple[int, str, str]:
         status = command.main([str(argument) for argument in ("evaluate", "--resamples", 20, *arguments)])

@@ -21,7 +21,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("DERMSERVE_VAR", str(tmp_path / "var"))
-    monkeypatch.setattr(command, "_encoder", lambda _: tiny_encoder())
+    monkeypatch.setattr(command, "_encoder", lambda *_: tiny_encoder())
 
     def run(*arguments: object) -> tuple[int, str, str]:
         status = command.main([str(argument) for argument in arguments])
@@ -83,7 +83,7 @@ def test_build_arranges_the_index_as_it_is_told(run: Run, dataset: Path, tmp_pat
 def test_a_build_that_is_stopped_by_hand_says_how_to_go_on(
     run: Run, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(_: object) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "_encoder", stop)
