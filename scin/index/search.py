@@ -32,7 +32,7 @@ from scin.population import read_population
 #: size of the caches of cases
 _KEPT = 16_384
 #: a condition without votes gets up to three cases as evidence, from among so many nearest ones
-_EVIDENCE_CASES, _EVIDENCE_AMONG = 3, 100
+_EVIDENCE_CASES, _EVIDENCE_AMONG = 3, 50
 
 
 def load_index(folder: Path, *, encoder_fingerprint: str, dimension: int, mmap: bool = True) -> SearchIndex:
@@ -127,7 +127,7 @@ class SearchIndex:
 
     @staticmethod
     def _head_shares(head: Head, views: Vectors) -> dict[str, float]:
-        (found,) = head.shares(views.mean(axis=0, keepdims=True))
+        (found,) = head.shares(views if len(views) == 1 else views.mean(axis=0, keepdims=True))
         return dict(zip(head.conditions, found.tolist(), strict=True))
 
     def nearest(self, views: Vectors, most: int) -> list[tuple[int, float]]:
