@@ -38,6 +38,8 @@ COVERAGES = (0.8, 0.9, 0.95)
 OUTLIER_PERCENTILE = 99
 #: head and vote disagree if they differ more than in this percentage of the index's own cases
 DISAGREEMENT_PERCENTILE = 95
+#: … and if that costs at least this share of right answers
+_LEAST_LOSS, _LEAST_MARKED = 0.1, 15
 _CALIBRATION_FOLDS = 10
 #: bounds of log temperature, of the doubt's intercept and slope (doubt never grows with agreement), and of the power of
 #: the prior, which only a head has
@@ -235,10 +237,13 @@ def calibrate(choice: Choice, cases: LabelledCases, seed: int) -> Calibration:
     if choice.head_weight:
         learnt = held_out_heads([choice.head], cases, fold, range(_CALIBRATION_FOLDS))[0][judged]
         shares = mixed(voted, learnt, choice.head_weight)
-        disagreement = float(np.percentile(disagreements(voted, learnt), DISAGREEMENT_PERCENTILE))
     prior = cases.weights.mean(axis=0)
     scaling = fit_scaling(shares, prior, cases.first[judged], with_prior=bool(choice.head_weight))
-    scores = nonconformity(probabilities(shares, prior, scaling), cases.leading[judged])
+    given = probabilities(shares, prior, scaling)
+    scores = nonconformity(given, cases.leading[judged])
+    if choice.head_weight:
+        right = cases.leading[judged, given.argmax(axis=1)]
+        disagreement = disagreement_limit(disagreements(voted, learnt), right)
     near = Neighbours(found.rows[judged], found.similarities[judged])
     distances = np.percentile(mean_distance(near, choice.vote.neighbours), np.arange(101)).tolist()
     return Calibration(
@@ -258,6 +263,22 @@ def calibrate(choice: Choice, cases: LabelledCases, seed: int) -> Calibration:
 def disagreements(vote: Floats, head: Floats) -> Floats:
     """(n,) total variation between the vote's and the head's shares (n, C), 0–1."""
     return np.asarray(1.0 - np.minimum(vote, head).sum(axis=1), np.float64)
+
+
+def disagreement_limit(distances: Floats, right: NDArray[np.bool_]) -> float | None:
+    """The DISAGREEMENT_PERCENTILE of the (n,) ``distances`` of head and vote, if answers beyond it are clearly less
+    often ``right``; else None, so that no answer is withheld without a reason.
+
+    Clearly: the lower end of the difference's 95% interval (normal approximation, Wald) is at least _LEAST_LOSS. None
+    also if there are too few cases on a side.
+    """
+    limit = float(np.percentile(distances, DISAGREEMENT_PERCENTILE))
+    sides = [right[distances <= limit], right[distances > limit]]
+    if min(map(len, sides)) < _LEAST_MARKED:
+        return None
+    near, far = (float(side.mean()) for side in sides)
+    error = np.sqrt(near * (1 - near) / len(sides[0]) + far * (1 - far) / len(sides[1]))
+    return limit if near - far - 1.96 * error >= _LEAST_LOSS else None
 
 
 def calibrated(shares: Floats, calibration: Calibration) -> Floats:

@@ -16,6 +16,7 @@ from scin.evaluate.fit import (
     candidates,
     choose,
     conformal_quantile,
+    disagreement_limit,
     fit_scaling,
     held_out_neighbours,
     mean_distance,
@@ -232,6 +233,16 @@ def test_what_is_unlike_the_index_lies_beyond_its_distance() -> None:
     asked, known = (replace(one, vectors=choice.transform.apply(one.vectors)) for one in (strange, cases))
     found = nearest(asked, known, choice.vote.neighbours)
     assert (mean_distance(found, choice.vote.neighbours) > fitted.outlier).mean() > 0.9
+
+
+def test_head_and_neighbours_disagree_only_where_that_costs_right_answers() -> None:
+    distances = np.linspace(0, 1, 600)
+    limit = np.percentile(distances, 95)
+    alike = np.arange(600) % 5 > 0  # four of five, everywhere
+    worse = np.where(distances > limit, np.arange(600) % 3 == 0, alike)  # one of three beyond the limit
+    assert disagreement_limit(distances, worse) == pytest.approx(limit)
+    assert disagreement_limit(distances, alike) is None
+    assert disagreement_limit(distances[500:], worse[500:]) is None  # five cases beyond the limit show nothing
 
 
 def test_the_calibration_error_by_hand() -> None:
