@@ -23,7 +23,7 @@ _BODY_PARTS = {
 _OTHER = "trunk torso lateral-torso hand foot finger toe acral palms-soles oral-genital other"
 _PART_OF = {word: part for part, words in (*_BODY_PARTS.items(), ("other", _OTHER)) for word in words.split()}
 #: SCIN has adults only
-_ADULT, _OLDEST_GROUP, _OLDEST = 18, 80, 120
+_ADULT, _END_OF_FIRST_GROUP, _OLDEST_GROUP, _OLDEST = 18, 30, 80, 120
 _SEXES = {"female": "FEMALE", "f": "FEMALE", "male": "MALE", "m": "MALE"}
 _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6}
 
@@ -35,8 +35,10 @@ def age_group(age: str) -> str:
         return ""
     if years >= _OLDEST_GROUP:
         return "AGE_80_OR_ABOVE"
+    if years < _END_OF_FIRST_GROUP:
+        return "AGE_18_TO_29"
     decade = int(years) // 10 * 10
-    return f"AGE_{max(_ADULT, decade)}_TO_{decade + 9}"
+    return f"AGE_{decade}_TO_{decade + 9}"
 
 
 def sex(text: str) -> str:
