@@ -81,7 +81,7 @@ class Analyzer:
         population: Population | None = None,
     ) -> None:
         """``measurements``: whether skin is measured. ``lesions``: whether the lesion models run. ``population``:
-        the measured values of the index's photos, for scores of close-ups; without it, scores are None."""
+        the measured values of the index's photos, for scores of such photos; without it, scores are None."""
         self._models = models
         self._population = population
         self._searcher = searcher

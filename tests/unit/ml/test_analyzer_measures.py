@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
-from ml.values import Photo
-from tests.unit.ml.case import GREY, SKIN, Parts, analyze, face, round_mesh
+from ml.analysis.pipeline import Analyzer, CaseRequest
+from ml.analysis.scores import Population
+from ml.deadline import Deadline
+from ml.values import Measurement, Photo
+from tests.unit.ml.case import GREY, INFO, SKIN, Parts, analyze, face, round_mesh
 
 
 def test_skin_is_measured() -> None:
@@ -89,3 +93,26 @@ def test_of_several_faces_the_answer_says_how_many_and_whose_zones_it_shows() ->
     notes = analyze(Parts([face(0.9), face(0.8)], meshes=[round_mesh()])).notes
     assert [note for note in notes if note.startswith("2 faces were found")]
     assert not [note for note in analyze(Parts([face(0.9)], meshes=[round_mesh()])).notes if "faces" in note]
+
+
+class AlwaysHalf(Population):
+    """A population of which every value is the median."""
+
+    def scored(self, measurements: Iterable[Measurement]) -> tuple[Measurement, ...]:
+        return tuple(replace(one, score=50.0) for one in measurements)
+
+
+@pytest.mark.parametrize(
+    ("kind", "of_index", "scores"),
+    [
+        ("close_up", "clinical", True),
+        ("dermatoscopic", "clinical", False),
+        ("dermatoscopic", "dermatoscopic", True),
+        ("close_up", "dermatoscopic", False),
+    ],
+)
+def test_scores_are_of_a_population_of_the_same_kind_of_photo(kind: str, of_index: str, scores: bool) -> None:
+    parts = Parts(info=replace(INFO, photo_kind=of_index), kind=kind)
+    population = AlwaysHalf(1, {})
+    found = Analyzer(parts.models(), parts, population=population).analyze(CaseRequest((SKIN,)), Deadline(60))
+    assert {one.score for one in found.skin.measurements} == {50.0 if scores else None}
