@@ -68,6 +68,11 @@ class LabelledCases:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def unseen(self) -> NDArray[np.bool_]:
+        """(n,) the cases whose whole group the encoder has not seen."""
+        return ~np.isin(self.groups, self.groups[self.seen])
+
     @cached_property
     def photos_per_case(self) -> Ints:
         return np.diff(self.starts, append=len(self.photos))
@@ -241,7 +246,7 @@ def case_folds(cases: LabelledCases, folds: int, seed: int) -> Ints:
     evenly over the folds. Raises ValueError if there are fewer groups than folds.
     """
     fold = np.full(len(cases), SEEN, np.intp)
-    unseen = ~np.isin(cases.groups, cases.groups[cases.seen])
+    unseen = cases.unseen
     fold[unseen] = grouped_folds(cases.top[unseen], cases.groups[unseen], folds, seed)
     return fold
 

@@ -85,7 +85,7 @@ def read_index(folder: Path, seed: int) -> tuple[Manifest, LabelledCases]:
     manifest = read_manifest(folder)
     verify_files(folder, manifest)
     cases = labelled_cases(read_cases(folder), read_embeddings(folder), MOST_CASES, seed)
-    unseen = ~np.isin(cases.groups, cases.groups[cases.seen])
+    unseen = cases.unseen
     if unseen.sum() < LEAST_CASES or len(np.unique(cases.groups[unseen])) < LEAST_CASES:
         which = "labelled cases that its encoder was not trained on" if cases.seen.any() else "labelled cases"
         raise EvaluationError(f"{folder} has {unseen.sum()} {which}. At least {LEAST_CASES} distinct ones are needed.")

@@ -26,7 +26,6 @@ from scin.index.manifest import Vote, read_json, write_json
 NOT_CONDITIONS = {"Remove from labeling tool"}
 _HIGH, _POSSIBLE = 0.33, 0.10
 
-
 CALIBRATION_FILE = "calibration.json"
 FORMAT = 2
 #: the coverage of the sets that are served
