@@ -44,7 +44,7 @@ def without_metadata(data: bytes) -> tuple[bytes, str]:
             copy = strip(data)
             if _shows(copy, rgb):
                 return copy, suffix
-    return _as_png(rgb), ".png"
+    return as_png(rgb), ".png"
 
 
 def _shows(data: bytes, rgb: RGB) -> bool:
@@ -108,7 +108,8 @@ def _png(data: bytes) -> bytes:
     return b"".join(kept)
 
 
-def _as_png(rgb: RGB) -> bytes:
+def as_png(rgb: RGB) -> bytes:
+    """A PNG of the pixels (H, W, 3), without loss. The same pixels give the same bytes."""
     encoded, data = cv2.imencode(".png", rgb[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION])
     if not encoded:
         raise RuntimeError("OpenCV could not encode a PNG")

@@ -8,15 +8,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
-
-from ml.values import RGB
+from ml.imaging.metadata import as_png
 from scin.layout import CASE_COLUMNS, CASES_FILE, LABEL_COLUMNS, LABELS_FILE, Row, write_table
 from scin.synthetic.plan import GENERATOR_VERSION, CaseSpec, plan_cases
 from scin.synthetic.render import render_case
 from scin.synthetic.tables import RELEASE, SOURCE, case_row, image_path, label_row, truth_row
-
-PNG_COMPRESSION = 3
 
 README = """SYNTHETIC SKIN IMAGES. NOT PHOTOGRAPHS OF PEOPLE. NOT FOR MEDICAL USE.
 
@@ -85,13 +81,6 @@ def _write_photos(draft: Path, plan: Sequence[CaseSpec], progress: Progress | No
 def _write_case(draft: Path, spec: CaseSpec) -> list[Row]:
     rows = []
     for number, view in enumerate(render_case(spec)):
-        (draft / image_path(spec.views[number].image_id)).write_bytes(_png(view.rgb))
+        (draft / image_path(spec.views[number].image_id)).write_bytes(as_png(view.rgb))
         rows.append(truth_row(spec, number, view))
     return rows
-
-
-def _png(rgb: RGB) -> bytes:
-    encoded, data = cv2.imencode(".png", rgb[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
-    if not encoded:
-        raise RuntimeError("OpenCV could not encode a PNG")
-    return data.tobytes()
