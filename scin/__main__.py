@@ -1,4 +1,4 @@
-"""``python -m scin sample | import | build | train | verify | info | search | evaluate``: indexes labelled photos."""
+"""``python -m scin``: builds, trains, evaluates, compares and searches indexes of labelled photos."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml.errors import MLError
+from ml.errors import MLError, TooFewCasesError
 from ml.models.registry import find
 from ml.models.store import ModelStore
 from scin.build.progress import ProgressLine, Stages
@@ -27,8 +27,13 @@ if TYPE_CHECKING:
     from settings import Settings
 
 
+#: the exit status if there are too few labelled cases: another run changes nothing
+TOO_FEW_STATUS = 3
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command. Returns 0, or 1 after an error (one line on stderr), or 130 if it was interrupted."""
+    """Run a command. Returns 0, or 1 after an error (one line on stderr), or 3 if there are too few labelled cases, or
+    130 if it was interrupted."""
     from scin.build import BuildError
     from settings import Settings
 
@@ -38,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.run(settings, options)
     except (MLError, StorageError, BuildError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return TOO_FEW_STATUS if isinstance(error, TooFewCasesError) else 1
     except KeyboardInterrupt:
         print(f"\nstopped{options.after_stop}", file=sys.stderr)
         return 130
@@ -46,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _sample(settings: Settings, options: argparse.Namespace) -> None:
-    spec = find(settings.encoder, "encoder")
+    spec = find(settings.building_encoder, "encoder")
     manifest = ModelStore(settings.models_dir).manifest(spec)
     is_default = options.cases == DEFAULT_CASES and options.seed == DEFAULT_SEED
     if is_default and not options.force and is_current(options.out, manifest.fingerprint, spec.output_dim):
@@ -148,14 +153,25 @@ def _evaluate(settings: Settings, options: argparse.Namespace) -> None:
     print(f"{out}: the report")
 
 
-def _train(settings: Settings, options: argparse.Namespace) -> None:
+def _compare(settings: Settings, options: argparse.Namespace) -> None:
     try:
-        from scin.train.run import Budget, Options, train
+        from scin.evaluate.run import compare_indexes
     except ModuleNotFoundError as error:
         raise MLError(f"{error.name} is missing. Install it: pip install -r requirements-scin.txt") from error
 
-    budget = Budget(options.minutes, options.epochs)
-    chosen = Options(budget, options.seed, options.limit, options.force)
+    reports, pair = settings.var / "evaluation", (options.first, options.second)
+    out = options.out or reports / "-and-".join(one.resolve().name for one in pair)
+    print(compare_indexes(*pair, reports, out, seed=options.seed, resamples=options.resamples))
+    print(f"{out}: the comparison")
+
+
+def _train(settings: Settings, options: argparse.Namespace) -> None:
+    try:
+        from scin.train.run import Options, train
+    except ModuleNotFoundError as error:
+        raise MLError(f"{error.name} is missing. Install it: pip install -r requirements-scin.txt") from error
+
+    chosen = Options(options.minutes, options.epochs, options.seed, options.limit, options.force)
     outcome = train(open_storage(options.source), options.out, settings.models_dir, chosen, ProgressLine())
     if not outcome.new:
         print(f"{options.out}: the training is already finished")
@@ -169,7 +185,7 @@ def _train(settings: Settings, options: argparse.Namespace) -> None:
 def _encoder(settings: Settings, name: str | None = None) -> Encoder:
     from ml.models.loading import load_encoder
 
-    return load_encoder(settings.models_dir, name or settings.encoder, threads=1)
+    return load_encoder(settings.models_dir, name or settings.building_encoder, threads=1)
 
 
 def _report(folder: Path, manifest: Manifest) -> None:
@@ -210,7 +226,10 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
         "--engine", choices=("local", "ray"), default="local", help="embed in this process or on a Ray cluster"
     )
     build.add_argument(
-        "--encoder", default=settings.encoder, metavar="NAME_OR_FOLDER", help="default: the service's encoder"
+        "--encoder",
+        default=settings.building_encoder,
+        metavar="NAME_OR_FOLDER",
+        help="default: DERMSERVE_ENCODER, or efficientnet-lite0",
     )
     build.add_argument("--resume", action="store_true", help="keep the photos that an earlier run embedded")
     build.set_defaults(run=_build, after_stop=": run the same command with --resume to continue")
@@ -218,8 +237,10 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train the encoder on a dataset's labelled cases")
     train.add_argument("--source", default=settings.scin_bucket_path, help="folder, gs:// or s3:// address")
     train.add_argument("--out", type=Path, required=True, help="folder for the encoder; unfinished work goes beside it")
-    train.add_argument("--minutes", type=_positive_number, default=40, help="time for the epochs (default: 40)")
-    train.add_argument("--epochs", type=_positive, metavar="N", help="default: as many as fit into the minutes")
+    train.add_argument(
+        "--minutes", type=_positive_number, help="time for all of it (default: 50, or what --epochs take)"
+    )
+    train.add_argument("--epochs", type=_positive, metavar="N", help="at most; default: as many as fit into the time")
     train.add_argument("--seed", type=int, default=1)
     train.add_argument("--limit", type=_positive, metavar="N", help="only the first N labelled cases")
     train.add_argument("--force", action="store_true", help="forget an earlier training in the same folder")
@@ -230,6 +251,17 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
         command.add_argument("--index", type=Path, default=settings.var / "index" / NAME)
         command.set_defaults(run=run)
 
+    _add_measuring(commands, settings)
+
+    search = commands.add_parser("search", help="find similar cases for the photos of one case")
+    search.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    search.add_argument("--index", type=Path, default=settings.var / "index" / NAME)
+    search.add_argument("-k", type=_positive, default=5)
+    search.set_defaults(run=_search)
+    return parser
+
+
+def _add_measuring(commands: argparse._SubParsersAction[argparse.ArgumentParser], settings: Settings) -> None:
     evaluate = commands.add_parser("evaluate", help="measure an index, and choose and calibrate its vote")
     evaluate.add_argument("--index", type=Path, default=settings.var / "index" / NAME)
     evaluate.add_argument("--out", type=Path, help="folder for the report; default: evaluation/ beside the indexes")
@@ -240,12 +272,13 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     writing.add_argument("--queries", type=Path, help="your labelled photos: one folder for each label, or a CSV file")
     evaluate.set_defaults(run=_evaluate)
 
-    search = commands.add_parser("search", help="find similar cases for the photos of one case")
-    search.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
-    search.add_argument("--index", type=Path, default=settings.var / "index" / NAME)
-    search.add_argument("-k", type=_positive, default=5)
-    search.set_defaults(run=_search)
-    return parser
+    compare = commands.add_parser("compare", help="show how two evaluated indexes differ on the same cases")
+    compare.add_argument("first", type=Path, metavar="I1", help="an evaluated index, or the folder of its report")
+    compare.add_argument("second", type=Path, metavar="I2")
+    compare.add_argument("--out", type=Path, help="folder for the report; default: evaluation/I1-and-I2")
+    compare.add_argument("--seed", type=int, default=1)
+    compare.add_argument("--resamples", type=_positive, default=1000, help="number of bootstrap resamples")
+    compare.set_defaults(run=_compare)
 
 
 def _positive_number(text: str) -> float:

@@ -236,7 +236,7 @@ def _monk(value: str | None) -> int | None:
 
 @cache
 def icd_10_codes() -> Mapping[str, str]:
-    """Condition name → ICD-10-CM code, for names with an unambiguous code.
+    """Condition name → ICD-10-CM code, for names with an unambiguous code. Names that differ in capitals only are one.
 
     SCIN has no codes; ``icd10.csv`` was written for this project.
     """
@@ -244,6 +244,11 @@ def icd_10_codes() -> Mapping[str, str]:
         return {row["name"]: row["icd_10"] for row in csv.DictReader(file)}
 
 
+@cache
+def _by_folded_name() -> Mapping[str, str]:
+    return {name.casefold(): code for name, code in icd_10_codes().items()}
+
+
 def icd_10(name: str) -> str | None:
-    """The ICD-10-CM code of a condition. None if there is no unambiguous code."""
-    return icd_10_codes().get(name)
+    """The ICD-10-CM code of a condition, in whatever capitals it is written. None if there is no unambiguous code."""
+    return _by_folded_name().get(name.casefold())

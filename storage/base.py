@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -135,7 +135,7 @@ def read_many(store: Storage, names: Iterable[str]) -> Iterator[tuple[str, bytes
 
 def map_ordered(
     function: Callable[[_T], _R], items: Iterable[_T], *, workers: int, ahead: int, name: str = "parallel"
-) -> Iterator[_R]:
+) -> Generator[_R, None, None]:
     """Apply ``function`` to each item in ``workers`` threads. Yields the results in the order of ``items``.
 
     At most ``ahead`` items are in progress, which bounds the memory. The caller's thread iterates ``items``. If

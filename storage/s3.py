@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -59,3 +61,34 @@ class S3Storage:
 
     def _download(self, name: str) -> bytes:
         return bytes(self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read())
+
+
+class S3Target:
+    """Write access below ``s3://bucket/prefix``. S3 shows an object only after its last byte has arrived."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._bucket, self._prefix = base.bucket_and_prefix(uri)
+        self._client = boto3.client("s3", config=_CONFIG)
+
+    def size(self, name: str) -> int | None:
+        try:
+            return int(self._client.head_object(Bucket=self._bucket, Key=self._prefix + name)["ContentLength"])
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _MISSING:
+                return None
+            raise StorageError(
+                f"{name} cannot be looked up in {self.uri}: check the bucket's name and access."
+            ) from error
+        except BotoCoreError as error:
+            raise StorageError(f"{self.uri} cannot be reached: try again later.") from error
+
+    def put(self, name: str, data: Path | bytes) -> None:
+        key = self._prefix + name
+        try:
+            if isinstance(data, bytes):
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
+            else:
+                self._client.upload_file(str(data), self._bucket, key)
+        except (BotoCoreError, Boto3Error, ClientError) as error:
+            raise StorageError(f"{name} could not be written to {self.uri}: check access and try again.") from error

@@ -5,10 +5,10 @@ writes the compiled files and a record into the folder ``ModelStore.compiled``. 
 valid on every machine; ``compiled`` is valid on this machine only, and can be deleted and made again. ``choose``
 decides whether a model is loaded from it.
 
-The child process is ``python -m ml.models.compiled ADDRESS SERVED FOLDER RESULT``. It imports frameworks, converters
-and ONNX Runtime together, which no service should do: converters print and change global state, and two of these
-libraries crashed together at the interpreter's exit. So the process writes its result into a file and exits without
-cleaning up.
+The child process is ``python -m ml.models.compiled ADDRESS SERVED FOLDER [CONVERTED] RESULT``. It imports frameworks,
+converters and ONNX Runtime together, which no service should do: converters print and change global state, and two of
+these libraries crashed together at the interpreter's exit. So the process writes its result into a file and exits
+without cleaning up.
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ _LOG = logging.getLogger(__name__)
 
 #: the values of DERMSERVE_ENGINE: compiled if possible, always the model's own framework, always compiled
 AUTO, NATIVE, ONNXRUNTIME = "auto", "native", "onnxruntime"
-#: the name of the folder of compiled files, and the record in it
-FOLDER = COMPILED
+#: the record in the folder of compiled files
 RECORD_FILE = "record.json"
 
 #: seconds; a compilation that takes longer is stopped, and the model runs natively
@@ -157,9 +156,11 @@ def compile_model(
     # The temporary folder is on the same file system, so that the result can be renamed.
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".compiling-") as temporary:
-        work = Path(temporary).resolve() / FOLDER  # absolute, because the child runs in another folder
+        work = Path(temporary).resolve() / COMPILED  # absolute, because the child runs in another folder
         work.mkdir()
         command = [*child, spec.address, str(store.served(spec).resolve()), str(work)]
+        if not force and (converted := _converted(store, spec, manifest.files)) is not None:
+            command.append(str(converted.resolve()))
         differences, problem = _run_child(command, work.with_name("result.json"))
         if problem is not None:
             shutil.rmtree(work)
@@ -171,6 +172,20 @@ def compile_model(
         shutil.rmtree(folder, ignore_errors=True)
         work.rename(folder)
     return record, True
+
+
+def _converted(store: ModelStore, spec: ModelSpec, files: Mapping[str, str]) -> Path | None:
+    """The folder of files that the same packages compiled of the same model for another processor. The converted model
+    in it can be used here, which saves most of the time. None if there is no such folder."""
+    folder = store.compiled(spec)
+    record, here = read_record(folder), origin_here(spec, files)
+    if record is None or record.problem is not None or {**record.origin, "processor": here["processor"]} != here:
+        return None
+    try:
+        check_files(folder, record.files, "")
+    except ArtifactError:
+        return None
+    return folder
 
 
 def read_record(folder: Path) -> CompiledRecord | None:
@@ -249,10 +264,11 @@ def _run_child(command: Sequence[str], result: Path) -> tuple[dict[str, float], 
 
 def run_as_child(arguments: Sequence[str]) -> NoReturn:
     """Compile into FOLDER, write the result of ``compare`` into RESULT as JSON, and end the process."""
-    address, served, folder, result = arguments
+    address, served, folder, *converted, result = arguments
     status = 0
     try:
-        Path(result).write_text(json.dumps(_compile_and_compare(find(address), Path(served), Path(folder))))
+        before = Path(converted[0]) if converted else None
+        Path(result).write_text(json.dumps(_compile_and_compare(find(address), Path(served), Path(folder), before)))
     except Exception:  # noqa: BLE001 - the parent reads the last line of stderr
         traceback.print_exc()
         status = 1
@@ -261,11 +277,17 @@ def run_as_child(arguments: Sequence[str]) -> NoReturn:
     os._exit(status)
 
 
-def _compile_and_compare(spec: ModelSpec, served: Path, folder: Path) -> tuple[dict[str, float], str | None]:
-    from ml.models.onnxruntime_runtime import compile_for_this_processor
+def _compile_and_compare(
+    spec: ModelSpec, served: Path, folder: Path, converted: Path | None
+) -> tuple[dict[str, float], str | None]:
+    """``converted``: a folder that was compiled for another processor."""
+    from ml.models.onnxruntime_runtime import PLAIN_FILE, compile_for_this_processor
 
-    onnx = folder.with_name("converted.onnx")
-    framework_of(spec).convert(spec, served, onnx)
+    if converted is None:
+        onnx = folder.with_name("converted.onnx")
+        framework_of(spec).convert(spec, served, onnx)
+    else:
+        onnx = converted / PLAIN_FILE
     compile_for_this_processor(onnx, folder)
     options = RuntimeOptions(threads=1, callers=1)
     native = load_runtime(spec, served, None, options)

@@ -19,6 +19,8 @@ from ml.errors import ArtifactError
 from ml.models.spec import ModelSpec, PreprocessSpec
 
 SPEC_FILE, CARD_FILE, REPORT_FILE, SEEN_FILE = "spec.json", "card.md", "training.json", "seen.json"
+#: the part of the card that the report of an index repeats
+HELD_OUT_HEADING = "## Held-out cases before and after"
 SERVED_FILE = "encoder.pt2"
 
 _TRAIN = "python -m scin train --source DATASET --out FOLDER"

@@ -7,10 +7,12 @@ step's place only, so a resumed training takes the same steps as an uninterrupte
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,24 +25,43 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ml.errors import MLError
 from ml.training.encoder_network import CosineHead, Network, Photos, embed, embeddings, ready, to_tensor
 from ml.values import RGB, Vectors
 from storage.base import map_ordered, write_atomically
 
-MOST_EPOCHS, LEAST_EPOCHS = 30, 3
+#: if the time allows it
+MOST_EPOCHS = 30
 _TIMED_STEPS, _UNTIMED_STEPS = 8, 2
-_USED = 0.9  # of the minutes: the rest is for steps that take longer, and for what follows
+_USED = 0.9  # of the time: the rest is for steps that take longer
 _AHEAD = 4  # batches that are prepared while one is learnt
+_DIGEST_BYTES = 32
 
 #: (n, C) probabilities of the photos that stop early → their score; larger is better
 Score = Callable[[NDArray[np.float32]], float]
+
+#: why a training ended
+ALL_EPOCHS, NOT_IMPROVING, OUT_OF_TIME = "all epochs", "the score stopped improving", "the time was over"
+
+
+class CheckpointError(MLError):
+    """The checkpoint cannot be read."""
+
+
+class TooShortError(MLError):
+    """The time is too short for one epoch, which needs ``needed_s`` seconds."""
+
+    def __init__(self, message: str, needed_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.needed_s = needed_s
 
 
 @dataclass(frozen=True)
 class TrainingRecipe:
     """How the encoder is trained. ``side``: of the photos in pixels. ``frozen_blocks``: the first blocks that do not
     change. ``zoom``, ``aspect``, ``shift``: limits of the geometric changes. ``brightness``, ``tint``: limits of the
-    logarithm of a photo's gain, and of each channel's: small, because the colour of skin and lesion is evidence."""
+    logarithm of a photo's gain, and of each channel's: small, because the colour of skin and lesion is evidence.
+    ``patience``: epochs without a better score after which the training ends."""
 
     side: int = 192
     batch: int = 32
@@ -57,6 +78,7 @@ class TrainingRecipe:
     shift: float = 0.08
     brightness: float = 0.1
     tint: float = 0.033
+    patience: int = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,24 +96,24 @@ class Examples:
 
 @dataclass
 class History:
-    """What happened. ``scores``: of each finished epoch. ``best``: the epoch that was kept, from 0. ``resumed``: how
-    often the training went on after it was stopped. ``seconds``: of training in all, without what was lost."""
+    """What happened. ``epochs``: planned. ``scores``, ``losses``: of each finished epoch. ``best``: the epoch that was
+    kept, from 0. ``ended``: why, or "" before the end."""
 
     epochs: int = 0
     scores: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     best: int = -1
-    resumed: int = 0
-    seconds: float = 0.0
+    ended: str = ""
 
 
 @dataclass(frozen=True)
-class Budget:
-    """``epochs``: fixed, or None for as many as fit into ``minutes`` by the measured speed, from 3 to 30.
-    ``checkpoint_s``: seconds between checkpoints within an epoch; a killed training loses no more than that."""
+class Limits:
+    """``epochs``: at most; None: as many as fit into the time, at most MOST_EPOCHS. ``time_left``: gives the seconds
+    that are left for the epochs, at any moment; infinite without a limit. ``checkpoint_s``: seconds between checkpoints
+    within an epoch; a killed training loses no more than that."""
 
-    minutes: float = 40
     epochs: int | None = None
+    time_left: Callable[[], float] = lambda: math.inf
     checkpoint_s: float = 60
 
 
@@ -122,38 +144,51 @@ class Training:
         """Steps of an epoch."""
         return max(1, len(self._examples.rows) // self._recipe.batch)
 
-    def run(self, score: Score, budget: Budget, progress: Callable[[int, int], None]) -> None:
-        """Train to the end and leave the best epoch's weights in ``module``. ``progress`` gets (photos, all photos)."""
+    def run(self, score: Score, limits: Limits, progress: Callable[[int, int], None]) -> None:
+        """Train to the end and leave the best epoch's weights in ``module``. ``progress`` gets (photos, all photos).
+
+        Raises TooShortError before the first epoch, CheckpointError.
+        """
         if not self._resume():
-            self.history.epochs = budget.epochs or self._affordable(budget.minutes * 60)
+            self.history.epochs = self._affordable(limits)
             self._save()
-        began = saved = time.monotonic()
-        before = self.history.seconds
         total = self.history.epochs * self.steps
-        while self._epoch < self.history.epochs:
-            for photos, chosen in self._batches():
-                progress((self._epoch * self.steps + self._step) * self._recipe.batch, total * self._recipe.batch)
-                self._learn(photos, chosen, total)
-                self._step += 1
-                self.history.seconds = before + time.monotonic() - began
-                if time.monotonic() - saved > budget.checkpoint_s:
-                    self._save()
-                    saved = time.monotonic()
-            self._end_epoch(score)
+        while not self.history.ended:
+            self._run_epoch(score, limits, progress)
             self._save()
-            saved = time.monotonic()
         progress(total * self._recipe.batch, total * self._recipe.batch)
         self.module.load_state_dict(self._best)
-        self.history.seconds = before + time.monotonic() - began
+
+    def _run_epoch(self, score: Score, limits: Limits, progress: Callable[[int, int], None]) -> None:
+        """The rest of the epoch. When the time is over, it ends there, and counts only if it is the first one."""
+        total, batch = self.history.epochs * self.steps, self._recipe.batch
+        saved = time.monotonic()
+        with closing(self._batches()) as batches:
+            for photos, chosen in batches:
+                progress((self._epoch * self.steps + self._step) * batch, total * batch)
+                self._learn(photos, chosen, total)
+                self._step += 1
+                if limits.time_left() < 0:
+                    self.history.ended = OUT_OF_TIME
+                    break
+                if time.monotonic() - saved > limits.checkpoint_s:
+                    self._save()
+                    saved = time.monotonic()
+        if self._step == self.steps or not self._best:
+            self._end_epoch(score)
 
     def _end_epoch(self, score: Score) -> None:
         """Judge the epoch, and keep its weights if it is the best one so far; of equal ones the later."""
-        self.history.losses.append(round(self._loss / self.steps, 4))
+        self.history.losses.append(round(self._loss / self._step, 4))
         self.history.scores.append(round(score(self._judged()), 6))
         if self.history.best < 0 or self.history.scores[-1] >= self.history.scores[self.history.best]:
             self.history.best = self._epoch
             self._best = {name: value.detach().cpu().clone() for name, value in self.module.state_dict().items()}
         self._epoch, self._step, self._loss = self._epoch + 1, 0, 0.0
+        if self._epoch == self.history.epochs:
+            self.history.ended = ALL_EPOCHS
+        elif has_stopped_improving(self.history.scores, self._recipe.patience):
+            self.history.ended = NOT_IMPROVING
 
     def _judged(self) -> NDArray[np.float32]:
         vectors = embed(self.module, self._examples.photos[self._examples.judged])
@@ -161,7 +196,7 @@ class Training:
             logits = self._head(torch.from_numpy(vectors).to(self._device))
             return np.asarray(F.softmax(logits, dim=1).cpu().numpy(), np.float32)
 
-    def _batches(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.intp]]]:
+    def _batches(self) -> Generator[tuple[NDArray[np.float32], NDArray[np.intp]], None, None]:
         """The rest of the epoch: altered photos, and their places in ``rows``. Prepared in other threads."""
         order = np.random.default_rng([self._seed, self._epoch]).permutation(len(self._examples.rows))
 
@@ -192,21 +227,28 @@ class Training:
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
-    def _affordable(self, seconds: float) -> int:
-        """The epochs that fit into ``seconds``, by the time of some steps that change nothing."""
-        batches = self._batches()
+    def _affordable(self, limits: Limits) -> int:
+        """The number of epochs: as wanted, or fewer if the time is short. Raises TooShortError."""
+        wanted = limits.epochs or MOST_EPOCHS
+        if math.isinf(limits.time_left()):
+            return wanted
+        needed_s = self._epoch_seconds() / _USED
+        if limits.time_left() < needed_s:
+            raise TooShortError(f"One epoch takes about {math.ceil(needed_s / 60)} minutes.", needed_s)
+        return min(wanted, int(limits.time_left() / needed_s))
+
+    def _epoch_seconds(self) -> float:
+        """The duration of an epoch, by the time of some steps that change nothing."""
         began = time.monotonic()
         timed = 0
-        for number, (photos, chosen) in zip(range(_UNTIMED_STEPS + _TIMED_STEPS), batches, strict=False):
-            if number == _UNTIMED_STEPS:
-                began, timed = time.monotonic(), 0
-            self._gradients(photos, chosen)
-            timed += 1
-        batches.close()  # type: ignore[attr-defined]
+        with closing(self._batches()) as batches:
+            for number, (photos, chosen) in zip(range(_UNTIMED_STEPS + _TIMED_STEPS), batches, strict=False):
+                if number == _UNTIMED_STEPS:
+                    began, timed = time.monotonic(), 0
+                self._gradients(photos, chosen)
+                timed += 1
         of_step = (time.monotonic() - began) / max(1, timed)
-        of_judging = of_step * len(self._examples.judged) / self._recipe.batch
-        epochs = int(_USED * seconds / (self.steps * of_step + of_judging))
-        return min(MOST_EPOCHS, max(LEAST_EPOCHS, epochs))
+        return of_step * (self.steps + len(self._examples.judged) / self._recipe.batch)
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         learnt = [value for value in self.module.parameters() if value.requires_grad]
@@ -220,7 +262,7 @@ class Training:
         )
 
     def _save(self) -> None:
-        """Write the checkpoint in one step."""
+        """Write the checkpoint in one step, after its sha256."""
         state = {
             "module": self.module.state_dict(),
             "head": self._head.state_dict(),
@@ -231,22 +273,30 @@ class Training:
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        write_atomically(self._checkpoint, buffer.getvalue())
+        data = buffer.getvalue()
+        write_atomically(self._checkpoint, hashlib.sha256(data).digest() + data)
 
     def _resume(self) -> bool:
-        """Whether there is a checkpoint. It is written again at once, so that it counts each time."""
+        """Whether there is a checkpoint, which is read then. Raises CheckpointError if it is damaged."""
         if not self._checkpoint.is_file():
             return False
-        state = torch.load(self._checkpoint, weights_only=True, map_location=self._device)
+        content = self._checkpoint.read_bytes()
+        digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        if hashlib.sha256(data).digest() != digest:
+            raise CheckpointError(f"{self._checkpoint} is damaged.")
+        state = torch.load(io.BytesIO(data), weights_only=True, map_location=self._device)
         self.module.load_state_dict(state["module"])
         self._head.load_state_dict(state["head"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._best = state["best"]
         self._epoch, self._step, self._loss = state["place"]
         self.history = History(**state["history"])
-        self.history.resumed += 1
-        self._save()
         return True
+
+
+def has_stopped_improving(scores: Sequence[float], patience: int) -> bool:
+    """Whether none of the last ``patience`` scores exceeds the best one before them."""
+    return len(scores) > patience and max(scores[-patience:]) <= max(scores[:-patience])
 
 
 def rate_factor(step: int, total: int, warm_up: float) -> float:

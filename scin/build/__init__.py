@@ -60,9 +60,9 @@ def build(
     reused. The result has the same bytes as that of an uninterrupted build. Without ``resume``, they are removed first.
 
     Raises:
-        BuildError: nothing can be indexed, ``out`` contains something else, another build is running, the shards are
-            from another source or encoder, or the store stops answering.
-        StorageError: the CSV files cannot be read.
+        BuildError: nothing can be indexed, ``out`` contains something else, the shards are from another source or
+            encoder, or the store stops answering.
+        StorageError: the CSV files cannot be read, or another build is running.
     """
     check_replaceable(out, MANIFEST_FILE)
     dataset = read_dataset(store)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,11 +15,12 @@ import pyarrow.parquet as pq
 
 from scin.build.photos import UNREADABLE, Row
 from storage.base import write_atomically
+from storage.work_folder import clear, locked
 
 #: photos in a shard: half a megabyte of vectors and 15 seconds of encoding. A killed build loses at most one shard.
 SHARD_PHOTOS = 256
 _FORMAT = 4
-_RECIPE, _LOCK = "recipe.json", "lock"
+_RECIPE = "recipe.json"
 
 
 class BuildError(Exception):
@@ -60,16 +59,9 @@ class ShardFolder:
         self.folder = folder
         self._recipe = recipe
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock the folder; the lock ends with the process. Raises BuildError if another build is running."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / _LOCK).open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise BuildError(f"Another build is running in {self.folder}. Wait for it or stop it.") from error
-            yield
+    def locked(self) -> AbstractContextManager[None]:
+        """Lock the folder. Raises FolderInUseError if another build is running."""
+        return locked(self.folder, "build")
 
     def prepare(self, *, resume: bool) -> None:
         """With ``resume``, keep the existing shards; otherwise remove everything except the lock.
@@ -79,11 +71,7 @@ class ShardFolder:
         text = json.dumps(asdict(self._recipe), indent=1) + "\n"
         recipe = self.folder / _RECIPE
         if not resume or not recipe.is_file():
-            for path in self.folder.iterdir():
-                if path.is_dir():
-                    shutil.rmtree(path)
-                elif path.name != _LOCK:
-                    path.unlink()
+            clear(self.folder)
         elif recipe.read_text(encoding="utf-8") != text:
             raise BuildError(
                 f"The photos in {self.folder} were embedded from another source, by another encoder or by another "

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ml.analysis.decision import tone_group
-from ml.errors import MLError
+from ml.errors import MLError, TooFewCasesError
 from ml.values import Vectors
 from scin.index.cases import StoredCase
 from scin.index.vote import NOT_CONDITIONS
@@ -37,6 +37,10 @@ Floats = NDArray[np.float64]
 
 class EvaluationError(MLError):
     """An index or a set of labelled photos cannot be evaluated. The message says why."""
+
+
+class TooFewToEvaluateError(TooFewCasesError, EvaluationError):
+    """With so few cases the nested folds are too small."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +116,13 @@ class LabelledCases:
 def labelled_cases(
     stored: Sequence[StoredCase], vectors: Vectors, most: int | None = None, seed: int = 0
 ) -> LabelledCases:
-    """The cases that name at least one condition; a random sample of ``most`` of them if there are more.
+    """The cases that name at least one condition; a random sample of ``most`` of them if there are more. Their
+    ``conditions`` are those of all cases.
 
     ``vectors`` (V, dimension) are the encoder's embeddings. They may be a memory map: only the rows in use are read.
     """
     named = [(case, _conditions(case.differential)) for case in stored]
+    conditions = {name for _, weights in named for name in weights}
     kept = sorted(((case, weights) for case, weights in named if weights), key=lambda pair: pair[0].case_id)
     if most is not None and len(kept) > most:
         drawn = np.random.default_rng(seed).choice(len(kept), most, replace=False)
@@ -128,6 +134,7 @@ def labelled_cases(
         [[photo.vector for photo in case.photos] for case in cases],
         vectors,
         tones=_tones(cases),
+        conditions=sorted(conditions),
         patients=[case.patient_id for case in cases],
         seen=[case.seen for case in cases],
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,11 @@ from scipy.sparse import csr_matrix
 from ml.analysis.decision import ALL
 from scin.evaluate import metrics
 from scin.evaluate.cases import MONK_GROUP, SEEN, UNKNOWN, Floats, Ints, LabelledCases, case_folds
-from scin.evaluate.head import HeadSpec, head_specs, held_out_heads
+from scin.evaluate.head import HeadSpec, fit_heads, head_shares, head_specs, held_out_heads
 from scin.evaluate.metrics import TOO_FEW
 from scin.index.manifest import Vote
 from scin.index.vectors import Transform, TransformSpec, fit_transforms
-from scin.index.vote import FORMAT, Calibration, Quantile, Scaling, probabilities
+from scin.index.vote import FORMAT, Calibration, Quantile, Scaling, mixture, probabilities, total_variation
 
 NEIGHBOURS = (3, 5, 7, 11, 15, 21, 31)
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5)
@@ -41,10 +42,9 @@ DISAGREEMENT_PERCENTILE = 95
 #: … and if that costs at least this share of right answers
 _LEAST_LOSS, _LEAST_MARKED = 0.1, 15
 _CALIBRATION_FOLDS = 10
-#: bounds of log temperature, of the doubt's intercept and slope (doubt never grows with agreement), and of the power of
-#: the prior, which only a head has
-_BOUNDS = ((-2.3, 2.3), (-8.0, 8.0), (-8.0, 0.0), (0.0, 1.5))
-_START = (0.0, -1.0, -1.0, 0.0)
+#: bounds of log temperature, and of the doubt's intercept and slope (doubt never grows with agreement)
+_BOUNDS = ((-2.3, 2.3), (-8.0, 8.0), (-8.0, 0.0))
+_START = (0.0, -1.0, -1.0)
 
 _BLOCK = 256  # queries that are compared with all references at once
 #: extra candidates, so that ties (copies of one photo) can be sorted by id
@@ -190,7 +190,7 @@ def choose(cases: LabelledCases, seed: int) -> Choice:
     _, spec, vote, voted = best
     head = _best_head(cases, fold)
     (learnt,) = held_out_heads([head], cases, fold, range(INNER_FOLDS))
-    mixtures = {weight: criterion(mixed(voted, learnt, weight), cases, judged) for weight in HEAD_WEIGHTS}
+    mixtures = {weight: criterion(mixture(voted, learnt, weight), cases, judged) for weight in HEAD_WEIGHTS}
     weight = max(HEAD_WEIGHTS, key=lambda weight: mixtures[weight])
     return Choice(fit_transforms([spec], used)[0], vote, head, weight, mixtures[weight], tried, mixtures)
 
@@ -205,9 +205,23 @@ def _best_head(cases: LabelledCases, fold: Ints) -> HeadSpec:
     return specs[int(np.argmax(scores))]
 
 
-def mixed(vote: Floats, head: Floats, head_weight: float) -> Floats:
-    """(n, C) shares: the head's with ``head_weight``, 0–1, and the vote's with the rest."""
-    return np.asarray((1.0 - head_weight) * vote + head_weight * head, np.float64)
+class Answers(NamedTuple):
+    """(n, C) shares of the conditions by the vote and by the head, and mixed as chosen. ``near``: the neighbours."""
+
+    near: Neighbours
+    voted: Floats
+    learnt: Floats
+    shares: Floats
+
+
+def answers(choice: Choice, references: LabelledCases, asked: LabelledCases) -> Answers:
+    """What an index of ``references`` with this choice answers to ``asked``, before calibration."""
+    vectors = choice.transform.apply(references.vectors)
+    searched = replace(references, vectors=vectors)
+    near = nearest(replace(asked, vectors=vectors), searched, choice.vote.neighbours)
+    voted = vote_shares(near, searched, choice.vote)
+    learnt = head_shares(fit_heads([choice.head], references)[0], asked)
+    return Answers(near, voted, learnt, mixture(voted, learnt, choice.head_weight))
 
 
 def criterion(shares: Floats, cases: LabelledCases, judged: Ints | None = None) -> float:
@@ -236,20 +250,19 @@ def calibrate(choice: Choice, cases: LabelledCases, seed: int) -> Calibration:
     disagreement = None
     if choice.head_weight:
         learnt = held_out_heads([choice.head], cases, fold, range(_CALIBRATION_FOLDS))[0][judged]
-        shares = mixed(voted, learnt, choice.head_weight)
-    prior = cases.weights.mean(axis=0)
-    scaling = fit_scaling(shares, prior, cases.first[judged], with_prior=bool(choice.head_weight))
-    given = probabilities(shares, prior, scaling)
+        shares = mixture(voted, learnt, choice.head_weight)
+    scaling = fit_scaling(shares, cases.first[judged])
+    given = probabilities(shares, scaling)
     scores = nonconformity(given, cases.leading[judged])
     if choice.head_weight:
         right = cases.leading[judged, given.argmax(axis=1)]
-        disagreement = disagreement_limit(disagreements(voted, learnt), right)
+        disagreement = disagreement_limit(total_variation(voted, learnt), right)
     near = Neighbours(found.rows[judged], found.similarities[judged])
     distances = np.percentile(mean_distance(near, choice.vote.neighbours), np.arange(101)).tolist()
     return Calibration(
         format=FORMAT,
         scaling=scaling,
-        prior=dict(zip(cases.conditions, prior.tolist(), strict=True)),
+        conditions=cases.conditions,
         quantiles={
             _key(coverage): quantiles(scores, cases.tones[MONK_GROUP][judged], coverage) for coverage in COVERAGES
         },
@@ -258,11 +271,6 @@ def calibrate(choice: Choice, cases: LabelledCases, seed: int) -> Calibration:
         accuracy={},
         disagreement=disagreement,
     )
-
-
-def disagreements(vote: Floats, head: Floats) -> Floats:
-    """(n,) total variation between the vote's and the head's shares (n, C), 0–1."""
-    return np.asarray(1.0 - np.minimum(vote, head).sum(axis=1), np.float64)
 
 
 def disagreement_limit(distances: Floats, right: NDArray[np.bool_]) -> float | None:
@@ -281,26 +289,18 @@ def disagreement_limit(distances: Floats, right: NDArray[np.bool_]) -> float | N
     return limit if near - far - 1.96 * error >= _LEAST_LOSS else None
 
 
-def calibrated(shares: Floats, calibration: Calibration) -> Floats:
-    """(n, C) shares → (n, C) probabilities. The conditions must be those that ``calibration`` was fitted to."""
-    return probabilities(shares, np.array(list(calibration.prior.values())), calibration.scaling)
-
-
-def fit_scaling(shares: Floats, prior: Floats, first: Floats, *, with_prior: bool = False) -> Scaling:
-    """The scaling with the least negative log-likelihood of the leading conditions, ``first`` (n, C).
-
-    ``with_prior``: also fit the power of the prior."""
+def fit_scaling(shares: Floats, first: Floats) -> Scaling:
+    """The scaling with the least negative log-likelihood of the leading conditions, ``first`` (n, C)."""
 
     def scaling(parameters: Floats) -> Scaling:
         return Scaling(float(np.exp(parameters[0])), *(float(value) for value in parameters[1:]))
 
     def loss(parameters: Floats) -> float:
-        given = probabilities(shares, prior, scaling(parameters))
+        given = probabilities(shares, scaling(parameters))
         logs = np.log(np.maximum(given, np.finfo(np.float64).tiny))
         return float(-(first * logs).sum(axis=1).mean())
 
-    fitted = 4 if with_prior else 3
-    return scaling(minimize(loss, _START[:fitted], method="L-BFGS-B", bounds=_BOUNDS[:fitted]).x)
+    return scaling(minimize(loss, _START, method="L-BFGS-B", bounds=_BOUNDS).x)
 
 
 def nonconformity(given: Floats, leading: NDArray[np.bool_]) -> Floats:

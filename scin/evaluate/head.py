@@ -73,10 +73,7 @@ def fit_heads(specs: Sequence[HeadSpec], cases: LabelledCases) -> list[Head]:
 
 def head_shares(head: Head, cases: LabelledCases) -> Floats:
     """(n, C) the head's shares of all conditions of ``cases``, which include the head's."""
-    column = {name: place for place, name in enumerate(cases.conditions)}
-    shares = np.zeros(cases.weights.shape)
-    shares[:, [column[name] for name in head.conditions]] = head.shares(mean_embeddings(cases))
-    return shares
+    return head.of(cases.conditions).shares(mean_embeddings(cases))
 
 
 def held_out_heads(specs: Sequence[HeadSpec], cases: LabelledCases, fold: Ints, judged: Sequence[int]) -> list[Floats]:

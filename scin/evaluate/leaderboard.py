@@ -20,9 +20,9 @@ from ml.analysis.decision import ALL, TONE_GROUPS
 from scin.evaluate import fit, metrics
 from scin.evaluate.cases import MONK_GROUP, SEEN, Floats, Ints, LabelledCases, case_folds, count_split
 from scin.evaluate.fit import COVERAGES, Choice
-from scin.evaluate.head import fit_heads, head_shares
+from scin.evaluate.held_out import CaseAnswers, Recognition, case_answers, recognition
 from scin.evaluate.metrics import TOP_1, Bootstrap, Figure, Figures
-from scin.index.vote import Calibration
+from scin.index.vote import COVERAGE, Calibration, probabilities, total_variation
 
 FOLDS = 5
 VOTE, HEAD, PRIOR = "vote of the neighbours", "head", "commonest conditions"
@@ -91,7 +91,7 @@ class Sets:
 
 @dataclass(frozen=True)
 class Confusion:
-    """``counts``: rows are the first leading condition; columns what the vote ranks first, the last "any other"."""
+    """``counts``: rows are the first leading condition; columns what the answer ranks first, the last "any other"."""
 
     conditions: tuple[str, ...]
     counts: Ints
@@ -113,8 +113,9 @@ class Evaluation:
     """The figures of the held-out folds; ``choice`` and ``calibration`` are fitted to all cases, for serving.
 
     ``overall``: protocol → figures. ``tones``: protocol → scale → group → figures. ``sets``: stated coverage → tone
-    group → sets. ``outliers`` is the share of held-out cases called unlike the index. ``disagreement``: None if the
-    head does not take part. ``choices``: one for each fold.
+    group → sets. ``outliers`` is the share of held-out cases called unlike the index. ``disagreement``: None if answers
+    are not worse where head and vote disagree. ``confusion``, ``conditions`` and ``answers`` are of the calibrated
+    answers. ``choices``: one for each fold.
     """
 
     counts: Counts
@@ -128,6 +129,8 @@ class Evaluation:
     outliers: float
     disagreement: Disagreement | None
     confusion: Confusion
+    conditions: tuple[Recognition, ...]
+    answers: CaseAnswers
     choices: tuple[Choice, ...]
     choice: Choice
     calibration: Calibration
@@ -147,6 +150,13 @@ def evaluate(cases: LabelledCases, *, seed: int, resamples: int, progress: Progr
         progress("figures", done, len(PROTOCOLS))
     choice = fit.choose(cases, seed)
     calibration = fit.calibrate(choice, cases, seed)
+    answers = case_answers(
+        judged,
+        given[CALIBRATED],
+        covered=answered.covered[COVERAGE],
+        set_sizes=answered.set_sizes[COVERAGE],
+        outliers=answered.outliers,
+    )
     return Evaluation(
         counts=Counts(
             cases=len(cases),
@@ -166,7 +176,9 @@ def evaluate(cases: LabelledCases, *, seed: int, resamples: int, progress: Progr
         sets=_sets(answered, judged, bootstrap),
         outliers=float(answered.outliers.mean()),
         disagreement=_disagreement(answered, judged, bootstrap, calibration.disagreement),
-        confusion=confusion(given[SERVED], judged),
+        confusion=confusion(given[CALIBRATED], judged),
+        conditions=recognition(answers, bootstrap),
+        answers=answers,
         choices=answered.choices,
         choice=choice,
         calibration=calibration,
@@ -186,7 +198,9 @@ def _disagreement(
         return None
     hits, apart = metrics.per_case(answered.probabilities[CALIBRATED], judged)[TOP_1], answered.disagree
     figures = {
-        name: bootstrap.figures(name, int(inside.sum()), {TOP_1: metrics.mean_of(hits[inside])})[TOP_1]
+        name: bootstrap.figures(name, int(inside.sum()), {TOP_1: metrics.mean_of(hits[inside])}, judged.groups[inside])[
+            TOP_1
+        ]
         for name, inside in (("disagree", apart), ("agree", ~apart))
     }
     return Disagreement(limit, float(apart.mean()), figures["disagree"], figures["agree"])
@@ -253,18 +267,14 @@ def _answer(
     choice: Choice,
     calibration: Calibration,
 ) -> None:
-    vectors = choice.transform.apply(training.vectors)
-    references, queries = replace(training, vectors=vectors), replace(tested, vectors=vectors)
-    near = fit.nearest(queries, references, choice.vote.neighbours)
-    voted = fit.vote_shares(near, references, choice.vote)
-    learnt = head_shares(fit_heads([choice.head], training)[0], tested)
-    shares = fit.mixed(voted, learnt, choice.head_weight)
-    calibrated = fit.calibrated(shares, calibration)
-    by_protocol = {VOTE: voted, HEAD: learnt, SERVED: shares, CALIBRATED: calibrated}
+    near, voted, learnt, shares = fit.answers(choice, training, tested)
+    calibrated = probabilities(shares, calibration.scaling)
+    listed = np.where(shares > 0, calibrated, 0.0)  # an answer lists no condition without a share
+    by_protocol = {VOTE: voted, HEAD: learnt, SERVED: shares, CALIBRATED: listed}
     for protocol, given in by_protocol.items():
         found.probabilities[protocol][rows] = given
     if calibration.disagreement is not None:
-        found.disagree[rows] = fit.disagreements(voted, learnt) > calibration.disagreement
+        found.disagree[rows] = total_variation(voted, learnt) > calibration.disagreement
     found.outliers[rows] = fit.mean_distance(near, choice.vote.neighbours) > calibration.outlier
     scores = fit.nonconformity(calibrated, tested.leading)
     for coverage in COVERAGES:
@@ -318,9 +328,13 @@ def reliability(probabilities: Floats, cases: LabelledCases) -> Reliability:
 
 def calibration_error(confidence: Floats, correct: Floats) -> float:
     """Expected calibration error: mean |confidence − accuracy| over 15 bins of equal width (Guo et al. 2017)."""
-    place = _bin(confidence, _ERROR_BINS)
-    gaps = np.bincount(place, correct, _ERROR_BINS) - np.bincount(place, confidence, _ERROR_BINS)
+    gaps = (correct - confidence) @ calibration_bins(confidence)
     return float(np.abs(gaps).sum() / max(1, len(confidence)))
+
+
+def calibration_bins(confidence: Floats) -> Floats:
+    """(n, 15) which bin of the calibration error each of (n,) confidences is in: 1 there, else 0."""
+    return np.eye(_ERROR_BINS)[_bin(confidence, _ERROR_BINS)]
 
 
 def _bin(confidence: Floats, bins: int) -> Ints:
@@ -348,6 +362,6 @@ def _sets(answered: HeldOut, cases: LabelledCases, bootstrap: Bootstrap) -> dict
                 "coverage": metrics.mean_of(covered[inside].astype(np.float64)),
                 "size": metrics.mean_of(sizes[inside].astype(np.float64)),
             }
-            figures = bootstrap.figures(f"sets {group}", int(inside.sum()), statistics)
+            figures = bootstrap.figures(f"sets {group}", int(inside.sum()), statistics, cases.groups[inside])
             found[f"{coverage:.2f}"][group] = Sets(**figures)
     return found

@@ -19,6 +19,8 @@ DEPTH = max(CUTS)
 MIN_CASES = 10
 COMMONEST = 10
 TOP_1, TOP_3, TOP_5, NDCG, RECALL, AUROC = "top-1", "top-3", "top-5", "ndcg-5", "macro recall", "macro AUROC"
+#: the metrics that a table of a report shows
+MAIN = (TOP_1, TOP_3, TOP_5, NDCG, RECALL, AUROC)
 
 #: a group with fewer cases gets no figures
 TOO_FEW = 30
@@ -45,7 +47,7 @@ Statistic = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Percentile bootstrap over cases (Efron). The same seed and group name give the same resamples.
+    """Percentile bootstrap over cases (Efron), or over groups of cases. The same seed and name give the same resamples.
 
     Unlike scipy.stats.bootstrap, which draws rows, a resample is a vector of counts. So matrix products compute all
     metrics of a group from the same resamples. Resamples in which a metric is undefined are excluded.
@@ -54,15 +56,20 @@ class Bootstrap:
     resamples: int
     seed: int
 
-    def figures(self, name: str, n: int, statistics: dict[str, Statistic]) -> Figures:
-        """Each statistic of n cases with its interval. An undefined statistic (nan) has no value."""
+    def figures(self, name: str, n: int, statistics: dict[str, Statistic], groups: Ints | None = None) -> Figures:
+        """Each statistic of n cases with its interval. An undefined statistic (nan) has no value.
+
+        ``groups`` (n,): cases with the same number are drawn together.
+        """
         if n < TOO_FEW:
             return {metric: Figure(n) for metric in statistics}
         rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
         drawn: dict[str, list[Floats]] = {metric: [] for metric in statistics}
+        place = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+        units = int(place.max()) + 1
         for start in range(0, self.resamples, _BLOCK):
             size = min(_BLOCK, self.resamples - start)
-            counts = rng.multinomial(n, np.full(n, 1.0 / n), size=size).astype(np.float64)
+            counts = rng.multinomial(units, np.full(units, 1.0 / units), size=size).astype(np.float64)[:, place]
             for metric, statistic in statistics.items():
                 drawn[metric].append(statistic(counts))
         once = np.ones((1, n))
@@ -96,14 +103,14 @@ def figures_by_tone(probabilities: Floats, cases: LabelledCases, bootstrap: Boot
     found: dict[str, dict[str, Figures]] = {}
     for scale, names in cases.tones.items():
         found[scale] = {}
-        for group in sorted(set(names.tolist()) - {UNKNOWN}, key=_tone_order):
+        for group in sorted(set(names.tolist()) - {UNKNOWN}, key=tone_order):
             rows = np.flatnonzero(names == group)
             found[scale][group] = _group_figures(group, probabilities[rows], cases.take(rows), conditions, bootstrap)
     return found
 
 
-def _tone_order(group: str) -> tuple[str, int]:
-    """Sorts Monk 10 after Monk 9."""
+def tone_order(group: str) -> tuple[str, int]:
+    """A key that sorts Monk 10 after Monk 9."""
     scale, _, number = group.rpartition(" ")
     return scale, int(number.split("–")[0])
 
@@ -120,7 +127,7 @@ def _group_figures(
     enough = (positives >= MIN_CASES) & (len(named) - positives >= MIN_CASES)
     scores, truth = probabilities[:, conditions[enough]], named[:, enough]
     statistics[AUROC] = lambda counts: macro_auroc(scores, truth, counts)
-    return bootstrap.figures(name, len(cases), statistics)
+    return bootstrap.figures(name, len(cases), statistics, cases.groups)
 
 
 def ranking(probabilities: Floats, depth: int = DEPTH) -> Ints:

@@ -14,11 +14,13 @@ from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
 from ml.values import Vector
 from scin.evaluate import metrics
-from scin.evaluate.cases import EvaluationError, Floats, LabelledCases, assemble
-from scin.evaluate.metrics import Bootstrap, Figures
-from scin.evaluate.report import MAIN_METRICS, table, text, write_json
+from scin.evaluate.cases import SAME_PHOTO, EvaluationError, Floats, LabelledCases, assemble
+from scin.evaluate.document import figure_cell, markdown_table, table
+from scin.evaluate.facts import write_json
+from scin.evaluate.metrics import MAIN, Bootstrap, Figures
 from scin.index.manifest import Manifest
 from scin.index.search import SearchIndex, load_index
+from scin.index.vectors import read_embeddings
 from scin.index.vote import read_calibration
 from scin.labelled_photos import Source
 from scin.labels import Names, is_missing
@@ -77,18 +79,19 @@ def _path(photos: Source, file: str) -> Path:
 def answer(
     folder: Path, encoder: Encoder, queries: Sequence[Query], bootstrap: Bootstrap, progress: Progress
 ) -> Answers:
-    """Search the index in ``folder`` for each case. The index must have a calibration.
+    """Search the index in ``folder`` for each case. The index must have a calibration. Cases of which the index holds a
+    photo are left out, because they would find themselves.
 
-    Raises ArtifactError, ModelError, and EvaluationError if no label is a condition of the index.
+    Raises ArtifactError, ModelError, and EvaluationError if no label is a condition of the index or nothing is left.
     """
     index = load_index(folder, encoder_fingerprint=encoder.fingerprint, dimension=encoder.dimension)
-    conditions = list(read_calibration(folder).prior)
+    conditions = read_calibration(folder).conditions
     names = Names(conditions)
     vectors, skipped = _embed(queries, encoder, progress)
     photos: dict[str, list[int]] = {}
     labels: dict[str, str] = {}
     unknown: dict[str, str] = {}
-    embedded = [query for query in queries if query.path in vectors]
+    embedded = _unknown_to([query for query in queries if query.path in vectors], vectors, folder, skipped)
     for row, query in enumerate(embedded):
         condition = names.find(query.label)
         if condition is None:
@@ -108,11 +111,11 @@ def answer(
         tones={},
         conditions=conditions,
     )
-    shares = ask(index, asked)
-    hits = metrics.per_case(shares, asked)[metrics.TOP_1]
+    given = ask(index, asked)
+    hits = metrics.per_case(given, asked)[metrics.TOP_1]
     return Answers(
         cases=len(asked),
-        figures=metrics.all_figures(shares, asked, bootstrap),
+        figures=metrics.all_figures(given, asked, bootstrap),
         by_condition={
             asked.conditions[c]: {"n": int((asked.top == c).sum()), "top-1 hits": int(hits[asked.top == c].sum())}
             for c in np.unique(asked.top)
@@ -122,15 +125,33 @@ def answer(
     )
 
 
+def _unknown_to(
+    queries: Sequence[Query], vectors: Mapping[Path, Vector], folder: Path, skipped: Counter[str]
+) -> list[Query]:
+    """The queries of cases without a photo in the index in ``folder``; the others are counted in ``skipped``."""
+    stored = np.asarray(read_embeddings(folder), np.float32)
+    stored = stored / np.linalg.norm(stored, axis=1, keepdims=True)
+    held = {path for path, vector in vectors.items() if (stored @ vector).max() >= SAME_PHOTO * np.linalg.norm(vector)}
+    known = {query.case for query in queries if query.path in held}
+    kept = [query for query in queries if query.case not in known]
+    if len(kept) < len(queries):
+        skipped["of a case in the index"] = len(queries) - len(kept)
+    if queries and not kept:
+        raise EvaluationError("The index holds all of these photos or other photos of their cases. Ask about new ones.")
+    return kept
+
+
 def ask(index: SearchIndex, asked: LabelledCases) -> Floats:
-    """(n, C) each condition's share of the vote, as in serving."""
+    """(n, C) the probability of each condition that the answer lists, 0 for the others: calibrated, or the share if the
+    index has no calibration."""
     column = {name: place for place, name in enumerate(asked.conditions)}
-    shares = np.zeros(asked.weights.shape)
+    given = np.zeros(asked.weights.shape)
     for row, photos in enumerate(np.split(asked.photos, asked.starts[1:])):
-        for condition in index.search(asked.vectors[photos], 1).conditions:
-            if condition.name in column:
-                shares[row, column[condition.name]] = condition.probability
-    return shares
+        for one in index.search(asked.vectors[photos], 1).conditions:
+            if one.name in column:
+                served = one.probability if one.calibrated_probability is None else one.calibrated_probability
+                given[row, column[one.name]] = served
+    return given
 
 
 def _embed(queries: Sequence[Query], encoder: Encoder, progress: Progress) -> tuple[dict[Path, Vector], Counter[str]]:
@@ -179,7 +200,9 @@ def _markdown(found: Answers, manifest: Manifest) -> str:
         "",
         f"{found.cases} cases. {manifest.transforms[0]}, {manifest.vote.neighbours} neighbours, temperature "
         f"{manifest.vote.temperature:g}. Left out: {', '.join(left_out) or 'none'}.",
-        *table(["metric", "value [95% interval]"], [[metric, text(found.figures[metric])] for metric in MAIN_METRICS]),
-        *table(["condition", "n", "top-1"], rows),
+        *markdown_table(
+            table(["metric", "value [95% interval]"], [[one, figure_cell(found.figures[one])] for one in MAIN])
+        ),
+        *markdown_table(table(["condition", "n", "top-1"], rows)),
     ]
     return "\n".join(lines) + "\n"

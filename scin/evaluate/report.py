@@ -1,262 +1,332 @@
-"""The leaderboard's files: JSON for programs, Markdown for people, and three PNG plots."""
+"""The report of an evaluation: what its figures say, in the order of a reader's questions, and its files."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-
+from ml.analysis.decision import ALL
+from ml.models.trained import CARD_FILE, HELD_OUT_HEADING
 from scin.evaluate import metrics
+from scin.evaluate.document import Cell, Picture, Report, Row, Section, Table, figure_cell, html, markdown, table
+from scin.evaluate.facts import JSON_FILE, facts, write_json
 from scin.evaluate.fit import Choice
-from scin.evaluate.leaderboard import FOLDS, PROTOCOLS, PUBLISHED, SERVED, Disagreement, Evaluation, Reliability
+from scin.evaluate.held_out import Recognition, mistakes, worst_first, write_held_out
+from scin.evaluate.leaderboard import CALIBRATED, FOLDS, PUBLISHED, Disagreement, Evaluation
 from scin.evaluate.metrics import LEVEL, TOO_FEW, TOP_1, TOP_3, Figure
+from scin.evaluate.plots import draw_plots
+from scin.facts import SCIN
+from scin.index.choose import ENCODER_FOLDER
 from scin.index.manifest import Manifest
+from scin.index.vote import COVERAGE
 
-MAIN_METRICS = (TOP_1, TOP_3, metrics.TOP_5, metrics.NDCG, metrics.RECALL, metrics.AUROC)
+MARKDOWN_FILE, PAGE_FILE = "leaderboard.md", "leaderboard.html"
+#: the card of an index's own encoder
+CARD = f"{ENCODER_FOLDER}/{CARD_FILE}"
+_INTERVAL = re.compile(r"^(.*\S)\s+(\[[^\]]*\])$")
+_BORDER = re.compile(r"(?<!\\)\|")
+
+GENERATED = "Generated data: these figures say how the software behaves, nothing about disease."
 _DIFFERENTIAL_METRICS = tuple(f"{kind}-{k}" for kind in ("any", "weight") for k in metrics.CUTS)
-_INDEX_FACTS = (
-    "name",
-    "dataset",
-    "release",
-    "synthetic",
-    "encoder",
-    "encoder_version",
-    "encoder_fingerprint",
-    "dimension",
-    "attribution",
-)
-_DPI = 120
+#: how many conditions, confusions and confusions of one condition are listed
+_CONDITIONS, _MISTAKES, _NAMED = 10, 15, 3
+#: the parts of the attribution that a page must state beside the dataset and its licence
+_CREDIT = ("citation", "notice", "changes", "source")
 
 
-def write_leaderboard(found: Evaluation, manifest: Manifest, out: Path, *, seed: int, resamples: int) -> None:
-    """Write ``leaderboard.json``, ``leaderboard.md`` and the plots. The same evaluation gives the same bytes."""
+def write_leaderboard(
+    found: Evaluation, manifest: Manifest, out: Path, *, card: str = "", seed: int, resamples: int
+) -> None:
+    """Write the report to the folder ``out``. The same evaluation gives the same bytes.
+
+    ``card``: the Markdown card of the index's own encoder, or "" if it has none.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "leaderboard.json", _facts(found, manifest, seed, resamples))
-    (out / "leaderboard.md").write_text(_markdown(found, manifest, seed, resamples), encoding="utf-8")
-    note = f"{manifest.name}: {found.counts.cases} cases" + (", generated data" if manifest.synthetic else "")
-    plots = {
-        "accuracy-by-tone.png": _plot_accuracy_by_tone(found, note),
-        "reliability.png": _plot_reliability(found, note),
-        "confusion.png": _plot_confusion(found, note),
-    }
-    for name, canvas in plots.items():
-        canvas.savefig(out / name, dpi=_DPI, metadata={"Software": None})
+    note = f"{manifest.name}: {found.counts.judged:,} cases" + (", generated data" if manifest.synthetic else "")
+    pictures = draw_plots(found, out, note)
+    report = leaderboard(found, manifest, pictures, card, seed=seed, resamples=resamples)
+    write_json(out / JSON_FILE, facts(found, manifest, seed, resamples))
+    write_held_out(out, found.answers)
+    (out / MARKDOWN_FILE).write_text(markdown(report), encoding="utf-8")
+    (out / PAGE_FILE).write_text(html(report), encoding="utf-8")
 
 
-def write_json(path: Path, facts: Mapping[str, Any]) -> None:
-    """Write facts that may hold dataclasses and arrays; a ``Figure`` without a value says that it had too few cases."""
-    text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, Figure) and value.value is None:
-        return {"n": value.n, "too_few": True}
-    return vars(value)
-
-
-def _facts(found: Evaluation, manifest: Manifest, seed: int, resamples: int) -> dict[str, Any]:
-    return {
-        "index": {name: getattr(manifest, name) for name in _INDEX_FACTS},
-        "protocol": {
-            "folds": FOLDS,
-            "seed": seed,
-            "resamples": resamples,
-            "interval": LEVEL,
-            "too_few_below": TOO_FEW,
-            "least_cases_of_a_condition": metrics.MIN_CASES,
-        },
-        "data": found.counts,
-        "overall": found.overall,
-        "by_tone": found.tones,
-        "image_split": {"images": found.image_split, "whole_cases": found.case_split, "published": PUBLISHED},
-        "calibration": {
-            "before": found.before,
-            "after": found.after,
-            "sets": found.sets,
-            "share_called_outliers": found.outliers,
-        },
-        "disagreement": found.disagreement,
-        "confusion": found.confusion,
-        "chosen": _choice(found.choice),
-        "chosen_on_each_fold": [_choice(choice) for choice in found.choices],
-    }
-
-
-def _choice(choice: Choice) -> dict[str, Any]:
-    return {
-        "transform": choice.transform.steps,
-        **vars(choice.vote),
-        "head": choice.head._asdict(),
-        "head_weight": choice.head_weight,
-        "score": choice.score,
-        "tried": choice.tried,
-        "mixtures": {f"{weight:g}": score for weight, score in choice.mixtures.items()},
-    }
-
-
-def _markdown(found: Evaluation, manifest: Manifest, seed: int, resamples: int) -> str:
-    overall = {name: found.overall[name] for name in PROTOCOLS}
-    sections = [
-        [f"# Leaderboard of the index “{manifest.name}”", *_heading(found, manifest, seed, resamples)],
-        ["## All cases", *_figures_table("protocol", overall, MAIN_METRICS)],
-        ["## The whole differential", *_figures_table("protocol", overall, _DIFFERENTIAL_METRICS)],
-        *(
-            [f"## By {scale}: {SERVED}", *_figures_table("group", groups, MAIN_METRICS)]
-            for scale, groups in found.tones[SERVED].items()
+def leaderboard(
+    found: Evaluation, manifest: Manifest, pictures: Mapping[str, Picture], card: str, *, seed: int, resamples: int
+) -> Report:
+    """The report. ``pictures``: see ``plots.draw_plots``. ``card``: see ``write_leaderboard``."""
+    training = _before_and_after(card)
+    return Report(
+        title=f"Leaderboard of the index “{manifest.name}”",
+        lead="How often this index ranks conditions as the labels of its cases do, for whom, and how certain it is.",
+        warning=GENERATED if manifest.synthetic else "",
+        sections=(
+            _headline(found),
+            _evaluated(found, manifest, seed, resamples),
+            _ways(found),
+            _by_tone(found, pictures.get("accuracy-by-tone")),
+            _conditions(found),
+            _confusions(found, pictures["confusion"]),
+            _certainty(found, pictures["reliability"]),
+            *([training] if training is not None else []),
+            _image_split(found, manifest),
+            _chosen(found.choice),
+            _made(manifest, seed, resamples),
         ),
-        ["## Beside published figures", *_splits(found)],
-        ["## Calibration", *_calibration(found)],
-        ["## Chosen for serving", *_chosen(found.choice)],
+    )
+
+
+def _headline(found: Evaluation) -> Section:
+    overall, sets = found.overall[CALIBRATED], found.sets[f"{COVERAGE:.2f}"][ALL]
+    error = found.after.expected_calibration_error
+    rows: list[Row] = [
+        [TOP_1, figure_cell(overall[TOP_1]), f"{_of_100(overall[TOP_1])} new cases, a leading condition is first."],
+        [TOP_3, figure_cell(overall[TOP_3]), f"{_of_100(overall[TOP_3])}, one is among the first three."],
+        [
+            metrics.RECALL,
+            figure_cell(overall[metrics.RECALL]),
+            "Top-1 if every condition counts the same, however rare. Below top-1: rare conditions are missed.",
+        ],
+        [
+            metrics.NDCG,
+            figure_cell(overall[metrics.NDCG]),
+            "How well the first five follow the whole label with its weights. 1: in the label's own order.",
+        ],
+        [
+            f"coverage of sets for {COVERAGE:.0%}",
+            figure_cell(sets.coverage),
+            f"The stated set of conditions holds a leading one this often. It should be about {COVERAGE:.2f}.",
+        ],
+        [
+            "conditions in such a set",
+            figure_cell(sets.size, 1),
+            f"On average, of {found.counts.conditions} conditions. A small set says more.",
+        ],
+        [
+            "calibration error",
+            f"{error:.3f}",
+            f"The first condition's probability is {error:.3f} away from how often it comes true, on average.",
+        ],
+        [
+            "called unlike the index",
+            f"{found.outliers:.3f}",
+            f"The service warns for {found.outliers:.1%} of such cases that the index has nothing like them.",
+        ],
     ]
-    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+    return Section(
+        "Headline figures",
+        text=(
+            "Of the answers that are served, to cases that were held out. A leading condition is one with the largest "
+            "weight in the case's label.",
+        ),
+        tables=(table(["figure", "value [95% interval]", "what it means"], rows, explained=True),),
+    )
 
 
-def _heading(found: Evaluation, manifest: Manifest, seed: int, resamples: int) -> list[str]:
-    counts, trained = found.counts, ""
-    if counts.judged < counts.cases:
-        trained = f"The figures are about the {counts.judged} cases that the encoder was not trained on. "
-    warning = ["", "**Generated data: these figures say how the software behaves, nothing about disease.**"]
-    return [
-        "",
-        f"{manifest.dataset}, release {manifest.release}. Encoder {manifest.encoder} {manifest.encoder_version}.",
-        *(warning if manifest.synthetic else []),
-        "",
-        f"{counts.cases} cases, {counts.photos} photos ({counts.different_photos} different), "
-        f"{counts.conditions} conditions. "
-        f"{trained}{FOLDS} folds of whole cases, seed {seed}; {counts.in_two_folds} cases or photos in two folds. "
-        f"Intervals: {LEVEL:.0%}, {resamples} bootstrap resamples of cases. "
-        f"“Too few”: fewer than {TOO_FEW} cases, or no condition with {metrics.MIN_CASES}.",
-    ]
+def _of_100(figure: Figure) -> str:
+    return "Too few cases to say in how many" if figure.value is None else f"In {100 * figure.value:.0f} of 100"
 
 
-def _figures_table(head: str, groups: Mapping[str, Mapping[str, Figure]], shown: Sequence[str]) -> list[str]:
+def _evaluated(found: Evaluation, manifest: Manifest, seed: int, resamples: int) -> Section:
+    counts, seen = found.counts, found.counts.cases - found.counts.judged
+    credit = ". ".join(value.rstrip(".") for name, value in manifest.attribution.items() if name in _CREDIT)
     rows = [
-        [f"{group} (n = {figures[shown[0]].n})", *(text(figures[metric]) for metric in shown)]
+        ["dataset", f"{manifest.dataset}, release {manifest.release}"],
+        ["licence", manifest.licence],
+        ["attribution", credit or "none stated"],
+        ["photos", f"{counts.photos:,} {manifest.photo_kind}, of which {counts.different_photos:,} are different"],
+        ["encoder", f"{manifest.encoder} {manifest.encoder_version}, {manifest.dimension} dimensions"],
+        ["cases", f"{counts.cases:,} with a label, in {counts.groups:,} groups that share no photo and no patient"],
+        ["judged", f"{counts.judged:,} cases, each answered without the cases of its group"],
+        ["seen by the encoder", f"{seen:,} cases: searched, never judged" if seen else "none"],
+        ["conditions", f"{counts.conditions:,}"],
+        ["folds", f"{FOLDS} of whole groups, seed {seed}; {counts.in_two_folds} cases or photos in two folds"],
+        ["intervals", f"{LEVEL:.0%}, from {resamples:,} bootstrap resamples of groups"],
+        ["“too few”", f"fewer than {TOO_FEW} cases, or no condition with {metrics.MIN_CASES}"],
+    ]
+    return Section("What was evaluated", tables=(table(["fact", "value"], rows),))
+
+
+def _ways(found: Evaluation) -> Section:
+    return Section(
+        "Ways to answer",
+        text=(
+            "All of them answer the same held-out cases. The chosen method is served, after calibration. The last one "
+            "looks at no photo and ranks the commonest conditions first: an index that is hardly better is of no use.",
+        ),
+        tables=(
+            _figures("way", found.overall, metrics.MAIN),
+            _figures("way", found.overall, _DIFFERENTIAL_METRICS, note="Against the whole label:"),
+        ),
+    )
+
+
+def _figures(head: str, groups: Mapping[str, metrics.Figures], shown: Sequence[str], note: str = "") -> Table:
+    rows: list[Row] = [
+        [group, f"{figures[shown[0]].n:,}", *(figure_cell(figures[metric]) for metric in shown)]
         for group, figures in groups.items()
     ]
-    return table([head, *shown], rows)
+    return table([head, "n", *shown], rows, note)
 
 
-def _splits(found: Evaluation) -> list[str]:
-    rows = [[f"{name}, images split at random", f"{value:.3f} (published)"] for name, value in PUBLISHED.items()]
-    for name, split in (("images split at random", found.image_split), ("whole cases", found.case_split)):
-        shared = f"{split.cases_on_both_sides} cases on both sides"
-        rows.append([f"this index, logistic regression, {name}: {shared}", text(split.macro_auroc)])
-    return table(["protocol", f"macro AUROC of the {metrics.COMMONEST} commonest"], rows)
+def _by_tone(found: Evaluation, picture: Picture | None) -> Section:
+    tables = tuple(
+        _figures("group", groups, metrics.MAIN, note=f"{scale}:")
+        for scale, groups in found.tones[CALIBRATED].items()
+        if groups
+    )
+    text = "Of the served answers. A group with too few cases has no figure: nothing is known about it."
+    none = "No case states a skin tone, so nothing is known about tones."
+    return Section("By skin tone", (text if tables else none,), tables, (picture,) if picture else ())
 
 
-def _calibration(found: Evaluation) -> list[str]:
-    before, after = (part.expected_calibration_error for part in (found.before, found.after))
+def _conditions(found: Evaluation) -> Section:
+    ranked = worst_first(found.conditions)
+    rare = sorted((one for one in found.conditions if one.n < TOO_FEW), key=lambda one: (-one.n, one.name))
+    shown = ranked[:_CONDITIONS]
+    best = ranked[len(shown) :][::-1][:_CONDITIONS]
+    text = (
+        f"{len(ranked)} of {len(found.conditions)} conditions lead in at least {TOO_FEW} judged cases. "
+        "Recall is top-1 of the cases in which the condition leads."
+    )
+    tables = [
+        _recall_table(some, note) for some, note in ((shown, "Lowest recall first:"), (best, "Highest first:")) if some
+    ]
+    if rare:
+        more = len(rare) - _CONDITIONS
+        note = f"The others have too few cases for a figure{f'; {more} more are even rarer' if more > 0 else ''}:"
+        rows: list[Row] = [
+            [one.name, str(one.n), f"{one.first} of {one.n}", f"{one.first_three} of {one.n}", _taken_for(one)]
+            for one in rare[:_CONDITIONS]
+        ]
+        tables.append(table(["condition", "n", "first", "among the first three", "taken for"], rows, note))
+    return Section("Worst and best conditions", (text,), tuple(tables))
+
+
+def _recall_table(shown: Sequence[Recognition], note: str) -> Table:
+    rows: list[Row] = [
+        [one.name, str(one.n), figure_cell(one.top_1), figure_cell(one.top_3), _taken_for(one)] for one in shown
+    ]
+    return table(["condition", "n", "recall", TOP_3, "taken for"], rows, note)
+
+
+def _taken_for(one: Recognition) -> str:
+    return ", ".join(f"{mistake.answer} ({mistake.cases})" for mistake in one.mistakes[:_NAMED]) or "none"
+
+
+def _confusions(found: Evaluation, picture: Picture) -> Section:
+    of_truth = {one.name: one.n for one in found.conditions}
     rows = [
-        [f"{float(coverage):.0%}", group, str(sets.coverage.n), text(sets.coverage), text(sets.size, 1)]
+        [one.truth, one.answer, f"{one.cases} of {of_truth[one.truth]}", f"{one.cases / of_truth[one.truth]:.0%}"]
+        for one in mistakes(found.answers)[:_MISTAKES]
+    ]
+    return Section(
+        "Confusions",
+        (
+            "The plot shows the conditions that lead most often: a row for each leading condition, a column for what "
+            "is ranked first. The table lists the most frequent wrong answers to all cases.",
+        ),
+        (table(["leading condition", "ranked first", "cases", "share"], rows),) if rows else (),
+        (picture,),
+    )
+
+
+def _certainty(found: Evaluation, picture: Picture) -> Section:
+    before, after = (part.expected_calibration_error for part in (found.before, found.after))
+    rows: list[Row] = [
+        [f"{float(coverage):.0%}", group, f"{sets.coverage.n:,}", figure_cell(sets.coverage), figure_cell(sets.size, 1)]
         for coverage, groups in found.sets.items()
         for group, sets in groups.items()
+        if sets.coverage.n
     ]
-    return [
-        "",
-        f"Expected calibration error of the first condition: {before:.3f} before calibration, "
-        f"{after:.3f} after. Called unlike the index: {found.outliers:.1%} of its own cases.",
-        *_disagreement(found.disagreement),
-        *table(["stated", "tone group", "n", "coverage", f"conditions in the set, of {found.counts.conditions}"], rows),
-    ]
+    return Section(
+        "Certainty",
+        (
+            "On the dashed line of the plot, a condition leads as often as its probability says; below the line, the "
+            "probability is too high. Larger marks stand for more cases. Expected calibration error of the first "
+            f"condition: {before:.3f} before calibration, {after:.3f} after.",
+            *_disagreement(found.disagreement),
+        ),
+        (
+            table(
+                ["stated", "tone group", "n", "coverage", f"conditions in the set, of {found.counts.conditions}"],
+                rows,
+                "Sets of conditions that should hold a leading one as often as stated:",
+            ),
+        ),
+        (picture,),
+    )
 
 
 def _disagreement(found: Disagreement | None) -> list[str]:
     if found is None:
         return []
     return [
-        f"Head and vote disagree in {found.share:.1%} of the cases. Accuracy of the first condition in them: "
-        f"{text(found.accuracy)}; in the others: {text(found.accuracy_of_others)}.",
+        f"Head and vote disagree in {found.share:.1%} of the cases. Top-1 is {figure_cell(found.accuracy)} in them and "
+        f"{figure_cell(found.accuracy_of_others)} in the others."
     ]
 
 
-def _chosen(choice: Choice) -> list[str]:
-    return [
-        "",
-        f"{choice.method} ({choice.transform.spec.name}): the best mean of top-1 and macro recall on inner folds.",
-        *table(["head's weight", "score"], [[f"{weight:g}", f"{s:.3f}"] for weight, s in choice.mixtures.items()]),
-        *table(["transform", "best score of a vote"], [[name, f"{s:.3f}"] for name, s in choice.tried.items()]),
+def _before_and_after(card: str) -> Section | None:
+    """The card's part on held-out cases. None if the card has no such part."""
+    _, found, rest = card.partition(HELD_OUT_HEADING + "\n")
+    if not found:
+        return None
+    blocks = [block for block in re.split(r"\n\s*\n", rest.partition("\n## ")[0].strip()) if block]
+    return Section(
+        "Before and after training",
+        tuple(" ".join(block.split()) for block in blocks if not block.startswith("|")),
+        tuple(_read_table(block) for block in blocks if block.startswith("|")),
+    )
+
+
+def _read_table(block: str) -> Table:
+    head, _, *rows = (tuple(_read_cells(line)) for line in block.splitlines())
+    return Table(tuple(cell.value for cell in head), tuple(rows))
+
+
+def _read_cells(line: str) -> Iterator[Cell]:
+    for cell in _BORDER.split(line.strip())[1:-1]:
+        words = cell.strip().replace("\\|", "|")
+        interval = _INTERVAL.match(words)
+        yield Cell(*interval.groups()) if interval else Cell(words)
+
+
+def _image_split(found: Evaluation, manifest: Manifest) -> Section:
+    published = PUBLISHED if manifest.dataset == SCIN["dataset"] else {}
+    rows: list[Row] = [
+        [f"{name}, images split at random", Cell(f"{value:.3f}", "(published)")] for name, value in published.items()
     ]
+    for name, split in (("images split at random", found.image_split), ("whole cases", found.case_split)):
+        shared = f"{split.cases_on_both_sides} cases on both sides"
+        rows.append([f"this index, logistic regression, {name}: {shared}", figure_cell(split.macro_auroc)])
+    text = (
+        "Published figures of SCIN are from images that were split at random: photos of one case can be on both sides, "
+        "which makes figures too high. The same protocol on this index shows the effect."
+    )
+    head = ["protocol", f"macro AUROC of the {metrics.COMMONEST} commonest"]
+    return Section("If images are split instead of cases", (text,), (table(head, rows),))
 
 
-def text(figure: Figure, digits: int = 3) -> str:
-    """A figure with its interval, or "too few"."""
-    if figure.value is None:
-        return "too few"
-    return f"{figure.value:.{digits}f} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
+def _chosen(choice: Choice) -> Section:
+    mixtures = {f"{weight:g}": score for weight, score in choice.mixtures.items()}
+    method = choice.method[0].upper() + choice.method[1:]
+    return Section(
+        "Chosen for serving",
+        (
+            f"{method}. Neighbours are searched after the transform {choice.transform.spec.name}. These have the best "
+            "mean of top-1 and macro recall on inner folds. The scores chose them, so they are slightly too high.",
+        ),
+        (_scores("head's weight", mixtures), _scores("transform of a vote", choice.tried)),
+    )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a Markdown table, after an empty line."""
-    return ["", _row(head), "|" + "---|" * len(head), *map(_row, rows)]
+def _scores(tried: str, scores: Mapping[str, float]) -> Table:
+    return table([tried, "best score"], [[name, f"{score:.3f}"] for name, score in scores.items()])
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _plot_accuracy_by_tone(found: Evaluation, note: str) -> Canvas:
-    scales = found.tones[SERVED]
-    canvas = Canvas(figsize=(4.2 * len(scales), 4.2), layout="constrained")
-    row = canvas.subplots(1, len(scales), sharey=True, squeeze=False)[0]
-    for axes, (scale, groups) in zip(row, scales.items(), strict=True):
-        for shift, metric in ((-0.12, TOP_1), (0.12, TOP_3)):
-            known = [(place, f[metric]) for place, f in enumerate(groups.values()) if f[metric].value is not None]
-            places = np.array([place + shift for place, _ in known])
-            low, value, high = (
-                np.array([getattr(figure, part) for _, figure in known]) for part in ("low", "value", "high")
-            )
-            axes.errorbar(places, value, yerr=[value - low, high - value], fmt="o", capsize=3, label=metric)
-        for place, figures in enumerate(groups.values()):
-            if figures[TOP_1].value is None:
-                axes.text(place, 0.5, "too few", rotation=90, ha="center", va="center", color="grey")
-        labels = [f"{group}\nn = {figures[TOP_1].n}" for group, figures in groups.items()]
-        axes.set_xticks(range(len(groups)), labels, rotation=90, fontsize=8)
-        axes.set(title=scale, ylim=(0, 1.03), xlim=(-0.6, len(groups) - 0.4))
-        axes.grid(axis="y", alpha=0.3)
-    canvas.axes[0].set_ylabel("accuracy, 95% interval")
-    canvas.axes[0].legend()
-    canvas.suptitle(f"{SERVED}, held-out folds ({note})")
-    return canvas
-
-
-def _plot_reliability(found: Evaluation, note: str) -> Canvas:
-    canvas = Canvas(figsize=(5.5, 5.5), layout="constrained")
-    axes = canvas.subplots()
-    axes.plot([0, 1], [0, 1], "--", color="grey", linewidth=1)
-    _plot_bins(axes, found.before, "before calibration")
-    _plot_bins(axes, found.after, "after")
-    axes.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="probability of the first condition", ylabel="how often it leads")
-    axes.legend()
-    axes.set_title(f"Reliability on held-out folds ({note})", fontsize=10)
-    return canvas
-
-
-def _plot_bins(axes: Axes, found: Reliability, name: str) -> None:
-    confidence, accuracy, cases = np.array([(bin_.confidence, bin_.accuracy, bin_.n) for bin_ in found.bins]).T
-    (line,) = axes.plot(confidence, accuracy, "-", label=f"{name}, error {found.expected_calibration_error:.3f}")
-    axes.scatter(confidence, accuracy, s=8 + 200 * cases / cases.sum(), color=line.get_color(), alpha=0.7)
-
-
-def _plot_confusion(found: Evaluation, note: str) -> Canvas:
-    names, counts = found.confusion.conditions, found.confusion.counts
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    canvas = Canvas(figsize=(8, 7), layout="constrained")
-    axes = canvas.subplots()
-    axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
-    for (row, column), count in np.ndenumerate(counts):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
-    axes.set_xticks(range(len(names) + 1), [*names, "any other"], rotation=60, ha="right", fontsize=8)
-    axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.set(xlabel="ranked first", ylabel="weighs most for the dermatologists")
-    axes.set_title(f"The commonest conditions, held-out folds ({note})", fontsize=10)
-    return canvas
+def _made(manifest: Manifest, seed: int, resamples: int) -> Section:
+    command = f"python -m scin evaluate --index var/index/{manifest.name} --seed {seed} --resamples {resamples}"
+    text = "The same index, seed and number of resamples give the same page. docs/leaderboard.md defines the figures."
+    return Section("How to make this page", (text,), command=command)

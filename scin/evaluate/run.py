@@ -1,4 +1,4 @@
-"""The two tasks of the command: evaluate and update an index, or search an index for labelled photos."""
+"""The tasks of the commands: evaluate and update an index, search it for labelled photos, or compare two of them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from threadpoolctl import threadpool_limits
 
 from ml.analysis.decision import ALL
 from ml.models.encoder import Encoder
-from scin.evaluate.cases import MONK_GROUP, EvaluationError, LabelledCases, labelled_cases
+from scin.evaluate.cases import MONK_GROUP, LabelledCases, TooFewToEvaluateError, labelled_cases
+from scin.evaluate.compare import compare, read_evaluated
+from scin.evaluate.compare_report import write_comparison
 from scin.evaluate.fit import Choice
 from scin.evaluate.head import fit_heads
 from scin.evaluate.leaderboard import CALIBRATED, Evaluation, Progress, evaluate
 from scin.evaluate.metrics import TOO_FEW, TOP_1, TOP_3, Bootstrap
 from scin.evaluate.queries import Answers, answer, read_queries, write_answers
-from scin.evaluate.report import write_leaderboard
+from scin.evaluate.report import CARD, write_leaderboard
 from scin.index.cases import read_cases
 from scin.index.head import HEAD_FILE, Head
 from scin.index.manifest import Manifest, read_manifest, replace_folder, verify_files, write_manifest
@@ -38,12 +40,13 @@ def evaluate_index(
 ) -> Evaluation:
     """Evaluate the index in ``folder`` and report to ``out``; with ``write``, update its vote and calibration.
 
-    Raises ArtifactError if the index is damaged, EvaluationError if it has too few cases.
+    Raises ArtifactError if the index is damaged, TooFewToEvaluateError if it has too few cases.
     """
     manifest, cases = read_index(folder, seed)
     with threadpool_limits(1):  # the number of BLAS threads would change the last digits
         found = evaluate(cases, seed=seed, resamples=resamples, progress=progress)
-    write_leaderboard(found, manifest, out, seed=seed, resamples=resamples)
+    card = (folder / CARD).read_text(encoding="utf-8") if CARD in manifest.files else ""
+    write_leaderboard(found, manifest, out, card=card, seed=seed, resamples=resamples)
     if write:
         with threadpool_limits(1):
             head = fit_heads([found.choice.head], cases)[0] if found.choice.head_weight else None
@@ -76,11 +79,20 @@ def ask_index(
     return found
 
 
+def compare_indexes(first: Path, second: Path, reports: Path, out: Path, *, seed: int, resamples: int) -> str:
+    """Compare two evaluated indexes, or folders of reports, report to ``out``, and return the result in short.
+
+    The report of an index is in the folder of its name in ``reports``. Raises EvaluationError if one is not evaluated.
+    """
+    found = compare(read_evaluated(first, reports), read_evaluated(second, reports), Bootstrap(resamples, seed))
+    return write_comparison(found, out, seed=seed, resamples=resamples)
+
+
 def read_index(folder: Path, seed: int) -> tuple[Manifest, LabelledCases]:
     """Verify an index and read its labelled cases.
 
-    Raises ArtifactError if a file is missing or damaged, EvaluationError if there are fewer than LEAST_CASES cases, or
-    groups of cases, that the encoder was not trained on.
+    Raises ArtifactError if a file is missing or damaged, TooFewToEvaluateError if there are fewer than LEAST_CASES
+    cases, or groups of cases, that the encoder was not trained on.
     """
     manifest = read_manifest(folder)
     verify_files(folder, manifest)
@@ -88,7 +100,9 @@ def read_index(folder: Path, seed: int) -> tuple[Manifest, LabelledCases]:
     unseen = cases.unseen
     if unseen.sum() < LEAST_CASES or len(np.unique(cases.groups[unseen])) < LEAST_CASES:
         which = "labelled cases that its encoder was not trained on" if cases.seen.any() else "labelled cases"
-        raise EvaluationError(f"{folder} has {unseen.sum()} {which}. At least {LEAST_CASES} distinct ones are needed.")
+        raise TooFewToEvaluateError(
+            f"{folder} has {unseen.sum()} {which}. At least {LEAST_CASES} distinct ones are needed."
+        )
     return manifest, cases
 
 

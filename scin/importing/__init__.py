@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -22,6 +21,7 @@ from scin.labelled_photos import LabelledPhoto, Source
 from scin.labels import condition_name, is_missing
 from scin.layout import CASES_FILE, IMAGE_FOLDER, LABEL_COLUMNS, LABELS_FILE, PATH_ROOT, write_table
 from storage.base import map_ordered, write_atomically
+from storage.work_folder import clear, locked
 
 #: the file that shows that a folder was made by an import; it has the counts
 REPORT_FILE = "import.json"
@@ -60,8 +60,8 @@ def import_dataset(
     Photos are copied without their metadata (ml.imaging.metadata). ``names``: label → name, which takes precedence over
     the known codes (scin.labels). ``progress`` gets (photos done, photos in all). The same input gives the same bytes.
 
-    Raises BuildError if no photo can be imported, if ``out`` has something else in it, or if another import is running;
-    PhotosError if the source cannot be read.
+    Raises BuildError if no photo can be imported or ``out`` has something else in it; FolderInUseError if another
+    import is running; PhotosError if the source cannot be read.
     """
     _check_apart(source, out)
     check_replaceable(out, REPORT_FILE)
@@ -89,7 +89,7 @@ def import_dataset(
             notes=tables.notes,
         )
         write_json(draft / REPORT_FILE, {"format": FORMAT, **asdict(report)})
-        replace_folder(out, draft, aside=out.with_name(f".{out.name}.replaced"))
+        replace_folder(out, draft, aside=draft.with_name("replaced"))
     return report
 
 
@@ -103,24 +103,16 @@ def _check_apart(source: Source, out: Path) -> None:
 
 @contextmanager
 def _draft(out: Path) -> Iterator[Path]:
-    """An empty folder beside ``out``, locked until the process ends. What a killed import left in it is removed."""
-    draft = out.with_name(f".{out.name}.importing")
-    draft.mkdir(exist_ok=True)
-    handle = os.open(draft, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BuildError(f"Another import to {out} is running. Wait for it or stop it.") from error
-        for path in draft.iterdir():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    """A new folder inside a locked folder beside ``out``. What a killed import left there is removed."""
+    work = out.with_name(f".{out.name}.importing")
+    with locked(work, "import"):
+        clear(work)
+        draft = work / "new"
+        draft.mkdir()
         try:
             yield draft
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
-    finally:
-        os.close(handle)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _located(source: Source, kind: str, skipped: Counter[str]) -> Iterator[tuple[Path, LabelledPhoto]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,15 @@ class Head:
         """(n, C) shares, whose rows sum to 1. ``features`` (n, dimension): the mean of the embeddings of each case's
         photos."""
         return softmax(features @ self.weights + self.intercepts)
+
+    def of(self, conditions: Sequence[str]) -> Head:
+        """This head with its columns in the order of ``conditions``, which include its own; the others' share is 0."""
+        place = {name: column for column, name in enumerate(conditions)}
+        own = [place[name] for name in self.conditions]
+        weights = np.zeros((len(self.weights), len(conditions)), np.float32)
+        intercepts = np.full(len(conditions), -np.inf, np.float32)
+        weights[:, own], intercepts[own] = self.weights, self.intercepts
+        return Head(tuple(conditions), weights, intercepts)
 
     def write(self, folder: Path) -> None:
         """The same head gives the same bytes."""

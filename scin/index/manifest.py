@@ -5,8 +5,10 @@ This module imports no ML framework, because the boot checks use it.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +24,9 @@ MANIFEST_FILE = "manifest.json"
 FORMAT = 1
 #: version of the builder's measurements (the population). Increase it if the same photo gives different values.
 MEASURES = 2
+
+#: renameat2(2): paths are relative to the working folder; exchange the two names
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 _T = TypeVar("_T")
 
@@ -112,6 +117,11 @@ def read_manifest(folder: Path) -> Manifest:
         raise ArtifactError(f"There is no index in {folder}. Build one: python -m scin sample") from error
 
 
+def manifest_digest(folder: Path) -> str:
+    """The first 12 hexadecimal digits of the manifest's sha256. It identifies the whole index."""
+    return sha256_file(folder / MANIFEST_FILE)[:12]
+
+
 def verify_files(folder: Path, manifest: Manifest) -> None:
     """Compare each file with its digest. Raises ArtifactError at the first file that is missing or differs."""
     for name, expected in manifest.files.items():
@@ -160,16 +170,28 @@ def read_json(path: Path, kind: type[_T], version: int, remedy: str) -> _T:
 def replace_folder(folder: Path, new: Path, aside: Path) -> None:
     """Replace the index in ``folder``, if there is one, by ``new``; it is moved to ``aside`` and deleted.
 
-    Processes that have the old files open can still read them. If ``new`` cannot be moved, the old index is put back
-    and OSError raised. All three are on one file system.
+    On Linux this is one step: at each moment ``folder`` is the old index or the new one. Elsewhere, and on file systems
+    that cannot exchange two folders, it is absent for a moment. Processes that have the old files open can still read
+    them. If ``new`` cannot be moved, the old index is put back and OSError raised. All three are on one file system.
     """
     shutil.rmtree(aside, ignore_errors=True)
-    if folder.exists():
-        folder.rename(aside)
-    try:
-        new.rename(folder)
-    except OSError:
-        if aside.exists():
-            aside.rename(folder)
-        raise
+    if folder.exists() and _exchange(folder, new):
+        new.rename(aside)
+    else:
+        if folder.exists():
+            folder.rename(aside)
+        try:
+            new.rename(folder)
+        except OSError:
+            if aside.exists():
+                aside.rename(folder)
+            raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange the names of two folders in one step. False if the system or the file system cannot."""
+    libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    if libc is None or not hasattr(libc, "renameat2"):
+        return False
+    return bool(libc.renameat2(_AT_FDCWD, bytes(one), _AT_FDCWD, bytes(other), _RENAME_EXCHANGE) == 0)

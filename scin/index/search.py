@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from ml.analysis.scores import Population
 from ml.errors import ArtifactError
-from ml.values import Condition, IndexInfo, Retrieval, SimilarCase, Vectors
+from ml.values import IndexInfo, Retrieval, SimilarCase, Vectors
 from scin.index.cases import CASES_TABLE, THUMBNAILS, CaseTable
 from scin.index.head import Head, read_head
 from scin.index.manifest import Manifest, check_encoder, read_manifest, verify_files
@@ -23,6 +22,7 @@ from scin.index.vote import (
     Ballot,
     Neighbour,
     Votes,
+    is_possible,
     mixture,
     read_calibration,
     total_variation,
@@ -31,8 +31,11 @@ from scin.population import read_population
 
 #: size of the caches of cases
 _KEPT = 16_384
-#: a condition without votes gets up to three cases as evidence, from among so many nearest ones
-_EVIDENCE_CASES, _EVIDENCE_AMONG = 3, 50
+#: a condition without votes gets up to three cases as evidence, if need be from those of so many nearest photos
+_EVIDENCE_CASES, _EVIDENCE_PHOTOS = 3, 100
+
+#: (cosines, vectors) of the photos that were found, both (views, n), nearest first
+Photos = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 def load_index(folder: Path, *, encoder_fingerprint: str, dimension: int, mmap: bool = True) -> SearchIndex:
@@ -67,7 +70,8 @@ class SearchIndex:
         self._thumbnails = np.memmap(folder / THUMBNAILS, np.uint8, "r")
         self._population = read_population(folder, manifest.files)
         self._calibration = read_calibration(folder) if CALIBRATION_FILE in manifest.files else None
-        self._head = read_head(folder, manifest.dimension) if manifest.head_weight else None
+        self._accuracy = self._calibration.cited(manifest.dataset) if self._calibration else {}
+        self._head = self._read_head()
         self._owners = Owners(self._cases, manifest.vectors)
         self._ballot = lru_cache(_KEPT)(self._read_ballot)
         self._shown = lru_cache(_KEPT)(self._read_shown)
@@ -85,6 +89,7 @@ class SearchIndex:
             m.built_at,
             m.attribution,
             m.photo_kind,
+            m.method,
         )
 
     @property
@@ -97,38 +102,55 @@ class SearchIndex:
         """Find the ``k`` nearest cases, and the conditions they vote for. ``views``: (n, dimension) embeddings of one
         case's photos. ``k`` does not change which neighbours vote."""
         vote = self.manifest.vote
-        nearest = self.nearest(views, max(k, vote.neighbours))
+        most = max(k, vote.neighbours)
+        photos = self._vectors.nearest(views, self.depth(most))
+        nearest = self._owners.nearest(*photos, most)
         votes = Votes([Neighbour(self._ballot(case), similarity) for case, similarity in nearest], vote)
         cases = tuple(SimilarCase(similarity=similarity, **self._shown(case)) for case, similarity in nearest[:k])
-        if self._calibration is None:
+        calibration = self._calibration
+        if calibration is None:
             return Retrieval(cases, votes.conditions())
         similarities = [similarity for _, similarity in nearest[: vote.neighbours]]
-        shares, distance = votes.shares, None
+        shares, agrees = calibration.row(votes.shares), True
         if self._head is not None:
-            head = self._head_shares(self._head, views)
-            distance = total_variation(votes.shares, head)
-            shares = mixture(votes.shares, head, self.manifest.head_weight)
-        assessment = self._calibration.assess(shares, similarities, self.manifest.dataset, distance)
-        conditions = votes.conditions(assessment.probabilities, shares)
-        return Retrieval(cases, self._with_evidence(conditions, views), assessment)
+            voted, learnt = shares, self._head.shares(views.mean(axis=0, keepdims=True) if len(views) > 1 else views)
+            shares = mixture(voted, learnt, self.manifest.head_weight)
+            limit = calibration.disagreement
+            agrees = limit is None or bool(total_variation(voted, learnt)[0] <= limit)
+        assessment = calibration.assess(shares, similarities, self._accuracy, head_agrees=agrees)
+        listed = calibration.listed(shares, assessment.probabilities, votes.shares)
+        bare = [name for name in listed if name not in votes.shares and is_possible(assessment.probabilities[name])]
+        evidence = self._evidence(bare, photos, views) if bare else {}
+        return Retrieval(cases, votes.conditions(listed, assessment.probabilities, evidence), assessment)
 
-    def _with_evidence(self, conditions: tuple[Condition, ...], views: Vectors) -> tuple[Condition, ...]:
-        """Add the most similar cases as evidence to the conditions that only the head has found."""
-        bare = {one.name for one in conditions if not one.evidence}
-        if not bare:
-            return conditions
-        holders: dict[str, list[str]] = {name: [] for name in bare}
-        for case, _ in self.nearest(views, _EVIDENCE_AMONG):
+    def _read_head(self) -> Head | None:
+        """The head with its columns in the order of the calibration's, if the manifest says that there is one."""
+        if not self.manifest.head_weight:
+            return None
+        if self._calibration is None:
+            raise ArtifactError(f"{self._folder} has a head without a calibration. Build the index again.")
+        return read_head(self._folder, self.manifest.dimension).of(self._calibration.conditions)
+
+    def _evidence(self, conditions: Sequence[str], photos: Photos, views: Vectors) -> dict[str, list[str]]:
+        """Condition → the most similar cases that hold it, for conditions that only the head has found. If the photos
+        at hand are of no such case, more are found."""
+        holders = self._holders(conditions, photos)
+        if all(holders.values()):
+            return holders
+        return self._holders(conditions, self._vectors.nearest(views, min(self.manifest.vectors, _EVIDENCE_PHOTOS)))
+
+    def _holders(self, conditions: Sequence[str], photos: Photos) -> dict[str, list[str]]:
+        holders: dict[str, list[str]] = {name: [] for name in conditions}
+        missing = _EVIDENCE_CASES * len(conditions)
+        for case, _ in self._owners.nearest(*photos, photos[0].size):
             ballot = self._ballot(case)
             for name, _ in ballot.parts:
-                if name in bare and len(holders[name]) < _EVIDENCE_CASES:
+                if name in holders and len(holders[name]) < _EVIDENCE_CASES:
                     holders[name].append(ballot.case_id)
-        return tuple(replace(one, evidence=tuple(holders.get(one.name, one.evidence))) for one in conditions)
-
-    @staticmethod
-    def _head_shares(head: Head, views: Vectors) -> dict[str, float]:
-        (found,) = head.shares(views if len(views) == 1 else views.mean(axis=0, keepdims=True))
-        return dict(zip(head.conditions, found.tolist(), strict=True))
+                    missing -= 1
+            if not missing:
+                break
+        return holders
 
     def nearest(self, views: Vectors, most: int) -> list[tuple[int, float]]:
         """(row, cosine) of the ``most`` nearest cases, nearest first. Two cases are as similar as their best pair of
@@ -200,15 +222,20 @@ class Owners:
     def nearest(self, cosines: NDArray[np.float32], vectors: NDArray[np.int64], most: int) -> list[tuple[int, float]]:
         """(case, cosine) of at most ``most`` cases, most similar first; ties in the order of their ids.
 
-        ``cosines`` and ``vectors`` have the same shape; a vector of −1 means none. A case gets the cosine of its
-        nearest photo.
+        ``cosines`` and ``vectors`` have the same shape: one row for each view, nearest first. A vector of −1 means
+        none. A case gets the cosine of its nearest photo.
         """
+        photos = zip(vectors.ravel().tolist(), cosines.ravel().tolist(), strict=True)
         best: dict[int, float] = {}
-        for vector, cosine in zip(vectors.ravel().tolist(), cosines.ravel().tolist(), strict=True):
+        least = 1.0
+        for vector, cosine in photos if len(cosines) == 1 else sorted(photos, key=lambda photo: -photo[1]):
+            if cosine < least and len(best) >= most:
+                break
+            least = cosine
             for case in self._of(vector):
-                best[case] = max(cosine, best.get(case, -1.0))
+                best.setdefault(case, cosine)
         ranked = sorted(best, key=lambda case: (-best[case], self._ranks.item(case)))[:most]
-        return [(case, min(1.0, best[case])) for case in ranked]
+        return [(case, max(-1.0, min(1.0, best[case]))) for case in ranked]
 
     def _of(self, vector: int) -> Iterator[int]:
         """The cases of a vector. None for −1: the range then starts at the end of the array and ends at 0."""

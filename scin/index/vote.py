@@ -7,10 +7,11 @@ each group of skin tones. ``python -m scin evaluate`` fits it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from math import exp
+from itertools import islice
+from math import exp, log
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,14 +27,18 @@ from scin.index.manifest import Vote, read_json, write_json
 NOT_CONDITIONS = {"Remove from labeling tool"}
 _HIGH, _POSSIBLE = 0.33, 0.10
 
+#: the first conditions by share are listed even if no neighbour votes for them
+MOST_WITHOUT_VOTES = 5
+
 CALIBRATION_FILE = "calibration.json"
-FORMAT = 2
+FORMAT = 3
 #: the coverage of the sets that are served
 COVERAGE = 0.9
 #: the accuracy metric that an answer cites
 METRIC = "top-1"
 #: shares are clipped to at least this distance from 0 and 1 before the logit
 _LEAST_SHARE = 1e-3
+_TINY = np.finfo(np.float64).tiny
 
 
 class Ballot(NamedTuple):
@@ -77,34 +82,36 @@ class Votes:
                 self._voters_for.setdefault(name, []).append(place)
 
     def conditions(
-        self, calibrated: Mapping[str, float] | None = None, mixed: Mapping[str, float] | None = None
+        self,
+        shares: Mapping[str, float] | None = None,
+        probabilities: Mapping[str, float] | None = None,
+        evidence: Mapping[str, Sequence[str]] | None = None,
     ) -> tuple[values.Condition, ...]:
-        """The conditions, likeliest first: by ``calibrated`` probability (condition → 0–1) or, without it, by share.
+        """The conditions that have a share, the largest share first; equal ones in alphabetical order.
 
-        ``mixed``: condition → share, if the vote is not the only source of shares. A condition without votes is listed
-        if its share or its probability makes it possible. The evidence of a condition is the cases that voted for it,
-        most similar first; a condition without votes has none.
+        ``shares``: condition → its share, by default that of the vote. ``probabilities``: condition → calibrated
+        probability, which falls in the same order; None without a calibration. The evidence of a condition is the cases
+        that voted for it, most similar first, or ``evidence`` (condition → case ids) if none did.
         """
-        shares = self.shares if mixed is None else mixed
-        probabilities = shares if calibrated is None else calibrated
-        listed = [
-            (name, share)
-            for name, share in shares.items()
-            if name in self._voters_for or max(share, probabilities[name]) >= _POSSIBLE
-        ]
-        ranked = sorted(listed, key=lambda item: (-probabilities[item[0]], item[0]))
-        return tuple(
-            values.Condition(
-                name,
-                icd_10(name),
-                share,
-                band(probabilities[name]),
-                tuple(self._voters[place].ballot.case_id for place in self._voters_for.get(name, ())),
-                None if calibrated is None else calibrated[name],
-                self._agreement(self._voters_for.get(name, ())),
+        shares = self.shares if shares is None else shares
+        given = shares if probabilities is None else probabilities
+        others = {} if evidence is None else evidence
+        ranked = sorted((item for item in shares.items() if item[1] > 0), key=lambda item: (-item[1], item[0]))
+        found = []
+        for name, share in ranked:
+            voters, probability = self._voters_for.get(name, ()), given[name]
+            found.append(
+                values.Condition(
+                    name,
+                    icd_10(name),
+                    share,
+                    band(probability),
+                    tuple([self._voters[place].ballot.case_id for place in voters] or others.get(name, ())),
+                    None if probabilities is None else probability,
+                    self._agreement(voters),
+                )
             )
-            for name, share in ranked
-        )
+        return tuple(found)
 
     def _agreement(self, places: Sequence[int]) -> float | None:
         """The weighted mean of the known agreements of these cases. None if no agreement is known."""
@@ -121,7 +128,11 @@ def band(probability: float) -> str:
     """ "high" from .33, "possible" from .10, else "unlikely": the bands that consumer services must show."""
     if probability >= _HIGH:
         return "high"
-    return "possible" if probability >= _POSSIBLE else "unlikely"
+    return "possible" if is_possible(probability) else "unlikely"
+
+
+def is_possible(probability: float) -> bool:
+    return probability >= _POSSIBLE
 
 
 @dataclass(frozen=True)
@@ -149,14 +160,13 @@ class Scaling:
     temperature: float
     intercept: float
     slope: float
-    prior_power: float = 0.0
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The calibration of one index with its transform and vote.
+    """The calibration of one index with its transform, vote and head.
 
-    - ``prior``: condition → share of the index's cases.
+    - ``conditions``: those of the index, in alphabetical order. Arrays of shares have their columns in this order.
     - ``quantiles``: stated coverage ("0.90") → tone group → quantile.
     - ``distances``: 101 percentiles of the distance (1 − mean cosine of the voting neighbours) of the index's own
       cases, each searched among the other nine tenths of the cases.
@@ -168,7 +178,7 @@ class Calibration:
 
     format: int
     scaling: Scaling
-    prior: Mapping[str, float]
+    conditions: tuple[str, ...]
     quantiles: Mapping[str, Mapping[str, Quantile]]
     distances: tuple[float, ...]
     outlier: float
@@ -180,46 +190,51 @@ class Calibration:
 
     def assess(
         self,
-        shares: Mapping[str, float],
+        shares: NDArray[np.float64],
         similarities: Sequence[float],
-        dataset: str,
-        distance_of_head: float | None = None,
+        accuracy: Mapping[str, values.Accuracy],
+        *,
+        head_agrees: bool = True,
     ) -> values.Assessment:
-        """Assess one search. ``shares`` maps a condition to its share. ``similarities`` are the cosines of the voting
-        neighbours. ``dataset`` is the name that each accuracy cites. ``distance_of_head``: between head and vote."""
-        limits = self.quantiles[f"{COVERAGE:.2f}"]
-        agree = distance_of_head is None or self.disagreement is None or distance_of_head <= self.disagreement
+        """Assess one search. ``shares`` (1, C) are those of the ``conditions``. ``similarities`` are the cosines of the
+        voting neighbours. ``accuracy``: see ``cited``."""
         return values.Assessment(
             probabilities=self._probabilities(shares),
             distance=1.0 - sum(similarities) / len(similarities) if similarities else 2.0,
             outlier=self.outlier,
             coverage=COVERAGE,
-            limits={group: quantile.value for group, quantile in limits.items()},
-            accuracy=self._cited(dataset),
-            head_agrees=agree,
+            limits=self._limits,
+            accuracy=accuracy,
+            head_agrees=head_agrees,
         )
 
-    def _probabilities(self, shares: Mapping[str, float]) -> dict[str, float]:
-        """Condition → probability for all conditions of the index, likeliest first; ties in alphabetical order.
+    def row(self, shares: Mapping[str, float]) -> NDArray[np.float64]:
+        """(1, C) the shares of the ``conditions``, 0 for those that ``shares`` does not name."""
+        row = np.zeros((1, len(self.conditions)))
+        for name, share in shares.items():
+            row[0, self._columns[name]] = share
+        return row
 
-        A large index is calibrated on a sample of its cases, so a condition with votes may have no prior.
-        """
-        names, prior = self._names_and_prior
-        if unknown := shares.keys() - self.prior.keys():
-            names = sorted([*names, *unknown])
-            prior = np.array([self.prior.get(name, 0.0) for name in names])
-        (found,) = probabilities(np.array([[shares.get(name, 0.0) for name in names]]), prior, self.scaling)
-        order = np.argsort(-found, kind="stable")
-        return dict(zip([names[place] for place in order.tolist()], found[order].tolist(), strict=True))
+    def listed(self, shares: NDArray[np.float64], ranked: Iterable[str], voted: Iterable[str]) -> dict[str, float]:
+        """Condition → share, of the first of ``ranked`` and of all that ``voted`` names. ``shares``: (1, C)."""
+        names = {*islice(ranked, MOST_WITHOUT_VOTES), *voted}
+        return {name: shares.item(self._columns[name]) for name in names}
+
+    def _probabilities(self, shares: NDArray[np.float64]) -> dict[str, float]:
+        """Condition → probability, the largest share first; equal ones in alphabetical order."""
+        found, order = probabilities(shares, self.scaling)[0], np.argsort(-shares[0], kind="stable")
+        return dict(zip([self.conditions[place] for place in order.tolist()], found[order].tolist(), strict=True))
 
     @cached_property
-    def _names_and_prior(self) -> tuple[list[str], NDArray[np.float64]]:
-        """The conditions in alphabetical order, and the prior of each."""
-        names = sorted(self.prior)
-        return names, np.array([self.prior[name] for name in names])
+    def _limits(self) -> dict[str, float | None]:
+        return {group: quantile.value for group, quantile in self.quantiles[f"{COVERAGE:.2f}"].items()}
 
-    def _cited(self, dataset: str) -> dict[str, values.Accuracy]:
-        """Tone group → accuracy, for the groups with enough cases."""
+    @cached_property
+    def _columns(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.conditions)}
+
+    def cited(self, dataset: str) -> dict[str, values.Accuracy]:
+        """Tone group → the accuracy that an answer cites, for the groups with enough cases of ``dataset``."""
         cited = {}
         for group, metrics in self.accuracy.items():
             found = metrics.get(METRIC)
@@ -239,36 +254,39 @@ def read_calibration(folder: Path) -> Calibration:
         raise ArtifactError(f"{path} is missing. Write it: {command}") from error
 
 
-def probabilities(shares: NDArray[np.float64], prior: NDArray[np.float64], scaling: Scaling) -> NDArray[np.float64]:
-    """(n, C) shares of the vote and (C,) prior, which sums to 1 → (n, C) probabilities; each row sums to 1.
+def probabilities(shares: NDArray[np.float64], scaling: Scaling) -> NDArray[np.float64]:
+    """(n, C) shares of the C conditions → (n, C) probabilities; each row sums to 1 and keeps the order of its shares.
 
-    p = (1 − doubt) · normalised (share^(1 / temperature) · prior^prior_power) + doubt · prior. The first term is
-    temperature scaling (Guo et al. 2017) of the log shares; the power of the prior takes back that a balanced head
-    favours rare conditions. The doubt is the probability that the shares miss the right condition. It is a logistic
-    function of the logit of the largest share.
+    p = (1 − doubt) · normalised share^(1 / temperature) + doubt / C. The first term is temperature scaling (Guo et al.
+    2017) of the log shares. The doubt is the probability that the shares say nothing about the condition, as with a
+    wrong label. It is a logistic function of the logit of the largest share. A map that keeps the order of each row
+    (Rahimi et al. 2020) does not undo the class balance of a head, as one with the conditions' frequencies would.
     """
-    # The functions' own reduce is faster for one row than max, clip and sum.
+    # The functions' own reduce, and numbers of Python, are faster for one row than numpy's max, clip and sum.
     largest = np.maximum.reduce(shares, axis=1, keepdims=True)
-    largest = np.minimum(np.maximum(largest, _LEAST_SHARE), 1 - _LEAST_SHARE)
-    doubt = 1.0 / (1.0 + np.exp(-scaling.intercept - scaling.slope * np.log(largest / (1 - largest))))
+    doubt = np.array([[_doubt(share, scaling)] for (share,) in largest.tolist()])
     raised = shares ** (1.0 / scaling.temperature)
-    if scaling.prior_power:
-        raised = raised * prior**scaling.prior_power
-    total = np.add.reduce(raised, axis=1, keepdims=True)
-    mixed = raised * ((1.0 - doubt) / np.where(total > 0, total, 1.0)) + doubt * prior
-    mixed /= np.add.reduce(mixed, axis=1, keepdims=True)
-    return np.asarray(mixed, np.float64)
+    raised *= (1.0 - doubt) / np.maximum(np.add.reduce(raised, axis=1, keepdims=True), _TINY)
+    raised += doubt / shares.shape[1]
+    return raised
 
 
-def mixture(vote: Mapping[str, float], head: Mapping[str, float], head_weight: float) -> dict[str, float]:
-    """Condition → share: the head's with ``head_weight`` and the vote's with the rest."""
-    mixed = {name: head_weight * share for name, share in head.items()}
-    for name, share in vote.items():
-        mixed[name] = mixed.get(name, 0.0) + (1.0 - head_weight) * share
+def _doubt(largest: float, scaling: Scaling) -> float:
+    """The doubt of a row whose largest share is ``largest``; 1 if it has no share."""
+    if largest <= 0.0:
+        return 1.0
+    share = min(max(largest, _LEAST_SHARE), 1 - _LEAST_SHARE)
+    return 1.0 / (1.0 + exp(-scaling.intercept - scaling.slope * log(share / (1 - share))))
+
+
+def mixture(vote: NDArray[np.float64], head: NDArray[np.float64], head_weight: float) -> NDArray[np.float64]:
+    """(n, C) shares: the head's with ``head_weight``, 0–1, and the vote's with the rest."""
+    mixed = head_weight * head
+    mixed += (1.0 - head_weight) * vote
     return mixed
 
 
-def total_variation(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    """Half the sum of the absolute differences of two distributions: 0 if they are equal, 1 if they share nothing."""
-    shared = sum(min(share, other[name]) for name, share in one.items() if name in other)
-    return max(0.0, 1.0 - shared)
+def total_variation(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) half the sum of the absolute differences of two distributions, each a row of (n, C): 0 if they are equal, 1
+    if they share nothing."""
+    return np.asarray(1.0 - np.add.reduce(np.minimum(one, other), axis=1), np.float64)

@@ -62,7 +62,7 @@ def render_case(spec: CaseSpec, neutral: bool = False) -> list[RenderedView]:
     hair, exposure error, colour cast, noise or blur.
     """
     skin = grow_skin(spec)
-    return [_render_view(spec, skin, number, neutral=neutral) for number in range(len(spec.views))]
+    return [render_view(spec, skin, number, neutral=neutral) for number in range(len(spec.views))]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +78,8 @@ class _Surface:
     hair: Map
 
 
-def _render_view(spec: CaseSpec, skin: Skin, number: int, *, neutral: bool) -> RenderedView:
+def render_view(spec: CaseSpec, skin: Skin, number: int, *, neutral: bool = False) -> RenderedView:
+    """Render one view of a case whose ``skin`` has been grown, as ``render_case`` does."""
     view = spec.views[number]
     rng = stream(spec.seed, Purpose.PHOTO, spec.index, number)
     projection = project(view)

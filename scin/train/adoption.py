@@ -1,29 +1,25 @@
 """Decides whether the trained encoder replaces the one that it was trained from.
 
-Both answer the held-out cases as an index would: by the vote of neighbours, by a head, or by the mean of both. What the
-training did not learn but used to stop early chooses the vote's parameters, the head's, and between the three. Then the
-answers to the held-out cases are compared, case by case.
+Both answer the held-out cases as an index would, with the method that scin.evaluate.fit chooses. The answers are
+compared case by case.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from ml.values import Vectors
 from scin.evaluate import fit, metrics
 from scin.evaluate.cases import FITZPATRICK_RATED, MONK_GROUP, UNKNOWN, Floats, LabelledCases
-from scin.evaluate.head import HeadSpec, fit_heads, head_shares, head_specs
-from scin.index.manifest import Vote
-from scin.index.vectors import TransformSpec, fit_transforms
 from scin.train.split import Parts
 
 RESAMPLES = 1000
-_WAYS = ("vote", "head", "mean of both")
 _LEAST_OF_CONDITION = 5  # held-out cases of a condition in macro recall
-_LEAST_OF_TONE = 30
+#: a skin tone with fewer held-out cases, or of fewer patients, is not judged
+_LEAST_OF_TONE, _LEAST_PATIENTS = 30, 10
 
 
 class Share(NamedTuple):
@@ -37,20 +33,42 @@ class Share(NamedTuple):
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """(n, C) shares of the held-out cases' conditions, and the method that gave them, in words."""
+
+    shares: Floats
+    method: str
+
+
 @dataclass(frozen=True)
 class Figures:
-    """``top_1``, ``macro_recall``: of the held-out cases. ``way``: how they were answered."""
+    """``top_1``, ``macro_recall``: of the held-out cases. ``method``: how they were answered."""
 
     top_1: Share
     macro_recall: Share
-    way: str
+    method: str
+
+
+@dataclass(frozen=True)
+class ToneFigures:
+    """Top-1 accuracy on the ``cases`` held-out cases of one skin tone: ``frozen`` before and ``tuned`` after."""
+
+    cases: int
+    frozen: float
+    tuned: float
+    gain: Share
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the trained encoder is worse beyond chance."""
+        return self.gain.high < 0
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Both encoders on ``cases`` held-out cases of ``groups`` patients. Macro recall is over ``conditions`` conditions.
-    ``gain``: of the mean of top-1 accuracy and macro recall.
-    ``by_tone``: group → (cases, top-1 frozen, top-1 tuned)."""
+    ``gain``: of the mean of top-1 accuracy and macro recall. ``by_tone``: the groups with enough cases."""
 
     cases: int
     groups: int
@@ -60,115 +78,90 @@ class Comparison:
     top_1_gain: Share
     macro_recall_gain: Share
     gain: Share
-    by_tone: dict[str, tuple[int, float, float]]
+    by_tone: Mapping[str, ToneFigures]
 
     @property
     def adopted(self) -> bool:
-        """Whether the trained encoder is better beyond chance."""
-        return self.gain.low > 0
+        """Whether the trained encoder is better beyond chance, and worse beyond chance for no skin tone."""
+        return self.gain.low > 0 and not self._worse
 
     @property
     def verdict(self) -> str:
-        """One sentence with the figures."""
-        word = "helps" if self.adopted else "does not help"
-        return (
+        """The decision and its figures."""
+        word = "helps" if self.gain.low > 0 else "does not help"
+        overall = (
             f"Training {word}: on {self.cases} held-out cases, top-1 accuracy was {self.frozen.top_1.value:.3f} before "
             f"and is {self.tuned.top_1.value:.3f} after, macro recall was {self.frozen.macro_recall.value:.3f} and is "
             f"{self.tuned.macro_recall.value:.3f}; the 95% interval of the gain of their mean, {self.gain.low:+.3f} to "
-            f"{self.gain.high:+.3f}, {'lies' if self.adopted else 'does not lie'} above 0."
+            f"{self.gain.high:+.3f}, {'lies' if self.gain.low > 0 else 'does not lie'} above 0."
         )
+        return " ".join([overall, *(_loss(name, found) for name, found in self._worse.items())])
+
+    @property
+    def _worse(self) -> dict[str, ToneFigures]:
+        return {name: found for name, found in self.by_tone.items() if found.is_worse}
 
 
-def compare(cases: LabelledCases, parts: Parts, tuned: Vectors, seed: int) -> Comparison:
-    """``cases`` have the embeddings of the untrained encoder; ``tuned`` (V, 512) are those of the trained one."""
-    held = cases.take(parts.held_out)
-    before, before_way = answers(cases, parts)
-    after, after_way = answers(replace(cases, vectors=tuned), parts)
-    hits = np.stack([_hits(before, held), _hits(after, held)])
+def _loss(tone: str, found: ToneFigures) -> str:
+    return (
+        f"But it harms {tone}: on {found.cases} cases, top-1 accuracy was {found.frozen:.3f} and is {found.tuned:.3f}; "
+        f"the 95% interval of the change is {found.gain.low:+.3f} to {found.gain.high:+.3f}."
+    )
+
+
+def answer(cases: LabelledCases, parts: Parts, seed: int, *, trained: bool) -> Answers:
+    """Answer the held-out cases as an index of the others would.
+
+    ``trained``: ``cases`` have the embeddings of the trained encoder. It knows the cases that it learnt, so only those
+    that stopped the training choose the method, as ``scin evaluate`` does it. Otherwise all of them choose.
+    """
+    known = cases.take(parts.seen)
+    if trained:
+        known = replace(known, seen=np.isin(parts.seen, parts.learnt))
+    choice = fit.choose(known, seed)
+    return Answers(fit.answers(choice, known, cases.take(parts.held_out)).shares, choice.method)
+
+
+def compare(held: LabelledCases, before: Answers, after: Answers, seed: int) -> Comparison:
+    """Compare the answers to the held-out cases before and after training. Intervals are from a bootstrap over
+    patients."""
+    hits = np.stack([metrics.per_case(of.shares, held)[metrics.TOP_1] for of in (before, after)])
     judged = np.flatnonzero(np.bincount(held.top) >= _LEAST_OF_CONDITION)
     _, place = np.unique(held.groups, return_inverse=True)
     groups = int(place.max()) + 1
     drawn = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), RESAMPLES)
     counts = np.concatenate([np.ones((1, len(held))), drawn[:, place]]).astype(np.float64)
 
-    top_1 = counts @ hits.T / counts.sum(axis=1, keepdims=True)  # (1 + resamples, 2): before, after
+    top_1 = _top_1(hits, counts)
     recall = np.column_stack([metrics.macro_recall(of, held.top, judged, counts) for of in hits])
     mean = np.where(np.isfinite(recall), (top_1 + recall) / 2, top_1)
     return Comparison(
         cases=len(held),
         groups=groups,
         conditions=len(judged),
-        frozen=Figures(_share(top_1[:, 0]), _share(recall[:, 0]), before_way),
-        tuned=Figures(_share(top_1[:, 1]), _share(recall[:, 1]), after_way),
+        frozen=Figures(_share(top_1[:, 0]), _share(recall[:, 0]), before.method),
+        tuned=Figures(_share(top_1[:, 1]), _share(recall[:, 1]), after.method),
         top_1_gain=_share(top_1[:, 1] - top_1[:, 0]),
         macro_recall_gain=_share(recall[:, 1] - recall[:, 0]),
         gain=_share(mean[:, 1] - mean[:, 0]),
-        by_tone=_by_tone(held, hits),
+        by_tone=dict(_by_tone(held, hits, counts)),
     )
 
 
-def answers(cases: LabelledCases, parts: Parts) -> tuple[Floats, str]:
-    """(n, C) shares of the held-out cases' conditions, and how they were found."""
-    learnt, inner = cases.take(parts.learnt), cases.take(parts.inner)
-    spec, vote, voted = _best_vote(learnt, inner)
-    head, headed = _best_head(learnt, inner)
-    tried = (voted, headed, (voted + headed) / 2)
-    way = int(np.argmax([fit.criterion(shares, inner) for shares in tried]))
-    references, held = cases.take(parts.seen), cases.take(parts.held_out)
-    found = [
-        _vote(references, held, spec, vote) if way != 1 else None,
-        head_shares(fit_heads([head], references)[0], held) if way != 0 else None,
-    ]
-    return np.asarray(np.mean([one for one in found if one is not None], axis=0), np.float64), _WAYS[way]
-
-
-def _best_vote(learnt: LabelledCases, inner: LabelledCases) -> tuple[TransformSpec, Vote, Floats]:
-    """The transform and vote that answer ``inner`` best by ``learnt``, and those answers."""
-    used = fit.used_vectors(learnt)
-    votes = [Vote(number, temperature) for number in fit.NEIGHBOURS for temperature in fit.TEMPERATURES]
-    best: tuple[float, TransformSpec, Vote, Floats] | None = None
-    specs = fit.candidates(len(used), used.shape[1])
-    for spec, transform in zip(specs, fit_transforms(specs, used), strict=True):
-        vectors = transform.apply(learnt.vectors)
-        references = replace(learnt, vectors=vectors)
-        near = fit.nearest(replace(inner, vectors=vectors), references, max(fit.NEIGHBOURS))
-        for vote in votes:
-            shares = fit.vote_shares(near, references, vote)
-            score = fit.criterion(shares, inner)
-            if best is None or score > best[0]:
-                best = score, spec, vote, shares
-    assert best is not None
-    return best[1:]
-
-
-def _vote(references: LabelledCases, asked: LabelledCases, spec: TransformSpec, vote: Vote) -> Floats:
-    vectors = fit_transforms([spec], fit.used_vectors(references))[0].apply(references.vectors)
-    searched = replace(references, vectors=vectors)
-    return fit.vote_shares(fit.nearest(replace(asked, vectors=vectors), searched, vote.neighbours), searched, vote)
-
-
-def _best_head(learnt: LabelledCases, inner: LabelledCases) -> tuple[HeadSpec, Floats]:
-    """The head that answers ``inner`` best after learning ``learnt``, and those answers."""
-    specs = head_specs()
-    found = [head_shares(head, inner) for head in fit_heads(specs, learnt)]
-    best = int(np.argmax([fit.criterion(shares, inner) for shares in found]))
-    return specs[best], found[best]
-
-
-def _hits(shares: Floats, held: LabelledCases) -> Floats:
-    """(n,) 1 where the first condition leads, else 0."""
-    return metrics.per_case(shares, held)[metrics.TOP_1]
-
-
-def _by_tone(held: LabelledCases, hits: Floats) -> dict[str, tuple[int, float, float]]:
-    found = {}
+def _by_tone(held: LabelledCases, hits: Floats, counts: Floats) -> Iterator[tuple[str, ToneFigures]]:
     for scale in (MONK_GROUP, FITZPATRICK_RATED):
         for group in sorted(set(held.tones[scale].tolist()) - {UNKNOWN}):
             inside = held.tones[scale] == group
-            if inside.sum() >= _LEAST_OF_TONE:
-                before, after = hits[:, inside].mean(axis=1)
-                found[group] = (int(inside.sum()), round(float(before), 4), round(float(after), 4))
-    return found
+            if inside.sum() >= _LEAST_OF_TONE and len(np.unique(held.groups[inside])) >= _LEAST_PATIENTS:
+                top_1 = _top_1(hits[:, inside], counts[:, inside])
+                before, after = top_1[0].round(4).tolist()
+                yield group, ToneFigures(int(inside.sum()), before, after, _share(top_1[:, 1] - top_1[:, 0]))
+
+
+def _top_1(hits: Floats, counts: Floats) -> Floats:
+    """(B, 2) top-1 accuracy before and after in each resample; nan where none of the cases is drawn."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(counts @ hits.T / counts.sum(axis=1, keepdims=True), np.float64)
 
 
 def _share(draws: Floats) -> Share:

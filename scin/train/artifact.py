@@ -15,7 +15,7 @@ from ml.models.golden import golden_image
 from ml.models.loading import load_encoder
 from ml.models.spec import ModelSpec
 from ml.models.store import MANIFEST_FILE, ModelManifest
-from ml.models.trained import CARD_FILE, REPORT_FILE, SEEN_FILE, SERVED_FILE, write_spec
+from ml.models.trained import CARD_FILE, HELD_OUT_HEADING, REPORT_FILE, SEEN_FILE, SERVED_FILE, write_spec
 from ml.training.encoder_network import Photos
 from ml.training.export import export_network
 from ml.values import Vectors
@@ -30,13 +30,16 @@ _AGREES = 1e-4
 @dataclass(frozen=True)
 class Facts:
     """What the report and the card say. ``credit``: the dataset's attribution. ``key``: see scin.train.work.
-    ``parts``: name → cases. ``history``: see ml.training.encoder. ``skipped``: reason → photos."""
+    ``parts``: name → cases. ``history``: see ml.training.encoder. ``resumed``: how often the training went on after it
+    was stopped. ``seconds``: of all runs. ``skipped``: reason → photos."""
 
     credit: Mapping[str, str]
     key: Mapping[str, object]
     parts: Mapping[str, int]
     photos: int
     history: Mapping[str, Any]
+    resumed: int
+    seconds: int
     skipped: Mapping[str, int]
     comparison: Comparison
 
@@ -53,6 +56,8 @@ def write_report(folder: Path, facts: Facts) -> None:
         "photos": facts.photos,
         "skipped": dict(facts.skipped),
         **facts.history,
+        "resumed": facts.resumed,
+        "seconds": facts.seconds,
         "comparison": _named(found),
     }
     (folder / REPORT_FILE).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -106,7 +111,10 @@ def check_agrees(models_dir: Path, folder: Path, photos: Photos, expected: Vecto
 def card(spec: ModelSpec, facts: Facts) -> str:
     """The model card in Markdown."""
     found, credit, history = facts.comparison, facts.credit, facts.history
-    tones = [f"| {name} | {n} | {before:.3f} | {after:.3f} |" for name, (n, before, after) in found.by_tone.items()]
+    tones = [
+        f"| {name} | {tone.cases} | {tone.frozen:.3f} | {tone.tuned:.3f} | {tone.gain} |"
+        for name, tone in found.by_tone.items()
+    ]
     return "\n".join(
         [
             f"# {spec.name} {spec.version}",
@@ -121,22 +129,22 @@ def card(spec: ModelSpec, facts: Facts) -> str:
             f"| cases that stopped the training | {facts.parts['inner']} |",
             f"| cases held out | {facts.parts['held_out']} |",
             f"| photos | {facts.photos} |",
-            f"| epochs | {history['epochs']}, of which number {history['best'] + 1} was kept |",
+            f"| epochs | {len(history['scores'])} of {history['epochs']}; number {history['best'] + 1} was kept |",
             f"| licence of the weights | {_cell(spec.licence)} |",
             "",
-            "## Held-out cases before and after",
+            HELD_OUT_HEADING,
             "",
             f"{found.cases} cases of {found.groups} patients or sources. They were used for nothing else. Intervals "
             "are 95%, from a bootstrap over patients.",
             "",
             "| encoder | answers by | top-1 accuracy | macro recall |",
             "|---|---|---|---|",
-            f"| before | {found.frozen.way} | {found.frozen.top_1} | {found.frozen.macro_recall} |",
-            f"| after | {found.tuned.way} | {found.tuned.top_1} | {found.tuned.macro_recall} |",
+            f"| before | {found.frozen.method} | {found.frozen.top_1} | {found.frozen.macro_recall} |",
+            f"| after | {found.tuned.method} | {found.tuned.top_1} | {found.tuned.macro_recall} |",
             f"| gain | | {found.top_1_gain} | {found.macro_recall_gain} |",
             "",
             *(
-                ["| skin tone | cases | top-1 before | top-1 after |", "|---|---|---|---|", *tones, ""]
+                ["| skin tone | cases | top-1 before | top-1 after | gain |", "|---|---|---|---|---|", *tones, ""]
                 if tones
                 else ["The dataset records too few skin tones to compare groups.", ""]
             ),
@@ -163,6 +171,10 @@ def _named(found: Comparison) -> dict[str, Any]:
         facts[name] = {
             "top_1": of.top_1._asdict(),
             "macro_recall": of.macro_recall._asdict(),
-            "answered_by": of.way,
+            "answered_by": of.method,
         }
+    facts["by_tone"] = {
+        name: {"cases": tone.cases, "frozen": tone.frozen, "tuned": tone.tuned, "gain": tone.gain._asdict()}
+        for name, tone in found.by_tone.items()
+    }
     return facts

@@ -17,12 +17,12 @@ import pytest
 from ml.deadline import Deadline
 from ml.errors import ArtifactError
 from ml.models.classifier import LesionClassifier
-from ml.models.compiled import FOLDER, ONNXRUNTIME, RECORD_FILE, choose, compile_model
+from ml.models.compiled import ONNXRUNTIME, RECORD_FILE, choose, compile_model
 from ml.models.encoder import Encoder
 from ml.models.loading import check_models, load_classifier, load_encoder
 from ml.models.registry import EFFICIENTNET_LITE0, SKLESION
 from ml.models.spec import ModelSpec
-from ml.models.store import ModelStore
+from ml.models.store import COMPILED, ModelStore
 from ml.selftest import NativeCheck, portrait
 from ml.values import Patient
 from tests.integration.conftest import lesion_photo
@@ -121,7 +121,7 @@ def test_the_frameworks_run_both_models_in_one_other_process(models_dir: Path, e
 
 def copy_of(spec: ModelSpec, models_dir: Path, target: Path, *, compiled: bool) -> ModelStore:
     """A store with a copy of the model, without what it was made from."""
-    left_out = ("source", *(() if compiled else (FOLDER,)))
+    left_out = ("source", *(() if compiled else (COMPILED,)))
     source = ModelStore(models_dir).folder(spec)
     shutil.copytree(source, ModelStore(target).folder(spec), ignore=shutil.ignore_patterns(*left_out))
     return ModelStore(target)
@@ -157,6 +157,17 @@ compiled.run_as_child(sys.argv[1:])
 """
 
 
+def test_a_model_of_another_processor_is_compiled_without_converting_it_again(models_dir: Path, tmp_path: Path) -> None:
+    store = copy_of(EFFICIENTNET_LITE0, models_dir, tmp_path, compiled=True)
+    path = store.compiled(EFFICIENTNET_LITE0) / RECORD_FILE
+    record = json.loads(path.read_text())
+    record["origin"]["processor"]["cpu"] = "another"
+    path.write_text(json.dumps(record))
+    made, _ = compile_model(store, EFFICIENTNET_LITE0, child=[sys.executable, "-c", NO_ONNX])
+    assert made.problem is None
+    assert choose(store, EFFICIENTNET_LITE0, ONNXRUNTIME) == store.compiled(EFFICIENTNET_LITE0)
+
+
 def test_a_compiled_model_that_does_not_agree_is_never_served(
     models_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -164,7 +175,7 @@ def test_a_compiled_model_that_does_not_agree_is_never_served(
     record, _ = compile_model(store, EFFICIENTNET_LITE0, child=[sys.executable, "-c", PERTURBED])
     assert "cosine distance" in str(record.problem)
     assert record.differences["cosine distance"] > 1e-5
-    assert [path.name for path in (store.folder(EFFICIENTNET_LITE0) / FOLDER).iterdir()] == [RECORD_FILE]
+    assert [path.name for path in (store.folder(EFFICIENTNET_LITE0) / COMPILED).iterdir()] == [RECORD_FILE]
     with pytest.raises(ArtifactError, match="onnxruntime cannot run efficientnet-lite0: its answers differ"):
         check_models(tmp_path, ["efficientnet-lite0"], engine=ONNXRUNTIME)
     with caplog.at_level(logging.WARNING):
@@ -185,7 +196,7 @@ def test_a_changed_compiled_file_is_found_before_it_is_loaded(
     models_dir: Path, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = copy_of(EFFICIENTNET_LITE0, models_dir, tmp_path, compiled=True)
-    path = store.folder(EFFICIENTNET_LITE0) / FOLDER / name
+    path = store.folder(EFFICIENTNET_LITE0) / COMPILED / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.models.compiled import FOLDER, ONNXRUNTIME, choose
+from ml.models.compiled import ONNXRUNTIME, choose
 from ml.models.registry import EFFICIENTNET_LITE0, SKLESION
 from ml.models.spec import ModelSpec
 from ml.models.store import ModelStore
@@ -32,10 +32,10 @@ def test_a_model_is_fetched_from_a_mirror_and_converted(
     assert "fetched and checked" in done.stdout
     store = ModelStore(tmp_path)
     if engine == "native":
-        assert not (store.folder(spec) / FOLDER).exists()
+        assert not store.compiled(spec).exists()
     else:
         assert "runs by onnxruntime 1." in done.stdout
-        assert choose(store, spec, ONNXRUNTIME) == store.folder(spec) / FOLDER
+        assert choose(store, spec, ONNXRUNTIME) == store.compiled(spec)
     made, kept = store.verify(spec), ModelStore(models_dir).manifest(spec)
     assert made.fingerprint == kept.fingerprint
     assert made.golden == pytest.approx(kept.golden, abs=1e-5)

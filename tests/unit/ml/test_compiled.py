@@ -15,7 +15,6 @@ import pytest
 from ml.errors import ArtifactError
 from ml.models import compiled
 from ml.models.compiled import (
-    FOLDER,
     RECORD_FILE,
     CompiledRecord,
     Origin,
@@ -28,7 +27,7 @@ from ml.models.compiled import (
 )
 from ml.models.registry import DERM_FOUNDATION, EFFICIENTNET_LITE0, MEDIAPIPE_FACE
 from ml.models.spec import ModelSpec
-from ml.models.store import ModelStore
+from ml.models.store import COMPILED, ModelStore
 from storage.base import sha256_file
 
 SPEC: ModelSpec = replace(
@@ -49,7 +48,7 @@ def here(store: ModelStore) -> Origin:
 
 def write(store: ModelStore, problem: str | None = None, **origin: Any) -> CompiledRecord:
     """Compiled files of a few bytes, and a record of them; ``origin``: what it was made from instead."""
-    folder = store.folder(SPEC) / FOLDER
+    folder = store.folder(SPEC) / COMPILED
     folder.mkdir(exist_ok=True)
     (folder / "model.onnx").write_bytes(b"compiled")
     files = {"model.onnx": sha256_file(folder / "model.onnx")}
@@ -81,7 +80,7 @@ def store(tmp_path: Path) -> ModelStore:
 def test_what_was_compiled_and_agrees_is_used(store: ModelStore, caplog: pytest.LogCaptureFixture) -> None:
     write(store)
     for wanted in ("auto", "onnxruntime"):
-        assert choose(store, SPEC, wanted) == store.folder(SPEC) / FOLDER
+        assert choose(store, SPEC, wanted) == store.folder(SPEC) / COMPILED
     assert caplog.records == []
 
 
@@ -95,7 +94,7 @@ def test_native_when_it_was_asked_for_or_on_a_gpu(store: ModelStore, caplog: pyt
 
 def damage(store: ModelStore, text: str) -> None:
     write(store)
-    (store.folder(SPEC) / FOLDER / RECORD_FILE).write_text(text)
+    (store.folder(SPEC) / COMPILED / RECORD_FILE).write_text(text)
 
 
 Make = Callable[[ModelStore], Any]
@@ -121,11 +120,11 @@ UNUSABLE: dict[str, tuple[Make, str]] = {
     "a file more": (lambda s: write(s, files={**here(s)["files"], "old": "0"}), "old was 0 and is None"),
     "it disagrees": (lambda s: write(s, "vectors differ"), "onnxruntime cannot run small: vectors differ"),
     "a changed file": (
-        lambda s: (write(s), (s.folder(SPEC) / FOLDER / "model.onnx").write_bytes(b"Compiled")),
+        lambda s: (write(s), (s.folder(SPEC) / COMPILED / "model.onnx").write_bytes(b"Compiled")),
         "does not match its sha256",
     ),
     "a missing file": (
-        lambda s: (write(s), (s.folder(SPEC) / FOLDER / "model.onnx").unlink()),
+        lambda s: (write(s), (s.folder(SPEC) / COMPILED / "model.onnx").unlink()),
         r"model\.onnx is missing",
     ),
     "a damaged record": (lambda s: damage(s, "{"), "was not compiled on this machine"),
@@ -177,6 +176,13 @@ WORKING = (
     "pathlib.Path(folder, 'model.onnx').write_bytes(b'new')\n"
     "pathlib.Path(result).write_text('[{\"cosine distance\": 1e-08}, null]')",
 )
+#: the same, given what was compiled for another processor
+REUSING = (
+    *WORKING[:2],
+    WORKING[2]
+    .replace("folder, result =", "folder, before, result =")
+    .replace("assert ", "assert pathlib.Path(before, 'model.onnx').read_bytes() == b'compiled' and "),
+)
 DISAGREEING = (*WORKING[:2], WORKING[2].replace("null", '"vectors differ"'))
 
 
@@ -185,8 +191,8 @@ def test_what_was_compiled_is_recorded_and_used(store: ModelStore) -> None:
     assert made
     assert record.problem is None
     assert list(record.files) == ["model.onnx"]
-    assert read_record(store.folder(SPEC) / FOLDER) == record
-    assert choose(store, SPEC, "onnxruntime") == store.folder(SPEC) / FOLDER
+    assert read_record(store.folder(SPEC) / COMPILED) == record
+    assert choose(store, SPEC, "onnxruntime") == store.folder(SPEC) / COMPILED
     assert not list(store.folder(SPEC).glob(".compiling-*"))
 
 
@@ -206,7 +212,7 @@ def test_what_cannot_be_used_is_recorded_with_its_reason_and_no_files(
     assert made
     assert record.problem == problem
     assert record.files == {}
-    assert [path.name for path in (store.folder(SPEC) / FOLDER).iterdir()] == [RECORD_FILE]
+    assert [path.name for path in (store.folder(SPEC) / COMPILED).iterdir()] == [RECORD_FILE]
     assert choose(store, SPEC, "auto") is None
     with pytest.raises(ArtifactError, match=problem):
         choose(store, SPEC, "onnxruntime")
@@ -229,10 +235,29 @@ def test_what_is_current_is_left_alone(store: ModelStore) -> None:
 
 def test_damaged_files_are_made_again(store: ModelStore) -> None:
     write(store)
-    model = store.folder(SPEC) / FOLDER / "model.onnx"
+    model = store.folder(SPEC) / COMPILED / "model.onnx"
     model.write_bytes(b"damaged")
     assert compile_model(store, SPEC, child=WORKING)[1]
     assert model.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(
+    ("origin", "reused"),
+    [({"processor": {**PROCESSOR, "cpu": "another"}}, True), ({"versions": {**VERSIONS, "pytorch": "1.9"}}, False)],
+)
+def test_what_was_converted_is_used_for_another_processor_only(
+    store: ModelStore, origin: dict[str, Any], reused: bool
+) -> None:
+    write(store, **origin)
+    record, made = compile_model(store, SPEC, child=REUSING if reused else WORKING)
+    assert (made, record.problem) == (True, None)
+    assert choose(store, SPEC, "onnxruntime") == store.folder(SPEC) / COMPILED
+
+
+def test_a_damaged_file_of_another_processor_is_not_used(store: ModelStore) -> None:
+    write(store, processor={**PROCESSOR, "cpu": "another"})
+    (store.folder(SPEC) / COMPILED / "model.onnx").write_bytes(b"damaged")
+    assert compile_model(store, SPEC, child=WORKING)[0].problem is None
 
 
 def test_an_interruption_leaves_what_was_there(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from ml.errors import ArtifactError
-from ml.models.compiled import FOLDER
 from ml.models.registry import EFFICIENTNET_LITE0, SPECS, find
-from ml.models.store import ModelStore
+from ml.models.store import COMPILED, ModelStore
 from ml.models.trained import is_folder, read_spec
 from tests.unit.ml.trained_folders import write_folder
 
@@ -44,8 +43,8 @@ def test_a_folder_is_found_by_its_path_and_verified_where_it_is(folder: Path) ->
 
 def test_what_is_compiled_never_lies_in_the_folder(folder: Path) -> None:
     store = ModelStore(folder.parent / "models")
-    assert store.compiled(find(str(folder))) == store.root / "mine" / "v1" / FOLDER
-    assert store.compiled(EFFICIENTNET_LITE0) == store.folder(EFFICIENTNET_LITE0) / FOLDER
+    assert store.compiled(find(str(folder))) == store.root / "mine" / "v1" / COMPILED
+    assert store.compiled(EFFICIENTNET_LITE0) == store.folder(EFFICIENTNET_LITE0) / COMPILED
 
 
 def test_a_copy_of_the_folder_is_the_same_encoder(folder: Path) -> None:

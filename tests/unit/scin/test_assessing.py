@@ -20,7 +20,7 @@ from tests.unit.scin.index_folder import load
 CALIBRATION = Calibration(
     format=FORMAT,
     scaling=Scaling(1.5, -1.0, -0.5),
-    prior={"Acne": 0.2, "Eczema": 0.5, "Urticaria": 0.3},
+    conditions=("Acne", "Eczema", "Urticaria"),
     quantiles={"0.90": {"all": Quantile(200, 0.8), "Monk 8–10": Quantile(4, None)}},
     distances=tuple(np.linspace(0, 0.5, 101)),
     outlier=0.4,
@@ -29,30 +29,23 @@ CALIBRATION = Calibration(
         "Monk 8–10": {"top-1": Accuracy(4, None, None, None)},
     },
 )
-SHARES = {"Eczema": 0.9, "Acne": 0.1}
+ACCURACY = CALIBRATION.cited("SCIN")
+SHARES = CALIBRATION.row({"Eczema": 0.9, "Acne": 0.1})
 
 
-def test_probabilities_are_those_of_the_evaluation_the_likeliest_first() -> None:
-    found = CALIBRATION.assess(SHARES, [0.9, 0.7], "SCIN").probabilities
-    expected = probabilities(np.array([[0.1, 0.9, 0.0]]), np.array([0.2, 0.5, 0.3]), CALIBRATION.scaling)[0]
+def test_probabilities_are_those_of_the_evaluation_the_largest_share_first() -> None:
+    found = CALIBRATION.assess(SHARES, [0.9, 0.7], ACCURACY).probabilities
+    expected = probabilities(np.array([[0.1, 0.9, 0.0]]), CALIBRATION.scaling)[0]
     assert [found[name] for name in ("Acne", "Eczema", "Urticaria")] == pytest.approx(expected)
     assert list(found) == ["Eczema", "Acne", "Urticaria"]
 
 
-def test_equal_probabilities_come_by_name() -> None:
-    alike = replace(CALIBRATION, prior=dict.fromkeys(("Urticaria", "Acne", "Eczema"), 1 / 3))
-    assert list(alike.assess({}, [], "SCIN").probabilities) == ["Acne", "Eczema", "Urticaria"]
-
-
-def test_a_condition_that_was_not_in_the_calibrated_part_has_its_share_and_no_doubt() -> None:
-    found = CALIBRATION.assess({"Eczema": 0.4, "Zoster": 0.6}, [0.9], "SCIN").probabilities
-    shares, prior = np.array([[0.0, 0.4, 0.0, 0.6]]), np.array([0.2, 0.5, 0.3, 0.0])
-    expected = probabilities(shares, prior, CALIBRATION.scaling)[0]
-    assert [found[name] for name in ("Acne", "Eczema", "Urticaria", "Zoster")] == pytest.approx(expected)
+def test_equal_shares_come_by_name() -> None:
+    assert list(CALIBRATION.assess(CALIBRATION.row({}), [], ACCURACY).probabilities) == ["Acne", "Eczema", "Urticaria"]
 
 
 def test_distance_limits_and_accuracy() -> None:
-    found = CALIBRATION.assess(SHARES, [0.9, 0.7], "SCIN")
+    found = CALIBRATION.assess(SHARES, [0.9, 0.7], ACCURACY)
     assert (found.distance, found.outlier, found.coverage) == (pytest.approx(0.2), 0.4, 0.9)
     assert found.limits == {"all": 0.8, "Monk 8–10": None}
     assert set(found.accuracy) == {"all"}
@@ -61,7 +54,7 @@ def test_distance_limits_and_accuracy() -> None:
 
 
 def test_without_voters_everything_is_far_away() -> None:
-    found = CALIBRATION.assess({}, [], "SCIN")
+    found = CALIBRATION.assess(CALIBRATION.row({}), [], ACCURACY)
     assert found.distance > found.outlier
     assert sum(found.probabilities.values()) == pytest.approx(1)
 

@@ -17,6 +17,7 @@ from scin.build.embed import UNREADABLE_MOST
 from scin.build.shards import Recipe, ShardFolder, plan_shards
 from scin.index.manifest import Manifest
 from storage import ObjectInfo, Storage, StorageError, open_storage
+from storage.work_folder import FolderInUseError
 from tests.unit.ml.tiny_models import ENCODER_SPEC, RecordingRuntime, tiny_encoder
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
 
@@ -161,7 +162,7 @@ def test_two_builds_at_once(dataset: Path, tmp_path: Path) -> None:
     store = open_storage(str(dataset))
     run(store, tmp_path / "index")
     folder = ShardFolder(tmp_path / "shards", Recipe(store.uri, "f" * 64, 16, SHARD))
-    with folder.locked(), pytest.raises(BuildError, match="Another build is running"):
+    with folder.locked(), pytest.raises(FolderInUseError, match="Another build is running"):
         run(store, tmp_path / "index")
     assert run(store, tmp_path / "index").vectors == 21
 

@@ -21,13 +21,12 @@ from scin.index.vote import (
     read_calibration,
 )
 
-PRIOR = np.array([0.5, 0.3, 0.2])
 SURE = Scaling(1.0, -50.0, 0.0)
 
 CALIBRATION = Calibration(
     format=FORMAT,
     scaling=Scaling(1.3, -1.0, -0.5),
-    prior={"Eczema": 0.7, "Acne": 0.3},
+    conditions=("Acne", "Eczema"),
     quantiles={"0.90": {"all": Quantile(200, 0.8), "Monk 8–10": Quantile(4, None)}},
     distances=(0.1, 0.5),
     outlier=0.5,
@@ -45,7 +44,7 @@ def test_a_missing_one_says_how_to_make_it(tmp_path: Path) -> None:
         read_calibration(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 2, "scaling": {}}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 3, "scaling": {}}'])
 def test_a_damaged_one_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / CALIBRATION_FILE).write_text(text)
     with pytest.raises(ArtifactError, match=r"(damaged|this version reads).*Write it again: python -m scin evaluate"):
@@ -54,27 +53,27 @@ def test_a_damaged_one_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_without_doubt_temperature_one_changes_nothing() -> None:
     shares = np.array([[0.6, 0.4, 0.0], [0.2, 0.3, 0.5]])
-    assert probabilities(shares, PRIOR, SURE) == pytest.approx(shares)
+    assert probabilities(shares, SURE) == pytest.approx(shares)
 
 
 def test_a_low_temperature_sharpens() -> None:
-    (row,) = probabilities(np.array([[0.6, 0.3, 0.1]]), PRIOR, Scaling(0.5, -50.0, 0.0))
+    (row,) = probabilities(np.array([[0.6, 0.3, 0.1]]), Scaling(0.5, -50.0, 0.0))
     assert row == pytest.approx(np.array([0.36, 0.09, 0.01]) / 0.46)
 
 
-def test_doubt_gives_its_part_to_the_prior() -> None:
-    (row,) = probabilities(np.array([[1.0, 0.0, 0.0]]), PRIOR, Scaling(1.0, 0.0, 0.0))
-    assert row == pytest.approx([0.5 + 0.5 * 0.5, 0.5 * 0.3, 0.5 * 0.2])
+def test_doubt_gives_its_part_to_all_conditions_alike() -> None:
+    (row,) = probabilities(np.array([[1.0, 0.0, 0.0]]), Scaling(1.0, 0.0, 0.0))
+    assert row == pytest.approx([0.5 + 0.5 / 3, 0.5 / 3, 0.5 / 3])
 
 
 def test_agreement_lessens_doubt() -> None:
-    agreed, divided = probabilities(np.array([[0.9, 0.1, 0.0], [0.5, 0.5, 0.0]]), PRIOR, Scaling(1.0, 0.0, -1.0))
-    assert divided[2] == pytest.approx(0.5 * 0.2)  # logit 0: even odds
-    assert agreed[2] == pytest.approx(0.1 * 0.2)  # logit of .9 at slope −1: a tenth
+    agreed, divided = probabilities(np.array([[0.9, 0.1, 0.0], [0.5, 0.5, 0.0]]), Scaling(1.0, 0.0, -1.0))
+    assert divided[2] == pytest.approx(0.5 / 3)  # logit 0: even odds
+    assert agreed[2] == pytest.approx(0.1 / 3)  # logit of .9 at slope −1: a tenth
 
 
-def test_a_case_without_any_vote_gets_the_prior() -> None:
-    assert probabilities(np.zeros((1, 3)), PRIOR, Scaling(1.0, -1.0, -0.5)) == pytest.approx(PRIOR[None])
+def test_a_case_without_any_share_has_equal_probabilities() -> None:
+    assert probabilities(np.zeros((1, 4)), Scaling(1.0, -1.0, -0.5)) == pytest.approx(np.full((1, 4), 0.25))
 
 
 @settings(deadline=None)
@@ -87,9 +86,8 @@ def test_a_case_without_any_vote_gets_the_prior() -> None:
 def test_probabilities_sum_to_one_and_keep_the_order(
     raw: list[float], temperature: float, intercept: float, slope: float
 ) -> None:
-    shares = np.array([raw]) / max(sum(raw), 1e-9)
-    even = np.full(3, 1 / 3)
-    (row,) = probabilities(shares, even, Scaling(temperature, intercept, slope))
+    shares = np.array([raw]) / (sum(raw) or 1.0)
+    (row,) = probabilities(shares, Scaling(temperature, intercept, slope))
     assert row.sum() == pytest.approx(1)
     assert (row >= 0).all()
     ranks = np.argsort(-shares[0], kind="stable")

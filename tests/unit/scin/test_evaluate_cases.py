@@ -71,11 +71,12 @@ def test_some_of_the_cases() -> None:
 
 
 def test_a_random_part_of_many_cases_is_the_same_each_time() -> None:
-    many = [stored(str(n), [n], {"A": 1}) for n in range(50)]
+    many = [stored(str(n), [n], {f"C{n}": 1}) for n in range(50)]
     drawn = labelled_cases(many, vectors(50), most=20, seed=3)
     assert len(drawn) == 20
     assert drawn.ids == labelled_cases(many, vectors(50), most=20, seed=3).ids
     assert drawn.ids != labelled_cases(many, vectors(50), most=20, seed=4).ids
+    assert drawn.conditions == labelled_cases(many, vectors(50)).conditions
 
 
 def test_tone_groups() -> None:

@@ -117,6 +117,17 @@ def test_calibration_helps_on_held_out_folds_and_sets_cover() -> None:
     assert found.outliers.mean() < 0.04
 
 
+def test_calibration_keeps_the_order_of_a_balanced_head() -> None:
+    """A condition is rare, and its photos overlap with the common one's: its recall is what the class balance wins."""
+    rng = np.random.default_rng(23)
+    classes = (rng.random(600) < 0.08).astype(int)
+    cases = cases_of(names(classes), embedded(classes, 0.9, 24))
+    found = answered(cases)
+    for metric in (TOP_1, TOP_3, NDCG):
+        assert score(found, cases, CALIBRATED, metric) == score(found, cases, SERVED, metric)
+    assert (found.probabilities[CALIBRATED].argmax(axis=1) == found.probabilities[SERVED].argmax(axis=1)).all()
+
+
 def test_splitting_images_flatters_where_splitting_cases_does_not() -> None:
     """Three photos a case that are alike, labels that mean nothing: only the leak can be learnt."""
     rng = np.random.default_rng(18)

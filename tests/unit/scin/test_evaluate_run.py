@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,25 +19,17 @@ from scin.index.manifest import Vote, read_manifest, verify_files
 from scin.index.vote import read_calibration
 from storage import open_storage
 from tests.unit.ml.tiny_models import tiny_encoder
+from tests.unit.scin.conftest import Run
 from tests.unit.scin.evaluation_data import classes_of, index_of
 from tests.unit.scin.index_folder import load
 from tests.unit.scin.scin_folder import case, label, write_tables
 
-Run = Callable[..., tuple[int, str, str]]
 COLOURS = {"Acne": (200, 80, 80), "Eczema": (90, 160, 90), "Tinea": (70, 80, 200)}
 
 
 @pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("DERMSERVE_VAR", str(tmp_path / "var"))
-    monkeypatch.setattr(command, "_encoder", lambda *_: tiny_encoder())
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        status = command.main([str(argument) for argument in ("evaluate", "--resamples", 20, *arguments)])
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run
+def run(run: Run) -> Run:
+    return partial(run, "evaluate", "--resamples", 20)
 
 
 @pytest.fixture
@@ -71,7 +64,7 @@ def test_the_index_gets_what_was_chosen_and_stays_whole(run: Run, index: Path, t
 def test_the_calibration_is_what_an_answer_needs(run: Run, index: Path, tmp_path: Path) -> None:
     run("--index", index, "--out", tmp_path / "out")
     calibration = read_calibration(index)
-    assert sum(calibration.prior.values()) == pytest.approx(1)
+    assert calibration.conditions == tuple(f"condition {number:02d}" for number in range(4))
     assert set(calibration.quantiles) == {"0.80", "0.90", "0.95"}
     assert set(calibration.quantiles["0.90"]) == {"all", "Monk 1–4", "Monk 5–7", "Monk 8–10"}
     assert len(calibration.distances) == 101
@@ -112,7 +105,7 @@ def test_the_report_holds_all_figures(run: Run, index: Path, tmp_path: Path) -> 
         "Derm Foundation + logistic regression": 0.836,
         "Derm Foundation + neural network": 0.854,
     }
-    assert "| Monk 1 (n = 12) | too few | too few |" in out
+    assert "| Monk 1 | 12 | too few | too few |" in out
     assert "0.836 (published)" in out
     for name in ("accuracy-by-tone.png", "reliability.png", "confusion.png"):
         with Image.open(tmp_path / "out" / name) as picture:
@@ -158,9 +151,9 @@ def test_a_failure_while_writing_leaves_the_index_whole(
 
 def test_what_cannot_be_evaluated_is_told_in_one_line(run: Run, index: Path, tmp_path: Path) -> None:
     index_of(tmp_path / "small", classes_of(40, 4, 5), 0.3, 6)
-    assert run("--index", tmp_path / "small")[2].endswith(
-        "has 40 labelled cases. At least 60 distinct ones are needed.\n"
-    )
+    status, _, err = run("--index", tmp_path / "small")
+    assert status == command.TOO_FEW_STATUS
+    assert err.endswith("has 40 labelled cases. At least 60 distinct ones are needed.\n")
     assert "Build one: python -m scin sample" in run("--index", tmp_path / "none")[2]
     (index / "cases.parquet").write_bytes(b"damaged")
     status, _, err = run("--index", index)
@@ -234,6 +227,25 @@ def test_a_table_of_labelled_photos_is_asked_about(run: Run, built: Path, tmp_pa
     report = json.loads((tmp_path / "out" / "queries.json").read_text())
     assert (report["cases"], report["figures"]["top-1"]["value"]) == (40, 0.5)
     assert report["photos_skipped"] == {"file missing": 1}
+
+
+def test_cases_that_the_index_holds_are_left_out_and_counted(run: Run, built: Path, tmp_path: Path) -> None:
+    """One of 40 cases has a photo of the index beside a new one."""
+    for number in range(40):
+        name = list(COLOURS)[number % 3]
+        paint(tmp_path / "photos" / f"{number}.png", name, 5000 + number)
+    shutil.copy(tmp_path / "dataset" / "images" / "4.png", tmp_path / "photos" / "copy.png")
+    rows = [f"photos/{number}.png,{list(COLOURS)[number % 3]},{number}" for number in range(40)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,dx,case_id", *rows, f"photos/copy.png,{list(COLOURS)[1]},1"]))
+    assert run("--index", built, "--out", tmp_path / "out", "--queries", tmp_path / "labels.csv")[0] == 0
+    report = json.loads((tmp_path / "out" / "queries.json").read_text())
+    assert report["cases"] == 39
+    assert report["photos_skipped"] == {"of a case in the index": 2}
+
+    held = tmp_path / "held.csv"
+    held.write_text("\n".join(["file,dx", *(f"dataset/images/{n}.png,{list(COLOURS)[n % 3]}" for n in range(6))]))
+    status, _, err = run("--index", built, "--out", tmp_path / "out", "--queries", held)
+    assert (status, "Ask about new ones." in err) == (1, True)
 
 
 @pytest.mark.parametrize(

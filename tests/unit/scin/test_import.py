@@ -16,6 +16,7 @@ from scin.build import BuildError
 from scin.dataset import Case
 from scin.importing import import_dataset
 from scin.labelled_photos import Source
+from storage.work_folder import FolderInUseError
 from tests.unit.scin.labelled_folder import FACTS, contents, imported, paint, table
 from tests.unit.scin.scin_folder import read
 
@@ -201,7 +202,7 @@ def test_a_killed_import_can_be_repeated(photos: Path, tmp_path: Path) -> None:
 
 def test_two_imports_to_one_folder_do_not_mix(photos: Path, tmp_path: Path) -> None:
     def second(done: int, total: int) -> None:
-        with pytest.raises(BuildError, match=r"Another import to .* is running"):
+        with pytest.raises(FolderInUseError, match="Another import is running"):
             imported(photos, tmp_path / "out")
 
     assert import_dataset(Source(photos), tmp_path / "out", FACTS, progress=second).cases == 3

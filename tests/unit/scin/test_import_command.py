@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from scin import __main__ as command
-from tests.unit.ml.tiny_models import tiny_encoder
+from tests.unit.scin.conftest import Run
 from tests.unit.scin.labelled_folder import paint, table
 
-Run = Callable[..., tuple[int, str, str]]
 STATED = {"--name": "Our clinic", "--licence": "CC BY 4.0", "--attribution": "A. Author", "--kind": "clinical"}
-
-
-@pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("DERMSERVE_VAR", str(tmp_path / "var"))
-    monkeypatch.setattr(command, "_encoder", lambda *_: tiny_encoder())
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        status = command.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from ml.errors import ArtifactError
 from scin.evaluate.fit import choose
 from scin.evaluate.head import HeadSpec, fit_heads, head_shares
+from scin.evaluate.queries import ask
 from scin.evaluate.run import evaluate_index, read_index, write_choice
 from scin.index.head import HEAD_FILE, Head, read_head
 from scin.index.manifest import read_manifest, write_manifest
@@ -79,12 +80,18 @@ def test_a_damaged_head_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_mixture_and_distance_of_two_distributions() -> None:
-    vote, head = {"A": 0.75, "B": 0.25}, {"B": 0.5, "C": 0.5}
-    assert mixture(vote, head, 0.5) == pytest.approx({"A": 0.375, "B": 0.375, "C": 0.25})
-    assert mixture(vote, head, 0.0)["A"] == 0.75
+    vote, head = np.array([[0.75, 0.25, 0.0]]), np.array([[0.0, 0.5, 0.5]])
+    assert mixture(vote, head, 0.5) == pytest.approx(np.array([[0.375, 0.375, 0.25]]))
+    assert mixture(vote, head, 0.0) == pytest.approx(vote)
     assert total_variation(vote, head) == pytest.approx(0.75)
     assert total_variation(vote, vote) == pytest.approx(0.0)
-    assert total_variation({}, head) == 1.0
+    assert total_variation(np.zeros((1, 3)), head) == 1.0
+
+
+def test_a_head_in_the_order_of_other_conditions_gives_the_same_shares() -> None:
+    head, photo = made_head(), embedded(np.zeros(1, int), 0.5, 3)
+    (row,) = head.of(("a", "condition 02", "condition 00", "condition 01")).shares(photo)
+    assert row == pytest.approx([0.0, *head.shares(photo)[0, [2, 0, 1]]])
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +115,7 @@ def with_head(evaluated: Path, tmp_path: Path) -> Path:
 
 def test_a_served_index_mixes_head_and_vote(with_head: Path) -> None:
     manifest, index = read_manifest(with_head), load(with_head, DIMENSION)
-    assert (manifest.method, HEAD_FILE in manifest.files) == ("mixture", True)
+    assert (manifest.method, index.info.method, HEAD_FILE in manifest.files) == ("mixture", "mixture", True)
     photo = read_embeddings(with_head)[:1]
     found = index.search(photo, 3)
     head = read_head(with_head, DIMENSION)
@@ -132,6 +139,32 @@ def test_a_condition_that_only_the_head_finds_has_the_nearest_cases_that_hold_it
     assert other.probability > 0.4
     assert list(other.evidence) == holders[: len(other.evidence)]
     assert other.evidence
+
+
+def test_the_first_conditions_are_listed_by_share_even_without_votes(with_head: Path) -> None:
+    """The head knows one condition well and orders the others against the alphabet."""
+    head = read_head(with_head, DIMENSION)
+    replace_head(with_head, replace(head, weights=np.zeros_like(head.weights), intercepts=np.float32([6, 0, 1, 2])))
+    found = load(with_head, DIMENSION).search(-read_embeddings(with_head).mean(axis=0, keepdims=True), 1)
+    assert found.assessment is not None
+    assert len(found.conditions) == 4
+    shares = [one.probability for one in found.conditions]
+    assert shares == sorted(shares, reverse=True)
+    assert [one.name for one in found.conditions] == list(found.assessment.probabilities)
+    calibrated = [one.calibrated_probability for one in found.conditions]
+    assert calibrated == list(found.assessment.probabilities.values())
+    assert calibrated == sorted(calibrated, reverse=True)
+
+
+def test_asked_photos_are_judged_by_what_the_answer_lists(with_head: Path) -> None:
+    index = load(with_head, DIMENSION)
+    photos = read_embeddings(with_head)[:40]
+    given = ask(index, cases_of(names(classes_of(40, 4, 1)), photos))
+    for row, photo in zip(given, photos, strict=True):
+        served = index.search(photo[None], 1).conditions
+        ranked = np.argsort(-row, kind="stable")[: len(served)]
+        assert [f"condition {place:02d}" for place in ranked] == [one.name for one in served]
+        assert row[ranked].tolist() == [one.calibrated_probability for one in served]
 
 
 def test_head_and_neighbours_that_disagree_are_said_to(with_head: Path) -> None:

@@ -69,10 +69,19 @@ def test_bands(probability: float, name: str) -> None:
     assert band(probability) == name
 
 
-def test_the_calibrated_probability_gives_order_and_band_where_there_is_one() -> None:
+def test_shares_give_the_order_and_calibrated_probabilities_the_band() -> None:
     votes = Votes([neighbour("1", 0.5, Eczema=0.6, Acne=0.4)], Vote())
-    found = votes.conditions({"Eczema": 0.2, "Acne": 0.4})
-    assert [(c.name, c.band) for c in found] == [("Acne", "high"), ("Eczema", "possible")]
+    found = votes.conditions(probabilities={"Eczema": 0.3, "Acne": 0.05})
+    assert [(c.name, c.probability, c.band) for c in found] == [
+        ("Eczema", pytest.approx(0.6), "possible"),
+        ("Acne", pytest.approx(0.4), "unlikely"),
+    ]
+
+
+def test_a_condition_without_votes_has_no_evidence_and_one_without_a_share_is_not_listed() -> None:
+    votes = Votes([neighbour("1", 0.5, Eczema=1.0)], Vote())
+    found = votes.conditions({"Eczema": 0.3, "Acne": 0.7, "Tinea": 0.0})
+    assert [(c.name, c.evidence) for c in found] == [("Acne", ()), ("Eczema", ("1",))]
 
 
 differentials = st.dictionaries(st.sampled_from("ABCDEF"), st.floats(0.01, 1), max_size=4)

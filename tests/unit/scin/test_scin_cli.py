@@ -6,29 +6,13 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from scin import __main__ as command
-from tests.unit.ml.tiny_models import tiny_encoder
+from tests.unit.scin.conftest import Run
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("DERMSERVE_VAR", str(tmp_path / "var"))
-    monkeypatch.setattr(command, "_encoder", lambda *_: tiny_encoder())
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        status = command.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from ml.errors import ArtifactError
 from ml.models.registry import EFFICIENTNET_LITE0, find
 from ml.models.store import ModelStore
 from scin.train.photos import TrainError
+from scin.train.run import Options
 from scin.train.work import work_folder
 from settings import Settings
 from storage import open_storage
@@ -21,7 +24,8 @@ from tests.conftest import REPOSITORY
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
 from tests.unit.scin.trainable import CASES, EPOCHS, run, write_dataset
 
-KILLS = 3
+#: the stages in which a training is killed, one after the other, and the step of each
+KILLS = (("photos", 50), ("train", 3), ("answer again", 1))
 
 
 @pytest.fixture(scope="session")
@@ -89,19 +93,87 @@ def test_a_killed_training_goes_on_to_the_same_figures(
 ) -> None:
     out = tmp_path / "encoder"
     command = [sys.executable, "-m", "tests.unit.scin.trainable", str(dataset), str(out), str(models)]
-    for _ in range(KILLS):
+    for stage, step in KILLS:
         with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            assert [process.stdout.readline() for _ in range(3)][-1].strip().isdigit()
+            shown = (line for line in process.stdout if line.strip() == stage)
+            assert len(list(islice(shown, step))) == step
             process.kill()
     with pytest.raises(TrainError, match="unfinished training with another seed"):
         run(dataset, out, models, seed=2)
     subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, check=True)
     found, expected = report(out), report(trained)
-    assert found["resumed"] == KILLS
+    assert found["resumed"] == len(KILLS)
     assert found["scores"] == expected["scores"]
     assert found["losses"] == pytest.approx(expected["losses"], abs=1e-3)
     assert found["comparison"] == expected["comparison"]
+
+
+def test_what_a_run_left_at_its_very_end_is_removed(trained: Path, dataset: Path, models: Path) -> None:
+    folder = work_folder(trained)
+    folder.mkdir()
+    (folder / "state.json").write_text(json.dumps({"key": {}, "runs": 1, "finished": True}))
+    (folder / "frozen.npz").write_bytes(b"left")
+    assert not run(dataset, trained, models).new
+    assert not folder.exists()
+
+
+def test_an_unfinished_other_training_is_not_removed(trained: Path, dataset: Path, models: Path) -> None:
+    state = work_folder(trained) / "state.json"
+    state.parent.mkdir()
+    state.write_text(json.dumps({"key": {"seed": 9}, "runs": 1}))
+    assert not run(dataset, trained, models).new
+    assert state.is_file()
+    shutil.rmtree(state.parent)
+
+
+def test_a_replacing_training_that_was_stopped_goes_on(
+    trained: Path, dataset: Path, models: Path, tmp_path: Path
+) -> None:
+    """After --force was stopped, the same command without it does not call the old result finished."""
+    out = tmp_path / "encoder"
+    shutil.copytree(trained, out)
+
+    def stop(stage: str) -> None:
+        if stage == "train":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(dataset, out, models, force=True, watch=stop)
+    assert run(dataset, out, models).new
+    assert report(out)["resumed"] == 1
+    assert not work_folder(out).exists()
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "state.json"])
+def test_damaged_work_is_refused_in_one_line(dataset: Path, models: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "encoder"
+
+    def stop(stage: str) -> None:
+        if (work_folder(out) / "checkpoint.pt").is_file():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(dataset, out, models, watch=stop)
+    path = work_folder(out) / name
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(TrainError, match=rf"{name} is damaged\. Add --force") as caught:
+        run(dataset, out, models)
+    assert "\n" not in caught.value.message
+
+
+def test_minutes_that_are_too_short_say_how_many_are_enough(dataset: Path, models: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match=r"^1 minutes are too short for one epoch\. Give at least --minutes \d+, or"):
+        run(dataset, tmp_path / "encoder", models, minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "epochs", "seconds"), [(None, None, 3000), (None, 2, math.inf), (7, 2, 420), (7, None, 420)]
+)
+def test_the_time_is_limited_unless_only_the_epochs_are_stated(
+    minutes: float | None, epochs: int | None, seconds: float
+) -> None:
+    assert Options(minutes, epochs).limit_s == seconds
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
 """A small dataset to train on, and ``python -m tests.unit.scin.trainable DATASET OUT MODELS``: a training to be killed.
 
-The training says a line for each step, and "ended" at the end.
+The training says its stage at each step, and "ended" at the end.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from ml.training.encoder import Budget, TrainingRecipe
+from ml.training.encoder import TrainingRecipe
 from scin.train.run import Options, Outcome, train
 from storage import open_storage
 from tests.unit.scin.scin_folder import case, label, write_photo, write_tables
@@ -39,21 +40,25 @@ def run(
     *,
     seed: int = 1,
     force: bool = False,
+    minutes: float | None = None,
     checkpoint_s: float = 60,
-    say: bool = False,
+    watch: Callable[[str], None] = lambda stage: None,
 ) -> Outcome:
-    """Train for EPOCHS short epochs."""
+    """Train for EPOCHS short epochs. ``watch`` gets the stage at each step."""
 
     def progress(stage: str, done: int, total: int) -> None:
-        if say and stage == "train":
-            sys.stdout.write(f"{done}\n")
-            sys.stdout.flush()
+        watch(stage)
 
-    options = Options(Budget(epochs=EPOCHS, checkpoint_s=checkpoint_s), seed=seed, force=force, recipe=RECIPE)
+    options = Options(minutes, EPOCHS, seed=seed, force=force, recipe=RECIPE, checkpoint_s=checkpoint_s)
     return train(open_storage(str(dataset)), out, models, options, progress)
+
+
+def _say(stage: str) -> None:
+    sys.stdout.write(f"{stage}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
     dataset, out, models = map(Path, sys.argv[1:])
-    run(dataset, out, models, checkpoint_s=0, say=True)
+    run(dataset, out, models, checkpoint_s=0, watch=_say)
     sys.stdout.write("ended\n")
