@@ -33,6 +33,7 @@ def test_no_condition_has_two_codes() -> None:
     ("name", "code"),
     [
         ("Eczema", "L30.9"),
+        ("eczema", "L30.9"),
         ("Allergic Contact Dermatitis", "L23.9"),
         ("Urticaria", "L50.9"),
         ("Psoriasis", "L40.9"),
@@ -44,7 +45,7 @@ def test_codes_that_anyone_can_look_up(name: str, code: str) -> None:
     assert icd_10(name) == code
 
 
-@pytest.mark.parametrize("name", ["", "eczema", "Something else"])
+@pytest.mark.parametrize("name", ["", "Eczem", "Eczema of", "Something else"])
 def test_an_unknown_name_has_no_code_rather_than_a_near_one(name: str) -> None:
     assert icd_10(name) is None
 
