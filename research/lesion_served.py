@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from client.api import DEFAULT_URL, Client
+from client.dermserve.clients import DEFAULT_URL, Client
 from ml.models.registry import find
 from research.lesion_scores import auc, balanced_accuracy, interval
 from research.shares import report_share
@@ -28,16 +28,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--url", default=DEFAULT_URL)
-    parser.add_argument("--detail", default="standard", help="standard or thorough (default standard)")
+    parser.add_argument("--detail", default="full", help="full or thorough (default full: numbers are not rounded)")
     options = parser.parse_args(arguments)
     with (options.folder / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    client = Client(options.url)
-    answers = [client.analyze([options.folder / row["file"]], detail=options.detail)["lesion"] for row in rows]
-    lesions = [one if one and one["input"] == "dermatoscopic" else None for one in answers]
+    with Client(options.url) as client:
+        answers = [client.analyze(options.folder / row["file"], detail=options.detail).lesion for row in rows]
+    lesions = [one if one and one.input == "dermatoscopic" else None for one in answers]
     truth = np.array([row["dx"] for row in rows])
-    predicted = np.array([lesion["predictions"][0]["code"] if lesion else "none" for lesion in lesions])
-    malignant = np.array([lesion["malignant_probability"] if lesion else 0.0 for lesion in lesions])
+    predicted = np.array([lesion.predictions[0].code if lesion else "none" for lesion in lesions])
+    malignant = np.array([(lesion.malignant_probability or 0.0) if lesion else 0.0 for lesion in lesions])
     report_share("answered by the lesion classifier", predicted != "none")
     report_share("accuracy", predicted == truth)
     _report("balanced accuracy", lambda picked: balanced_accuracy(truth[picked], predicted[picked]), truth)

@@ -4,7 +4,8 @@ Measures the skin of each photo of pad, as the service does. Prints for several 
 persons, the intraclass correlation between two photos of a person, and the rank correlation with the recorded type.
 Then, in folds by patient, fits the weights of ml.skin.tone.colour_angle and the spread of its range to four fifths, and
 prints for the other fifth how often the range holds the group of another photo of the same person, and how often it is
-the whole scale; each person counts once. ``--write FILE`` writes the constants that are fitted to all photos.
+the whole scale; each person counts once. Last, how many pairs ml.skin.tone.are_alike calls unlike, with the constants
+that are fitted to all photos. ``--write FILE`` writes the constants that are fitted to all photos.
 """
 
 from __future__ import annotations
@@ -176,6 +177,19 @@ def evaluate(photos: Taken, seed: int) -> dict[str, object]:
     return figures
 
 
+def report_unlike(photos: Taken, values: Floats, spread: float, seed: int) -> None:
+    first, second, _, same = photos.pairs()
+    drawn = np.random.default_rng(seed).integers(len(values), size=(2, 3000))
+    others = photos.patient[drawn[0]] != photos.patient[drawn[1]]
+    for name, one, other in (
+        ("one lesion", first[same], second[same]),
+        ("other lesions of one patient", first[~same], second[~same]),
+        ("different patients", drawn[0][others], drawn[1][others]),
+    ):
+        unlike = ~held(values, one, other, spread) & ~held(values, other, one, spread)
+        print(f"unlike, {name}: {unlike.mean():.3f} (n = {len(unlike)})")
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("DERMSERVE_SHARED", "")) / "data" / "pad")
@@ -209,6 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
         "angle": {"spread": round(angle, 1)},
     }
     print(json.dumps(fitted))
+    report_unlike(photos, values, spread, options.seed)
     if options.write:
         held_facts = json.loads(options.write.read_text(encoding="utf-8"))
         held_facts |= fitted

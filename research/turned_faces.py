@@ -26,6 +26,7 @@ from skimage import data
 from ml.training.statistics import wilson
 from server.threads import intra_op_threads, thread_environment
 from settings import Settings, load_or_exit
+from web.boot import served
 
 if TYPE_CHECKING:
     from ml.analysis.pipeline import Analyzer
@@ -163,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("collections", type=Path, nargs="*", metavar="COLLECTION")
     parser.add_argument("--most", type=int, default=400, help="maximum number of photos of each collection")
     options = parser.parse_args(arguments)
-    settings = load_or_exit()
+    settings = served(load_or_exit())
     os.environ.update(thread_environment(settings))
     analyzer, detector = load(settings)
     portraits = [np.asarray(data.astronaut(), np.uint8), *(photo.rgb for _, photo in photos(options.portraits))]

@@ -1,0 +1,1 @@
+"""How often the comparison of two photos is right, and the fit of its limits."""
