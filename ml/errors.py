@@ -1,4 +1,5 @@
-"""The errors that a photo or a model can cause.
+"""The errors that a photo or a model can cause. What a client may receive has two parts in its docstring: the first
+sentence says when it happens, the rest what the client does about it.
 
 Every message is for the caller and says what to do. The cause is chained and goes to the log.
 """
@@ -16,39 +17,45 @@ class MLError(Exception):
 
 
 class ImageError(MLError):
-    """The file cannot be read as a photo."""
+    """The file cannot be read as a photo. Send another photo."""
 
     code = "bad_image"
 
 
 class EmptyImageError(ImageError):
-    """The photo has no bytes."""
+    """The photo has no bytes. Check that the file is read before it is sent."""
 
     code = "empty_image"
 
 
 class UnsupportedImageError(ImageError):
-    """The file is not an image, or has a format that the service does not read."""
+    """The file is not an image of a format that is read. Save the photo as JPEG or PNG."""
 
     code = "unsupported_image"
 
 
 class DamagedImageError(ImageError):
-    """The file is cut short or damaged."""
+    """The file is cut short or damaged. Send the original file."""
 
     code = "damaged_image"
 
 
 class ImageTooSmallError(ImageError):
-    """The photo has too few pixels to analyse."""
+    """The photo has too few pixels to analyse. Send it in its original size."""
 
     code = "image_too_small"
 
 
 class ImageTooLargeError(ImageError):
-    """The photo's header states more pixels than the limit allows."""
+    """The photo has more pixels than the limit allows. Send a copy of at most `details.max_pixels` pixels."""
 
     code = "too_many_pixels"
+
+
+class TooFewCasesError(MLError):
+    """There are too few labelled cases for what was asked. To repeat it changes nothing."""
+
+    code = "too_few_cases"
 
 
 class ArtifactError(MLError):
@@ -64,6 +71,6 @@ class ModelError(MLError):
 
 
 class DeadlineExceededError(MLError):
-    """The request ran out of time before the named stage could start."""
+    """The time ran out before the stage in `details.stage`. Try again later, or send fewer photos."""
 
     code = "deadline_exceeded"

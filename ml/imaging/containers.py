@@ -41,6 +41,15 @@ _DEEPEST = 4
 #: items of a picture; this is a grid of 256 × 256 tiles
 _MOST_PARTS = 65_536
 
+#: A DICOM file begins with 128 bytes of any content and a prefix, or, without these, with the length of its first group
+DICOM_PREFIX_AT, DICOM_PREFIX = 128, b"DICM"
+_DICOM_GROUP_LENGTH = b"\x02\0\0\0UL\x04\0"
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether ``data`` is a DICOM file."""
+    return data.startswith(DICOM_PREFIX, DICOM_PREFIX_AT) or data.startswith(_DICOM_GROUP_LENGTH)
+
 
 def claims_to_be_allowed(data: bytes) -> bool:
     """Whether ``data`` starts like a file of an allowed format."""

@@ -16,18 +16,21 @@ from PIL import Image, ImageFile
 from PIL.Image import Transpose
 from PIL.JpegImagePlugin import JpegImageFile
 
-from ml.errors import DamagedImageError, EmptyImageError, UnsupportedImageError
+from ml.errors import DamagedImageError, EmptyImageError, ImageError, UnsupportedImageError
 from ml.imaging.colour import in_srgb
-from ml.imaging.containers import claims_to_be_allowed, is_raw
+from ml.imaging.containers import claims_to_be_allowed, is_dicom, is_raw
+from ml.imaging.dicom import read_dicom
+from ml.imaging.dicom_frame import decode_frame
 from ml.imaging.integrity import Decoded, find_damage, was_sent_as_text
 from ml.imaging.jpeg import Layout, check_cost, decode_jpeg, read_layout
 from ml.imaging.limits import BOMB, MAX_JPEG_PIXELS, BoundedReads, check_size, in_turn, too_large
 from ml.imaging.reduce import shrink
 from ml.values import Photo, Problem
 
-#: the only formats that Pillow may open; its JPEG reader opens MPO too
+#: the only formats that Pillow may open; its JPEG reader opens MPO too. Inside DICOM, it also opens JPEG 2000.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
-_NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF, MPO, HEIF or AVIF"
+_NAMES = "JPEG, PNG, WebP, GIF, BMP, TIFF, MPO, HEIF, AVIF or DICOM"
+_DAMAGED = "The image is damaged or cut short and cannot be decoded completely. Send the original file."
 #: longest side of a decoded photo in pixels; such a photo takes up to 12 MB
 WORKING_SIDE = 2048
 _BYTES_OF_A_PIXEL = 4
@@ -58,11 +61,12 @@ def decode(data: bytes, *, max_pixels: int = MAX_JPEG_PIXELS) -> Photo:
     """Decode one upload.
 
     Returns a Photo whose ``rgb`` has at most WORKING_SIDE pixels on its longest side. Of an animation it is the first
-    frame, and of a file with several pictures the primary one.
+    frame, and of a file with several pictures the primary one. Of a DICOM file it is the first frame.
 
     Raises:
         EmptyImageError: ``data`` is empty.
-        UnsupportedImageError: the format is not one of FORMATS, or it is a camera's raw file.
+        UnsupportedImageError: the format is not one of FORMATS or DICOM, or it is a camera's raw file, or a DICOM file
+            that is not a photo or has pixels that are stored in a way that is not read.
         ImageTooLargeError: the header states more than ``max_pixels`` pixels or more than the format may have
             (MAX_JPEG_PIXELS, MAX_OTHER_PIXELS), or the file is a progressive JPEG that needs too much memory.
         ImageTooSmallError: a side has fewer than MIN_SIDE pixels.
@@ -70,10 +74,12 @@ def decode(data: bytes, *, max_pixels: int = MAX_JPEG_PIXELS) -> Photo:
     """
     if not data:
         raise EmptyImageError("The image is empty. Send the photo's bytes.")
+    if is_dicom(data):
+        return _decode_dicom(data, max_pixels)
     if is_raw(data):
         raise UnsupportedImageError("This is a camera's raw file. Send a JPEG or HEIC of the photo.")
     with _open(data) as image:
-        check_size(image, max_pixels)
+        check_size(image.size, max_pixels, jpeg=isinstance(image, JpegImageFile))
         layout: Layout | None = None
         memory = image.width * image.height * _BYTES_OF_A_PIXEL
         if isinstance(image, JpegImageFile):
@@ -86,9 +92,23 @@ def decode(data: bytes, *, max_pixels: int = MAX_JPEG_PIXELS) -> Photo:
             except BOMB as error:
                 raise too_large() from error
             except Exception as error:
-                raise DamagedImageError(
-                    "The image is damaged or cut short and cannot be decoded completely. Send the original file."
-                ) from error
+                raise DamagedImageError(_DAMAGED) from error
+
+
+def _decode_dicom(data: bytes, max_pixels: int) -> Photo:
+    """The first frame of a DICOM file. Raises as ``decode`` does. The causes of errors are not chained, because their
+    texts may quote what the file says of the patient."""
+    dicom = read_dicom(data, max_pixels)
+    try:
+        if was_sent_as_text(data):
+            raise OSError("the file was transferred as text")
+        return decode_frame(dicom, WORKING_SIDE)
+    except ImageError:
+        raise
+    except BOMB:
+        raise too_large() from None
+    except Exception:  # noqa: BLE001 - damaged pixels raise almost anything
+        raise DamagedImageError(_DAMAGED) from None
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:

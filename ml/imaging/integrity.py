@@ -178,7 +178,7 @@ def _are_sound(parts: list[tuple[int, int]], image: TiffImageFile, data: bytes) 
     in_rows = _STRIPS[0] in tags and tags.get(_PLANES, 1) == 1
     in_order = all(sum(part) == following for part, (following, _) in pairwise(parts))
     if compression == _RAW and bits % 8 == 0 and in_rows and in_order:
-        return not _was_overwritten(data, parts[0][0], image.height, image.width * bits // 8, bits // 8)
+        return not was_overwritten(data, parts[0][0], image.height, image.width * bits // 8, bits // 8)
     return True
 
 
@@ -210,10 +210,10 @@ def _is_damaged_bmp(image: ImageFile.ImageFile, data: bytes) -> bool:
     if 0 < len(data) - length == data.count(b"\r\n") == data.count(b"\n"):
         return True  # sent as text
     stride = -(-image.width * bits // 32) * 4
-    return bits >= 24 and _was_overwritten(data, start, image.height, stride, bits // 8)
+    return bits >= 24 and was_overwritten(data, start, image.height, stride, bits // 8)
 
 
-def _was_overwritten(data: bytes, start: int, rows: int, stride: int, pixel: int) -> bool:
+def was_overwritten(data: bytes, start: int, rows: int, stride: int, pixel: int) -> bool:
     """Whether some uncompressed pixels were overwritten with one value or with random bytes.
 
     The pixels are ``rows`` rows of ``stride`` bytes, ``pixel`` bytes each, from the offset ``start`` of ``data``.

@@ -21,7 +21,7 @@ from ml.imaging.integrity import SLIGHTLY_DAMAGED, Decoded, has_hole
 
 #: A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if its longest side then has at least so many pixels. So a phone's
 #: 4000 or 4032 pixels are halved by the decoder, in a fifth of the time of decoding and averaging all of them.
-_LEAST_SIDE = 1800
+LEAST_SIDE = 1800
 #: bytes of a progressive JPEG's coefficients, which libjpeg holds all at once, and its file. That is 95 megapixels with
 #: halved chroma. A worker of 360 MiB then grows to less than 700 (python -m benchmarks.memory large).
 _MOST_MEMORY = 300_000_000
@@ -119,13 +119,13 @@ def check_cost(layout: Layout, data: bytes) -> None:
 def decode_jpeg(image: ImageFile.ImageFile, data: bytes, layout: Layout) -> Decoded:
     """The pixels of ``image`` and the slight damage that was found.
 
-    A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, with at least _LEAST_SIDE pixels on its longest side. Rows
+    A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, with at least LEAST_SIDE pixels on its longest side. Rows
     that are missing at the end are cut off, because libjpeg fills them with a colour that is not skin.
 
     Raises:
         OSError: more than _MOST_LOST of the photo is lost, or the data cannot be decoded.
     """
-    scale = _LEAST_SIDE / max(image.size)
+    scale = LEAST_SIDE / max(image.size)
     image.draft(None, (max(1, ceil(image.width * scale)), max(1, ceil(image.height * scale))))
     try:
         pixels = _decode_strictly(image, data)

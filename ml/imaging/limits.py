@@ -8,8 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from PIL import Image, ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
+from PIL import Image
 
 from ml.errors import ImageTooLargeError, ImageTooSmallError
 
@@ -32,10 +31,10 @@ warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
-def check_size(image: ImageFile.ImageFile, max_pixels: int) -> None:
-    """Check the size in the header of ``image``. Raises ImageTooLargeError or ImageTooSmallError."""
-    width, height = image.size
-    limit = min(max_pixels, MAX_JPEG_PIXELS if isinstance(image, JpegImageFile) else MAX_OTHER_PIXELS)
+def check_size(size: tuple[int, int], max_pixels: int, *, jpeg: bool) -> None:
+    """Check the ``size`` (width, height) that a header states. Raises ImageTooLargeError or ImageTooSmallError."""
+    width, height = size
+    limit = min(max_pixels, MAX_JPEG_PIXELS if jpeg else MAX_OTHER_PIXELS)
     if width * height > limit:
         raise too_large(max_pixels, limit)
     if min(width, height) < MIN_SIDE:
@@ -63,11 +62,11 @@ def in_turn(memory: int) -> Iterator[None]:
 
 
 class BoundedReads(io.BytesIO):
-    """A file in memory that can be read MOST_READS times; the next read raises OSError."""
+    """A file in memory that can be read ``most`` times; the next read raises OSError."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, most: int = MOST_READS) -> None:
         super().__init__(data)
-        self._left = MOST_READS
+        self._left = most
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As in BytesIO, while reads are left."""

@@ -15,7 +15,7 @@ def misbehave(data: bytes) -> NoReturn:
         pass
     if fault == "die":
         os.kill(os.getpid(), signal.SIGSEGV)
-    kept = bytes(b"x" * (800 << 20)) if fault == "grow" else b""
+    kept = bytes(b"x" * (100 << 20)) if fault == "grow" else b""
     if fault == "raise":
         raise ZeroDivisionError(len(kept))
     raise worker.ImageError("refused")

@@ -23,6 +23,7 @@ class Guarded:
     """A worker that is started again after it has died. ``outcomes`` counts how inputs ended."""
 
     module: str = "tests.fuzz.worker"
+    memory_mib: float = MEMORY_MIB
     outcomes: dict[str, int] = field(default_factory=dict)
     most_cpu_s: float = 0.0
     most_mib: float = 0.0
@@ -32,7 +33,7 @@ class Guarded:
         """What became of one input. Fails where that is not what is documented."""
         outcome = self._ask(kind, data, content_type, piece)
         assert "unexpected" not in outcome, outcome["trace"]
-        assert outcome["mib"] < MEMORY_MIB, f"{outcome['mib']:.0f} MiB for {len(data)} bytes"
+        assert outcome["mib"] < self.memory_mib, f"{outcome['mib']:.0f} MiB for {len(data)} bytes"
         ended = str(outcome["ended"])
         self.outcomes[ended] = self.outcomes.get(ended, 0) + 1
         self.most_cpu_s = max(self.most_cpu_s, outcome["cpu_s"])

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import struct
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,21 @@ from urllib.parse import urlencode
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms
+
+from tests.dicom_files import (
+    BIG_ENDIAN,
+    DEFLATED,
+    DERMOSCOPIC,
+    IMPLICIT,
+    JPEG,
+    JPEG_2000,
+    RLE,
+    SECONDARY_CAPTURE,
+    dicom,
+    in_ycbcr,
+    jpeg,
+    jpeg2000,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: larger files take long, and their headers are like those of smaller ones
@@ -61,7 +77,7 @@ def bodies() -> tuple[tuple[str, bytes], ...]:
 
 
 #: how many of the photos were made by code: they come first
-MADE = 36
+MADE = 51
 
 
 def _multipart(*views: bytes) -> bytes:
@@ -106,7 +122,42 @@ def _made() -> list[bytes]:
     ]
     heif = io.BytesIO()
     pillow_heif.from_pillow(_picture()).save(heif, quality=50)
-    return [*made, heif.getvalue(), *_as_large_as_allowed()]
+    return [*made, heif.getvalue(), *_as_large_as_allowed(), *_dicom()]
+
+
+def dicom_parts() -> list[tuple[bytes, bytes]]:
+    """(what makes it a DICOM file, its data set) of each: most damage to the former makes any file of it."""
+    ends = [(data, 144 + int.from_bytes(data[140:144], "little")) for data in _dicom()]
+    return [(data[:end], data[end:]) for data, end in ends]
+
+
+@cache
+def _dicom() -> list[bytes]:
+    rgb = np.asarray(_picture())
+    ybr, grey = in_ycbcr(rgb), rgb[..., 0].astype(np.uint16) * 16
+    palette = {f"{colour}PaletteColorLookupTableData": bytes(range(256)) for colour in ("Red", "Green", "Blue")}
+    palette |= {key.replace("Data", "Descriptor"): [256, 0, 8] for key in palette}  # type: ignore[misc]
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    frames = [jpeg(rgb), jpeg(rgb)]
+    flat = np.full((7990, 8000), 150, np.uint8)
+    runs = struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\x96" * (flat.size // 128)
+    return [
+        dicom(rgb, syntax=IMPLICIT, PixelSpacing=[0.05, 0.05]),
+        dicom(rgb, ICCProfile=profile, by_plane=True),
+        dicom(ybr, "YBR_FULL_422", BIG_ENDIAN),
+        dicom(ybr, "YBR_FULL", DEFLATED),
+        dicom(rgb, syntax=RLE),
+        dicom(grey, "MONOCHROME1", RLE, BitsStored=12, HighBit=11, WindowCenter=[2000, 40], WindowWidth=[3000, 80]),
+        dicom(rgb[..., 0], "PALETTE COLOR", **palette),
+        dicom(rgb, "YBR_FULL_422", JPEG, coded=frames, fragments=2, NumberOfFrames=2, kind=SECONDARY_CAPTURE),
+        dicom(rgb, "RGB", JPEG, coded=[jpeg(rgb, coded_as_rgb=True, marked=False)], kind=DERMOSCOPIC),
+        dicom(rgb, "YBR_RCT", JPEG_2000, coded=[jpeg2000(rgb)]),
+        dicom(grey, "MONOCHROME2", JPEG_2000, coded=[jpeg2000(grey)]),
+        dicom(rgb, "YBR_ICT", JPEG_2000, coded=[jpeg2000(rgb, irreversible=True, tile_size=(32, 32))]),
+        dicom(flat, "MONOCHROME2", DEFLATED),
+        dicom(flat, "MONOCHROME2", RLE, coded=[runs]),
+        dicom(flat[:4000, :4000], "MONOCHROME2", JPEG_2000, coded=[jpeg2000(flat[:4000, :4000])]),
+    ]
 
 
 def _as_large_as_allowed() -> list[bytes]:

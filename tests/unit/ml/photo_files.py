@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from ml.values import RGB
 
@@ -66,6 +66,14 @@ def orientation_exif(orientation: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = orientation
     return exif
+
+
+def png_text(text: str) -> PngImagePlugin.PngInfo:
+    """Chunks of a PNG file that say ``text``: a plain one and an international one."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Author", text)
+    info.add_itxt("Comment", text)
+    return info
 
 
 def save(image: Image.Image | NDArray[Any], kind: str, **options: Any) -> bytes:

@@ -6,13 +6,13 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from ml.errors import ImageError
 from ml.imaging.decode import decode
 from ml.imaging.metadata import without_metadata
 from tests.unit.ml.icc_profiles import DISPLAY_P3, matrix_profile
-from tests.unit.ml.photo_files import far_from_upright, noise, quadrants, save, stored_in
+from tests.unit.ml.photo_files import far_from_upright, noise, png_text, quadrants, save, stored_in
 
 SECRET = "Ada Lovelace"
 GPS = 0x8825
@@ -24,13 +24,6 @@ def exif(orientation: int = 1) -> Image.Exif:
     tags[0x013B] = tags[0x010E] = SECRET  # Artist, ImageDescription
     tags.get_ifd(GPS).update({1: "N", 2: (51.0, 30.0, 26.0), 3: "W", 4: (0.0, 7.0, 39.0)})
     return tags
-
-
-def text() -> PngImagePlugin.PngInfo:
-    info = PngImagePlugin.PngInfo()
-    info.add_text("Author", SECRET)
-    info.add_itxt("Comment", SECRET)
-    return info
 
 
 PIXELS = noise(60, 40)  # a lossy copy would change them
@@ -46,8 +39,8 @@ FILES = {
     "turned jpeg": saved("JPEG", exif=exif(6)),
     "jpeg with a profile": saved("JPEG", exif=exif(), icc_profile=matrix_profile(DISPLAY_P3)),
     "jpeg with data behind it": saved("JPEG", exif=exif()) + SECRET.encode(),
-    "png": saved("PNG", exif=exif(), pnginfo=text()),
-    "turned png": saved("PNG", exif=exif(8), pnginfo=text()),
+    "png": saved("PNG", exif=exif(), pnginfo=png_text(SECRET)),
+    "turned png": saved("PNG", exif=exif(8), pnginfo=png_text(SECRET)),
     "webp": saved("WEBP", exif=exif(), xmp=SECRET.encode(), lossless=True),
     "tiff": saved("TIFF", description=SECRET, artist=SECRET),
 }
