@@ -103,7 +103,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--force", action="store_true", help="repeat it, even if the files are complete")
     options = parser.parse_args(arguments)
     options.engine = NATIVE if settings.enable_gpu else settings.engine
-    options.chosen = models_in_use(settings.encoder, settings.classifier, faces=settings.faces)
+    options.chosen = models_in_use(settings.building_encoder, settings.classifier, faces=settings.faces)
     if options.source and len(options.names) != 1:
         parser.error("--source needs exactly one MODEL")
     return options

@@ -33,7 +33,9 @@ class Photo:
 
     ``rgb`` (H, W, 3) may be reduced. ``width`` and ``height`` are the size of the upright original in pixels.
     ``problems`` are those that only the decoder can find, such as slight damage. ``true_colours`` is False if the
-    file's colour encoding is unknown or HDR.
+    file's colour encoding is unknown or HDR. ``notes``: sentences for the person about what was read of the file.
+    ``modality`` (one of ml.analysis.routing.MODALITIES) and ``pixels_per_mm`` (of the original) are what the file
+    states of the kind of photo and of its scale; None if it states nothing.
     """
 
     rgb: RGB
@@ -42,6 +44,9 @@ class Photo:
     format: str
     problems: tuple[Problem, ...] = ()
     true_colours: bool = True
+    notes: tuple[str, ...] = ()
+    modality: str | None = None
+    pixels_per_mm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -225,10 +230,10 @@ class Condition:
     """A named condition.
 
     ``probability``, 0–1, is its share before calibration: of the similarity-weighted vote, of the index's head, or of a
-    mixture of both. ``calibrated_probability``, 0–1, is None without
-    a calibration. ``band`` follows from the calibrated probability, or from ``probability`` without one. ``agreement``,
-    0–1, says how far the dermatologists agreed on the cases in ``evidence``: for each case the share of them that named
-    its leading condition, averaged with the weights of the vote.
+    mixture of both. ``calibrated_probability``, 0–1, is None without a calibration. ``band`` follows from the
+    calibrated probability, or from ``probability`` without one. ``evidence``: similar cases that hold the condition; it
+    may be empty if a head found it. ``agreement``, 0–1, says how far the dermatologists agreed on the cases that voted
+    for it: for each case the share of them that named its leading condition, averaged with the weights of the vote.
     """
 
     name: str
@@ -271,7 +276,8 @@ class Accuracy:
 class Assessment:
     """The result of one search after calibration.
 
-    ``probabilities``: every condition of the index → calibrated probability, largest first; they sum to 1.
+    ``probabilities``: every condition of the index → calibrated probability, largest first; they sum to 1. They have
+    the order of the shares.
     ``distance``: 1 − the mean cosine of the voting cases, 0–2. Above ``outlier`` the photo is unlike the index.
     ``limits``: tone group → limit. The set of conditions with 1 − probability ≤ limit contains a right condition with
     the probability ``coverage``, 0–1. A limit is None if the group had too few cases. ``accuracy``: tone group →
@@ -313,7 +319,8 @@ PHOTO_KINDS = CLINICAL, DERMATOSCOPIC = "clinical", "dermatoscopic"
 @dataclass(frozen=True)
 class IndexInfo:
     """The index that was searched. ``built_at`` is an ISO 8601 time; of several sources it is the newest one's.
-    ``photo_kind`` is one of PHOTO_KINDS: the kind of all its photos."""
+    ``photo_kind`` is one of PHOTO_KINDS: the kind of all its photos. ``method`` says what ranks the conditions: "vote"
+    (of the similar cases), "head" (a classifier trained on all labelled cases) or "mixture" (of both)."""
 
     name: str
     dataset: str
@@ -324,6 +331,7 @@ class IndexInfo:
     built_at: str
     attribution: Mapping[str, str]
     photo_kind: str = CLINICAL
+    method: str = "vote"
 
 
 @dataclass(frozen=True)

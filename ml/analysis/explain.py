@@ -38,7 +38,7 @@ Colour = tuple[int, int, int]  # R, G, B
 _SKIN, _LESION = (0, 170, 120), (255, 196, 0)
 _MELANIN, _HAEMOGLOBIN = (96, 48, 0), (200, 0, 40)
 _ZONES = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75), (23, 190, 207))
-_OPAQUE, _TRANSLUCENT = 220, 90  # of 255
+_OPAQUE, _TRANSLUCENT, _FAINT = 220, 90, 25  # of 255
 _LEVELS = 32  # of a map: finer steps are invisible, and fewer levels compress better
 _PERCENTILES = (2.0, 98.0)
 
@@ -126,15 +126,21 @@ def _probability(classifier: LesionClassifier, seen: Explained, code: str, deadl
     return score
 
 
-def measured(subject: Subject) -> tuple[Overlay, ...]:
-    """The overlays of the measurements. An overlay that would show nothing is left out."""
+def outlined(subject: Subject) -> tuple[Overlay, ...]:
+    """The overlays of what was found: the skin, and the zones of a face or the outline of a lesion."""
     whole = subject.whole
     found = [Overlay("skin_mask", "skin", mask_picture(whole.skin, _SKIN))]
     if subject.zone_masks:
         colours = list(islice(cycle(_ZONES), len(subject.zone_masks)))
         found.append(Overlay("zones", "face", _region_picture(subject.zone_masks, colours)))
-    elif (outlined := lesions(whole)) is not None:
-        found.append(Overlay("lesion", "lesion", mask_picture(outlined.mask, _LESION), clinical=True))
+    elif (outline := lesions(whole)) is not None:
+        found.append(Overlay("lesion", "lesion", mask_picture(outline.mask, _LESION, _FAINT), clinical=True))
+    return tuple(found)
+
+
+def measured(subject: Subject) -> tuple[Overlay, ...]:
+    """The overlays of the measurements. An overlay that would show nothing is left out."""
+    whole, found = subject.whole, list(outlined(subject))
     if whole.skin.any():
         maps = pigment_maps(whole.frame.copy, whole.region.mask)
         found.append(Overlay("melanin", "skin", map_picture(maps.melanin, whole.skin, _MELANIN)))
@@ -216,16 +222,16 @@ def _to_pixels(cells: Mask, photo: RGB) -> Mask:
     return np.asarray(cv2.resize(cells.view(np.uint8), size, interpolation=cv2.INTER_NEAREST), np.bool_)
 
 
-def mask_picture(mask: Mask, colour: Colour) -> bytes:
-    """``mask`` (H, W) as a PNG: tinted, with an outline."""
-    return _region_picture([mask], [colour])
+def mask_picture(mask: Mask, colour: Colour, opacity: int = _TRANSLUCENT) -> bytes:
+    """``mask`` (H, W) as a PNG: tinted with an ``opacity`` of 0–255, with an outline."""
+    return _region_picture([mask], [colour], opacity)
 
 
-def _region_picture(masks: Sequence[Mask], colours: Sequence[Colour]) -> bytes:
+def _region_picture(masks: Sequence[Mask], colours: Sequence[Colour], opacity: int = _TRANSLUCENT) -> bytes:
     """One or more ``masks`` (H, W) as a PNG, each in its colour."""
     rgba = np.zeros((*masks[0].shape, 4), np.uint8)
     for mask, colour in zip(masks, colours, strict=True):
-        rgba[mask] = (*colour, _TRANSLUCENT)
+        rgba[mask] = (*colour, opacity)
         outline = mask & ~cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
         rgba[outline] = (*colour, _OPAQUE)
     return _to_png(rgba)

@@ -33,11 +33,20 @@ _WHY_NOTHING = (
     "No skin was recognised in this photo, so nothing was measured or looked up. If it does show skin, move closer, "
     "use even light, and say which kind of photo it is."
 )
-_MAYBE_DERMATOSCOPIC = (
+#: the note of a photo that may be dermatoscopic
+MAYBE_DERMATOSCOPIC = (
     "No lesion model was run: it is not certain whether the photo was taken through a dermatoscope. Send it again and "
     "state the kind of photo."
 )
 _CLOSE = "It is a close call whether this photo shows {one} or {other}."
+#: the note of a photo that may show one lesion or other skin
+MAYBE_ONE_LESION = _CLOSE.format(one="one lesion", other="other skin")
+
+#: the note of a case whose photos may show different people
+UNLIKE_PHOTOS = (
+    "The photos of this case differ more in skin colour than photos of one person usually do. Do all of them show the "
+    "same person? If not, send one person's photos at a time."
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ def route(
     notes = _close_calls(kinds, seen, modality.label) if stated is None else ()
     doubtful = stated is None and seen.dermatoscopic is not None and seen.dermatoscopic >= 0.5
     if doubtful and modality.label != DERMATOSCOPIC:
-        return Routing(modality, conflict, _MAYBE_DERMATOSCOPIC, notes)
+        return Routing(modality, conflict, MAYBE_DERMATOSCOPIC, notes)
     if modality.label in _REASONS:
         return Routing(modality, conflict, _WHY_NO_LESION.format(reason=_REASONS[modality.label]), notes)
     return Routing(modality, conflict, None if colours else _IN_GREY, notes)
@@ -99,7 +108,7 @@ def _close_calls(kinds: KindOfPhoto, seen: Evidence, label: str) -> tuple[str, .
     if seen.skin - kinds.limits["skin"] < _CLOSE_CALL:
         return (_CLOSE.format(one="skin", other="something else"),)
     if abs(seen.lesion - kinds.limits["lesion"]) < _CLOSE_CALL:
-        return (_CLOSE.format(one="one lesion", other="other skin"),)
+        return (MAYBE_ONE_LESION,)
     return ()
 
 

@@ -5,13 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from ml.values import Measurement, Skin
 
 STEPS = 101  #: number of percentiles: 0, 1, … 100
+#: percentiles beyond which a value is lower or higher than usual
+USUAL = (10.0, 90.0)
 WIDEST = 10.0  #: largest uncertainty of a score that is reported, in percentage points
+
+
+Grade = Literal["lower_than_usual", "usual", "higher_than_usual"]
+
+
+def grade(score: float | None) -> Grade | None:
+    """``score``, 0–100, in words; None without a score, or if it is no number."""
+    if score is None or not math.isfinite(score):
+        return None
+    low, high = USUAL
+    return "lower_than_usual" if score < low else "higher_than_usual" if score > high else "usual"
 
 
 @dataclass(frozen=True)

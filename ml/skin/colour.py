@@ -7,7 +7,7 @@ import numpy as np
 
 from ml.imaging.encodings import srgb
 from ml.imaging.reduce import average
-from ml.values import RGB, Bytes, Doubles, Floats
+from ml.values import RGB, Bytes, Doubles, Floats, Mask
 
 WORKING_SIDE = 512  #: long side, in pixels, of the copy on which every measurement is taken
 
@@ -67,6 +67,11 @@ def srgb_to_linear(rgb: RGB) -> Floats:
 def optical_density(rgb: RGB) -> Floats:
     """The optical density, −ln of linear light, of sRGB codes of any shape. Black counts as half a code."""
     return _look_up(rgb, _DENSITY)
+
+
+def median_density(rgb: RGB, mask: Mask) -> Doubles:
+    """The median optical density (3,) of ``rgb`` (H, W, 3) in ``mask`` (H, W), which must not be empty."""
+    return np.asarray(np.median(optical_density(rgb)[mask], axis=0), np.float64)
 
 
 def code_step(density: Doubles) -> Doubles:

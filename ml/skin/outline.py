@@ -86,6 +86,12 @@ def outline(rgb: RGB, within: Mask | None = None) -> Segmentation | None:
     return None if likely is None else from_probability(likely, rgb.shape, within)
 
 
+def lesion_probability(rgb: RGB) -> Floats | None:
+    """The probability (H, W) that a pixel of ``rgb`` (H, W, 3) belongs to a lesion; None if there is no lesion."""
+    likely = probability(rgb, _logits)
+    return None if likely is None else _grown(likely, rgb.shape)
+
+
 def probability(rgb: RGB, logits: Logits) -> Floats | None:
     """The probability (128, 128) that a pixel of ``rgb`` (H, W, 3) belongs to a lesion; None if there is no lesion.
 
@@ -118,12 +124,17 @@ def _square(lesion: Mask) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def from_probability(likely: Floats, shape: tuple[int, ...], within: Mask | None = None) -> Segmentation | None:
     """The outlines in a photo of ``shape`` (H, W, …) by the `probability` that a pixel belongs to a lesion."""
-    grown = np.asarray(cv2.resize(likely, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)
+    grown = _grown(likely, shape)
     mask, wide, narrow = (
         np.asarray(grown > least if within is None else (grown > least) & within, np.bool_)
         for least in (INSIDE, WIDE, NARROW)
     )
     return Segmentation(mask, wide, narrow, sure=agreement(narrow, wide) >= _SURE) if mask.any() else None
+
+
+def _grown(likely: Floats, shape: tuple[int, ...]) -> Floats:
+    """``likely`` (128, 128) in the size of a photo of ``shape`` (H, W, …)."""
+    return np.asarray(cv2.resize(likely, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def agreement(narrow: Mask, wide: Mask) -> float:

@@ -82,6 +82,9 @@ TURNED = Problem(
     "The face was found anyway. If its zones are wrong, turn the photo upright and send it again.",
 )
 
+#: every problem that may be found here, or where faces are searched for
+PROBLEMS = (*(Problem(code, *texts) for code, (_, *texts) in _ASPECTS.items()), _NO_CONTRAST, TURNED)
+
 
 def assess(frame: Frame) -> Quality:
     """The quality of a photo.
@@ -112,7 +115,7 @@ def assess(frame: Frame) -> Quality:
 
 
 def _problems(grades: Mapping[str, float]) -> tuple[Problem, ...]:
-    return tuple(Problem(code, *texts) for code, (_, *texts) in _ASPECTS.items() if grades[code] < 0.5)
+    return tuple(problem for problem in PROBLEMS if grades.get(problem.code, 1.0) < 0.5)
 
 
 def sharpness(grey: Bytes, mask: Mask) -> float:

@@ -60,7 +60,7 @@ _WHITEST, _BLACKEST = 250, 2  # the colour of a pixel with a channel at such a c
 CAVEAT = (
     "The group is that of the skin's colour in this photo, which depends on light, exposure and camera. The range is "
     "the groups that another photo of the same person may show. For a measurement, put a colour checker or a grey card "
-    "beside the skin, and say so in the request."
+    "beside the skin, and state it with the photo."
 )
 FULL_CAVEAT = (
     f"{CAVEAT} Angle, Fitzpatrick type and Monk tone say what the colours of this photo would mean in neutral light. "
@@ -226,6 +226,23 @@ def _groups(angle: float, spread: float) -> tuple[str, tuple[str, str]]:
 def group_of(angle: float) -> str:
     """The group of an angle in degrees."""
     return GROUPS[sum(angle <= least for least in _GROUP_LIMITS)]
+
+
+def are_alike(one: Tone, other: Tone) -> bool:
+    """Whether two photos may show one person by their groups: the group of one is in the range of the other. True if a
+    tone could not be estimated.
+
+    Of pairs of phone photos, .00 are unlike if they show one lesion, .05 if they show two lesions of a patient, and
+    only .10 if they show different patients (``python -m research.tone``).
+    """
+    return _holds(one, other) or _holds(other, one)
+
+
+def _holds(one: Tone, other: Tone) -> bool:
+    if one.group_range is None or other.group is None:
+        return True
+    lightest, darkest = map(GROUPS.index, one.group_range)
+    return lightest <= GROUPS.index(other.group) <= darkest
 
 
 def category(ita: float) -> str:

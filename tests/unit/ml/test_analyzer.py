@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from ml.analysis.pipeline import CaseRequest
+from ml.analysis.routing import UNLIKE_PHOTOS
+from ml.analysis.summary import summarise
 from ml.deadline import Deadline
 from ml.errors import DeadlineExceededError, ModelError
-from ml.values import ModelCard, Patient, Vectors
+from ml.values import ModelCard, Patient, Photo, Vectors
 from tests.unit.ml.case import (
     CASE,
     CONDITION,
@@ -26,6 +28,7 @@ from tests.unit.ml.case import (
     face,
     round_mesh,
 )
+from tests.unit.ml.skin_images import MONK, skin_patch
 
 STAGES = ("measure", "faces", "encode", "search", "classify", "measure")
 
@@ -42,6 +45,12 @@ def test_the_analysis_holds_what_the_parts_answered() -> None:
     assert analysis.notes == ()
     assert ("search", ((1, 4), 7)) in parts.calls
     assert ("classify", (1, Patient(age=40))) in parts.calls
+
+
+def test_notes_of_the_files_are_in_the_analysis_once() -> None:
+    note = "The DICOM file has 2 frames. Only the first one was analysed."
+    noted = replace(SKIN, notes=(note,))
+    assert analyze(Parts(), noted, noted, SKIN).notes == (note,)
 
 
 def test_the_lesion_classifier_is_thorough_only_where_that_is_asked() -> None:
@@ -76,6 +85,14 @@ def test_several_views_are_encoded_and_classified_together_and_the_first_is_meas
     assert analysis.quality.usable
     assert analysis.photos == (SKIN, OTHER, FLAT)
     assert analysis.skin == analyze(Parts()).skin
+
+
+def test_views_of_very_different_skin_are_questioned() -> None:
+    light, dark = (Photo(skin_patch(MONK[tone], 160, 200), 200, 160, "JPEG") for tone in (0, 9))
+    unlike, alike, unseen = (analyze(Parts(), *photos) for photos in ((light, dark), (light, light), (SKIN, FLAT)))
+    assert UNLIKE_PHOTOS in unlike.notes
+    assert UNLIKE_PHOTOS not in alike.notes + unseen.notes
+    assert summarise(unlike).findings[0].text.code == "unlike_photos"
 
 
 @pytest.mark.parametrize("stage", range(len(STAGES)))

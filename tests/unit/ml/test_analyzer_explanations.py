@@ -33,6 +33,13 @@ def test_both_models_and_all_that_was_measured_are_explained() -> None:
     assert analysis.lesion == analyze(Parts(), SKIN, OTHER).lesion
 
 
+def test_an_outline_runs_no_model_again() -> None:
+    plain, outlined = Parts(), Parts()
+    analyze(plain)
+    assert [overlay.name for overlay in analyze(outlined, outline=True).overlays] == ["skin_mask"]
+    assert outlined.asked() == plain.asked()
+
+
 def test_only_what_answered_is_explained() -> None:
     names = {overlay.name for overlay in analyze(Parts(), modality="close_up", explain=True).overlays}
     assert "lesion_class" not in names

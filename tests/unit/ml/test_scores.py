@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.analysis.scores import Distribution, Population, scored
+from ml.analysis.scores import Distribution, Population, grade, scored
 from ml.values import Measurement, Skin
 
 EVEN = Distribution("how", 300, tuple(float(value) for value in range(101)))  # as many from 0 to 1 as from 99 to 100
@@ -61,3 +61,11 @@ def test_equal_values_are_in_the_middle_of_each_other() -> None:
     same = Distribution("how", 300, (1.0,) * 51 + (2.0,) * 50)
     assert same.share_below(1.0) == 25
     assert same.share_below(1.5) == pytest.approx(50.5, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [(None, None), (9.9, "lower_than_usual"), (10.0, "usual"), (90.0, "usual"), (90.1, "higher_than_usual")],
+)
+def test_a_grade_is_the_score_in_words(score: float | None, words: str | None) -> None:
+    assert grade(score) == words

@@ -15,7 +15,17 @@ from ml.imaging.encodings import linear_to_srgb
 from ml.skin.colour import srgb_to_linear
 from ml.skin.frame import MIN_COVERAGE, Frame, Part, Subject
 from ml.skin.regions import Region
-from ml.skin.tone import GROUPS, category, colour_angle, fitzpatrick, monk, photographed, tone_of, typology_angle
+from ml.skin.tone import (
+    GROUPS,
+    are_alike,
+    category,
+    colour_angle,
+    fitzpatrick,
+    monk,
+    photographed,
+    tone_of,
+    typology_angle,
+)
 from ml.values import RGB, Mask, Tone
 from tests.unit.ml.skin_images import MONK, flat, skin_patch
 
@@ -78,6 +88,22 @@ def test_exposure_moves_the_group_less_than_the_angle(swatch: str) -> None:
     light, dark = (angle for photo in photos if (angle := photographed(subject(photo, WHOLE).whole)) is not None)
     moved = colour_angle(light.lightness, light.yellowness) - colour_angle(dark.lightness, dark.yellowness)
     assert 0 < moved < 10
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        (("light", ("light", "medium")), ("medium", ("light", "dark")), True),
+        (("light", ("light", "light")), ("medium", ("light", "dark")), True),
+        (("light", ("light", "medium")), ("dark", ("medium", "dark")), False),
+        (("light", ("light", "light")), (None, None), True),
+    ],
+)
+def test_two_photos_are_alike_if_one_range_holds_the_other_group(
+    one: tuple[str, tuple[str, str]], other: tuple[str | None, tuple[str, str] | None], *, alike: bool
+) -> None:
+    first, second = Tone("", *one), Tone("", *other)
+    assert are_alike(first, second) is are_alike(second, first) is alike
 
 
 def test_a_portrait_without_a_face_has_no_tone() -> None:
