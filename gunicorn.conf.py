@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import signal
@@ -21,8 +22,8 @@ use_one_heap()
 os.environ.update({**ARROW_ENVIRONMENT, **thread_environment(_settings)})
 
 from web import metrics
-from web.boot import BootError, announce, check_boot
-from web.logs import configure_logging
+from web.boot import BootError, announce, begin_generation
+from web.logs import configure_logging, log_event
 
 configure_logging(_settings.log_level)
 # No core dumps: they would contain the photos of running requests.
@@ -53,12 +54,20 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 def on_starting(server):
     """Run the boot checks, then create the memory that workers share."""
     try:
-        check_boot(_settings)
+        generation = begin_generation(_settings)
     except BootError as error:
         sys.exit(f"dermserve: {error}")
     log_thread_plan(thread_plan(_settings))
-    instance.begin(workers)
+    instance.begin(workers, generation)
     import_shared_libraries()
+
+
+def on_reload(server):
+    """Choose the index anew, and check it. If something is wrong, the new workers serve what the old ones serve."""
+    try:
+        instance.current().generation = begin_generation(_settings)
+    except BootError as error:
+        log_event(logging.getLogger("dermserve.boot"), "reload_refused", level=logging.ERROR, reason=str(error))
 
 
 def when_ready(server):

@@ -17,6 +17,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from typing_extensions import Doc
 
 DEADLINE_MARGIN_S = 15  # the service's own 504 must come before gunicorn and the proxy end the request
+AUTO = "auto"
+LOCALHOST = "localhost"
+_GENERAL_ENCODER = "efficientnet-lite0"
 SPARE_THREADS = 2  # threads of each worker for health checks and refusals, not for analyses
 
 
@@ -33,14 +36,15 @@ _SPLIT = BeforeValidator(
 )
 # ``Doc`` describes the allowed values if the type and the bounds do not.
 _RATES = Doc("a number and a time, such as 60/minute (second, minute, hour or day)")
-_ORIGINS = Doc("a comma-separated list of origins such as https://app.example.org")
+_ORIGINS = Doc("a comma-separated list of origins such as https://app.example.org, or localhost")
 _KEYS = Doc("a comma-separated list of keys of at least 16 characters")
 _REDISES = Doc("a redis://, rediss:// or redis+unix:// address")
+_ORIGIN = rf"^({LOCALHOST}|https?://[^\s/,*?#@]+)$"
 
 _Seconds = Annotated[float, Field(gt=0, le=3600), Doc("seconds, above 0 and at most 3600")]
 _LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
 _Rate = Annotated[str, Field(pattern=r"^([1-9][0-9]{0,5}/(second|minute|hour|day))?$"), _RATES]
-_Origins = Annotated[tuple[Annotated[str, Field(pattern=r"^https?://[^\s/,*?#@]+$")], ...], NoDecode, _SPLIT, _ORIGINS]
+_Origins = Annotated[tuple[Annotated[str, Field(pattern=_ORIGIN)], ...], NoDecode, _SPLIT, _ORIGINS]
 _Keys = Annotated[tuple[Annotated[SecretStr, Field(min_length=16)], ...], NoDecode, _SPLIT, _KEYS]
 _Redis = Annotated[Secret[Annotated[str, Field(pattern=r"^(rediss?://|redis\+unix:///)\S+$")]] | None, _REDISES]
 
@@ -96,10 +100,13 @@ class Settings(BaseSettings):
     """Port to listen on. 0 chooses a free port."""
     var: Path = _env("DERMSERVE_VAR", Path("var"))
     """Folder for models and indexes."""
-    index: str = _env("DERMSERVE_INDEX", "sample")
-    """The index of labelled cases: `sample` (synthetic), `scin`, a folder, or a gs://, s3:// or https:// address."""
-    encoder: str = _env("DERMSERVE_ENCODER", "efficientnet-lite0")
-    """Name of the downloaded model that embeds photos. The index must be built with it."""
+    index: str = _env("DERMSERVE_INDEX", AUTO)
+    """The index of labelled cases: `sample` (synthetic), `scin`, a folder, or a gs://, s3:// or https:// address.
+    `auto`: the best index below DERMSERVE_VAR: real before synthetic, then evaluated, with more cases, newer. It is
+    chosen when the service starts or reloads."""
+    encoder: str = _env("DERMSERVE_ENCODER", AUTO)
+    """The model that embeds photos: the name of a downloaded model, or the folder of a trained encoder. The index must
+    be built with it. `auto`: the encoder that made the index; for building an index, `efficientnet-lite0`."""
     classifier: str = _env("DERMSERVE_CLASSIFIER", "sklesion")
     """Name of the downloaded model that classifies dermatoscopic photos."""
     engine: Literal["auto", "native", "onnxruntime"] = _env("DERMSERVE_ENGINE", "auto")
@@ -129,7 +136,8 @@ class Settings(BaseSettings):
     """Who may read /metrics. `local`: only requests from the same machine, not through a proxy."""
 
     cors_origins: _Origins = _env("DERMSERVE_CORS_ORIGINS", ())
-    """Web origins whose pages may call the API (CORS)."""
+    """Web origins whose pages may call the API (CORS). `localhost`: pages of this machine, on any port, for
+    development."""
     api_keys: _Keys = _env("DERMSERVE_API_KEYS", ())
     """If set, an analysis needs one of these keys as `Authorization: Bearer …` or `X-API-Key`."""
     rate_limit: _Rate = _env("DERMSERVE_RATE_LIMIT", "")
@@ -167,12 +175,27 @@ class Settings(BaseSettings):
         return self.index.startswith(("gs://", "s3://", "https://", "http://"))
 
     @property
+    def building_encoder(self) -> str:
+        """The encoder for building an index."""
+        return _GENERAL_ENCODER if self.encoder == AUTO else self.encoder
+
+    @property
+    def indexes(self) -> Path:
+        """The folder in which ``auto`` looks for indexes."""
+        return self.var / "index"
+
+    @property
     def index_folder(self) -> Path:
-        """Folder of the index on this machine. Each remote index has its own folder below ``var``."""
+        """Folder of the index on this machine. Each remote index has its own folder below ``var``.
+
+        Raises ValueError for ``auto``: web.boot chooses the folder.
+        """
+        if self.index == AUTO:
+            raise ValueError("DERMSERVE_INDEX=auto names no folder before the index is chosen")
         if self.index in ("sample", "scin"):
-            return self.var / "index" / self.index
+            return self.indexes / self.index
         if self.index_is_remote:
-            return self.var / "index" / hashlib.sha256(self.index.encode()).hexdigest()[:16]
+            return self.indexes / hashlib.sha256(self.index.encode()).hexdigest()[:16]
         return Path(self.index)
 
     @property

@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 def measure_rate(folder: Path, photos: int, rounds: int) -> None:
     """Print photos a second of both, and the ratio of the medians."""
     settings, cores = load_or_exit(), len(os.sched_getaffinity(0))
-    encoder = load_encoder(settings.models_dir, settings.encoder, threads=1)
+    encoder = load_encoder(settings.models_dir, settings.building_encoder, threads=1)
     dataset = write_dataset(folder / "dataset", photos, 224, 224)
     contents = [path.read_bytes() for path in sorted((dataset / "images").iterdir())]
     store, out = open_storage(str(dataset)), folder / "index"
@@ -158,7 +158,7 @@ def _decode_and_encode(contents: list[bytes], encoder: Encoder, cores: int) -> N
 def measure_cost(folder: Path, rounds: int) -> None:
     """Print milliseconds of processor time by step, and bytes by file."""
     settings = load_or_exit()
-    encoder = load_encoder(settings.models_dir, settings.encoder, threads=1)
+    encoder = load_encoder(settings.models_dir, settings.building_encoder, threads=1)
     store = open_storage(str(settings.var / NAME / "dataset"))
     _print_time(store, encoder, rounds)
     _print_sizes(store, encoder, folder)

@@ -101,7 +101,7 @@ def _probe(path: Path) -> None:
     data = path.read_bytes()
     peaks: dict[str, float] = {"file": len(data) / _MIB}
     photo = _peak("decode", peaks, lambda: decode(data))
-    for name, kind in ((settings.encoder, "encoder"), (settings.classifier, "classifier")):
+    for name, kind in ((settings.building_encoder, "encoder"), (settings.classifier, "classifier")):
         spec = registry.find(name, kind).preprocess
         _peak(f"preprocess ({kind})", peaks, lambda spec=spec: to_batch([photo.rgb], spec))  # type: ignore[misc]
     frame = Frame(photo.rgb)
@@ -168,7 +168,7 @@ def _work(url: str, photos: Sequence[bytes], workers: Sequence[psutil.Process]) 
     """Send rounds of photos until both workers have had some; returns the engines that the answers name."""
 
     def analyse(photo: bytes) -> str:
-        answer = requests.post(url + ANALYZE, files={"image": photo}, timeout=120)
+        answer = requests.post(url + ANALYZE, files={"image": photo}, data={"detail": "full"}, timeout=120)
         answer.raise_for_status()
         return ", ".join(model["engine"] for model in answer.json()["models"])
 

@@ -64,7 +64,7 @@ def _load_and_run(engine: str, mmap: bool) -> None:
     os.dup2(2, 1)  # libraries write to stdout
     models = load_models(
         settings.models_dir,
-        encoder=settings.encoder,
+        encoder=settings.building_encoder,
         classifier=settings.classifier,
         faces=True,
         threads=1,

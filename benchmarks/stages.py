@@ -121,8 +121,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTO")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args(arguments)
-    settings = load_or_exit()
-    os.environ.update(thread_environment(settings))
+    os.environ.update(thread_environment(load_or_exit()))
+    from web.boot import served
+
+    settings = served(load_or_exit())
     stages, watch = Stages(settings), Stopwatch()
     files = [path.read_bytes() for path in options.photos]
     stages.run(files[0], Stopwatch())  # what is done at the first use only

@@ -15,7 +15,7 @@ from typing import Any
 
 from server.memory import memory_of
 from server.threads import thread_plan
-from settings import Settings
+from settings import Settings, load_or_exit
 from web import process
 from web.process import Memory, Process, State
 
@@ -26,10 +26,14 @@ _ROWS = 128
 class _Row(ctypes.Structure):
     """The state that one worker publishes. All fields are zero if there is no such worker.
 
-    ``accepting`` is 1 if the worker can analyse and is not stopping. ``connections`` counts its open connections.
+    ``age`` is its place among all workers that were started, from 1. ``settled`` is 1 if it is
+    ready, or needs no models. ``accepting`` is 1 if the worker can analyse and is
+    not stopping. ``connections`` counts its open connections.
     """
 
-    _fields_ = tuple((name, ctypes.c_int) for name in ("pid", "ready", "accepting", "connections"))
+    _fields_ = tuple((name, ctypes.c_int) for name in ("age", "settled", "pid", "ready", "accepting", "connections"))
+    age: int
+    settled: int
     pid: int
     ready: int
     accepting: int
@@ -50,8 +54,13 @@ class Instance:
     a killed process could leave locked.
     """
 
-    def __init__(self, expected: int = 1, folder: Path | None = None) -> None:
+    def __init__(
+        self, expected: int = 1, folder: Path | None = None, generation: process.Generation | None = None
+    ) -> None:
         self.folder = folder
+        #: what the workers that are forked next serve; the arbiter changes it at a reload
+        self.generation = generation
+        self._generations: dict[int, process.Generation | None] = {}
         #: In the arbiter: the number of the worker that is forked next. In a worker: its own number.
         self.number = 0
         self._expected = expected
@@ -65,10 +74,21 @@ class Instance:
         """Give gunicorn's ``worker`` the lowest free number, so that it continues the metrics files of a dead one."""
         taken = {other.number for other in others}
         self.number = worker.number = next(number for number in count() if number not in taken)
+        self._table.workers[self.number] = _Row(age=worker.age)
+        self._generations[self.number] = self.generation
 
     def forget(self, worker: Any) -> None:
-        """Clear the state of a dead worker."""
+        """Clear the state of a dead worker, and release its generation if it was the last worker of an old one."""
         self._table.workers[worker.number] = _Row()
+        generation = self._generations.pop(worker.number, None)
+        if generation is not None and all(generation is not one for one in (self.generation, *self._in_use())):
+            generation.release()
+
+    def is_replaced(self) -> bool:
+        """Whether there are workers that started later than this one, and all of them can take over."""
+        own = self._table.workers[self.number].age
+        newer = [row.settled for row in self._table.workers if row.age > own]
+        return bool(newer) and all(newer)
 
     def mark_stopping(self) -> None:
         """Record that the whole instance is stopping. Safe in a signal handler."""
@@ -82,6 +102,7 @@ class Instance:
         """Publish this worker's state. True if this makes the instance ready for the first time."""
         row = self._table.workers[self.number]
         row.pid, row.ready = os.getpid(), state is State.READY
+        row.settled = state in (State.READY, State.DISABLED)
         if self._count_ready() < self._expected:
             return False
         self._table.was_ready = True
@@ -113,9 +134,14 @@ class Instance:
         return any(row.accepting and row.connections < most for row in self._table.workers)
 
     def remove(self) -> None:
-        """Delete the folder."""
+        """Delete the folder and release what was served."""
+        for generation in {id(one): one for one in (self.generation, *self._in_use()) if one is not None}.values():
+            generation.release()
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _in_use(self) -> Iterable[process.Generation | None]:
+        return self._generations.values()
 
     def _count_ready(self) -> int:
         return sum(row.ready for row in self._table.workers)
@@ -125,16 +151,23 @@ class Instance:
 _current: Instance | None = None
 
 
-def begin(workers: int) -> Instance:
-    """Create the instance. The arbiter calls this once, before it forks."""
+def begin(workers: int, generation: process.Generation | None = None) -> Instance:
+    """Create the instance, whose workers serve ``generation``. The arbiter calls this once, before it forks."""
     global _current  # noqa: PLW0603 - gunicorn's hooks have no other place for state
-    _current = Instance(workers, Path(tempfile.mkdtemp(prefix="dermserve-")))
+    _current = Instance(workers, Path(tempfile.mkdtemp(prefix="dermserve-")), generation)
     return _current
 
 
 def current() -> Instance | None:
     """The instance of this process. None before ``begin``, and under a server other than gunicorn."""
     return _current
+
+
+def settings_of_this_process() -> Settings:
+    """The settings with the index that the arbiter chose. Under a server other than gunicorn, those of the
+    environment. Bad settings end the process with status 2."""
+    generation = _current.generation if _current is not None else None
+    return load_or_exit() if generation is None else generation.settings
 
 
 def this_process(settings: Settings, instance: Instance | None = None) -> Process:

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,14 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("dermserve.stop")
 #: systemd signals all processes of a service at once. Wait this long for the arbiter to call mark_stopping.
 _MARK_S = 0.5
+#: A worker that is replaced goes on serving until the new workers are loaded, at most this long. Check this often.
+_LONGEST_REPLACED_S, _REPLACED_POLL_S = 120.0, 0.2
 #: time limit for a request's first line and headers
 _HEADERS_S = 10.0
 #: Leave a waiting connection to another worker for this long. If no other worker has taken it then, take it.
 _LEAVE_S = 0.02
+#: the same for a worker that is still loading: a connection that it takes waits for the models
+_LEAVE_WHILE_LOADING_S = 1.0
 #: time between two checks for a waiting connection
 _POLL_S = 0.0005
 #: If the last check was longer ago than this, the waiting connection is a new one.
@@ -49,7 +54,8 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
     listening socket, and finishes its requests.
 
     It closes the socket only if the whole instance stops. A worker that is replaced (HUP, a changed number of workers,
-    ``max_requests``) leaves the socket and the waiting connections to the other workers.
+    ``max_requests``) leaves the socket and the waiting connections to the other workers. At a HUP it goes on serving
+    until the new workers are loaded.
     """
 
     #: the arbiter sets it before the fork
@@ -57,6 +63,8 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._leaving = False
+        self._ending = False
+        self._leave_at_latest = 0.0
         self._ended = 0
         self._last_ended = 0.0
         self._held_since: float | None = None
@@ -65,7 +73,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
 
     def accept(self, listener: Any) -> None:
         """Take a new connection. If another worker has fewer connections, first give it a moment to take this one."""
-        if not self._leaving and self._instance.sibling_has_fewer() and self._sibling_has_time():
+        if not self._ending and self._instance.sibling_has_fewer() and self._sibling_has_time():
             time.sleep(_POLL_S)
         else:
             super().accept(listener)
@@ -76,7 +84,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         if now - self._last_check > _SAME_S:
             self._waiting_since = now
         self._last_check = now
-        if now - self._waiting_since > _LEAVE_S:
+        if now - self._waiting_since > (_LEAVE_S if self._application.is_ready() else _LEAVE_WHILE_LOADING_S):
             self._last_check = 0.0  # so that the next connection counts as a new one
             return False
         return True
@@ -91,6 +99,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         """Handle SIGTERM. It may come twice: from systemd and from the arbiter."""
         if not self._leaving:
             self._leaving = True
+            self._leave_at_latest = time.monotonic() + _LONGEST_REPLACED_S
             self.method_queue.defer(self._leave)
 
     def handle_quit(self, sig: int, frame: object) -> None:
@@ -108,7 +117,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         super().murder_pending()
         self._application.cut_overdue()
         self._release_when_idle()
-        can_analyse = self._application.is_ready() and not self._leaving
+        can_analyse = self._application.is_ready() and not self._ending
         self._instance.report_connections(self.nr_conns, accepting=can_analyse)
 
     def handle(self, conn: Any) -> Any:
@@ -149,11 +158,21 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
         return instance
 
     def _leave(self) -> None:
+        """Begin to end, as soon as the instance stops or the new workers can analyse."""
+        late = time.monotonic() > self._leave_at_latest
+        if not (self._instance.is_stopping() or self._instance.is_replaced() or late):
+            self._later(_REPLACED_POLL_S, self._leave)
+            return
+        self._ending = True
         self.max_keepalived = 0  # gunicorn then ends each answer with `Connection: close`
         stopping, delay = self._instance.is_stopping(), self._application.stop_delay_s()
         log_event(_LOG, "leaving", instance_stops=stopping, delay_s=delay)
         wait = delay if stopping else max(delay, _MARK_S)
-        timer = threading.Timer(wait, self.method_queue.defer, (self._end_loop,))  # runs it in the loop's thread
+        self._later(wait, self._end_loop)
+
+    def _later(self, seconds: float, method: Callable[[], None]) -> None:
+        """Call ``method`` in the loop's thread after this time."""
+        timer = threading.Timer(seconds, self.method_queue.defer, (method,))
         timer.daemon = True
         timer.start()
 

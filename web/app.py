@@ -7,6 +7,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from settings import Settings
 from web import http, limits
+from web.boot import served
 from web.catalogue import catalogue
 from web.health import health
 from web.mock import MockLoader
@@ -19,7 +20,8 @@ from web.services import Loader, ProductionLoader, Services
 def create_app(settings: Settings, process: Process, loader: Loader | None = None) -> Flask:
     """Make the WSGI application. ``process`` describes the process that runs it.
 
-    ``loader`` loads the models and the index; the default follows ``settings``. Loading starts with ``Served.start``
+    ``loader`` loads the models and the index; the default follows ``settings``, and raises ArtifactError if ``auto``
+    finds no index. Loading starts with ``Served.start``
     or the first request, not here. ``app.extensions["dermserve"]`` is the Services object,
     ``app.extensions["dermserve-served"]`` the Served object.
     """
@@ -30,6 +32,8 @@ def create_app(settings: Settings, process: Process, loader: Loader | None = Non
     if isinstance(app.json, DefaultJSONProvider):
         app.json.sort_keys = False
     if loader is None:
+        if settings.ml_available and not settings.use_mock_services:
+            settings = served(settings)  # gunicorn's arbiter has chosen already; other servers have not
         loader = MockLoader() if settings.use_mock_services else ProductionLoader(settings, process)
     services = Services(settings, loader, process)
     app.extensions["dermserve"] = services

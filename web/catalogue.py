@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from flask import Blueprint, Response, current_app, jsonify, render_template
+from flask import Blueprint, Response, current_app, jsonify, request
 
 from ml.errors import ArtifactError
 from ml.imaging.limits import MAX_OTHER_PIXELS
 from ml.skin.catalogue import CATALOGUE
-from scin.dataset import icd_10_codes
 from settings import Settings
 from web import __version__
-from web.answers import DISCLAIMER, Index, Number, Wire
-from web.openapi import document, documented, name_of
+from web.answers import DISCLAIMER
+from web.answers.evidence import Index
+from web.answers.words import MeasureName
+from web.caching import cacheable
+from web.conditions import ConditionsAnswer, named_conditions
+from web.docs import docs_page
+from web.language import Language, best_language
+from web.openapi import document, documented
+from web.pages import PAGE_POLICY
 from web.requests import MAX_AGE, MAX_IMAGES, MAX_K
-from web.routes import json_response, services
+from web.routes import in_language, json_response, services
+from web.services import Services
+from web.wire import Count, MaybeShare, Number, Range, Rounded, Share, Wire
 
 if TYPE_CHECKING:
     from ml.models.spec import ModelSpec
@@ -25,7 +33,6 @@ catalogue = Blueprint("catalogue", __name__)
 
 #: seconds that a cache may keep answers that change only at a restart
 _MAX_AGE_S = 300
-_PAGE_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 INTENDED_USE = [
     "Research, education and software development with photos of human skin.",
@@ -44,167 +51,179 @@ KNOWN_LIMITS = [
 
 
 class ServedModel(Wire):
-    """A model that the service uses. ``files`` maps each downloaded file to its sha256. ``card`` is the model card in
-    Markdown. In cosmetic mode, ``card`` and ``output`` are null if they would name diseases."""
+    """A model that the service uses. In cosmetic mode, `card` and `output` are null if they would name diseases."""
 
     name: str
+    """The name that answers use."""
     version: str
+    """Its version."""
     task: str
+    """What it does, such as `encoder` or `classifier`."""
     framework: str
+    """The framework that it was trained in."""
     licence: str
+    """SPDX identifier."""
     input: str | None
+    """What it reads."""
     output: str | None
+    """What it says."""
     source: str | None
+    """Where its files are from; null if the operator chose that, or if it is part of the service."""
     fingerprint: str | None
+    """Digest of all its files; null if they are part of the service."""
     files: dict[str, str]
+    """File → sha256."""
     card: str | None
+    """The model card, in Markdown."""
 
 
 class ModelsAnswer(Wire):
     """The models that the service uses."""
 
     success: Literal[True] = True
+    """Always true."""
     models: list[ServedModel]
-
-
-class NamedCondition(Wire):
-    """A condition as SCIN's dermatologists name it, and its ICD-10-CM code."""
-
-    name: str
-    icd_10: str
-
-
-class ConditionsAnswer(Wire):
-    """The names that an answer may use. There are none in cosmetic mode."""
-
-    success: Literal[True] = True
-    vocabulary: str
-    cosmetic_mode: bool
-    conditions: list[NamedCondition]
+    """Each model."""
 
 
 class Evidence(Wire):
-    """How a measure repeats between two real photos of the same skin. ``n``: the number of pairs. ``icc``: the share of
-    the variance between photos that belongs to the skin. ``coverage``, 0–1: the share of pairs of other people whose
-    difference is within the stated uncertainty. ``icc`` and ``coverage`` have 95% intervals. They are null with too few
-    pairs. A length is compared with lengths by drawn outlines instead, and has no ``icc``."""
+    """How a measure repeats between two real photos of the same skin. With too few pairs, the shares are null. A length
+    is compared with lengths by drawn outlines instead, and has no `icc`."""
 
-    n: int
-    icc: Number
-    icc_interval: tuple[float, float] | None
-    coverage: Number
-    coverage_interval: tuple[float, float] | None
+    n: Count
+    """Number of pairs of photos."""
+    icc: Annotated[Number, Range(highest=1), Rounded(3)]
+    """Intraclass correlation: the share of the variance between photos that belongs to the skin, at most 1."""
+    icc_interval: Annotated[tuple[float, float] | None, Rounded(3)]
+    """95% confidence interval of `icc`."""
+    coverage: MaybeShare
+    """0–1: the share of pairs of other people whose difference is within the stated uncertainty."""
+    coverage_interval: tuple[Share, Share] | None
+    """95% confidence interval of `coverage`, 0–1."""
 
 
 class Measure(Wire):
-    """A quantity that the service may measure on a photo. ``label`` and ``description`` are texts for people.
-    ``direction`` says what a higher value means. ``unit`` is "1" or "index" for a value without dimension, and "share
-    of …" for a value from 0 to 1. ``regions`` lists where it is measured: "skin" is all skin of a photo without a
-    face, "face" the skin of a face, "zone" a zone of a face. ``standard_regions`` lists those in which every answer has
-    it, a length only with ``pixels_per_mm``; in the others it needs ``detail=full``. ``evidence`` says for each region
-    how well two photos of the same skin agree; null if that is unknown. ``scored`` says whether an answer may give the
-    value's percentile among the index's photos. ``clinical`` says whether the measure describes a lesion; cosmetic mode
-    omits such measures."""
+    """A quantity that the service may measure on a photo."""
 
-    name: str
+    name: MeasureName
+    """The name that answers use."""
     label: str
+    """The name to show to people."""
     unit: str
+    """`1` and `index` have no dimension; a `share` is 0–1."""
     direction: str
+    """What a higher value means."""
     description: str
+    """For people: what it is."""
     method: str
+    """How it is measured."""
     regions: list[str]
+    """Where it is measured: `skin` is all skin of a photo without a face, `face` the skin of a face, `zone` a zone of
+    a face."""
     standard_regions: list[str]
+    """The regions in which every answer has it, a length only with `pixels_per_mm`. In the others it needs
+    `detail=full`."""
     evidence: dict[str, Evidence | None]
+    """Region → how well two photos of the same skin agree; null if that is unknown."""
     scored: bool
+    """Whether an answer may give the value's percentile among the index's photos."""
     clinical: bool
+    """Whether it describes a lesion. Cosmetic mode omits such measures."""
 
 
 class MeasuresAnswer(Wire):
-    """Every measure that an answer may hold. In cosmetic mode there are no clinical ones."""
+    """Every measure that an answer may hold."""
 
     success: Literal[True] = True
+    """Always true."""
     cosmetic_mode: bool
+    """Whether clinical measures are left out."""
     measures: list[Measure]
+    """In the order of an answer."""
 
 
 class Limits(Wire):
-    """Limits for one request, and for the requests of one client. ``rate_limit`` is null if there is no limit."""
+    """Limits for one request, and for the requests of one client."""
 
-    max_request_bytes: int
-    max_pixels: int
-    max_pixels_not_jpeg: int
-    max_photos: int = MAX_IMAGES
-    max_similar_cases: int = MAX_K
-    max_age_years: int = MAX_AGE
-    max_seconds: float
+    max_request_bytes: Count
+    """Size of a request."""
+    max_pixels: Count
+    """Width × height of a JPEG photo."""
+    max_pixels_not_jpeg: Count
+    """Width × height of any other photo."""
+    max_photos: Count = MAX_IMAGES
+    """Photos of one case."""
+    max_similar_cases: Count = MAX_K
+    """The largest `k`."""
+    max_age_years: Count = MAX_AGE
+    """The largest `age`."""
+    max_seconds: Annotated[float, Range(lowest=0)]
+    """Duration of an analysis."""
     rate_limit: str | None
+    """Such as `10/minute`; null if there is none."""
     key_required: bool
+    """Whether requests with photos need a key."""
 
 
 class LabelAnswer(Wire):
     """The intended use of the service, its limits, and its main settings."""
 
     success: Literal[True] = True
+    """Always true."""
     name: str = "DermServe"
+    """The service."""
     version: str = __version__
+    """Its version."""
     disclaimer: str = DISCLAIMER
+    """Show this to users."""
     intended_use: list[str] = INTENDED_USE
+    """What it is for."""
     out_of_scope: list[str] = OUT_OF_SCOPE
+    """What it is not for."""
     known_limits: list[str]
+    """What it does badly."""
     limits: Limits
+    """Limits for requests."""
     cosmetic_mode: bool
+    """Whether it names no disease."""
     mock: bool
+    """Whether all analyses are canned."""
     index: Index | None
+    """The index of labelled cases; null if there is none."""
     attribution: dict[str, str]
+    """Whose data the index holds, and under which licence."""
 
 
-@catalogue.get("/api/models")
-@documented(ModelsAnswer)
-def models() -> Response:
-    """List the models in use, with cards, licences and file digests."""
-    from ml.models.registry import MEDIAPIPE_FACE, find
+def _models(settings: Settings) -> ModelsAnswer:
+    from ml.models.loading import models_in_use
+    from ml.models.registry import find
 
-    settings = services().settings
     specs: list[ModelSpec] = []
     if not settings.use_mock_services:
-        specs = [find(settings.encoder, "encoder"), find(settings.classifier, "classifier")]
-        specs += [MEDIAPIPE_FACE] if settings.faces else []
+        names = models_in_use(settings.building_encoder, settings.classifier, faces=settings.faces)
+        specs = [find(name) for name in names]
     served = [_served(spec, settings) for spec in specs]
     if not settings.use_mock_services:
         served.append(_served_phone_lesions(settings))
-    return json_response(ModelsAnswer(models=served))
+    return ModelsAnswer(models=served)
 
 
-@catalogue.get("/api/conditions")
-@documented(ConditionsAnswer)
-def conditions() -> Response:
-    """List the conditions that an answer may name, with ICD-10-CM codes."""
-    cosmetic = services().settings.cosmetic_mode
-    named = (
-        [] if cosmetic else [NamedCondition(name=name, icd_10=code) for name, code in sorted(icd_10_codes().items())]
-    )
-    return _cacheable(
-        json_response(ConditionsAnswer(vocabulary="SCIN; codes: ICD-10-CM", cosmetic_mode=cosmetic, conditions=named))
-    )
+def _conditions(settings: Settings, language: Language) -> ConditionsAnswer:
+    cosmetic = settings.cosmetic_mode
+    named = [] if cosmetic else named_conditions(language)
+    return ConditionsAnswer(language=language.code, cosmetic_mode=cosmetic, conditions=named)
 
 
-@catalogue.get("/api/measures")
-@documented(MeasuresAnswer)
-def measures() -> Response:
-    """List the measures, with labels, units and what a higher value means."""
-    cosmetic = services().settings.cosmetic_mode
+def _measures(settings: Settings) -> MeasuresAnswer:
+    cosmetic = settings.cosmetic_mode
     shown = [Measure.model_validate(one) for one in CATALOGUE.values() if not (cosmetic and one.clinical)]
-    return _cacheable(json_response(MeasuresAnswer(cosmetic_mode=cosmetic, measures=shown)))
+    return MeasuresAnswer(cosmetic_mode=cosmetic, measures=shown)
 
 
-@catalogue.get("/api/label")
-@documented(LabelAnswer)
-def label() -> Response:
-    """Get the intended use, what is out of scope, the version and the limits."""
+def _label(own: Services) -> LabelAnswer:
     from ml.models.phone_lesions import LIMITS
     from ml.models.registry import find
 
-    own = services()
     settings, manifest = own.settings, own.index_manifest
     lesion = None if settings.use_mock_services else find(settings.classifier, "classifier").lesion
     limits = Limits(
@@ -215,37 +234,65 @@ def label() -> Response:
         rate_limit=settings.rate_limit or None,
         key_required=bool(settings.api_keys),
     )
-    return json_response(
-        LabelAnswer(
-            known_limits=[*KNOWN_LIMITS, *([lesion.limits, LIMITS] if lesion and not settings.cosmetic_mode else [])],
-            limits=limits,
-            cosmetic_mode=settings.cosmetic_mode,
-            mock=settings.use_mock_services,
-            index=Index.model_validate(manifest) if manifest else None,
-            attribution=dict(manifest.attribution) if manifest else {},
-        )
+    return LabelAnswer(
+        known_limits=[*KNOWN_LIMITS, *([lesion.limits, LIMITS] if lesion and not settings.cosmetic_mode else [])],
+        limits=limits,
+        cosmetic_mode=settings.cosmetic_mode,
+        mock=settings.use_mock_services,
+        index=Index.model_validate(manifest) if manifest else None,
+        attribution=dict(manifest.attribution) if manifest else {},
     )
 
 
+@catalogue.get("/api/models")
+@documented(ModelsAnswer, tag="Catalogues", example=lambda own: _models(own.settings), cacheable=True)
+def list_models() -> Response:
+    """List the models in use, with cards, licences and file digests."""
+    return cacheable(json_response(_models(services().settings)))
+
+
+@catalogue.get("/api/conditions")
+@documented(
+    ConditionsAnswer,
+    tag="Catalogues",
+    example=lambda own: _conditions(own.settings, Language()),
+    translated=True,
+    cacheable=True,
+)
+def list_conditions() -> Response:
+    """List the conditions that an answer may name, with everyday names, explanations and ICD-10-CM codes."""
+    language = best_language(request.accept_languages)
+    answer = _conditions(services().settings, language)
+    return cacheable(in_language(json_response(answer), language), seconds=_MAX_AGE_S)
+
+
+@catalogue.get("/api/measures")
+@documented(MeasuresAnswer, tag="Catalogues", example=lambda own: _measures(own.settings), cacheable=True)
+def list_measures() -> Response:
+    """List the measures, with labels, units and what a higher value means."""
+    return cacheable(json_response(_measures(services().settings)), seconds=_MAX_AGE_S)
+
+
+@catalogue.get("/api/label")
+@documented(LabelAnswer, tag="Catalogues", example=_label, cacheable=True)
+def get_label() -> Response:
+    """Get the intended use, what is out of scope, the version and the limits."""
+    return cacheable(json_response(_label(services())))
+
+
 @catalogue.get("/api/openapi.json")
-@documented("application/json", name="openapi")
-def openapi() -> Response:
+@documented(tag="Service", cacheable=True)
+def get_openapi() -> Response:
     """Get this document."""
-    return _cacheable(jsonify(document(current_app)))
+    return cacheable(jsonify(document(current_app)), seconds=_MAX_AGE_S)
 
 
 @catalogue.get("/api/docs")
-@documented("text/html")
-def docs() -> Response:
+@documented(tag="Service", media_type="text/html", cacheable=True)
+def get_docs() -> Response:
     """Show this document as a page."""
-    page = render_template("docs.html", document=document(current_app), name_of=name_of)
-    return _cacheable(Response(page, headers={"Content-Security-Policy": _PAGE_POLICY}))
-
-
-def _cacheable(response: Response) -> Response:
-    response.cache_control.public = True
-    response.cache_control.max_age = _MAX_AGE_S
-    return response
+    page = docs_page(document(current_app), request.host_url.removesuffix("/"))
+    return cacheable(Response(page, headers={"Content-Security-Policy": PAGE_POLICY}), seconds=_MAX_AGE_S)
 
 
 def _served(spec: ModelSpec, settings: Settings) -> ServedModel:

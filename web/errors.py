@@ -1,7 +1,7 @@
 """The errors that a client may receive.
 
-Each error is one class with a status, a code and a meaning (its docstring). ``python -m web.errors > docs/errors.md``
-lists them.
+Each error is one class with a status, a code and a docstring: the first sentence says when it happens, the rest what
+the client does about it. ``/api/docs`` lists them, and so does ``python -m web.errors > docs/errors.md``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 from ml.errors import (
     DeadlineExceededError,
@@ -48,79 +48,80 @@ class RequestError(Exception):
 
 
 class NoImageError(RequestError, status=400, code="no_image"):
-    """The request contains no photo."""
+    """The request contains no photo. Send it in the field `image`."""
 
 
 class TooManyImagesError(RequestError, status=400, code="too_many_images"):
-    """The request contains more photos than one case may have."""
+    """The request has more photos than one case may have. Send one case in a request."""
 
 
 class BadJsonError(RequestError, status=400, code="bad_json"):
-    """The body is not a JSON object."""
+    """The body is not a JSON object. Send an object, or correct the Content-Type."""
 
 
 class BadBase64Error(RequestError, status=400, code="bad_base64"):
-    """The text of the photo is not base64."""
+    """The text of the photo is not base64. Encode the file, or send the file itself in a form."""
 
 
 class BadMultipartError(RequestError, status=400, code="bad_multipart"):
-    """The multipart body is cut short or malformed."""
+    """The multipart body is cut short or malformed. Leave its Content-Type to the HTTP library."""
 
 
 class BadEncodingError(RequestError, status=400, code="bad_encoding"):
-    """The body is not compressed as its Content-Encoding header says."""
+    """The body is not compressed as Content-Encoding says. Correct the header, or leave it out."""
 
 
 class BadFieldError(RequestError, status=400, code="bad_field"):
-    """A field cannot be read, or is out of its range."""
+    """A field cannot be read, or is out of its range. Correct the field in `details.field`."""
 
 
 class IncompleteBodyError(RequestError, status=400, code="incomplete_body"):
-    """The connection ended before the whole body had arrived."""
+    """The connection ended before the whole body had arrived. Send the request again."""
 
 
 class KeyRequiredError(RequestError, status=401, code="key_required"):
-    """The service needs a key, and the request has no valid one."""
+    """The service needs a valid key, and the request has none. Send one as `Authorization: Bearer …` or `X-API-Key`."""
 
 
 class NoSuchThumbnailError(RequestError, status=404, code="no_such_thumbnail"):
-    """The index has no such case or photo."""
+    """The index has no such case or photo. Use an address from `similar_cases` in an answer."""
 
 
 class SlowUploadError(RequestError, status=408, code="slow_upload"):
-    """The upload was too slow, and other requests were waiting."""
+    """The upload was too slow, and other requests were waiting. Send a smaller photo, or use a faster connection."""
 
 
 class BodyTooLargeError(RequestError, status=413, code="body_too_large"):
-    """The body has more bytes than the service accepts."""
+    """The body has more bytes than the service accepts. Send smaller photos; `/api/label` states the limit."""
 
 
 class UnsupportedBodyError(RequestError, status=415, code="unsupported_media_type"):
-    """The body has a form or a compression that the service does not read."""
+    """The service does not read this form of body. Send a form, JSON or the bytes of a photo."""
 
 
 class ImpossibleValueError(RequestError, status=422, code="impossible_value"):
-    """A field is well formed, but its value is impossible for a person, or is not a known word."""
+    """A value is impossible for a person, or is not a known word. Correct the field in `details.field`."""
 
 
 class RateLimitedError(RequestError, status=429, code="rate_limited"):
-    """This client has sent more requests than the settings allow."""
+    """This client has sent more requests than the settings allow. Wait for the seconds in Retry-After."""
 
 
 class ClientGoneError(RequestError, status=499, code="client_gone"):
-    """The client closed the connection before the answer. This code appears only in the log (the status is nginx's)."""
+    """The client closed the connection before the answer. Nothing: this code appears only in the log (the status is
+    nginx's)."""
 
 
 class UnavailableError(RequestError, status=503, code="unavailable"):
-    """The service cannot analyse photos, and waiting does not help."""
+    """The service cannot analyse, and waiting does not help. Ask its operator."""
 
 
 class BusyError(UnavailableError, status=503, code="busy"):
-    """The service is full: it could not analyse another photo in time."""
+    """The service is full and could not analyse in time. Wait for the seconds in Retry-After."""
 
 
 class NotReadyError(UnavailableError, status=503, code="not_ready"):
-    """The service is still loading its models, or it is stopping."""
+    """The service is still loading its models, or it is stopping. Wait for the seconds in Retry-After."""
 
 
 #: statuses of the ml errors that a client can correct; the nearest listed base class decides
@@ -197,22 +198,42 @@ def error_body(failure: Failure, request_id: str) -> dict[str, object]:
     }
 
 
+class Entry(NamedTuple):
+    """A line of the table of errors: ``when`` it happens, and the ``advice`` what to do."""
+
+    status: int
+    code: str
+    when: str
+    advice: str
+
+
+def entries() -> list[Entry]:
+    """Every error that a client may receive, by status and code."""
+    texts = [(status, code, inspect.getdoc(kind) or "") for kind, (status, code) in STATUS.items() if status != 500]
+    texts += [(status, code, message) for status, (code, message) in HTTP_FAILURES.items()]
+    texts += [(500, "internal_error", _GENERIC)]
+    return sorted(Entry(status, code, *_when_and_advice(text)) for status, code, text in texts)
+
+
+def _when_and_advice(text: str) -> tuple[str, str]:
+    """The first sentence of ``text``, and the rest."""
+    when, _, advice = " ".join(text.split()).partition(". ")
+    return f"{when}.", advice
+
+
 def markdown() -> str:
     """The page docs/errors.md."""
-    rows = [(status, code, inspect.getdoc(kind)) for kind, (status, code) in STATUS.items() if status != 500]
-    rows += [(status, code, message) for status, (code, message) in HTTP_FAILURES.items()]
-    rows += [(500, "internal_error", _GENERIC)]
-    return _HEAD + "".join(f"| {status} | `{code}` | {meaning} |\n" for status, code, meaning in sorted(rows))
+    return _HEAD + "".join(f"| {one.status} | `{one.code}` | {one.when} | {one.advice} |\n" for one in entries())
 
 
 _HEAD = """# Errors
 
-What each `code` of the [error object](api.md#errors) means.
+What each `code` of the [error object](api.md#errors) means, and what to do.
 
 This page is made by `python -m web.errors > docs/errors.md`.
 
-| status | code | meaning |
-|---|---|---|
+| status | code | when | what to do |
+|---|---|---|---|
 """
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ from ipaddress import IPv6Address, ip_address
 
 from flask import Blueprint, Response, abort, request
 
+from scin.index.manifest import manifest_digest
 from web import __version__
-from web.answers import LiveAnswer, MLState, ReadyAnswer
+from web.answers.service import LiveAnswer, LoadedIndex, MLState, ReadyAnswer
 from web.errors import NotReadyError
 from web.openapi import documented
 from web.process import State
@@ -17,11 +18,15 @@ health = Blueprint("health", __name__)
 
 #: headers that a proxy adds; a request with one of them may come from another machine
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
+_EXAMPLE_ALIVE = LiveAnswer(
+    status="ok", version=__version__, mock=False, ml=MLState(available=True, state="ready", reason=None)
+)
+_EXAMPLE_READY = ReadyAnswer(status="ready", workers={"ready": 2, "expected": 2}, threads={"workers": 2}, index=None)
 
 
 @health.get("/health")
-@documented(LiveAnswer, name="health")
-def live() -> Response:
+@documented(LiveAnswer, tag="Service", example=lambda _: _EXAMPLE_ALIVE)
+def get_health() -> Response:
     """Check that the process is alive. It answers at once, also while models are loading."""
     own = services()
     available = own.settings.ml_available and own.state is not State.FAILED
@@ -36,8 +41,8 @@ def live() -> Response:
 
 
 @health.get("/health/ready")
-@documented(ReadyAnswer, failures=(503,))
-def ready() -> Response:
+@documented(ReadyAnswer, tag="Service", failures=(503,), example=lambda _: _EXAMPLE_READY)
+def get_readiness() -> Response:
     """Check that the instance can analyse. It becomes ready when all workers are, and stays ready while one is."""
     own = services()
     instance = own.process.readiness.instance()
@@ -51,14 +56,21 @@ def ready() -> Response:
     manifest = own.index_manifest
     index = None
     if manifest:
-        index = {"name": manifest.name, "synthetic": manifest.synthetic, "built_at": manifest.built_at}
+        index = LoadedIndex(
+            name=manifest.name,
+            synthetic=manifest.synthetic,
+            cases=manifest.cases,
+            encoder=manifest.encoder,
+            built_at=manifest.built_at,
+            digest=manifest_digest(own.settings.index_folder),
+        )
     threads = dict(own.process.thread_plan)
     return json_response(ReadyAnswer(status="ready", workers=workers, threads=threads, index=index))
 
 
 @health.get("/metrics")
-@documented("text/plain", failures=(404, 503))
-def metrics() -> Response:
+@documented(tag="Service", media_type="text/plain", failures=(404, 503))
+def get_metrics() -> Response:
     """Get the metrics of all workers in Prometheus's text format. By default only for requests from this machine."""
     own = services()
     if own.settings.metrics == "local" and not _is_local():

@@ -1,4 +1,4 @@
-"""Hooks for every request: request id, deadline, error object, headers, CORS and the log line."""
+"""Hooks for every request: request id, deadline, error object, headers and the log line."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import re
 import uuid
 
 from flask import Flask, Response, g, jsonify, request
-from flask_cors import CORS
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ml.deadline import Deadline
+from web import compression, origins
 from web.body import drain
 from web.errors import BadFieldError, BusyError, ClientGoneError, Failure, error_body, failure_of, http_failure
 from web.logs import log_event, request_id, trace_id
@@ -22,7 +22,8 @@ _LOG = logging.getLogger("dermserve.analysis")
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _TIMEOUT = "X-Request-Timeout"
-_ANALYSIS = "/api/analyze/skin"
+#: operation → the event of its log line; all others are analyses
+_EVENTS = {"api.compare_skin": "comparison", "api.run_selftest": "capability"}
 #: headers of every answer, and of nginx's own errors
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -41,12 +42,12 @@ HSTS = "max-age=31536000"
 def install(app: Flask, services: Services) -> None:
     """Put the hooks and error handlers on ``app``."""
     _trust_proxies(app, services.settings.proxies)
-    _allow_origins(app, services.settings.cors_origins)
+    compression.install(app)
+    origins.install(app, services.settings.cors_origins)
     app.before_request(lambda: _begin(services))
     app.after_request(lambda response: _finish(response, services))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, lambda error: _error(error, services))
-    app.add_url_rule(_ANALYSIS, "preflight", _preflight, methods=["OPTIONS"], provide_automatic_options=False)
 
 
 def _trust_proxies(app: Flask, count: int) -> None:
@@ -57,29 +58,6 @@ def _trust_proxies(app: Flask, count: int) -> None:
     """
     if count:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=1, x_host=0)  # type: ignore[method-assign]
-
-
-def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
-    """Allow web pages of the listed ``origins`` to call the service (CORS)."""
-    if not origins:
-        return
-    CORS(
-        app,
-        # Escaped patterns: the library would read the brackets of an IPv6 address as a pattern.
-        origins=[re.compile(rf"{re.escape(origin)}\Z") for origin in origins],
-        methods=["GET", "POST", "OPTIONS"],
-        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "X-Request-Timeout"],
-        expose_headers=["X-Request-ID", "Retry-After"],
-        max_age=600,
-        always_send=False,  # without an Origin header, the answer would list all origins
-        vary_header=False,  # `vary` below adds the header to every answer; the library omits it for other origins
-        intercept_exceptions=False,  # the error handlers make an answer of every exception
-    )
-
-    @app.after_request
-    def vary(response: Response) -> Response:
-        response.vary.add("Origin")
-        return response
 
 
 def _begin(services: Services) -> None:
@@ -113,16 +91,14 @@ def _finish(response: Response, services: Services) -> Response:
         response.headers["Strict-Transport-Security"] = HSTS
     if response.status_code >= 400:
         drain(request.environ, services.uploads)
-    if request.path == _ANALYSIS and request.method == "POST":
+    if request.blueprint == "api" and request.method == "POST":
         _log_analysis(response)
+    elif request.method == "OPTIONS" and response.status_code == 200:
+        response.status_code = 204
     services.metrics.request(request.url_rule.rule if request.url_rule else "none", response.status_code)
     request_id.set(None)
     trace_id.set(None)
     return response
-
-
-def _preflight() -> Response:
-    return Response(status=204, headers={"Allow": "OPTIONS, POST"})
 
 
 def _log_analysis(response: Response) -> None:
@@ -130,7 +106,7 @@ def _log_analysis(response: Response) -> None:
     failure: Failure | None = g.get("failure")
     log_event(
         _LOG,
-        g.get("event", "analysis"),
+        g.get("event") or _EVENTS.get(request.endpoint or "", "analysis"),
         status=response.status_code,
         code=failure.code if failure else None,
         stage=failure.details.get("stage") if failure else None,

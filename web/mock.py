@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from ml import values
+from ml.analysis import comparison
 from ml.deadline import Deadline
 from ml.skin.catalogue import CATALOGUE
 from web.services import Pipeline
@@ -32,7 +33,7 @@ class MockLoader:
         """Nothing to load."""
 
     def load_pipeline(self) -> Pipeline:
-        return Pipeline(MockAnalyzer(), MockIndex(), _capability, _MODELS, _INDEX)
+        return Pipeline(MockAnalyzer(), MockComparer(), MockIndex(), _capability, _MODELS, _INDEX)
 
 
 class MockAnalyzer:
@@ -57,6 +58,28 @@ class MockAnalyzer:
             models=_MODELS,
             timings_ms={"mock": 0.0},
             notes=("This is a canned answer: nothing in it was measured on the photo.",),
+        )
+
+
+class MockComparer:
+    """Gives every two photos the same comparison."""
+
+    def compare(self, request: comparison.PairRequest, deadline: Deadline) -> comparison.Comparison:
+        """The canned comparison. Only the photos, stated modality and interval come from the request."""
+        quality, modality = values.Quality(True, 72.0), values.Modality("close_up", 0.9, request.modality)
+        before, after = (
+            comparison.ViewedPhoto(photo, quality, modality, (_evenness("skin"),))
+            for photo in (request.before, request.after)
+        )
+        return comparison.Comparison(
+            before=before,
+            after=after,
+            same_place=comparison.SamePlace("same", 0.95, "registration"),
+            measures=(_compared("higher"), _compared("not_comparable")),
+            summary=comparison.ChangeSummary("This is an example of a change.", "This is an example of a next step."),
+            interval_days=request.interval_days,
+            aligned=_aligned(request) if request.explain else None,
+            notes=("This is a canned answer: nothing in it was measured on the photos.",),
         )
 
 
@@ -97,6 +120,28 @@ def _conditions() -> tuple[values.Condition, ...]:
         values.Condition("Example condition A", None, 0.6, "high", _CASE_IDS[:2]),
         values.Condition("Example condition B", None, 0.3, "possible", _CASE_IDS[2:]),
     )
+
+
+def _compared(change: comparison.Change) -> comparison.ComparedMeasure:
+    measure, comparable = CATALOGUE["evenness"], change != "not_comparable"
+    return comparison.ComparedMeasure(
+        code=measure.name,
+        label=measure.label,
+        unit=measure.unit,
+        region="skin",
+        direction=measure.direction,
+        before=1.5,
+        after=2.5,
+        difference=1.0 if comparable else None,
+        uncertainty=0.4 if comparable else None,
+        change=change,
+        reason=None if comparable else comparison.Reason("example", "An example of a reason."),
+    )
+
+
+def _aligned(request: comparison.PairRequest) -> comparison.AlignedPhotos:
+    """The first photo twice."""
+    return comparison.AlignedPhotos(request.before.rgb, request.before.rgb)
 
 
 def _lesion() -> values.Lesion:

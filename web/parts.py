@@ -28,8 +28,8 @@ FORMS = (
     "Send the photo as multipart/form-data (field 'image'), as JSON (key 'image', base64 or a data URL), "
     "or as the raw body with an image/* content type."
 )
-#: media types that say nothing about what the bytes are
-BYTES_TYPES = frozenset({"application/octet-stream", "binary/octet-stream", "application/binary"})
+#: media types of bytes that are a photo if the request has any: those that say nothing, and DICOM's
+BYTES_TYPES = frozenset({"application/octet-stream", "binary/octet-stream", "application/binary", "application/dicom"})
 
 #: texts that clients send for a missing value (JavaScript, Python, Swift)
 _NOTHING = {"", "undefined", "null", "none", "nil"}

@@ -13,24 +13,28 @@ from web.errors import BadBase64Error
 MAX_JUNK = 64
 
 _JPEG = b"\xff\xd8\xff"
+#: a DICOM file: any 128 bytes and a prefix, or the length of its first group (ml.imaging.containers.is_dicom)
+_DICOM = rb".{128}DICM|\x02\0\0\0UL\x04\0"
 #: first bytes of file types that may contain a JPEG
 _KNOWN = re.compile(
-    rb"\xff\xd8|\x89PNG|GIF8|BM|II\*\x00|MM\x00\*|RIFF|.{4}ftyp|8BPS|%!PS|%PDF|\x00\x00\x00\x0cjP|P[1-7]\s|<", re.DOTALL
+    rb"\xff\xd8|\x89PNG|GIF8|BM|II\*\x00|MM\x00\*|RIFF|.{4}ftyp|8BPS|%!PS|%PDF|\x00\x00\x00\x0cjP|P[1-7]\s|<|" + _DICOM,
+    re.DOTALL,
 )
-#: first bytes of JPEG, PNG, GIF, BMP, TIFF, WebP and HEIF files; long enough that no text matches
+#: first bytes of JPEG, PNG, GIF, BMP, TIFF, WebP, HEIF and DICOM files; long enough that no text matches
 _PHOTO = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|\0\0.{2}ftyp", re.DOTALL
+    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|\0\0.{2}ftyp|" + _DICOM, re.DOTALL
 )
 #: the opening of a quoted text, as Python or JSON write it
 _QUOTED = re.compile(rb"\s*b?([\"'])")
 _DATA_URL = re.compile(rb"\s*data:([^,]{0,200}),", re.IGNORECASE)
-_PHOTO_URL = re.compile(rb"\s*data:image/[^,]{0,200};base64,", re.IGNORECASE)
+_PHOTO_URL = re.compile(rb"\s*data:(?:image/|application/dicom)[^,]{0,200};base64,", re.IGNORECASE)
 _WHITE_BUT_SPACE = b"\r\n\t\v\f"
 #: a text longer than this is a photo
 _LONG = 2**16
-#: characters that are examined to recognise a photo: the header of a data URL in percent codes, and 40 of base64
+#: characters that are examined to recognise a photo: the header of a data URL in percent codes, and 40 of base64, or
+#: 176 for a DICOM file's 132 bytes
 _HEAD = 800
-_SIGNATURE_CHARACTERS = 40
+_SIGNATURE_CHARACTERS = (40, 176)
 #: characters that are examined to tell line breaks from other spaces
 _SAMPLE = 4096
 
@@ -59,8 +63,9 @@ def is_photo_text(text: bytes) -> bool:
     if _PHOTO_URL.match(head):
         return True
     try:
-        characters = _base64_characters(head)[:_SIGNATURE_CHARACTERS]
-        return is_photo(base64.b64decode(characters[: len(characters) // 4 * 4], validate=True))
+        characters = _base64_characters(head)
+        starts = (characters[: min(length, len(characters)) // 4 * 4] for length in _SIGNATURE_CHARACTERS)
+        return any(is_photo(base64.b64decode(start, validate=True)) for start in starts)
     except (BadBase64Error, binascii.Error):
         return False
 

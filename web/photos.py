@@ -31,29 +31,51 @@ _LONGEST_FIELD = 2**16
 
 def is_photo_name(name: str) -> bool:
     """Whether ``name`` is one of the names of photos."""
-    return _NAME.fullmatch(_NOT_LETTERS.sub("", name[:_LONGEST_NAME].lower())) is not None
+    return _NAME.fullmatch(_letters(name)) is not None
 
 
-def photos_of(parts: Iterable[Part]) -> list[bytes]:
-    """The photos in ``parts``, in order: those under a photo's name or, if there are none, those under other names.
+def photos_of(parts: Iterable[Part]) -> list[tuple[str, bytes]]:
+    """The photos in ``parts``, in order, each with the name of its part: those under a photo's name or, if there are
+    none, those under other names.
 
     Raises BadBase64Error or BadFieldError if a part under a photo's name is not a photo. A short text is accepted if
     there is also a photo.
     """
     parts = list(parts)
-    photos: list[bytes] = []
+    photos: list[tuple[str, bytes]] = []
     refused: list[tuple[Part, RequestError]] = []
     for part in parts:
         if is_photo_name(part.name):
             try:
-                photos += _named(part, part.value)
+                photos += [(part.name, photo) for photo in _named(part, part.value)]
             except (BadBase64Error, BadFieldError) as error:
                 refused.append((part, error))
-    photos = photos or [photo for part in parts for photo in _unnamed(part)]
+    photos = photos or [(part.name, photo) for part in parts for photo in _unnamed(part)]
     for part, refusal in refused:
         if not (photos and _is_remark(part.value)):
             raise refusal
     return photos
+
+
+def photo_named(parts: Iterable[Part], name: str) -> bytes | None:
+    """The photo in the part called ``name``, or ``name`` with "photo" or "image" behind it. None if there is none.
+
+    Raises BadBase64Error or BadFieldError if such a part is not one photo.
+    """
+    photos = [photo for part in parts if is_name_of(part.name, name) for photo in _named(part, part.value)]
+    if len(photos) > 1:
+        raise BadFieldError(f"{name} must be one photo, but the request has {len(photos)}.", field=name)
+    return photos[0] if photos else None
+
+
+def is_name_of(given: str, name: str) -> bool:
+    """Whether ``given`` is a name of the photo ``name``."""
+    return _letters(given) in {name, f"{name}photo", f"{name}image"}
+
+
+def names_of(parts: Iterable[Part]) -> list[str]:
+    """The names of the parts that have a value."""
+    return [part.name for part in parts if part.name and (_is_image(part) or not is_missing(_field(part)))]
 
 
 def fields_of(parts: Iterable[Part]) -> dict[str, object]:
@@ -63,6 +85,10 @@ def fields_of(parts: Iterable[Part]) -> dict[str, object]:
         if part.name and not is_photo_name(part.name) and not _is_image(part):
             found.setdefault(part.name, []).append(_field(part))
     return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
+
+
+def _letters(name: str) -> str:
+    return _NOT_LETTERS.sub("", name[:_LONGEST_NAME].lower())
 
 
 def _field(part: Part) -> object:

@@ -18,6 +18,7 @@ from web.errors import HTTP_FAILURES, Failure, error_body, failure_of
 from web.logs import log_event, request_id
 
 if TYPE_CHECKING:
+    from settings import Settings
     from web.services import Services
 
 _LOG = logging.getLogger("dermserve.access")
@@ -41,6 +42,19 @@ class Instance:
     workers_ready: int
     workers_expected: int
     stopping: bool = False
+
+
+class Generation(Protocol):
+    """What the workers of one start or reload serve."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the index and the encoder that were chosen."""
+        ...
+
+    def release(self) -> None:
+        """Called when the last of these workers has ended."""
+        ...
 
 
 class Readiness(Protocol):

@@ -1,31 +1,54 @@
-"""The API routes. ``analyze_skin`` shows every step of an analysis. Each step may raise an error of web.errors."""
+"""The API routes. ``_analyze`` shows every step of an analysis. Each step may raise an error of web.errors."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from typing import TypeVar
 
 from flask import Blueprint, Response, current_app, g, request
 from pydantic import BaseModel
+from pydantic_core import to_json
 
+from ml.analysis.comparison import PairRequest
 from ml.analysis.pipeline import CaseRequest
-from ml.errors import DeadlineExceededError
+from ml.errors import DeadlineExceededError, ImageError
 from ml.imaging.decode import decode
 from ml.values import Analysis, Photo
-from web.answers import CapabilityAnswer, render_analysis, render_capability
-from web.body import AttendedDeadline, request_body
+from web.answers import AnalysisAnswer, render_analysis
+from web.answers.service import CapabilityAnswer, render_capability
+from web.body import AttendedDeadline, Readable, request_body
+from web.caching import cacheable
+from web.comparisons import ComparisonAnswer, render_comparison
 from web.errors import BusyError, NoSuchThumbnailError
+from web.language import Language, best_language
 from web.limits import admit_caller
-from web.openapi import documented
-from web.profiles import ANSWERS, PROFILES
-from web.requests import AnalyzeRequest, CapabilityRequest, CaseId, PhotoNumber, parse
+from web.openapi import documented, examples
+from web.profiles import PROFILES, Profile
+from web.requests import (
+    AnalyzeRequest,
+    CapabilityRequest,
+    CaseId,
+    CompareRequest,
+    PhotoNumber,
+    parse,
+    parse_comparison,
+)
 from web.services import Pipeline, Services
+from web.wire import STANDARD, Detail, payload
 
 api = Blueprint("api", __name__)
 
+_Noted = TypeVar("_Noted", AnalysisAnswer, ComparisonAnswer)
+ANALYSIS = "/api/analyze/skin"
+#: statuses of the errors of an analysis and of a comparison
+_REFUSALS = (400, 408, 413, 415, 422, 503, 504)
+
 #: stages whose times add up to the logged inference time
 _INFERENCE_STAGES = ("encode", "classify", "faces")
+#: seconds that a browser may keep a thumbnail
+_THUMBNAIL_AGE_S = 3600
 #: time limit: five times what the self-test takes on two cores that two other processes keep busy
 _SELF_TEST_S = 110
 
@@ -38,21 +61,64 @@ def services() -> Services:
     return found
 
 
-def json_response(answer: BaseModel, status: int = 200) -> Response:
-    """``answer`` as JSON. NaN and infinity become null."""
-    return Response(answer.model_dump_json(), status, mimetype="application/json")
+def json_response(
+    answer: BaseModel, status: int = 200, *, detail: Detail = STANDARD, media_type: str = "application/json"
+) -> Response:
+    """``answer`` as JSON in this ``detail``."""
+    return Response(to_json(payload(answer, detail)), status, mimetype=media_type)
 
 
-@api.post("/api/analyze/skin", provide_automatic_options=False)
+def in_language(response: Response, language: Language) -> Response:
+    """``response``, whose texts for people are in the ``language`` that suits the request best."""
+    response.content_language.add(language.code)
+    response.vary.add("Accept-Language")
+    return response
+
+
+@api.post(ANALYSIS)
 @documented(
-    *ANSWERS,
-    CapabilityAnswer,
-    requests=(AnalyzeRequest, CapabilityRequest),
-    failures=(400, 408, 413, 415, 422, 503, 504),
-    also={503: CapabilityAnswer},
+    AnalysisAnswer,
+    tag="Analysis",
+    request=AnalyzeRequest,
+    failures=_REFUSALS,
+    example=examples.analysis,
+    translated=True,
 )
 def analyze_skin() -> Response:
-    """Analyse the photos of one case, or run the self-test."""
+    """Analyse the photos of one case.
+
+    Two older forms still work: with the field `profile`, such as `profile=autoderm`, the answer is that of the
+    operation for this profile, and the JSON body `{"test": "ml_capability"}` runs the self-test.
+    """
+    return _analyze()
+
+
+def _add_profile(name: str, profile: Profile) -> None:
+    """Add the operation that answers in the format of ``profile``."""
+
+    def view() -> Response:
+        return _analyze(name)
+
+    view.__doc__ = f"Analyse the photos of one case, and answer in the format of {profile.title}."
+    declared = documented(
+        profile.answer,
+        tag="Analysis",
+        media_type=profile.media_type,
+        name=f"analyze_skin_{name}",
+        request=AnalyzeRequest,
+        failures=_REFUSALS,
+        example=lambda own: profile.render(examples.analysis(own)),
+        translated=True,
+    )
+    api.add_url_rule(f"{ANALYSIS}/{name}", f"analyze_skin_{name}", declared(view), methods=["POST"])
+
+
+for _name, _profile in PROFILES.items():
+    _add_profile(_name, _profile)
+
+
+def _analyze(profile: str | None = None) -> Response:
+    """Answer the current request in the format of ``profile``; None: in the one that the request asks for."""
     own = services()
     # Key and rate
     admit_caller()
@@ -60,9 +126,7 @@ def analyze_skin() -> Response:
     # Admission, before the body is read
     with own.gate.admit():
         # Request
-        limit, uploads = own.settings.max_upload_bytes, own.uploads
-        body = request_body(request.environ, limit=limit, deadline=g.deadline, uploads=uploads)
-        wanted = parse(body, request.content_type or "", request.args)
+        wanted = parse(_body(own), request.content_type or "", request.args)
         deadline = AttendedDeadline(g.deadline, request.environ.get("gunicorn.socket"))
         pipeline = own.pipeline(deadline)
         if isinstance(wanted, CapabilityRequest):
@@ -81,13 +145,60 @@ def analyze_skin() -> Response:
             analysis = pipeline.analyzer.analyze(_case(wanted, photos), deadline)
             watch.lap("analysis")
         # Answer
-        total = {"total": (g.deadline.seconds - g.deadline.remaining()) * 1e3}
-        return _answer(own, wanted, analysis, {**watch.laps_ms, **analysis.timings_ms, **total})
+        timings_ms = {**watch.laps_ms, **analysis.timings_ms, **_total_ms()}
+        return _answer(own, wanted, profile or wanted.profile, analysis, timings_ms)
+
+
+@api.post("/api/compare/skin")
+@documented(ComparisonAnswer, tag="Analysis", request=CompareRequest, failures=_REFUSALS, example=examples.comparison)
+def compare_skin() -> Response:
+    """Compare two photos of the same skin."""
+    own = services()
+    admit_caller()
+    own.refuse_if_unable()
+    with own.gate.admit():
+        wanted = parse_comparison(_body(own), request.content_type or "", request.args)
+        deadline = AttendedDeadline(g.deadline, request.environ.get("gunicorn.socket"))
+        pipeline = own.pipeline(deadline)
+        watch = _Stopwatch()
+        with own.gate.run(deadline):
+            watch.lap("queue")
+            pair = _pair(wanted, own.settings.max_pixels, deadline)
+            watch.lap("decode")
+            compared = pipeline.comparer.compare(pair, deadline)
+            watch.lap("comparison")
+        timings_ms = {**watch.laps_ms, **compared.timings_ms, **_total_ms()}
+        g.facts = {"photos": 2, "timings_ms": {stage: round(ms, 1) for stage, ms in timings_ms.items()}}
+        dates = wanted.before_date, wanted.after_date
+        answer = render_comparison(compared, timings_ms, dates, mock=own.settings.use_mock_services)
+        return json_response(_with_notes(answer, wanted.notes))
+
+
+@api.post("/api/selftest")
+@documented(
+    CapabilityAnswer,
+    tag="Service",
+    failures=(400, 503, 504),
+    also={503: CapabilityAnswer},
+    example=examples.self_test,
+)
+def run_selftest() -> Response:
+    """Run a real photo through each part of the service, and report which parts work.
+
+    The request needs no body. A part that fails makes the status 503. With compiled models, the first self-test of a
+    worker takes about 15 s. One self-test runs at a time, and only while no photo waits.
+    """
+    own = services()
+    admit_caller()
+    own.refuse_if_unable()
+    with own.gate.admit():
+        deadline = AttendedDeadline(g.deadline, request.environ.get("gunicorn.socket"))
+        return _self_test(own, own.pipeline(deadline), deadline)
 
 
 @api.get("/api/cases/<case_id>/<int:number>")
-@documented("image/webp", failures=(400, 404, 503, 504))
-def thumbnail(case_id: CaseId, number: PhotoNumber) -> Response:
+@documented(tag="Catalogues", media_type="image/webp", failures=(400, 404, 503, 504), cacheable=True)
+def get_thumbnail(case_id: CaseId, number: PhotoNumber) -> Response:
     """Get a thumbnail of a case in the index."""
     own = services()
     own.refuse_if_unable()
@@ -96,10 +207,22 @@ def thumbnail(case_id: CaseId, number: PhotoNumber) -> Response:
         raise NoSuchThumbnailError(
             "The index has no such case or photo. Use an address from similar_cases in an answer."
         )
-    response = Response(picture, mimetype="image/webp")
-    response.cache_control.private = True
-    response.cache_control.max_age = 3600
-    return response
+    # Generated clients know the second type, but not that of pictures.
+    wanted = request.accept_mimetypes.best_match(["image/webp", "application/octet-stream"], "image/webp")
+    response = Response(picture, mimetype=wanted)
+    response.vary.add("Accept")
+    return cacheable(response, seconds=_THUMBNAIL_AGE_S, private=True)
+
+
+def _body(own: Services) -> Readable:
+    """The body of the current request, which is read within its limits."""
+    limit = own.settings.max_upload_bytes
+    return request_body(request.environ, limit=limit, deadline=g.deadline, uploads=own.uploads)
+
+
+def _total_ms() -> dict[str, float]:
+    """The time since the current request began, as the stage ``total``."""
+    return {"total": (g.deadline.seconds - g.deadline.remaining()) * 1e3}
 
 
 def _self_test(own: Services, pipeline: Pipeline, deadline: AttendedDeadline) -> Response:
@@ -118,21 +241,45 @@ def _self_test(own: Services, pipeline: Pipeline, deadline: AttendedDeadline) ->
     return json_response(answer, 200 if answer.success else 503)
 
 
+def _pair(wanted: CompareRequest, max_pixels: int, deadline: AttendedDeadline) -> PairRequest:
+    """The decoded photos of a comparison. An error about a photo says in ``details.photo`` which one it is."""
+
+    def decoded(name: str, data: bytes) -> Photo:
+        deadline.check("decode")
+        try:
+            return decode(data, max_pixels=max_pixels)
+        except ImageError as error:
+            error.message = f"The photo '{name}' cannot be used. {error.message}"
+            error.details["photo"] = name
+            raise
+
+    before, after = decoded("before", wanted.before), decoded("after", wanted.after)
+    stated = before.modality if before.modality == after.modality else None
+    modality = wanted.modality or stated
+    return PairRequest(before, after, modality, wanted.interval_days, wanted.explain, wanted.confirmed)
+
+
 def _case(wanted: AnalyzeRequest, photos: tuple[Photo, ...]) -> CaseRequest:
+    """The case. What the request states has priority over what the file of the first photo states."""
+    first = photos[0]
     return CaseRequest(
         photos=photos,
         patient=wanted.patient,
-        modality=wanted.modality,
+        modality=wanted.modality or first.modality,
         k=wanted.k,
-        pixels_per_mm=wanted.pixels_per_mm,
+        pixels_per_mm=wanted.pixels_per_mm or first.pixels_per_mm,
         reference=wanted.stated_reference,
+        outline=wanted.outline,
         explain=wanted.explain,
         full=wanted.full,
         thorough=wanted.thorough,
     )
 
 
-def _answer(own: Services, wanted: AnalyzeRequest, analysis: Analysis, timings_ms: Mapping[str, float]) -> Response:
+def _answer(
+    own: Services, wanted: AnalyzeRequest, profile_name: str, analysis: Analysis, timings_ms: Mapping[str, float]
+) -> Response:
+    language = best_language(request.accept_languages)
     own.metrics.stages(timings_ms)
     g.facts = _facts(analysis, timings_ms)
     answer = render_analysis(
@@ -140,9 +287,20 @@ def _answer(own: Services, wanted: AnalyzeRequest, analysis: Analysis, timings_m
         timings_ms,
         cosmetic=own.settings.cosmetic_mode,
         mock=own.settings.use_mock_services,
-        full=wanted.full,
+        outlines=wanted.outline or wanted.explain or wanted.full,
+        language=language,
     )
-    return json_response(PROFILES[wanted.profile](answer))
+    answer = _with_notes(answer, wanted.notes)
+    if profile := PROFILES.get(profile_name):
+        response = json_response(profile.render(answer), media_type=profile.media_type)
+    else:
+        response = json_response(answer, detail=wanted.answer_detail)
+    return in_language(response, language)
+
+
+def _with_notes(answer: _Noted, notes: Sequence[str]) -> _Noted:
+    """``answer`` with further ``notes``. Cosmetic mode keeps them: they hold names of the request's fields."""
+    return answer.model_copy(update={"notes": [*answer.notes, *notes]})
 
 
 def _facts(analysis: Analysis, timings_ms: Mapping[str, float]) -> dict[str, object]:

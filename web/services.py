@@ -14,7 +14,7 @@ from ml.deadline import Deadline
 from ml.errors import ArtifactError, MLError
 from ml.values import Analysis, IndexInfo, ModelCard
 from scin.index.manifest import Manifest, read_manifest
-from settings import Settings
+from settings import AUTO, Settings
 from web.errors import NotReadyError, UnavailableError
 from web.gate import Gate, Slot
 from web.logs import log_event
@@ -23,6 +23,7 @@ from web.process import Process, State
 from web.uploads import Uploads
 
 if TYPE_CHECKING:
+    from ml.analysis.comparison import Comparison, PairRequest
     from ml.analysis.pipeline import CaseRequest
     from ml.models.loading import Models
     from ml.selftest import CapabilityPart
@@ -35,6 +36,12 @@ class CaseAnalyzer(Protocol):
     """Analyses one case."""
 
     def analyze(self, request: CaseRequest, deadline: Deadline) -> Analysis: ...
+
+
+class PairComparer(Protocol):
+    """Compares two photos of the same skin."""
+
+    def compare(self, request: PairRequest, deadline: Deadline) -> Comparison: ...
 
 
 class ThumbnailSource(Protocol):
@@ -50,6 +57,7 @@ class Pipeline:
     """The loaded objects that answer requests. ``capability`` runs the self-test."""
 
     analyzer: CaseAnalyzer
+    comparer: PairComparer
     index: ThumbnailSource
     capability: Callable[[Deadline], Sequence[CapabilityPart]]
     models: tuple[ModelCard, ...]
@@ -93,6 +101,7 @@ class ProductionLoader:
 
     def load_pipeline(self) -> Pipeline:
         """Raises ArtifactError if the index is missing, changed or made with another encoder."""
+        from ml.analysis.compare import Comparer
         from ml.analysis.pipeline import Analyzer
         from ml.selftest import NativeCheck, run
         from scin.index.search import load_index
@@ -118,7 +127,8 @@ class ProductionLoader:
         def capability(deadline: Deadline) -> Sequence[CapabilityPart]:
             return run(models, index, partial(native, deadline=deadline))
 
-        return Pipeline(analyzer, index, capability, tuple(models.cards), index.info)
+        comparer = Comparer(analyzer, clinical=not settings.cosmetic_mode)
+        return Pipeline(analyzer, comparer, index, capability, tuple(models.cards), index.info)
 
 
 class Services:
@@ -152,8 +162,10 @@ class Services:
     @cached_property
     def index_manifest(self) -> Manifest | None:
         """The index's manifest, read once. None if there is no index."""
+        if self.settings.use_mock_services or self.settings.index == AUTO:
+            return None
         try:
-            return None if self.settings.use_mock_services else read_manifest(self.settings.index_folder)
+            return read_manifest(self.settings.index_folder)
         except ArtifactError:
             return None
 

@@ -21,10 +21,11 @@ from ml.deadline import Deadline
 from ml.imaging.decode import decode
 from ml.models.encoder import Encoder
 from ml.values import Analysis, Decision, Modality, ModelCard, Quality, Searcher, Skin
-from server.instance import this_process
-from settings import Settings, load_or_exit
+from server.instance import settings_of_this_process, this_process
+from settings import Settings
 from web.answers import render_analysis
 from web.app import create_app
+from web.boot import served
 from web.logs import configure_logging
 from web.services import Pipeline, ProductionLoader
 
@@ -92,7 +93,7 @@ class Core:
     @classmethod
     def load(cls, kind: Kind | None = None) -> Self:
         """Load, warm and check, as a worker of the service does. ``kind``: from the environment if not given."""
-        settings = Settings.load()
+        settings = served(Settings.load())
         kind = kind or Kind(os.environ.get(KIND, Kind.ANALYSIS))
         loader = (SearchLoader if kind is Kind.SEARCH else ProductionLoader)(settings, this_process(settings))
         loader.load_models()
@@ -125,7 +126,7 @@ def create_flask() -> Flask:
 
 def create_ours() -> Flask:
     """This service as it stands, gate, deadlines and metrics included, with the core's search as its analysis."""
-    settings = load_or_exit()
+    settings = served(settings_of_this_process())
     configure_logging(settings.log_level)
     process = this_process(settings)
     return create_app(settings, process, SearchLoader(settings, process))

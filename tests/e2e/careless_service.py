@@ -19,14 +19,13 @@ from typing import Any
 
 from ml.deadline import Deadline
 from ml.values import Analysis
-from server.instance import this_process
-from settings import load_or_exit
+from server.instance import settings_of_this_process, this_process
 from web.app import create_app
 from web.logs import configure_logging
 from web.mock import MockAnalyzer, MockLoader
 from web.services import Pipeline
 
-_settings = load_or_exit()
+_settings = settings_of_this_process()
 _process = this_process(_settings)
 _LOG = logging.getLogger("careless")
 
@@ -120,7 +119,7 @@ class ComplainingLoader(MockLoader):
 
     def load_pipeline(self) -> Pipeline:
         made = super().load_pipeline()
-        return Pipeline(ComplainingAnalyzer(), made.index, made.capability, made.models, made.index_info)
+        return Pipeline(ComplainingAnalyzer(), made.comparer, made.index, made.capability, made.models, made.index_info)
 
 
 configure_logging(_settings.log_level)

@@ -12,13 +12,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+from pydicom.dataset import Dataset
 from skimage import data
 
 from ml.imaging.decode import decode
+from tests.dicom_files import DERMOSCOPIC, JPEG, dicom
 
 OWNER = "Ottilie Privat 5e1f"
 NAME = "ottilie-gesicht-9c41.jpg"
 COMMENT = "hinter dem Haus, 4a77"
+#: in a DICOM file: the patient's name and number, the institution, a day, the file's own number, and a remark
+DICOM_TEXTS = (
+    "Verborgen^Leokadia",
+    "PID-77f3-2210",
+    "Praxis am Geheimplatz",
+    "19530429",
+    "1.2.826.0.1.99.53042977",
+    "Leberfleck links, 4b1e",
+)
 #: 46° 56′ 53.24″ N, 7° 26′ 50.91″ E
 _LATITUDE, _LONGITUDE = (46.0, 56.0, 53.24), (7.0, 26.0, 50.91)
 AGE = "37.253847"
@@ -27,9 +38,10 @@ _WINDOW = 24
 
 @dataclass(frozen=True)
 class PrivatePhoto:
-    """An upload, and what must be found nowhere: ``needles``, by what they are."""
+    """An upload, the same in a DICOM file, and what must be found nowhere: ``needles``, by what they are."""
 
     upload: bytes
+    dicom: bytes
     needles: Mapping[str, tuple[bytes, ...]]
 
     def found_in(self, haystack: bytes) -> set[str]:
@@ -43,6 +55,7 @@ def private_photo(picture: Image.Image | None = None) -> PrivatePhoto:
     (picture or portrait()).save(buffer, "JPEG", quality=90, exif=_exif(), comment=COMMENT.encode())
     upload = buffer.getvalue()
     pixels = decode(upload).rgb
+    marked = private_dicom(upload, pixels)
     needles = {
         "name": (NAME.encode(), NAME.removesuffix(".jpg").encode()),
         "EXIF owner": _spellings(OWNER.encode()),
@@ -51,9 +64,34 @@ def private_photo(picture: Image.Image | None = None) -> PrivatePhoto:
         "age": (AGE.encode(),),
         "bytes": tuple(_windows(upload)),
         "pixels": tuple(_pixel_windows(pixels)),
-        "digest": tuple(_digests(upload, pixels.tobytes())),
+        "digest": tuple(_digests(upload, marked, pixels.tobytes())),
+        "DICOM": tuple(spelling for text in DICOM_TEXTS for spelling in _spellings(text.encode()) if len(spelling) > 7),
     }
-    return PrivatePhoto(upload, needles)
+    return PrivatePhoto(upload, marked, needles)
+
+
+def private_dicom(coded: bytes, pixels: np.ndarray) -> bytes:
+    """The JPEG ``coded`` of ``pixels`` in a DICOM file with DICOM_TEXTS in elements of every kind."""
+    name, identity, place, day, instance, note = DICOM_TEXTS
+    within = Dataset()
+    within.PatientName, within.PatientID, within.StudyDate, within.TextValue = name, identity, day, note
+    private = Dataset()
+    private.add_new(0x00090010, "LO", place)
+    private.add_new(0x00091001, "UN", note.encode())
+    elements = {
+        **dict.fromkeys(("PatientName", "OtherPatientNames", "ReferringPhysicianName", "OperatorsName"), name),
+        **dict.fromkeys(("PatientID", "AccessionNumber", "DeviceSerialNumber", "StudyID"), identity),
+        **dict.fromkeys(("InstitutionName", "InstitutionAddress", "Manufacturer"), place),
+        **dict.fromkeys(("PatientBirthDate", "StudyDate", "ContentDate", "AcquisitionDate"), day),
+        **dict.fromkeys(("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID"), instance),
+        **dict.fromkeys(("PatientComments", "ImageComments", "StudyDescription", "AdditionalPatientHistory"), note),
+        "ReferencedImageSequence": [within],
+        "AcquisitionContextSequence": [within],
+    }
+    file = dicom(pixels, "YBR_FULL_422", JPEG, coded=[coded], kind=DERMOSCOPIC, others=private, **elements)
+    # A name in place of the character set: pydicom would warn, and quote it.
+    at = 144 + int.from_bytes(file[140:144], "little")
+    return file[:at] + b"\x08\0\x05\0CS\x12\0" + name.encode() + file[at:]
 
 
 def portrait() -> Image.Image:

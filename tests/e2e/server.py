@@ -96,6 +96,7 @@ def start(
         "DERMSERVE_VAR": str(var),
         "PORT": "0",
         "DERMSERVE_STOP_DELAY_S": "0",
+        "DERMSERVE_INDEX": "sample",
         **(settings or {}),
     }
     command = [

@@ -26,7 +26,7 @@ def files_of(server: Server) -> list[str]:
 
 
 def test_answers_and_metrics_name_what_runs_the_models(compiled: Server) -> None:
-    models = compiled.post(files={"image": skin_photo()}).json()["models"]
+    models = compiled.post(files={"image": skin_photo()}, data={"detail": "full"}).json()["models"]
     assert {model["name"] for model in models if model["engine"].startswith("onnxruntime ")} == COMPILED
     assert {model["framework"] for model in models} == {"pytorch", "tensorflow"}
     assert compiled.get("/metrics").text.count('engine="onnxruntime ') == len(COMPILED)

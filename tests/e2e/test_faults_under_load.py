@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -94,6 +95,24 @@ def test_a_reload_fails_no_request(own: Server) -> None:
         wait_for(load, 8)
         assert own.get("/health/ready").status_code == 200
     assert only_answered(load), load
+
+
+def test_a_reload_with_a_damaged_index_serves_the_old_one(var_folder: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index" / "copy"
+    shutil.copytree(var_folder / "index" / "sample", index)
+    with running_server(var_folder, tmp_path, {"DERMSERVE_INDEX": str(index)}) as server:
+        old = {worker.pid for worker in server.workers()}
+        served = server.get("/health/ready").json()["index"]
+        (index / "manifest.json").unlink()
+        with asking(server, _CLIENTS) as load:
+            server.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: old.isdisjoint(worker.pid for worker in server.workers()))
+            wait_for_two(server)
+            wait_for(load, 8)
+            assert server.get("/health/ready").json()["index"] == served
+        assert only_answered(load), load
+        assert '"reload_refused"' in server.log.read_text() + "".join(server.said)
+    assert [path.name for path in index.parent.iterdir()] == ["copy"]
 
 
 def test_workers_that_are_replaced_after_so_many_requests_fail_none(tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ from tests.e2e.private_photo import PrivatePhoto, face_geometry, private_photo
 from tests.e2e.server import REPOSITORY
 from tests.e2e.system_calls import Call
 from tests.e2e.traced_life import Life, ask_wrongly, asked, traced_life
+from web.profiles import PROFILES
 
 EXPECTED = {
     "multipart": 200,
+    "full": 200,
     "views": 200,
     "overlays": 200,
     "base64": 200,
@@ -37,6 +39,12 @@ EXPECTED = {
     "too large": 413,
     "elsewhere": 404,
     "another method": 405,
+    "DICOM": 200,
+    "DICOM, raw": 200,
+    "DICOM, base64": 200,
+    "DICOM, cut short": 422,
+    "DICOM, not a photo": 415,
+    **dict.fromkeys((f"profile {name}" for name in PROFILES), 200),
 }
 DOCUMENT = (REPOSITORY / "docs" / "privacy.md").read_text(encoding="utf-8")
 
@@ -115,7 +123,7 @@ def test_nothing_of_the_photo_is_left_in_any_file(life: Life, photo: PrivatePhot
 
 
 def test_no_face_geometry_is_written_or_left(life: Life) -> None:
-    numbers = face_geometry(life.answers["multipart, straight"].json())
+    numbers = face_geometry(life.answers["full, straight"].json())
     assert len(numbers) > 50
     written = [call.data for call in [*written_by_the_service(life), *logged_by_the_proxy(life)]]
     for text in [*written, *life.left.values()]:

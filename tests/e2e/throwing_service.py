@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from ml.models.encoder import Encoder
 from ml.models.runtime import Runtime
-from server.instance import this_process
-from settings import load_or_exit
+from server.instance import settings_of_this_process, this_process
 from web.app import create_app
 from web.logs import configure_logging
 from web.services import ProductionLoader
@@ -42,7 +41,7 @@ class ThrowingLoader(ProductionLoader):
         self._models = replace(self._models, encoder=throwing)
 
 
-_settings = load_or_exit()
+_settings = settings_of_this_process()
 configure_logging(_settings.log_level)
 _process = this_process(_settings)
 application = create_app(_settings, _process, ThrowingLoader(_settings, _process))

@@ -14,16 +14,20 @@ from pathlib import Path
 
 import requests
 
+from tests.dicom_files import DERMOSCOPIC
 from tests.e2e.private_photo import AGE, NAME, PrivatePhoto
 from tests.e2e.server import ANALYZE, running_server
 from tests.e2e.system_calls import Call, Tracer
 from tests.integration.nginx_fixture import proxy_before
 from tests.waiting import wait_until
+from web.profiles import PROFILES
 
 #: small enough that a body over it costs little to trace
 SETTINGS = {"GUNICORN_WORKERS": "1", "MAX_WORKERS": "2", "DERMSERVE_MAX_UPLOAD_MB": "1"}
 _TIMEOUT_S = 120
 _MIB = 2**20
+#: a SOP class that does not exist, as long as that of dermoscopic photos
+_ANOTHER_CLASS = DERMOSCOPIC.encode()[:-1] + b"9"
 
 
 @dataclass
@@ -93,13 +97,14 @@ def _tracers(folder: Path) -> tuple[Tracer, Tracer]:
 
 def asked(photo: PrivatePhoto) -> Mapping[str, Callable[[str], requests.Response]]:
     """Every kind of request that carries the photo, well formed and not, by name."""
-    upload, noise = photo.upload, photo.upload * 26
+    upload, dicom, noise = photo.upload, photo.dicom, photo.upload * 26
     text = base64.b64encode(upload).decode()
     named = {"image": (NAME, upload, "image/jpeg")}
     person = {"age": AGE, "sex": "female", "body_site": "face"}
     raw = {"Content-Type": "image/jpeg"}
     forms: dict[str, dict[str, object]] = {
         "multipart": {"files": named, "data": person},
+        "full": {"files": named, "data": {"detail": "full"}},
         "views": {"files": [("image", (NAME, upload)), ("image", (NAME, upload))]},
         "overlays": {"files": named, "data": {"explain": "true"}},
         "base64": {"json": {"image_data": text, "user_demographics": person}},
@@ -117,8 +122,17 @@ def asked(photo: PrivatePhoto) -> Mapping[str, Callable[[str], requests.Response
         "no boundary": {"data": b"no " + upload, "headers": {"Content-Type": "multipart/form-data"}},
         "text": {"data": b"no " + upload, "headers": {"Content-Type": "text/plain"}},
         "too large": {"files": {"image": (NAME, noise)}},
+        "DICOM": {"files": {"image": (f"{NAME}.dcm", dicom, "application/dicom")}, "data": person},
+        "DICOM, raw": {"data": dicom, "headers": {"Content-Type": "application/dicom"}},
+        "DICOM, base64": {"json": {"image": base64.b64encode(dicom).decode()}},
+        "DICOM, cut short": {"files": {"image": (NAME, dicom[: len(dicom) * 6 // 10])}},
+        "DICOM, not a photo": {"files": {"image": (NAME, dicom.replace(DERMOSCOPIC.encode(), _ANOTHER_CLASS))}},
     }
     made = {name: lambda url, form=form: post(url + ANALYZE, form) for name, form in forms.items()}
+    made |= {
+        f"profile {name}": lambda url, name=name: post(f"{url}{ANALYZE}/{name}", {"files": named, "data": person})
+        for name in PROFILES
+    }
     return made | {
         "elsewhere": lambda url: post(f"{url}/nowhere", {"files": named}),
         "another method": lambda url: requests.put(url + ANALYZE, data=upload, timeout=_TIMEOUT_S),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -50,3 +51,13 @@ def test_peers_run_on_what_the_service_runs_on() -> None:
     assert {name: compared.get(name) for name in served.keys() - APART} == {
         name: version for name, version in served.items() if name not in APART
     }
+
+
+def test_node_packages_are_pinned_with_their_digests_and_name_no_registry() -> None:
+    lock = json.loads((ROOT / "tests" / "e2e" / "typescript" / "package-lock.json").read_text(encoding="utf-8"))
+    project, *packages = lock["packages"].values()
+    assert all(version[0].isdigit() for version in project["devDependencies"].values())
+    assert packages
+    for package in packages:
+        assert package["integrity"].startswith("sha512-")
+        assert "resolved" not in package

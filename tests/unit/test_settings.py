@@ -73,9 +73,9 @@ CHANGED = {
     "DERMSERVE_MMAP": ("false", "mmap", False),
     "DERMSERVE_COSMETIC_MODE": ("true", "cosmetic_mode", True),
     "DERMSERVE_CORS_ORIGINS": (
-        "https://a.example, http://localhost:3000",
+        "https://a.example, http://localhost:3000, localhost",
         "cors_origins",
-        ("https://a.example", "http://localhost:3000"),
+        ("https://a.example", "http://localhost:3000", "localhost"),
     ),
     "DERMSERVE_RATE_LIMIT": ("60/minute", "rate_limit", "60/minute"),
     "DERMSERVE_WRONG_KEY_LIMIT": ("5/second", "wrong_key_limit", "5/second"),
@@ -120,11 +120,15 @@ def test_every_name_is_covered_by_a_test_of_its_effect() -> None:
         ("DERMSERVE_RATE_LIMIT", "60", "a number and a time, such as 60/minute (second, minute, hour or day)"),
         ("DERMSERVE_RATE_LIMIT", "0/day", "a number and a time, such as 60/minute (second, minute, hour or day)"),
         ("DERMSERVE_PROXIES", "-1", "a whole number from 0 to 9"),
-        ("DERMSERVE_CORS_ORIGINS", "*", "a comma-separated list of origins such as https://app.example.org"),
+        (
+            "DERMSERVE_CORS_ORIGINS",
+            "*",
+            "a comma-separated list of origins such as https://app.example.org, or localhost",
+        ),
         (
             "DERMSERVE_CORS_ORIGINS",
             "https://a.example/path",
-            "a comma-separated list of origins such as https://app.example.org",
+            "a comma-separated list of origins such as https://app.example.org, or localhost",
         ),
     ],
 )
@@ -172,7 +176,7 @@ def test_one_bad_entry_of_a_list_gets_one_line(monkeypatch: pytest.MonkeyPatch) 
         Settings.load()
     assert str(caught.value).splitlines() == [
         "DERMSERVE_CORS_ORIGINS=b.example: allowed is a comma-separated list of origins such as "
-        "https://app.example.org.",
+        "https://app.example.org, or localhost.",
         "DERMSERVE_API_KEYS=(not shown): allowed is a comma-separated list of keys of at least 16 characters.",
     ]
 

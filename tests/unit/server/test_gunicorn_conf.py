@@ -90,8 +90,9 @@ def test_the_configuration_uses_little_of_the_application() -> None:
     assert ours == {
         "web.boot.BootError",
         "web.boot.announce",
-        "web.boot.check_boot",
+        "web.boot.begin_generation",
         "web.logs.configure_logging",
+        "web.logs.log_event",
         "web.metrics",
     }
 

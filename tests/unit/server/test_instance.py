@@ -18,6 +18,7 @@ from web.process import State
 @dataclass
 class Worker:
     number: int = -1
+    age: int = 1
 
 
 @pytest.fixture
@@ -164,3 +165,48 @@ def test_nothing_is_left_on_the_disk(begun: Instance) -> None:
     assert begun.folder.is_dir()
     begun.remove()
     assert not begun.folder.exists()
+
+
+def test_a_worker_is_replaced_when_all_later_ones_can_take_over(shared: Instance, publish) -> None:
+    for number in range(3):
+        shared.enrol(Worker(age=number + 1), [Worker(other) for other in range(number)])
+        publish(number, State.STARTING)
+    assert not publish_and_ask(shared, publish, 1, State.READY)
+    assert publish_and_ask(shared, publish, 2, State.DISABLED)
+    assert not publish_and_ask(shared, publish, 2, State.FAILED)
+    shared.number = 2
+    assert not shared.is_replaced(), "nobody started later"
+
+
+def publish_and_ask(shared: Instance, publish, number: int, state: State) -> bool:
+    """Whether the first worker is replaced after this."""
+    publish(number, state)
+    shared.number = 0
+    return shared.is_replaced()
+
+
+class Released:
+    """A generation that counts its releases."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self.times = 0
+
+    def release(self) -> None:
+        self.times += 1
+
+
+def test_a_generation_is_released_with_its_last_worker() -> None:
+    old, new, workers = Released(), Released(), [Worker(), Worker(), Worker()]
+    shared = Instance(2, generation=old)
+    for place, worker in enumerate(workers):
+        if place == 2:
+            shared.generation = new
+        shared.enrol(worker, workers[:place])
+    shared.forget(workers[0])
+    assert old.times == 0
+    shared.forget(workers[1])
+    shared.forget(workers[2])
+    assert (old.times, new.times) == (1, 0), "the present generation is kept for the next worker"
+    shared.remove()
+    assert (old.times, new.times) == (1, 1)

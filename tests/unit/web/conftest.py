@@ -18,9 +18,9 @@ from ml.deadline import Deadline
 from ml.values import Analysis
 from server.instance import Instance, this_process
 from settings import Settings
-from web.answers import CapabilityPart
+from web.answers.service import CapabilityPart
 from web.app import create_app
-from web.mock import MockAnalyzer, MockIndex
+from web.mock import MockAnalyzer, MockComparer, MockIndex
 from web.services import Pipeline, Services
 
 ANALYZE = "/api/analyze/skin"
@@ -48,7 +48,7 @@ class FakeLoader:
         if self.fail_index:
             raise self.fail_index
         self.loaded.append("index")
-        return Pipeline(self, MockIndex(), self._capability, (), None)
+        return Pipeline(self, MockComparer(), MockIndex(), self._capability, (), None)
 
     def _capability(self, deadline: Deadline) -> tuple[CapabilityPart, ...]:
         self.test_parts(deadline)

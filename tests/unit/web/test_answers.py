@@ -2,16 +2,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ml import values
 from ml.deadline import Deadline
+from ml.skin.catalogue import CATALOGUE
 from web.answers import render_analysis
+from web.language import Language
 from web.mock import MockAnalyzer
+from web.wire import Detail, payload
 
 ICD, DISEASE = "L30.9", "Eczema"
+CLOSE_UP = values.Modality("close_up", 0.9, None)
 
 
 class Case:
@@ -54,6 +59,9 @@ def test_the_answer_says_what_the_analysis_says(analysis: values.Analysis) -> No
     assert answer["conditions"] == [
         {
             "name": DISEASE,
+            "lay_name": "eczema",
+            "link": "https://medlineplus.gov/eczema.html",
+            "urgency": "ordinary",
             "icd_10": ICD,
             "probability": 0.7,
             "band": "high",
@@ -138,6 +146,7 @@ def test_what_is_no_number_is_null(number: float | None, analysis: values.Analys
                 "value": None,
                 "unit": "%",
                 "score": None,
+                "grade": None,
                 "score_uncertainty": None,
                 "method": "how",
                 "region": "skin",
@@ -168,16 +177,93 @@ def test_without_an_index_there_is_nothing_similar(analysis: values.Analysis) ->
     assert (answer["index"], answer["attribution"], answer["similar_cases"], answer["lesion"]) == (None, {}, [], None)
 
 
+def shown(analysis: values.Analysis, detail: Detail) -> dict[str, Any]:
+    return payload(render_analysis(analysis, {}, cosmetic=False), detail)
+
+
 def test_the_raw_output_of_the_lesion_model_is_there_only_in_full_detail(analysis: values.Analysis) -> None:
-    standard = render_analysis(analysis, {}, cosmetic=False).lesion
-    full = render_analysis(analysis, {}, cosmetic=False, full=True).lesion
-    assert standard is not None
-    assert full is not None
-    assert standard.raw_predictions is None
-    assert [(one.code, one.probability) for one in full.raw_predictions or ()] == [("mel", 1.0)]
-    assert standard == full.model_copy(update={"raw_predictions": None})
+    assert "raw_predictions" not in shown(analysis, "standard")["lesion"]
+    assert [(one["code"], one["probability"]) for one in shown(analysis, "full")["lesion"]["raw_predictions"]] == [
+        ("mel", 1.0)
+    ]
 
 
-def test_full_detail_names_no_disease_in_cosmetic_mode(analysis: values.Analysis) -> None:
-    text = render_analysis(analysis, {}, cosmetic=True, full=True).model_dump_json()
-    assert "Melanoma" not in text
+def test_a_summary_has_what_people_read_and_the_decision(analysis: values.Analysis) -> None:
+    assert list(shown(analysis, "summary")) == [
+        *("success", "analysis_id", "timestamp", "version", "mock", "language", "summary", "quality", "modality"),
+        *("decision", "notes", "disclaimer"),
+    ]
+
+
+def test_a_standard_answer_leaves_out_what_is_null_and_what_the_catalogue_says(analysis: values.Analysis) -> None:
+    measurement = values.Measurement("lines", 8.8215, "%", "how", "skin")
+    case = replace(analysis, skin=values.Skin(None, (measurement,), ()), lesion=None, index=None)
+    standard, full = shown(case, "standard"), shown(case, "full")
+    assert standard["skin"]["measurements"] == [
+        {"name": "lines", "label": "Lines", "value": 8.822, "unit": "%", "region": "skin"}
+    ]
+    assert not {"lesion", "index"} & set(standard)
+    assert (full["lesion"], full["index"], full["skin"]["tone"]) == (None, None, None)
+    assert full["skin"]["measurements"][0]["value"] == 8.8215
+
+
+def test_zones_have_outlines_on_request(analysis: values.Analysis) -> None:
+    def zone(**options: bool) -> dict[str, Any]:
+        found: dict[str, Any] = payload(render_analysis(analysis, {}, cosmetic=False, **options))["skin"]["zones"][0]
+        return found
+
+    assert zone(outlines=True)["polygon"] == [[0.2, 0.2], [0.8, 0.2], [0.8, 0.4], [0.2, 0.4]]
+    assert "polygon" not in zone(outlines=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "uncertainty", "rounded"),
+    [
+        (10.6651, 7.1, (10.7, 7.1)),
+        (1.73801, 0.47194, (1.74, 0.47)),
+        (123.4, 35.2, (123.0, 35.0)),
+        (0.012345, 0.00212, (0.0123, 0.0021)),
+        (-48.76, 0.0, (-48.76, 0.0)),
+        (0.0, None, (0.0, None)),
+    ],
+)
+def test_a_value_is_rounded_to_what_its_uncertainty_supports(
+    analysis: values.Analysis, value: float, uncertainty: float | None, rounded: tuple[float, float | None]
+) -> None:
+    measurement = values.Measurement("lines", value, "%", "how", "skin", uncertainty)
+    found = shown(replace(analysis, skin=values.Skin(None, (measurement,), ())), "standard")["skin"]["measurements"][0]
+    assert (found["value"], found.get("uncertainty")) == rounded
+
+
+def found(answer: Any, path: str) -> Any:
+    """What a finding's basis leads to. Elements of a list are addressed by their name or code."""
+    for step in path.split("."):
+        if isinstance(answer, list):
+            answer = next(one for one in answer if step in (one.get("name"), one.get("code")))
+        elif step in answer:
+            answer = answer[step]
+        else:  # a measurement of a zone
+            answer = next(one for one in answer["measurements"] if one["name"] == step)
+    return answer
+
+
+def test_each_finding_leads_to_the_field_that_it_comes_from(analysis: values.Analysis) -> None:
+    redder = CATALOGUE["zone_redness_difference"].measurement("nose", 6.0, 3.4)
+    darker = CATALOGUE["lightness_difference"].measurement("lesion_minus_surrounding", -20.0, 8.0)
+    skin = replace(analysis.skin, measurements=(darker,), zones=(values.Zone("nose", (), (redder,)),))
+    case = replace(analysis, skin=skin, lesion=replace(analysis.lesion, predictions=()), modality=CLOSE_UP)
+    with_lesion = replace(analysis, lesion=MockAnalyzer().analyze(Case(), Deadline(1)).lesion)
+    paths = {}
+    for one in (case, with_lesion):
+        answer = wire(one)
+        paths |= {finding["basis"]: found(answer, finding["basis"]) for finding in answer["summary"]["findings"]}
+    assert paths["skin.measurements.lightness_difference"]["value"] == -20.0
+    assert paths["skin.zones.nose.zone_redness_difference"]["value"] == 6.0
+    assert paths["decision.set"] == [DISEASE]
+    assert paths["lesion.sums.cancer"]["probability"] == 0.3
+
+
+def test_names_for_people_are_in_the_answers_language(analysis: values.Analysis) -> None:
+    answer = render_analysis(analysis, {}, cosmetic=False, language=Language("es"))
+    assert (answer.language, answer.conditions[0].lay_name) == ("es", "eccema")
+    assert "un melanoma" in answer.summary.headline

@@ -18,12 +18,15 @@ from ml import values
 from ml.deadline import Deadline
 from ml.values import Analysis
 from tests.waiting import wait_until
-from web.answers import CapabilityPart
+from web.answers.service import CapabilityPart
 from web.gate import Gate
 from web.mock import MockAnalyzer
+from web.profiles import PROFILES
 
 ANALYZE = "/api/analyze/skin"
 CAPABILITY = {"test": "ml_capability"}
+#: the requests for a self-test: at its own address, and the specification's
+SELF_TESTS: list[dict[str, Any]] = [{"path": "/api/selftest"}, {"path": ANALYZE, "json": CAPABILITY}]
 
 MakeClient = Callable[..., FlaskClient]
 
@@ -33,6 +36,8 @@ ANSWER_KEYS = [
     "timestamp",
     "version",
     "mock",
+    "language",
+    "summary",
     "image",
     "quality",
     "modality",
@@ -58,7 +63,7 @@ def events(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]
 
 
 def test_a_photo_gets_the_whole_answer(client: FlaskClient, jpeg: bytes) -> None:
-    response = client.post(ANALYZE, data={"image": (io.BytesIO(jpeg), "skin.jpg"), "k": "2"})
+    response = client.post(ANALYZE, data={"image": (io.BytesIO(jpeg), "skin.jpg"), "k": "2", "detail": "full"})
     answer = response.get_json()
     assert response.status_code == 200
     assert list(answer) == ANSWER_KEYS
@@ -116,16 +121,20 @@ def test_any_other_is_replaced(client: FlaskClient, given: str) -> None:
     assert found.isalnum()
 
 
-def test_the_capability_test_reports_each_part(make_client: MakeClient, fake_loader: Any) -> None:
+@pytest.mark.parametrize("ask", SELF_TESTS)
+def test_the_capability_test_reports_each_part(make_client: MakeClient, fake_loader: Any, ask: dict[str, Any]) -> None:
     part = CapabilityPart(name="pytorch", ok=True, version="2", model="m 1", ms=12.345, reason=None)
-    response = make_client(fake_loader(parts=(part,))).post(ANALYZE, json=CAPABILITY)
+    response = make_client(fake_loader(parts=(part,))).post(**ask)
     assert response.status_code == 200
     assert response.get_json() == {"success": True, "parts": [part.model_dump() | {"ms": 12.3}]}
 
 
-def test_a_failed_part_fails_the_capability_test(make_client: MakeClient, fake_loader: Any) -> None:
+@pytest.mark.parametrize("ask", SELF_TESTS)
+def test_a_failed_part_fails_the_capability_test(
+    make_client: MakeClient, fake_loader: Any, ask: dict[str, Any]
+) -> None:
     bad = CapabilityPart(name="faiss", ok=False, version=None, model=None, ms=None, reason="no index")
-    response = make_client(fake_loader(parts=(bad,))).post(ANALYZE, json=CAPABILITY)
+    response = make_client(fake_loader(parts=(bad,))).post(**ask)
     assert response.status_code == 503
     assert response.get_json() == {"success": False, "parts": [bad.model_dump()]}
 
@@ -152,11 +161,17 @@ def test_a_capability_test_that_does_not_end_says_that_the_instance_is_busy(
     assert response.headers["Retry-After"] == "60"
 
 
-def test_thumbnails_are_served_and_may_be_kept(client: FlaskClient) -> None:
+def test_thumbnails_are_served(client: FlaskClient) -> None:
     response = client.get("/api/cases/mock-1/0")
     assert (response.status_code, response.mimetype) == (200, "image/webp")
     assert Image.open(io.BytesIO(response.data)).format == "WEBP"
-    assert response.headers["Cache-Control"] == "private, max-age=3600"
+
+
+def test_a_thumbnail_is_plain_bytes_for_those_who_ask_for_them(client: FlaskClient) -> None:
+    response = client.get("/api/cases/mock-1/0", headers={"Accept": "application/octet-stream"})
+    assert (response.mimetype, response.headers["Vary"]) == ("application/octet-stream", "Accept")
+    for_browsers = client.get("/api/cases/mock-1/0", headers={"Accept": "image/avif,image/webp,*/*;q=0.8"})
+    assert (for_browsers.mimetype, for_browsers.data) == ("image/webp", response.data)
 
 
 def test_mock_answers_are_marked(make_client: MakeClient, jpeg: bytes) -> None:
@@ -201,13 +216,14 @@ def test_a_switched_off_service_says_so(make_client: MakeClient) -> None:
     assert "Retry-After" not in response.headers
 
 
+@pytest.mark.parametrize("address", [ANALYZE, f"{ANALYZE}/", *(f"{ANALYZE}/{name}" for name in sorted(PROFILES))])
 def test_one_log_line_an_analysis_without_anything_of_the_photo(
-    client: FlaskClient, jpeg: bytes, caplog: pytest.LogCaptureFixture
+    client: FlaskClient, jpeg: bytes, caplog: pytest.LogCaptureFixture, address: str
 ) -> None:
     with caplog.at_level(logging.INFO):
         client.post(
-            f"{ANALYZE}?secret=1",
-            data={"image": (io.BytesIO(jpeg), "my-face.jpg"), "age": "77"},
+            f"{address}?secret=1",
+            data={"image": (io.BytesIO(jpeg), "my-face.jpg"), "age": "77.03125"},
             headers={"X-Request-ID": "r1"},
         )
     (line,) = events(caplog, "analysis")
@@ -216,7 +232,7 @@ def test_one_log_line_an_analysis_without_anything_of_the_photo(
     assert line["index"]["name"] == "mock"
     assert {"queue", "decode", "analysis", "total"} <= set(line["timings_ms"])
     text = json.dumps([record.__dict__ for record in caplog.records], default=str)
-    assert all(word not in text for word in ("my-face", "secret", "77.0", base64.b64encode(jpeg).decode()[:40]))
+    assert all(word not in text for word in ("my-face", "secret", "77.03125", base64.b64encode(jpeg).decode()[:40]))
 
 
 def test_a_refused_photo_is_logged_with_its_code(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
@@ -257,10 +273,19 @@ def test_a_full_service_sheds_at_once(
     assert [line["status"] for line in events(caplog, "shed")] == [503]
 
 
-def test_a_second_capability_test_is_shed(make_client: MakeClient) -> None:
+@pytest.mark.parametrize("ask", SELF_TESTS)
+def test_a_self_test_is_logged(client: FlaskClient, caplog: pytest.LogCaptureFixture, ask: dict[str, Any]) -> None:
+    with caplog.at_level(logging.INFO):
+        client.post(**ask)
+    assert [line["status"] for line in events(caplog, "capability")] == [200]
+    assert not events(caplog, "analysis")
+
+
+@pytest.mark.parametrize("ask", SELF_TESTS)
+def test_a_second_capability_test_is_shed(make_client: MakeClient, ask: dict[str, Any]) -> None:
     client = make_client()
     with client.application.extensions["dermserve"].capability_slot.enter():
-        response = client.post(ANALYZE, json=CAPABILITY)
+        response = client.post(**ask)
     assert (response.status_code, response.get_json()["error"]["code"]) == (503, "busy")
 
 
@@ -327,7 +352,7 @@ def test_the_raw_output_comes_with_full_detail_wherever_that_is_asked(
     }
     lesion = client.post(ANALYZE, **forms[place]).get_json()["lesion"]
     assert len(lesion["raw_predictions"]) == len(lesion["predictions"])
-    assert client.post(ANALYZE, json=photo).get_json()["lesion"]["raw_predictions"] is None
+    assert client.post(ANALYZE, json=photo).get_json()["lesion"].get("raw_predictions") is None
 
 
 def test_each_detail_asks_for_what_it_gives(make_client: MakeClient, fake_loader: type[Any], jpeg: bytes) -> None:
@@ -341,7 +366,7 @@ def test_each_detail_asks_for_what_it_gives(make_client: MakeClient, fake_loader
     raw = []
     for detail in ("standard", "full", "thorough"):
         answer = client.post(ANALYZE, query_string={"detail": detail}, data=jpeg, content_type="image/jpeg").get_json()
-        raw.append(answer["lesion"]["raw_predictions"] is not None)
+        raw.append("raw_predictions" in answer["lesion"])
     assert asked == [(False, False), (True, False), (True, True)]
     assert raw == [False, True, True]
 

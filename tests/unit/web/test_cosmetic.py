@@ -104,7 +104,8 @@ def test_what_is_left_out_and_what_stays(
     make_client: Callable[..., FlaskClient], loader: FakeLoader, jpeg: bytes
 ) -> None:
     answer = post(make_client(loader, cosmetic_mode=True), jpeg, explain="true")
-    assert (answer["lesion"], answer["conditions"], answer["accuracy"], answer["notes"]) == (None, [], None, [])
+    assert not {"lesion", "accuracy"} & set(answer)
+    assert (answer["conditions"], answer["notes"]) == ([], [])
     assert all(case["differential"] == {} for case in answer["similar_cases"])
     assert answer["decision"]["reasons"] == ["cosmetic_mode"]
     assert [overlay["name"] for overlay in answer["overlays"]] == ["melanin"]

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from web.limits import address, network
+from web.profiles import PROFILES
 
 ANALYZE = "/api/analyze/skin"
 KEY = "0123456789abcdef"
@@ -38,6 +39,16 @@ def test_a_key_is_asked_for_when_keys_are_set(make_client: MakeClient, jpeg: byt
     for headers in ({"Authorization": f"Bearer {KEY}"}, {"X-API-Key": KEY}):
         assert client.post(ANALYZE, data=jpeg, content_type="image/jpeg", headers=headers).status_code == 200
     assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("address", [*(f"{ANALYZE}/{name}" for name in sorted(PROFILES)), "/api/selftest"])
+def test_each_address_that_computes_asks_for_a_key_and_counts(
+    make_client: MakeClient, jpeg: bytes, address: str
+) -> None:
+    client = make_client(api_keys=KEY, rate_limit="1/hour", gunicorn_workers=1)
+    photo = {"data": jpeg, "content_type": "image/jpeg"}
+    asked = [client.post(address, headers=headers, **photo) for headers in ({}, {"X-API-Key": KEY}, {"X-API-Key": KEY})]
+    assert [response.status_code for response in asked] == [401, 200, 429]
 
 
 def test_without_keys_any_authorization_is_a_guest(client: FlaskClient, jpeg: bytes) -> None:

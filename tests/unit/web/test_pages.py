@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 def test_the_page_says_first_what_it_is_not(client: FlaskClient) -> None:
     page = client.get("/").text
-    assert 0 < page.index("What it is not") < page.index("<form")
+    assert page.index("<dermserve-analyzer") < page.index("What it is not") < page.index("</dermserve-analyzer>")
 
 
 def test_every_file_that_the_page_names_is_served_from_here(client: FlaskClient) -> None:
@@ -38,7 +38,7 @@ def test_modules_import_only_files_that_exist(client: FlaskClient) -> None:
 def test_no_form_can_replace_the_page_by_an_answer(client: FlaskClient) -> None:
     response = client.get("/")
     assert "form-action 'none'" in response.headers["Content-Security-Policy"]
-    assert '<fieldset id="controls" disabled>' in response.text
+    assert "<form" not in response.text  # a script makes it, so there is none before the script can send it
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,6 @@ def test_no_form_can_replace_the_page_by_an_answer(client: FlaskClient) -> None:
     [
         ({"cosmetic_mode": True}, "Cosmetic mode"),
         ({"use_mock_services": True, "flask_env": "development"}, "Canned answers"),
-        ({"max_upload_mb": 7}, "up to\n              7 MB"),
     ],
 )
 def test_the_page_says_how_the_service_is_set(

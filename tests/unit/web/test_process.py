@@ -61,7 +61,7 @@ def test_the_line_at_the_start_tries_a_real_photo_where_there_is_one(tmp_path: P
     line = ready_line(settings, "0.0.0.0", 8000)
     assert "http://127.0.0.1:8000" in line
     command = shlex.split(line.partition("try: ")[2])
-    assert json.loads(command[command.index("-d") + 1]) == {"test": "ml_capability"}
+    assert command == ["curl", "-X", "POST", "http://127.0.0.1:8000/api/selftest"]
     photos = settings.var / "sample" / "dataset" / "images"
     photos.mkdir(parents=True)
     for name in ("2.png", "1.png"):

@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 from ml import values
 from tests.unit.web.conftest import ANALYZE, FakeLoader
 from web.mock import MockAnalyzer
+from web.profiles import OWN, PROFILES
 
 CONDITIONS = (
     values.Condition("Eczema", "L30.9", 0.5, "high", ("mock-1",), 0.3, 0.5),
@@ -38,7 +39,7 @@ def loader(**changed: Any) -> FakeLoader:
 
 
 def autoderm(client: FlaskClient, jpeg: bytes) -> Any:
-    response = client.post(f"{ANALYZE}?profile=autoderm", data=jpeg, content_type="image/jpeg")
+    response = client.post(f"{ANALYZE}/autoderm", data=jpeg, content_type="image/jpeg")
     assert response.status_code == 200
     return json.loads(response.data)
 
@@ -66,7 +67,9 @@ def test_where_the_analysis_abstains_nothing_is_predicted(make_client: Callable[
 def test_a_photo_that_is_not_of_skin(make_client: Callable[..., FlaskClient], jpeg: bytes) -> None:
     decision = values.Decision("abstain", reasons=("not_skin", "not_calibrated"))
     answer = autoderm(make_client(loader(decision=decision)), jpeg)
-    assert answer == {"success": False, "message": "picture is not of skin", "id": "", "predictions": []}
+    assert (answer["success"], answer["message"]) == (False, "picture is not of skin")
+    assert (answer["id"], answer["predictions"]) == ("", [])
+    assert answer["decision"]["reasons"] == ["not_skin", "not_calibrated"]
 
 
 def test_the_profile_may_be_a_field(make_client: Callable[..., FlaskClient], jpeg: bytes) -> None:
@@ -74,10 +77,23 @@ def test_the_profile_may_be_a_field(make_client: Callable[..., FlaskClient], jpe
     assert answer["predictions"][0]["disease"] == "Psoriasis"
 
 
+def test_the_address_decides_before_a_field(make_client: Callable[..., FlaskClient], jpeg: bytes) -> None:
+    client = make_client(loader())
+    answer = client.post(f"{ANALYZE}/autoderm?profile=dermserve", data=jpeg, content_type="image/jpeg").get_json()
+    assert answer["predictions"][0]["disease"] == "Psoriasis"
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_a_profile_states_its_media_type(client: FlaskClient, jpeg: bytes, profile: str) -> None:
+    expected = PROFILES[profile].media_type
+    for address in (f"{ANALYZE}/{profile}", f"{ANALYZE}?profile={profile}"):
+        assert client.post(address, data=jpeg, content_type="image/jpeg").mimetype == expected
+
+
 def test_an_unknown_profile_is_refused(make_client: Callable[..., FlaskClient], jpeg: bytes) -> None:
     response = make_client(loader()).post(f"{ANALYZE}?profile=other", data=jpeg, content_type="image/jpeg")
     assert response.status_code == 400
-    assert response.get_json()["error"]["details"]["allowed"] == ["autoderm", "dermserve"]
+    assert response.get_json()["error"]["details"]["allowed"] == sorted([OWN, *PROFILES])
 
 
 @pytest.fixture
@@ -101,7 +117,7 @@ def listening(make_client: Callable[..., FlaskClient]) -> Iterator[Callable[[Fak
 
 def sdk(address: str) -> AutodermClient:
     """Its own client. It adds a path to the endpoint, which the last parameter here takes in."""
-    return AutodermClient(api_key="none", endpoint=f"{address}{ANALYZE}?profile=autoderm&path=", max_retries=0)
+    return AutodermClient(api_key="none", endpoint=f"{address}{ANALYZE}/autoderm?path=", max_retries=0)
 
 
 def test_its_own_client_reads_the_answer(listening: Callable[[FakeLoader], str], jpeg: bytes) -> None:
