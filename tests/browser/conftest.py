@@ -15,7 +15,7 @@ from skimage import data
 
 from tests.browser.visit import PATIENCE_MS, Visit
 from tests.e2e.conftest import var_folder  # noqa: F401 - a fixture of this folder too
-from tests.e2e.server import REPOSITORY, Server, running_server
+from tests.e2e.server import Server, running_server
 
 _ARGUMENTS = (
     "--no-sandbox",
@@ -65,8 +65,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def server(var_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:  # noqa: F811
-    """The service with its models and the sample index."""
-    settings = {"GUNICORN_WORKERS": "1", "MAX_WORKERS": "1"}
+    """The service with its models and the sample index. Pages of this machine may use it."""
+    settings = {"GUNICORN_WORKERS": "1", "MAX_WORKERS": "1", "DERMSERVE_CORS_ORIGINS": "localhost"}
     with running_server(var_folder, tmp_path_factory.mktemp("page"), settings) as running:
         yield running
 
@@ -102,26 +102,28 @@ def portrait() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def screenshots() -> Path:
-    """Where pictures of the page are kept for whoever looks at a run."""
-    folder = REPOSITORY / "var" / "screenshots"
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures of the page are kept for whoever looks at a run: the folder SCREENSHOTS, or pytest's own."""
+    folder = Path(os.environ.get("SCREENSHOTS") or tmp_path_factory.getbasetemp() / "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @pytest.fixture
 def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Visit]]:
-    """(server, address=…, **options of the browser's context) → a visit to the page that is ready.
+    """(server, url=…, friends=…, **options of the browser's context) → a visit to the page.
 
     At the end of each: nothing was asked of anyone but the service, and the browser had nothing to complain of.
     """
     contexts: list[BrowserContext] = []
     visits: list[Visit] = []
 
-    def begin(at: Server = server, *, url: str | None = None, **options: object) -> Visit:
+    def begin(
+        at: Server = server, *, url: str | None = None, friends: tuple[str, ...] = (), **options: object
+    ) -> Visit:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
         contexts.append(context)
-        begun = Visit(context.new_page(), url or at.url)
+        begun = Visit(context.new_page(), url or at.url, friends)
         visits.append(begun)
         return begun
 

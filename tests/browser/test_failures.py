@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import re
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from ml.errors import ImageError
-from tests.browser.visit import Visit, photo_file
+from tests.browser.visit import Visit, held_upload, photo_file
 from tests.e2e.server import ANALYZE, Server, skin_photo
 from web.errors import STATUS
 
 Begin = Callable[..., Visit]
 KEY = "a-key-of-a-test-that-is-long"
-
-
-@contextmanager
-def held_upload(server: Server) -> Iterator[None]:
-    """A client that keeps a place at the gate: it has sent only a part of its photo."""
-    host, port = server.url.removeprefix("http://").split(":")
-    head = f"POST {ANALYZE} HTTP/1.1\r\nHost: {host}\r\nContent-Type: image/jpeg\r\nContent-Length: 100000\r\n\r\n"
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(head.encode() + b"\xff\xd8\xff")
-        yield
 
 
 @pytest.mark.parametrize(
@@ -47,16 +35,19 @@ def test_a_file_that_cannot_be_used(visit: Begin, photo: bytes, title: str, word
     expect(failure).to_be_focused()
 
 
-def test_no_photo_and_an_impossible_age_are_told_before_anything_is_sent(visit: Begin) -> None:
+def test_an_impossible_age_is_told_before_anything_is_sent(visit: Begin) -> None:
     begun = visit().open()
-    expect(begun.fail()).to_contain_text("Choose, drop, paste or take a photo")
-    begun.choose(skin_photo()).page.fill("[name=age]", "300")
+    begun.choose(skin_photo()).open_all().page.fill("[name=age]", "300")
+    begun.page.locator(".more summary").click()  # a folded field must not hide what is wrong with it
     expect(begun.fail()).to_contain_text("from 0 to 120")
+    expect(begun.page.locator("[name=age]")).to_be_visible()
 
 
 def test_a_photo_too_large_for_the_service(visit: Begin, start_mock: Callable[..., Server]) -> None:
     small = start_mock(DERMSERVE_MAX_UPLOAD_MB="1", DERMSERVE_MAX_PIXELS="60000")
-    begun = visit(small).open().choose(skin_photo())
+    begun = visit(small).open()
+    expect(begun.page.locator("#photo-hint")).to_contain_text("up to 1 MB")
+    begun.choose(skin_photo())
     expect(begun.fail()).to_contain_text("The photo is too large")
     begun.page.get_by_role("button", name="Remove photo 1").click()
     begun.page.set_input_files("#file", [photo_file(bytes(1_200_000))])
@@ -73,7 +64,7 @@ def test_a_busy_service_is_asked_again_after_its_own_time(
         expect(failure).to_contain_text("The service is busy")
         expect(failure.locator(".countdown")).to_contain_text(re.compile(r"Trying again in \d+ s"))
         begun.page.screenshot(path=screenshots / "busy.png", full_page=True)
-    expect(begun.page.locator("#report")).to_be_visible()  # by itself
+    expect(begun.page.locator("#headline")).to_be_visible()  # by itself
     expect(failure).to_be_hidden()
 
 
@@ -86,7 +77,7 @@ def test_waiting_for_a_busy_service_can_be_stopped(visit: Begin) -> None:
     expect(failure.locator(".countdown")).to_have_count(0)
     begun.page.unroute(f"**{ANALYZE}")
     failure.get_by_role("button", name="Try again").click()
-    expect(begun.page.locator("#report")).to_be_visible()
+    expect(begun.page.locator("#headline")).to_be_visible()
 
 
 def test_a_service_with_keys_asks_for_one(visit: Begin, start_mock: Callable[..., Server]) -> None:
@@ -101,6 +92,7 @@ def test_a_service_with_keys_asks_for_one(visit: Begin, start_mock: Callable[...
 def test_too_many_requests(visit: Begin, start_mock: Callable[..., Server]) -> None:
     begun = visit(start_mock(DERMSERVE_RATE_LIMIT="1/hour")).open().choose(skin_photo())
     begun.analyse()
+    begun.page.go_back()
     failure = begun.fail()
     expect(failure).to_contain_text("Too many requests")
     expect(failure.locator(".countdown")).to_be_visible()
@@ -113,17 +105,20 @@ def test_an_analysis_that_takes_too_long(visit: Begin, start_mock: Callable[...,
     expect(failure.get_by_role("button", name="Try again")).to_be_visible()
 
 
-def test_a_lost_network_keeps_the_photo(visit: Begin) -> None:
+def test_a_lost_network_keeps_the_photo(visit: Begin, screenshots: Path) -> None:
     begun = visit().open().choose(skin_photo())
     begun.page.context.set_offline(True)
     failure = begun.fail()
     expect(failure).to_contain_text("The service could not be reached")
+    begun.page.screenshot(path=screenshots / "offline.png", full_page=True)
     begun.page.context.set_offline(False)
     failure.get_by_role("button", name="Try again").click()
-    expect(begun.page.locator("#report")).to_be_visible()
+    expect(begun.page.locator("#headline")).to_be_visible()
 
 
-@pytest.mark.parametrize(("status", "title"), [(400, "could not be read"), (500, "went wrong"), (502, "went wrong")])
+@pytest.mark.parametrize(
+    ("status", "title"), [(400, "could not be read"), (404, "not found"), (500, "went wrong"), (502, "went wrong")]
+)
 def test_an_answer_that_is_not_ours(visit: Begin, status: int, title: str) -> None:
     begun = visit().open().choose(skin_photo())
     begun.page.route(f"**{ANALYZE}", lambda route: route.fulfill(status=status, body="<h1>Bad Gateway</h1>"))
@@ -162,6 +157,35 @@ def test_a_detail_that_the_service_refuses_is_named_as_on_the_page(
     error = {"code": code, "message": f"{field} must be another.", "details": {"field": field}}
     begun.page.route(f"**{ANALYZE}", refusal(422, error))
     expect(begun.fail()).to_contain_text(f"{name} has a value that the service does not accept")
+
+
+def other_photo(page: Page) -> None:
+    page.set_input_files("#file", [photo_file(skin_photo(seed=1))])
+
+
+def no_photo(page: Page) -> None:
+    page.get_by_role("button", name="Remove photo 1").click()
+
+
+def another_age(page: Page) -> None:
+    page.fill("[name=age]", "54")
+
+
+@pytest.mark.parametrize("change", [other_photo, no_photo, another_age])
+def test_what_was_changed_is_not_sent_unasked(visit: Begin, canned: Server, change: Callable[[Page], None]) -> None:
+    begun = visit(canned)
+    begun.page.clock.install()
+    begun.open().choose(skin_photo()).open_all()
+    asked: list[str] = []
+    begun.page.on("request", lambda request: asked.append(request.url) if ANALYZE in request.url else None)
+    begun.page.route(
+        f"**{ANALYZE}", lambda route: route.fulfill(status=503, headers={"Retry-After": "60"}, json={"error": {}})
+    )
+    expect(begun.fail().locator(".seconds")).to_have_text(re.compile(r"\d+ s"))
+    change(begun.page)
+    expect(begun.page.locator(".countdown")).to_have_count(0)
+    begun.page.clock.run_for("02:00")
+    assert len(asked) == 1
 
 
 def test_an_analysis_can_be_cancelled(visit: Begin) -> None:

@@ -1,5 +1,7 @@
 // Numbers as people read them. A dash stands for what was not measured.
 
+import { isAbsent } from "./dom.js";
+
 const NONE = "–";
 const SPACE = "\u00a0"; // a number stays with its unit on one line
 const MINUS = "−";
@@ -7,7 +9,7 @@ const COUNT = "spots"; // the unit of the only count, whose label says what is c
 
 /** About three significant digits. */
 export function number(value) {
-  if (value === null || value === undefined) return NONE;
+  if (isAbsent(value)) return NONE;
   const size = Math.abs(value);
   const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
   return fixed(value, digits);
@@ -15,7 +17,7 @@ export function number(value) {
 
 /** A share 0–1 as a percentage. Only 0 is shown as 0 %, and only 1 as 100 %. */
 export function percent(share) {
-  if (share === null || share === undefined) return NONE;
+  if (isAbsent(share)) return NONE;
   if (share > 0 && share < 0.01) return `<${SPACE}1${SPACE}%`;
   if (share < 1 && share > 0.99) return `>${SPACE}99${SPACE}%`;
   return `${Math.round(share * 100)}${SPACE}%`;
@@ -29,7 +31,7 @@ export function unitName(unit) {
 
 /** A value with its uncertainty and without its unit, for a column that has `unitName` in its head. */
 export function amount({ value, unit, uncertainty }) {
-  if (value === null) return NONE;
+  if (isAbsent(value)) return NONE;
   const scale = isShare(unit) ? 100 : 1;
   if (!uncertainty) return scale === 1 ? number(value) : percent(value).replace(`${SPACE}%`, "");
   const two = 1 - Math.floor(Math.log10(uncertainty * scale)); // two significant digits of the uncertainty
@@ -39,7 +41,7 @@ export function amount({ value, unit, uncertainty }) {
 
 /** {value, unit, uncertainty} as one text. */
 export function quantity(one) {
-  if (one.value === null) return NONE;
+  if (isAbsent(one.value)) return NONE;
   const name = unitName(one.unit);
   return `${amount(one)}${name && name !== "°" ? `${SPACE}${name}` : name}`;
 }
@@ -58,6 +60,11 @@ export function range(ends, show = String) {
 }
 
 export function milliseconds(ms) {
-  if (ms === null || ms === undefined) return NONE;
+  if (isAbsent(ms)) return NONE;
   return ms >= 1000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms)} ms`;
+}
+
+/** A moment as people write it, in the language of the browser. */
+export function date(iso, options = { dateStyle: "medium", timeStyle: "short" }) {
+  return new Date(iso).toLocaleString(undefined, options);
 }

@@ -1,42 +1,41 @@
-// Joins the parts: photos are gathered and sent, their analysis is shown, and the next one begins.
+// The service's own page: the analyzer, and what only this page has: a diary, a report to hand on, and paper.
 
-import { byId } from "./dom.js";
-import { prepareCamera } from "./intake/camera.js";
-import { gather } from "./intake/gather.js";
-import { showPreviews } from "./intake/previews.js";
-import { Views } from "./intake/views.js";
-import { Submission } from "./request/submission.js";
-import { clearReport, showReport } from "./report/report.js";
+import "./component.js";
+import { prepareDiary, saveButton } from "./diary/diary.js";
+import { byId, el, fill } from "./dom.js";
+import { prepareScreens, show } from "./screens.js";
+import { clearSheet, saveSheets, showSheet, today } from "./sheet.js";
 
-const form = byId("form");
-const views = new Views(3);
-const submission = new Submission(form, views, { onAnswer });
+const analyzer = byId("analyzer");
+const actions = byId("actions");
+const entry = byId("entry");
 
-function onAnswer(answer, chosen) {
-  views.answer(chosen.files);
-  showReport(answer, chosen.files, { explain: () => submission.explain(chosen), startAnew });
-}
-
-/** Empty the page for another photo. The key is the visitor's, not the photo's: it stays. */
-function startAnew() {
-  const key = byId("key").value;
-  form.reset();
-  byId("key").value = key;
-  views.clear();
-  clearReport();
-  byId("file").focus();
-}
-
-gather(views);
-showPreviews(views);
-prepareCamera(views);
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  submission.send();
+analyzer.addEventListener("dermserve-answer", ({ detail: answer }) => {
+  const { photos } = analyzer;
+  fill(actions, saveButton(answer, photos), reportButton(answer, photos));
+  showSheet(answer, photos);
 });
+analyzer.addEventListener("dermserve-view", ({ detail: view }) => view === "photo" && !analyzer.answer && clearSheet());
 
-// On paper the source and licence of the cases must be readable.
-window.addEventListener("beforeprint", () => document.querySelectorAll(".attribution").forEach((part) => { part.open = true; }));
+function openEntry({ answer, photos, place }) {
+  entry.photos = photos;
+  entry.answer = answer;
+  fill(entry, ...[button("Back to the diary", () => show("diary"), "primary"), reportButton(answer, photos, place)]);
+  for (const one of entry.children) one.slot = "actions";
+  showSheet(answer, photos);
+  show("entry");
+  scrollTo(0, 0);
+  entry.focus({ preventScroll: true });
+}
 
-byId("controls").disabled = false;
+function reportButton(answer, photos, place = null) {
+  return button("Get a report", () => saveSheets([{ answer, photos, place }], "DermServe report", `skin-report-${today()}.html`));
+}
+
+function button(text, onclick, kind = "") {
+  return el("button", { type: "button", class: `button ${kind}`, onclick }, text);
+}
+
+prepareDiary(openEntry, () => analyzer.key);
+prepareScreens();
 byId("loading").remove();

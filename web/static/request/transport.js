@@ -1,12 +1,13 @@
 // One request to the service, with upload progress. Fetch does not report it, so this uses XMLHttpRequest.
 
-const ANALYZE = "/api/analyze/skin";
+export const ANALYZE = "/api/analyze/skin";
+export const COMPARE = "/api/compare/skin";
 
 /**
- * Send `body` (FormData). Resolves to {status, answer, retryAfter, requestId}: `answer` is the parsed JSON, or null;
+ * Send `body` (FormData) to `url`. Resolves to {status, answer, retryAfter, requestId}: `answer` is the parsed JSON, or null;
  * status 0 means that no answer came. `onProgress` gets the share of the bytes sent, 0 to 1.
  */
-export function post(body, { key, onProgress, signal }) {
+export function post(url, body, { key, language, onProgress = () => {}, signal }) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     const done = () => resolve({
@@ -16,9 +17,10 @@ export function post(body, { key, onProgress, signal }) {
       requestId: request.getResponseHeader("X-Request-ID"),
       aborted: signal.aborted,
     });
-    request.open("POST", ANALYZE);
+    request.open("POST", url);
     request.setRequestHeader("Accept", "application/json");
     if (key) request.setRequestHeader("Authorization", `Bearer ${key}`);
+    if (language) request.setRequestHeader("Accept-Language", language);
     request.upload.addEventListener("progress", (event) => event.lengthComputable && onProgress(event.loaded / event.total));
     request.addEventListener("loadend", done);
     signal.addEventListener("abort", () => request.abort());

@@ -1,0 +1,1 @@
+DERMSERVE_CORS_ORIGINS=localhost make serve

@@ -1,0 +1,4 @@
+curl http://127.0.0.1:8000/api/analyze/skin \
+  -H "Authorization: Bearer YOUR_KEY" \
+  -F image=@skin.jpg \
+  -F detail=summary
