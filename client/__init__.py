@@ -1,8 +1,1 @@
-"""DermServe's client: ``dermserve photo.jpg``, or ``Client(url).analyze("photo.jpg")``.
-
-It depends only on requests, tenacity and rich, not on the service's code.
-"""
-
-from .api import Client, ClientError, RefusedError, UnavailableError, UnreachableError
-
-__all__ = ["Client", "ClientError", "RefusedError", "UnavailableError", "UnreachableError"]
+"""The folder of the package ``dermserve``, which is installed on its own: ``pip install ./client``."""

@@ -25,6 +25,9 @@ if (!response.ok) {
   console.error(`${response.status}: ${answer.error.message}`);
   process.exit(1);
 }
-console.log("tone:", answer.skin.tone?.group ?? "not measured"); // null if no skin was measured
+console.log(answer.summary.headline, answer.summary.next_step);
+for (const problem of answer.quality.problems) console.log("problem:", problem.message, problem.advice);
+// A field that is null is left out: a photo without skin has no tone.
+console.log("tone:", answer.skin.tone?.group ?? "not measured");
 console.log("decision:", answer.decision.kind, answer.decision.set, answer.decision.reasons);
 console.log(answer.disclaimer);

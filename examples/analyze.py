@@ -27,9 +27,11 @@ for _ in range(5):
 answer = response.json()
 if not response.ok:
     sys.exit(f"{response.status_code}: {answer['error']['message']}")
+print(answer["summary"]["headline"], answer["summary"]["next_step"])
 for problem in answer["quality"]["problems"]:
     print("problem:", problem["message"], problem["advice"])
-tone = answer["skin"]["tone"] or {}  # null if no skin was measured
-print("tone:", tone.get("group") or "not measured")
+# A field that is null is left out: a photo without skin has no tone.
+tone = answer["skin"].get("tone", {})
+print("tone:", tone.get("group", "not measured"))
 print("decision:", answer["decision"]["kind"], answer["decision"]["set"], answer["decision"]["reasons"])
 print(answer["disclaimer"])

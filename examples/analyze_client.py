@@ -3,15 +3,18 @@
 import os
 import sys
 
-from client import Client, ClientError
+from dermserve import Client, ClientError
 
 url = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8000"
-client = Client(url, key=os.environ.get("DERMSERVE_KEY"))
-try:
-    answer = client.analyze(sys.argv[1], age=54, sex="female", body_site="arm")
-except ClientError as error:
-    sys.exit(f"{error.status}: {error.message}")
-tone = answer["skin"]["tone"] or {}  # null if no skin was measured
-print("tone:", tone.get("group") or "not measured")
-print("decision:", answer["decision"]["kind"], answer["decision"]["set"], answer["decision"]["reasons"])
-print(answer["disclaimer"])
+with Client(url, key=os.environ.get("DERMSERVE_KEY")) as client:
+    try:
+        answer = client.analyze(sys.argv[1], age=54, sex="female", body_site="arm")
+    except ClientError as error:
+        sys.exit(f"{error.status}: {error.message}")
+print(answer.summary.headline, answer.summary.next_step)
+for problem in answer.quality.problems:
+    print("problem:", problem.message, problem.advice)
+tone = answer.skin.tone if answer.skin else None  # None if no skin was measured
+print("tone:", (tone and tone.group) or "not measured")
+print("decision:", answer.decision.kind, answer.decision.set, answer.decision.reasons)
+print(answer.disclaimer)

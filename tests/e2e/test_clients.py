@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.server import REPOSITORY, Server, skin_photo
-from tests.tools import tool_or_skip
 
 
 @pytest.fixture(scope="module")
@@ -34,29 +33,38 @@ def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
-def node_or_skip() -> str:
-    return tool_or_skip("node", must="run the JavaScript example", skipped="the JavaScript example is not run")
-
-
-def test_the_command_prints_an_analysis(server: Server, photo: Path) -> None:
-    done = run(sys.executable, "-m", "client", photo, "--url", server.url, "--age", 54, "--body-site", "arm")
+def test_the_command_prints_a_line_and_a_table(server: Server, photo: Path) -> None:
+    command = (sys.executable, "-m", "client", photo, "--url", server.url, "--age", 54, "--body-site", "arm")
+    done = run(*command)
     assert done.returncode == 0, done.stderr
-    for text in (
-        "Similar cases name no condition",
-        "generated cases",
-        "Skin tone",
-        "Similar cases",
-        "Lesion classes (sklesion)",
-        "doctor",
-    ):
+    answer = json.loads(run(*command, "--json").stdout)
+    headline = answer["summary"]["headline"]
+    first, *others = done.stdout.splitlines()
+    assert first.startswith(f"{photo}: {headline} (")
+    assert others[-1] == answer["disclaimer"]
+    done = run(*command, "--full")
+    assert done.returncode == 0, done.stderr
+    for text in ("reasons: synthetic index", "Skin tone", "Similar cases", "Lesion classes (sklesion)", "doctor"):
         assert text in done.stdout
+
+
+def test_the_command_saves_what_the_service_answers(server: Server, photo: Path, tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "client", photo, "--url", server.url, "--out", tmp_path / "out")
+    first, again = run(*command, "--language", "es"), run(*command, "--language", "es")
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr
+    assert first.stdout == again.stdout
+    (answer,) = (tmp_path / "out").rglob("answer.json")
+    saved = json.loads(answer.read_text())
+    assert saved["language"] == "es"
+    assert saved["summary"]["headline"] in (answer.parent / "report.html").read_text()
 
 
 def test_the_installed_command_prints_an_analysis(server: Server, photo: Path, tmp_path: Path) -> None:
     pip = (sys.executable, "-m", "pip", "install", "--no-build-isolation", "--no-deps", "--no-index")
     installed = run(*pip, "--target", tmp_path, REPOSITORY / "client", HOME=str(tmp_path))
     assert installed.returncode == 0, installed.stderr
-    done = run(sys.executable, tmp_path / "bin" / "dermserve", photo, "--url", server.url, PYTHONPATH=str(tmp_path))
+    command = (sys.executable, tmp_path / "bin" / "dermserve", photo, "--url", server.url, "--full")
+    done = run(*command, PYTHONPATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "Similar cases" in done.stdout
 
@@ -74,26 +82,6 @@ def test_the_command_says_what_to_do_about_a_bad_photo(server: Server, photo: Pa
     assert done.returncode == 1
     assert "Send the original file" in done.stderr
     assert "skin.jpg" in done.stdout
-
-
-@pytest.mark.parametrize("name", ["analyze.sh", "analyze.py", "analyze_client.py", "analyze.mjs"])
-def test_an_example_works(server: Server, photo: Path, name: str) -> None:
-    runner = {".sh": "bash", ".py": sys.executable, ".mjs": node_or_skip() if name.endswith("mjs") else ""}
-    command = (runner[Path(name).suffix], REPOSITORY / "examples" / name)
-    done = run(*command, photo, server.url)
-    assert done.returncode == 0, done.stderr
-    assert "synthetic_index" in done.stdout
-    assert "doctor" in done.stdout
-    refused = run(*command, REPOSITORY / "README.md", server.url)
-    assert refused.returncode != 0
-    assert "not an image" in refused.stdout + refused.stderr
-
-
-def test_every_example_is_listed_and_run() -> None:
-    files = {path.name for path in (REPOSITORY / "examples").iterdir()} - {"README.md"}
-    listed = (REPOSITORY / "examples" / "README.md").read_text()
-    assert files == {"analyze.sh", "analyze.py", "analyze_client.py", "analyze.mjs"}
-    assert all(f"({name})" in listed for name in files)
 
 
 @pytest.mark.parametrize("form", ["multipart", "base64", "data URL"])
