@@ -6,6 +6,8 @@ import importlib.util
 import os
 import shutil
 import socket
+import sys
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -17,7 +19,8 @@ _SYSTEM = "/usr/sbin:/usr/local/sbin"
 def tool_or_skip(name: str, *, must: str, skipped: str) -> str:
     """The path of the program ``name``. Without it the test is skipped, visibly, saying what is ``skipped``; in CI that
     is a failure, saying what CI ``must`` do."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SYSTEM}")
+    own = Path(sys.executable).parent  # programs that a package of this environment brings
+    found = shutil.which(name, path=f"{own}:{os.environ.get('PATH', '')}:{_SYSTEM}")
     if found is None:
         _fail_or_skip(name, must, skipped)
     return found
@@ -33,6 +36,14 @@ def package_or_skip(name: str, *, must: str, skipped: str) -> None:
     """The same for a package that can be imported."""
     if importlib.util.find_spec(name) is None:
         _fail_or_skip(name, must, skipped)
+
+
+def node_program_or_skip(project: Path, name: str, *, must: str, skipped: str) -> str:
+    """The same for a program that npm installs in the folder ``project``."""
+    found = project / "node_modules" / ".bin" / name
+    if not found.exists():
+        _fail_or_skip(name, must, skipped)
+    return str(found)
 
 
 def _fail_or_skip(name: str, must: str, skipped: str) -> NoReturn:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
-from deploy.rehearsal.checks import long_checks, short_checks
+from deploy.rehearsal.plays import PLAYS, Play, perform
 from deploy.rehearsal.progress import CheckError, Progress, RehearsalError
 from deploy.rehearsal.rehearsal import Rehearsal, RehearsalOptions, running_rehearsal
 
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     progress = Progress()
     try:
         with running_rehearsal(options, progress) as rehearsal:
-            _rehearse(rehearsal, short=parsed.short)
+            _rehearse(rehearsal, _chosen(parsed))
     except (CheckError, RehearsalError) as error:
         progress.report(f"REHEARSAL FAILED: {error}")
         return 1
@@ -33,13 +34,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _rehearse(rehearsal: Rehearsal, *, short: bool) -> None:
-    done = rehearsal.deploy("the first version")
+def _rehearse(rehearsal: Rehearsal, plays: Sequence[Play]) -> None:
+    done = rehearsal.create()
     if done.status:
-        raise CheckError(f"eb deploy ended with status {done.status}:\n{done.output}")
-    short_checks(rehearsal)
-    if not short:
-        long_checks(rehearsal)
+        raise CheckError(f"eb create ended with status {done.status}:\n{done.output}")
+    perform(rehearsal, plays)
+
+
+def _chosen(parsed: argparse.Namespace) -> list[Play]:
+    if parsed.play:
+        return [play for play in PLAYS if play.name in parsed.play]
+    return [play for play in PLAYS if play.short or not parsed.short]
 
 
 def _interrupt(*_: object) -> NoReturn:
@@ -52,6 +57,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--short",
         action="store_true",
         help="deploy once with the packages of this interpreter, and run the quick checks only",
+    )
+    parser.add_argument(
+        "--play",
+        action="append",
+        metavar="NAME",
+        choices=[play.name for play in PLAYS],
+        help=f"play only this part; may be repeated ({', '.join(play.name for play in PLAYS)})",
     )
     parser.add_argument(
         "--working-tree", action="store_true", help="deploy the files as they are now instead of the commit HEAD"

@@ -1,4 +1,4 @@
-"""An nginx in place of the load balancer. It has one target; when the target changes, the old one is drained."""
+"""An nginx in place of the load balancer. When its targets change, the requests of the old ones are drained."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -44,6 +45,9 @@ http {{
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     proxy_set_header X-Forwarded-Proto http;
+    # A request is never repeated, and a failed one stops no target, so that each loss is seen.
+    proxy_next_upstream off;
+    upstream targets {{ {targets} }}
     server {{
         listen {loopback}:{port};
         location / {{ {target} }}
@@ -66,7 +70,7 @@ class Balancer:
     def start(self) -> None:
         """Raises RehearsalError if nginx does not start."""
         self._folder.mkdir(parents=True)
-        conf = self._write("return 503;", idle_s=60)
+        conf = self._write([], idle_s=60)
         log = self._folder / "front.log"
         command: list[str | Path] = [self._nginx, "-c", conf, "-p", self._folder, "-e", log, "-g", "daemon off;"]
         self._process = self._processes.start(command, cwd=self._folder, env={"PATH": "/usr/bin:/bin"}, log=log)
@@ -79,12 +83,15 @@ class Balancer:
             pause.wait(0.1)
         raise RehearsalError(f"the load balancer's nginx did not start; see {log}")
 
-    def switch(self, port: int, idle_s: int, drain_s: int) -> bool:
-        """Send new requests to ``port`` and wait for running ones. Returns whether all ended within ``drain_s``."""
+    def switch(self, ports: Sequence[int], idle_s: int, drain_s: int) -> bool:
+        """Send new requests to ``ports`` in turn and wait for running ones.
+
+        Returns whether all ended within ``drain_s``.
+        """
         if self._process is None:
             raise RehearsalError("the load balancer's nginx was not started")
         old_workers = psutil.Process(self._process.pid).children()
-        self._write(f"proxy_pass http://{LOOPBACK}:{port};", idle_s)
+        self._write(ports, idle_s)
         self._process.send_signal(signal.SIGHUP)
         self._await_new_worker({worker.pid for worker in old_workers})
         # An nginx worker with the old configuration exits after its last request.
@@ -103,11 +110,19 @@ class Balancer:
             f"the load balancer's nginx did not switch to the new target; see {self._folder}/front.error.log"
         )
 
-    def _write(self, target: str, idle_s: int) -> Path:
+    def _write(self, ports: Sequence[int], idle_s: int) -> Path:
+        servers = " ".join(f"server {LOOPBACK}:{port} max_fails=0;" for port in ports)
         conf = self._folder / "front.conf"
         conf.write_text(
             _CONF.format(
-                user=self._user, folder=self._folder, loopback=LOOPBACK, port=self.port, target=target, idle=idle_s
+                user=self._user,
+                folder=self._folder,
+                loopback=LOOPBACK,
+                port=self.port,
+                # nginx refuses a group without a server.
+                targets=servers or f"server {LOOPBACK}:{self.port} down;",
+                target="proxy_pass http://targets;" if servers else "return 503;",
+                idle=idle_s,
             )
         )
         return conf

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from deploy.rehearsal.client import Response, photo_of, send_request, skin_photo
+from deploy.rehearsal.processes import CommandResult
 from deploy.rehearsal.progress import CheckError
 from deploy.rehearsal.rehearsal import Rehearsal
 
@@ -48,22 +49,36 @@ def short_checks(rehearsal: Rehearsal) -> None:
     with progress.step("GET /health/ready"):
         expect(send_request(port, "GET", "/health/ready"), 200)
     with progress.step("capability test"):
-        parts = expect(_analyse(port, _CAPABILITY, {"Content-Type": "application/json"}), 200).json()["parts"]
+        parts = expect(analyse(port, _CAPABILITY, {"Content-Type": "application/json"}), 200).json()["parts"]
         progress.report("  " + ", ".join(f"{part['name']} ok" for part in parts))
     with progress.step("POST of a 2 MB photo"):
-        expect(_analyse(port, photo_of(2)), 200)
+        expect(analyse(port, photo_of(2)), 200)
 
 
-def long_checks(rehearsal: Rehearsal) -> None:
-    """Check long requests, large and slow uploads, and deployments under load. Takes minutes. Raises CheckError."""
-    with rehearsal.progress.step(f"a request of {_HELD_S} s, and an upload that pauses for {_UPLOAD_PAUSE_S} s"):
-        _check_long_requests(rehearsal)
+def long_requests(rehearsal: Rehearsal) -> None:
+    """While the workers are paused, one request waits for them and one upload pauses halfway. Both must succeed."""
+    progress, photo = rehearsal.progress, skin_photo()
+    slow_headers = JPEG | {"Content-Length": str(len(photo))}
+    slow_body = _body_with_pause(photo, _UPLOAD_PAUSE_S)
+    what = f"a request of {_HELD_S} s, and an upload that pauses for {_UPLOAD_PAUSE_S} s"
+    with progress.step(what), ThreadPoolExecutor(2) as senders:
+        with paused_workers(rehearsal):
+            held = senders.submit(analyse, rehearsal.port, photo, timeout_s=_LONG_TIMEOUT_S)
+            slow = senders.submit(analyse, rehearsal.port, slow_body, slow_headers, timeout_s=_LONG_TIMEOUT_S)
+            _wait(_HELD_S)
+            if held.done() or slow.done():
+                raise CheckError("a request ended while the workers were paused")
+        expect(held.result(), 200)
+        expect(slow.result(), 200)
+
+
+def large_uploads(rehearsal: Rehearsal) -> None:
+    """90 MB are analysed and 101 MB are refused. Raises CheckError."""
     with rehearsal.progress.step("an upload of 90 MB is analysed"):
-        if not expect(_analyse(rehearsal.port, photo_of(90)), 200).json()["success"]:
+        if not expect(analyse(rehearsal.port, photo_of(90)), 200).json()["success"]:
             raise CheckError("the photo of 90 MB was not analysed")
     with rehearsal.progress.step("an upload of 101 MB is refused in JSON"):
-        expect(_analyse(rehearsal.port, bytes(101 * 2**20)), 413, "body_too_large")
-    _check_deployments_under_load(rehearsal)
+        expect(analyse(rehearsal.port, bytes(101 * 2**20)), 413, "body_too_large")
 
 
 def expect(response: Response, status: int, code: str | None = None) -> Response:
@@ -81,6 +96,8 @@ def expect(response: Response, status: int, code: str | None = None) -> Response
 class Load:
     """The results of the requests sent so far. A request is lost if its answer is not 200."""
 
+    #: of the next requests
+    headers: Mapping[str, str] = field(default_factory=lambda: dict(JPEG))
     answered: int = 0
     lost: list[str] = field(default_factory=list)
     slowest_s: float = 0.0
@@ -99,7 +116,7 @@ class Load:
         """Send one photo and record the result."""
         start = time.monotonic()
         try:
-            response = _analyse(port, photo)
+            response = analyse(port, photo, self.headers)
             text = response.body[:200].decode("utf-8", "replace")
             problem = "" if response.status == 200 else f"{response.status} {text}"
         except (OSError, http.client.HTTPException) as error:
@@ -114,9 +131,9 @@ class Load:
 
 
 @contextmanager
-def steady_load(port: int) -> Iterator[Load]:
+def steady_load(port: int, headers: Mapping[str, str] = JPEG) -> Iterator[Load]:
     """Send one photo a second during the block, without waiting for answers; then wait for the last answers."""
-    load, stop, photo = Load(), threading.Event(), skin_photo()
+    load, stop, photo = Load(headers), threading.Event(), skin_photo()
 
     def send_every_second() -> None:
         due = time.monotonic()
@@ -150,22 +167,6 @@ def paused_workers(rehearsal: Rehearsal) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def _check_long_requests(rehearsal: Rehearsal) -> None:
-    """While the workers are paused, one request waits for them and one upload pauses halfway. Both must succeed."""
-    photo = skin_photo()
-    slow_headers = JPEG | {"Content-Length": str(len(photo))}
-    slow_body = _body_with_pause(photo, _UPLOAD_PAUSE_S)
-    with ThreadPoolExecutor(2) as senders:
-        with paused_workers(rehearsal):
-            held = senders.submit(_analyse, rehearsal.port, photo, timeout_s=_LONG_TIMEOUT_S)
-            slow = senders.submit(_analyse, rehearsal.port, slow_body, slow_headers, timeout_s=_LONG_TIMEOUT_S)
-            _wait(_HELD_S)
-            if held.done() or slow.done():
-                raise CheckError("a request ended while the workers were paused")
-        expect(held.result(), 200)
-        expect(slow.result(), 200)
-
-
 def _body_with_pause(body: bytes, pause_s: float) -> Iterator[bytes]:
     middle = len(body) // 2
     yield body[:middle]
@@ -173,27 +174,33 @@ def _body_with_pause(body: bytes, pause_s: float) -> Iterator[bytes]:
     yield body[middle:]
 
 
-def _check_deployments_under_load(rehearsal: Rehearsal) -> None:
+def deployments_under_load(rehearsal: Rehearsal) -> None:
+    """No request is lost while two versions are deployed, and late answers are JSON. Raises CheckError."""
     progress = rehearsal.progress
     with progress.step("two deployments under one request a second"), steady_load(rehearsal.port) as load:
         rehearsal.source.write("docs/rehearsed.md", "A second version.\n")
         rehearsal.source.commit("A second version")
-        _deploy_or_fail(rehearsal, "a second version, under load")
+        deploy_or_fail(rehearsal, "a second version, under load")
         rehearsal.source.replace(
             _ENVIRONMENT_CONFIG, 'ANALYSIS_TIMEOUT: "300"', f'ANALYSIS_TIMEOUT: "{_SHORT_DEADLINE_S}"'
         )
         rehearsal.source.commit("A short deadline")
-        _deploy_or_fail(rehearsal, "a third version with a short deadline, under load")
+        deploy_or_fail(rehearsal, "a third version with a short deadline, under load")
     progress.report(f"  {load}")
     load.require_none_lost()
     with progress.step("the application answers 504 in JSON"):
         _check_deadline_response(rehearsal)
 
 
-def _deploy_or_fail(rehearsal: Rehearsal, what: str) -> None:
-    done = rehearsal.deploy(what)
+def deploy_or_fail(rehearsal: Rehearsal, what: str, label: str | None = None) -> None:
+    """Deploy the last commit, or an earlier version. Raises CheckError if it fails."""
+    require_success(rehearsal.deploy(what, label), f"eb deploy ({what})")
+
+
+def require_success(done: CommandResult, command: str) -> None:
+    """Raises CheckError with the output if a command failed."""
     if done.status:
-        raise CheckError(f"eb deploy ({what}) ended with status {done.status}:\n{done.output}")
+        raise CheckError(f"{command} ended with status {done.status}:\n{done.output}")
 
 
 def _check_deadline_response(rehearsal: Rehearsal) -> None:
@@ -204,8 +211,7 @@ def _check_deadline_response(rehearsal: Rehearsal) -> None:
     photo = photo_of(2)
     with ThreadPoolExecutor(_PARALLEL_REQUESTS) as senders:
         waiting = [
-            senders.submit(_analyse, rehearsal.port, photo, timeout_s=_LONG_TIMEOUT_S)
-            for _ in range(_PARALLEL_REQUESTS)
+            senders.submit(analyse, rehearsal.port, photo, timeout_s=_LONG_TIMEOUT_S) for _ in range(_PARALLEL_REQUESTS)
         ]
         _wait(_ARRIVAL_S)
         with paused_workers(rehearsal):
@@ -218,9 +224,10 @@ def _check_deadline_response(rehearsal: Rehearsal) -> None:
         expect(response, 504, "deadline_exceeded")
 
 
-def _analyse(
+def analyse(
     port: int, body: bytes | Iterable[bytes], headers: Mapping[str, str] = JPEG, *, timeout_s: float = _TIMEOUT_S
 ) -> Response:
+    """Ask for an analysis of a photo."""
     return send_request(port, "POST", ANALYSIS, body, headers, timeout_s=timeout_s)
 
 

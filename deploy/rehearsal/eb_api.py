@@ -1,4 +1,4 @@
-"""The part of the Elastic Beanstalk Query API that `eb init` and `eb deploy` use, served on loopback."""
+"""The part of the Elastic Beanstalk Query API that a rehearsal uses, served on loopback."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import urllib.parse
 import uuid
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
 from xml.sax.saxutils import escape
 
 from deploy.rehearsal.eb_records import (
@@ -14,6 +15,8 @@ from deploy.rehearsal.eb_records import (
     BRANCH,
     BUCKET,
     ENVIRONMENT,
+    ENVIRONMENT_ARN,
+    ENVIRONMENT_ID,
     PLATFORM_ARN,
     STACK,
     VERSION,
@@ -21,21 +24,33 @@ from deploy.rehearsal.eb_records import (
     Records,
     now,
 )
+from deploy.rehearsal.eb_settings import INSTANCE_PROFILE, ApiError, removals_of, saved_settings, settings_of
 from deploy.rehearsal.processes import LOOPBACK
 
-#: called with (version label, request id) when the client requests a deployment
-DeployCallback = Callable[[str, str], None]
 Parameters = Mapping[str, str]
+#: what an action does with (version label, request id). It takes long, and reports its result as events.
+Action = Callable[[str, str], None]
+
+
+class Platform(Protocol):
+    """What happens on the instances when a client asks for it."""
+
+    def create(self, label: str, request_id: str) -> None: ...
+    def deploy(self, label: str, request_id: str) -> None: ...
+    def configure(self, label: str, request_id: str) -> None: ...
+    def restart(self, label: str, request_id: str) -> None: ...
+    def saved_configuration(self, name: str) -> str: ...
 
 
 class Operations:
-    """Each public method is one API operation and returns the XML inside its result element."""
+    """Each public method is one API operation and returns the XML inside its result element, or raises ApiError."""
 
-    def __init__(self, records: Records, deploy: DeployCallback) -> None:
+    def __init__(self, records: Records, platform: Platform) -> None:
         self._records = records
-        self._deploy = deploy
+        self._platform = platform
         self._operations: Mapping[str, Callable[[Parameters, str], str]] = {
             "CreateApplicationVersion": self.create_application_version,
+            "CreateEnvironment": self.create_environment,
             "CreateStorageLocation": self.create_storage_location,
             "DescribeApplicationVersions": self.describe_application_versions,
             "DescribeApplications": self.describe_applications,
@@ -46,13 +61,16 @@ class Operations:
             "ListAvailableSolutionStacks": self.list_available_solution_stacks,
             "ListPlatformBranches": self.list_platform_branches,
             "ListPlatformVersions": self.list_platform_versions,
+            "RestartAppServer": self.restart_app_server,
             "UpdateEnvironment": self.update_environment,
         }
 
-    def call(self, action: str, parameters: Parameters, request_id: str) -> str | None:
-        """Returns None if the operation is not simulated."""
+    def call(self, action: str, parameters: Parameters, request_id: str) -> str:
+        """Raises ApiError if the operation is refused or not simulated."""
         operation = self._operations.get(action)
-        return None if operation is None else operation(parameters, request_id)
+        if operation is None:
+            raise ApiError("NotImplemented", f"{action} is not simulated")
+        return operation(parameters, request_id)
 
     def create_storage_location(self, _: Parameters, __: str) -> str:
         return xml(S3Bucket=BUCKET)
@@ -61,7 +79,7 @@ class Operations:
         return _members("Applications", [xml(ApplicationName=APPLICATION, DateCreated=now(), DateUpdated=now())])
 
     def describe_environments(self, _: Parameters, __: str) -> str:
-        return _members("Environments", [self._environment()])
+        return _members("Environments", [self._environment()] if self._records.created else [])
 
     def create_application_version(self, parameters: Parameters, _: str) -> str:
         return f"<ApplicationVersion>{_version(self._records.add_version(parameters))}</ApplicationVersion>"
@@ -70,12 +88,42 @@ class Operations:
         labels = {value for name, value in parameters.items() if name.startswith("VersionLabels.member.")}
         return _members("ApplicationVersions", [_version(v) for v in self._records.versions(labels or None)])
 
-    def update_environment(self, parameters: Parameters, request_id: str) -> str:
-        self._records.status = "Updating"
-        self._records.add_event("Environment update is starting.", request_id)
-        label = parameters["VersionLabel"]
-        threading.Thread(target=self._deploy, args=(label, request_id), name="deploy", daemon=True).start()
+    def create_environment(self, parameters: Parameters, request_id: str) -> str:
+        """Like the platform, it refuses a template without a platform, and an environment without a profile."""
+        template, settings = parameters.get("TemplateName"), settings_of(parameters)
+        if not parameters.get("PlatformArn"):
+            raise ApiError("InvalidParameterValue", "Unable to determine base for template pack (no solution stack)")
+        saved = saved_settings(self._platform.saved_configuration(template)) if template else {}
+        self._records.settings = saved | settings
+        self._records.created = True
+        self._records.add_event("createEnvironment is starting.", request_id)
+        if INSTANCE_PROFILE not in self._records.settings:
+            self._records.add_event("Environment must have instance profile associated with it.", request_id, "ERROR")
+            self._records.add_event("Failed to launch environment.", request_id, "ERROR")
+        else:
+            self._begin(self._platform.create, "Launching", parameters["VersionLabel"], request_id)
         return self._environment()
+
+    def update_environment(self, parameters: Parameters, request_id: str) -> str:
+        """A new version goes to new instances. Other changes are made on the running ones."""
+        settings = self._records.settings | settings_of(parameters)
+        for removed in removals_of(parameters):
+            settings.pop(removed, None)
+        self._records.settings = settings
+        self._records.add_event("Environment update is starting.", request_id)
+        label = parameters.get("VersionLabel")
+        action = self._platform.deploy if label else self._platform.configure
+        self._begin(action, "Updating", label or self._records.deployed, request_id)
+        return self._environment()
+
+    def restart_app_server(self, _: Parameters, request_id: str) -> str:
+        self._records.add_event("restartAppServer is starting.", request_id)
+        self._begin(self._platform.restart, "Updating", self._records.deployed, request_id)
+        return ""
+
+    def _begin(self, action: Action, status: str, label: str, request_id: str) -> None:
+        self._records.status = status
+        threading.Thread(target=action, args=(label, request_id), name="platform", daemon=True).start()
 
     def describe_events(self, parameters: Parameters, _: str) -> str:
         found = self._records.events(parameters.get("RequestId"), parameters.get("StartTime"))
@@ -101,7 +149,11 @@ class Operations:
             SolutionStackName=STACK,
             PlatformArn=PLATFORM_ARN,
         )
-        return _members("ConfigurationSettings", [f"{settings}<OptionSettings></OptionSettings>"])
+        options = [
+            xml(Namespace=space, OptionName=option, Value=value)
+            for (space, option), value in sorted(self._records.settings.items())
+        ]
+        return _members("ConfigurationSettings", [settings + _members("OptionSettings", options)])
 
     def list_available_solution_stacks(self, _: Parameters, __: str) -> str:
         return _members("SolutionStacks", [STACK]) + _members("SolutionStackDetails", [])
@@ -146,7 +198,8 @@ class Operations:
         facts = xml(
             ApplicationName=APPLICATION,
             EnvironmentName=ENVIRONMENT,
-            EnvironmentId="e-rehearsal1",
+            EnvironmentId=ENVIRONMENT_ID,
+            EnvironmentArn=ENVIRONMENT_ARN,
             VersionLabel=self._records.deployed,
             SolutionStackName=STACK,
             PlatformArn=PLATFORM_ARN,
@@ -187,9 +240,9 @@ _NAMESPACE = "http://elasticbeanstalk.amazonaws.com/docs/2010-12-01/"
 class EbApi:
     """Serves the API until ``stop``."""
 
-    def __init__(self, port: int, records: Records, deploy: DeployCallback) -> None:
+    def __init__(self, port: int, records: Records, platform: Platform) -> None:
         self.url = f"http://{LOOPBACK}:{port}"
-        handler = type("Handler", (_Handler,), {"operations": Operations(records, deploy)})
+        handler = type("Handler", (_Handler,), {"operations": Operations(records, platform)})
         self._server = ThreadingHTTPServer((LOOPBACK, port), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="eb-api", daemon=True)
@@ -213,15 +266,16 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         parameters = dict(urllib.parse.parse_qsl(self.rfile.read(length).decode()))
         action, request_id = parameters.get("Action", ""), str(uuid.uuid4())
-        result = self.operations.call(action, parameters, request_id)
-        if result is None:
-            error = f"<Error>{xml(Type='Sender', Code='NotImplemented', Message=f'{action} is not simulated')}</Error>"
+        try:
+            result = self.operations.call(action, parameters, request_id)
+        except ApiError as refused:
+            error = f"<Error>{xml(Type='Sender', Code=refused.code, Message=str(refused))}</Error>"
             text = f'<ErrorResponse xmlns="{_NAMESPACE}">{error}{xml(RequestId=request_id)}</ErrorResponse>'
-        else:
-            metadata = f"<ResponseMetadata>{xml(RequestId=request_id)}</ResponseMetadata>"
-            text = f"<{action}Result>{result}</{action}Result>{metadata}"
-            text = f'<{action}Response xmlns="{_NAMESPACE}">{text}</{action}Response>'
-        self._send(200 if result is not None else 400, text.encode())
+            self._send(400, text.encode())
+            return
+        metadata = f"<ResponseMetadata>{xml(RequestId=request_id)}</ResponseMetadata>"
+        text = f"<{action}Result>{result}</{action}Result>{metadata}"
+        self._send(200, f'<{action}Response xmlns="{_NAMESPACE}">{text}</{action}Response>'.encode())
 
     def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)

@@ -13,6 +13,8 @@ BUCKET = "elasticbeanstalk-us-east-1-000000000000"
 BRANCH = "Python 3.11 running on 64bit Amazon Linux 2023"
 VERSION = "4.13.7"
 STACK = f"64bit Amazon Linux 2023 v{VERSION} running Python 3.11"
+ENVIRONMENT_ID = "e-rehearsal1"
+ENVIRONMENT_ARN = f"arn:aws:elasticbeanstalk:us-east-1:000000000000:environment/{APPLICATION}/{ENVIRONMENT}"
 PLATFORM_ARN = f"arn:aws:elasticbeanstalk:us-east-1::platform/{BRANCH}/{VERSION}"
 
 
@@ -41,6 +43,10 @@ class Event:
     severity: str
     request_id: str
 
+    @property
+    def failed(self) -> bool:
+        return self.severity == "ERROR"
+
 
 class Records:
     """The state, shared by the threads of the API and of the deployment."""
@@ -49,6 +55,9 @@ class Records:
         self._lock = threading.Lock()
         self._versions: dict[str, AppVersion] = {}
         self._events: list[Event] = []
+        #: what requests and saved configurations set; it outranks .ebextensions
+        self.settings: dict[tuple[str, str], str] = {}
+        self.created = False
         self.deployed = "none"
         self.status = "Ready"
         self.health = ("Grey", "Unknown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -11,16 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.allowlist import ENVIRONMENT, ENVIRONMENT_LIMIT, objection
+from deploy.allowlist import ENVIRONMENT, ENVIRONMENT_LIMIT, SECRETS, objection
 from deploy.ebextensions import ConfigError, all_settings, config_files, load
 from deploy.proxy import stage_proxy
 from deploy.rehearsal import packages
+from deploy.rehearsal.eb_settings import OptionSettings
 from deploy.rehearsal.instance import Hooks, Instance
 from deploy.rehearsal.processes import CommandResult, Processes
 from deploy.rehearsal.progress import DeployError, Progress
+from deploy.rehearsal.secret_store import SecretStore
 
 #: bytes
 BUNDLE_LIMIT = 500 * 2**20
+_COMMAND = "aws:elasticbeanstalk:command"
 _PROCESS = "aws:elasticbeanstalk:environment:process:default"
 
 
@@ -29,14 +33,28 @@ class PlatformOptions:
     """The options that affect a rehearsal."""
 
     properties: Mapping[str, str]
+    #: {variable: ARN}
+    secrets: Mapping[str, str]
     health_path: str
     healthy_count: int
     idle_timeout_s: int
     drain_s: int
+    instances: int
+    #: instances that are changed in place at a time: a number, or a percentage
+    batch_size: int
+    batch_is_percentage: bool
+
+    def batch_of(self, instances: int) -> int:
+        """How many of ``instances`` are restarted at a time, at least one."""
+        size = math.ceil(instances * self.batch_size / 100) if self.batch_is_percentage else self.batch_size
+        return max(1, min(size, instances))
 
 
-def read_options(application: Path) -> PlatformOptions:
-    """Read the options from .ebextensions. Raises DeployError if the platform would refuse one."""
+def read_options(application: Path, outranking: OptionSettings | None = None) -> PlatformOptions:
+    """Read the options from .ebextensions, and ``outranking`` over them.
+
+    Raises DeployError if the platform would refuse one.
+    """
     try:
         settings = all_settings(application)
     except ConfigError as error:
@@ -44,17 +62,21 @@ def read_options(application: Path) -> PlatformOptions:
     refused = [line for (space, name), value in settings.items() if (line := objection(space, name, value))]
     if refused:
         raise DeployError(f"Invalid option specification: {refused[0]}")
-    values = {key: str(value) for key, value in settings.items()}
+    values = {key: str(value) for key, value in settings.items()} | dict(outranking or {})
     properties = {name: value for (space, name), value in values.items() if space == ENVIRONMENT}
     size = sum(len(name) + len(value) + 1 for name, value in properties.items())
     if size > ENVIRONMENT_LIMIT:
         raise DeployError(f"The environment properties take {size} bytes; {ENVIRONMENT_LIMIT} are allowed")
     return PlatformOptions(
         properties,
+        {name: value for (space, name), value in values.items() if space == SECRETS},
         health_path=values.get((_PROCESS, "HealthCheckPath"), "/"),
         healthy_count=int(values.get((_PROCESS, "HealthyThresholdCount"), "3")),
         idle_timeout_s=int(values.get(("aws:elbv2:loadbalancer", "IdleTimeout"), "60")),
         drain_s=int(values.get((_PROCESS, "DeregistrationDelay"), "20")),
+        instances=int(values.get(("aws:autoscaling:asg", "MinSize"), "1")),
+        batch_size=int(values.get((_COMMAND, "BatchSize"), "100")),
+        batch_is_percentage=values.get((_COMMAND, "BatchSizeType"), "Percentage") == "Percentage",
     )
 
 
@@ -78,12 +100,15 @@ class Engine:
     seed_packages: Path | None
     processes: Processes
     progress: Progress
+    secrets: SecretStore
+    #: settings that outrank .ebextensions
+    outranking: OptionSettings
 
     def run(self) -> PlatformOptions:
         """Run all steps. Raises DeployError with the reason if a step fails."""
         self._step("StageApplication", self._stage)
-        options = read_options(self.instance.staging)
-        self._hooks = Hooks(self.instance, self._properties(options), self.aws, self.processes, self._install_env)
+        options = read_options(self.instance.staging, self.outranking)
+        self._hooks = self._hooks_with(options)
         self._step("WriteFiles", self._write_files)
         self._step("CreateVirtualEnvironment", self._create_venv)
         self._step("RunAppDeployPreBuildHooks", lambda: self._hooks.run("prebuild", self.instance.staging))
@@ -97,14 +122,35 @@ class Engine:
         self._step("RunAppDeployPostDeployHooks", lambda: self._hooks.run("postdeploy", self.instance.current))
         return options
 
+    def restart(self, outranking: OptionSettings, *, changed: bool) -> PlatformOptions:
+        """Restart server and proxy in place, with the present values of properties and secrets.
+
+        With ``changed`` properties, the confighooks run too. Raises DeployError if a step fails.
+        """
+        instance, self.outranking = self.instance, outranking
+        options = read_options(instance.current, outranking)
+        self._hooks = self._hooks_with(options)
+        if changed:
+            self._step("RunConfigPreDeployHooks", lambda: self._hooks.run("predeploy", instance.current, "confighooks"))
+        self._step("StopServer", lambda: instance.stop_in_place(self.processes))
+        self._step("StartApplication", self._start_web)
+        self._step("StartProxy", self._start_proxy)
+        if changed:
+            self._step(
+                "RunConfigPostDeployHooks", lambda: self._hooks.run("postdeploy", instance.current, "confighooks")
+            )
+        return options
+
     def _step(self, name: str, action: Callable[[], None]) -> None:
         with self.instance.engine_log.open("a") as log:
             log.write(f"[INFO] Executing instruction: {name}\n")
         with self.progress.step(f"  {self.instance.name} {name}"):
             action()
 
-    def _properties(self, options: PlatformOptions) -> dict[str, str]:
-        return dict(options.properties) | {"PORT": str(self.instance.app_port)}
+    def _hooks_with(self, options: PlatformOptions) -> Hooks:
+        fetched = self.secrets.fetch_all(options.secrets)
+        properties = dict(options.properties) | fetched | {"PORT": str(self.instance.app_port)}
+        return Hooks(self.instance, properties, self.aws, self.processes, self._install_env)
 
     def _stage(self) -> None:
         size = self.bundle.stat().st_size

@@ -100,13 +100,20 @@ class Instance:
             self.nginx = None
         return clean
 
+    def stop_in_place(self, processes: Processes) -> None:
+        """Stop the proxy and then the server, in the platform's order for a restart."""
+        if self.nginx is not None:
+            processes.end(self.nginx, signal.SIGQUIT, 30)
+            self.nginx = None
+        self.stop(processes)
+
     def remove(self) -> None:
         """Delete all files of the instance."""
         shutil.rmtree(self.root, ignore_errors=True)
 
 
 class Hooks:
-    """Runs the scripts in .platform/hooks. Variables redirect their changes into the instance's folder."""
+    """Runs the scripts in .platform. Variables redirect their changes into the instance's folder."""
 
     def __init__(
         self,
@@ -127,9 +134,9 @@ class Hooks:
         """The environment variables of the web process."""
         return self._base() | self._properties
 
-    def run(self, kind: str, application: Path) -> None:
+    def run(self, kind: str, application: Path, hooks: str = "hooks") -> None:
         """Run every hook of one folder in the order of names. If one fails, raises DeployError with its last line."""
-        folder = application / ".platform" / "hooks" / kind
+        folder = application / ".platform" / hooks / kind
         for hook in sorted(folder.iterdir()) if folder.is_dir() else []:
             if not os.access(hook, os.X_OK):
                 raise DeployError(f"The hook {kind}/{hook.name} is not executable. Run: git update-index --chmod=+x")

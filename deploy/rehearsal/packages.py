@@ -55,16 +55,16 @@ def pip_environment(cache: Path, written: Path | None = None) -> dict[str, str]:
     ``written`` is a configuration file that a hook wrote. Its extra index is added to the caller's.
     """
     env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    env |= _pip_config(None)
+    env |= pip_settings(None)
     if written is not None and written.exists():
-        for name, value in _pip_config(written).items():
+        for name, value in pip_settings(written).items():
             joined = f"{env[name]} {value}" if name == "PIP_EXTRA_INDEX_URL" and name in env else value
             env[name] = joined
     env |= {"PIP_CACHE_DIR": str(cache), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
     return env
 
 
-def _pip_config(file: Path | None) -> dict[str, str]:
+def pip_settings(file: Path | None) -> dict[str, str]:
     """{PIP_NAME: value} from `pip config list`, for the caller or for one file only."""
     env: Mapping[str, str] = os.environ
     if file is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,6 +20,10 @@ LOOPBACK = "127.0.0.1"
 _STOP_TIMEOUT_S = 15.0
 
 
+#: below the ports that Linux gives to programs that ask for any, so that none of them gets a port before its use
+_ANY = range(20_000, 32_000)
+
+
 class Ports:
     """Allocates free ports of 127.0.0.1: consecutive ones from ``base``, or any."""
 
@@ -29,15 +34,17 @@ class Ports:
     def take(self) -> int:
         """A port that was not taken before. Raises RehearsalError if the next consecutive port is in use."""
         while True:
-            wanted = next(self._consecutive) if self._consecutive else 0
+            wanted = next(self._consecutive) if self._consecutive else random.choice(_ANY)  # noqa: S311 - no secret
+            if wanted in self._taken:
+                continue
+            self._taken.add(wanted)
             try:
-                with socket.create_server((LOOPBACK, wanted)) as probe:
-                    port = int(probe.getsockname()[1])
+                socket.create_server((LOOPBACK, wanted)).close()
             except OSError as error:
-                raise RehearsalError(f"port {wanted} is in use; choose another --port-base") from error
-            if port not in self._taken:
-                self._taken.add(port)
-                return port
+                if self._consecutive:
+                    raise RehearsalError(f"port {wanted} is in use; choose another --port-base") from error
+            else:
+                return wanted
 
 
 @dataclass(frozen=True)

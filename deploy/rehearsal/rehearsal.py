@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,16 @@ from pathlib import Path
 from deploy.rehearsal import packages
 from deploy.rehearsal.balancer import Balancer
 from deploy.rehearsal.eb_api import EbApi
-from deploy.rehearsal.eb_records import BUCKET, Records
+from deploy.rehearsal.eb_records import BUCKET, ENVIRONMENT, Records
 from deploy.rehearsal.environment import Environment
 from deploy.rehearsal.processes import CommandResult, Ports, Processes
-from deploy.rehearsal.progress import Progress, RehearsalError
+from deploy.rehearsal.progress import CheckError, Progress, RehearsalError
+from deploy.rehearsal.secret_store import SecretStore
 from deploy.rehearsal.source import Source
-from deploy.rehearsal.tools import EbCli, LocalS3, install_tools
+from deploy.rehearsal.tools import EbCli, LocalS3, install_tools, local_client
 from settings import load_or_exit
 
+_POLL_S = 0.5
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -42,6 +45,8 @@ class Rehearsal:
     source: Source
     environment: Environment
     cli: EbCli
+    #: the address of the Elastic Beanstalk API
+    api_url: str
     progress: Progress
     #: the commit that was deployed first
     first_commit: str
@@ -51,11 +56,35 @@ class Rehearsal:
         """The port of the load balancer."""
         return self.environment.balancer.port
 
-    def deploy(self, what: str) -> CommandResult:
-        """Run `eb deploy` on the last commit of the source. Returns the result of the EB CLI."""
-        with self.progress.step(f"eb deploy ({what})"):
-            done = self.cli.deploy()
-        self.progress.report(f"eb deploy ({what}): exit status {done.status}")
+    def create(self, configuration: str = "basic-ml") -> CommandResult:
+        """Run `eb create --cfg` with the last commit of the source. Returns the result of the EB CLI."""
+        return self._run(f"eb create --cfg {configuration}", lambda: self.cli.create(configuration))
+
+    def deploy(self, what: str, label: str | None = None) -> CommandResult:
+        """Run `eb deploy` on the last commit of the source, or on an earlier version."""
+        version = f" --version {label}" if label else ""
+        return self._run(f"eb deploy{version} ({what})", lambda: self.cli.deploy(label))
+
+    def setenv(self, *pairs: str) -> CommandResult:
+        """Run `eb setenv`."""
+        return self._run(f"eb setenv {' '.join(pairs)}", lambda: self.cli.setenv(*pairs))
+
+    def restart_app_server(self) -> None:
+        """The API's RestartAppServer, for which the EB CLI has no command. Raises CheckError if it fails."""
+        records = self.environment.records
+        with self.progress.step("aws elasticbeanstalk restart-app-server"):
+            client = local_client("elasticbeanstalk", self.api_url)
+            done = client.restart_app_server(EnvironmentName=ENVIRONMENT)
+            while records.status != "Ready":
+                time.sleep(_POLL_S)
+        errors = [event for event in records.events(done["ResponseMetadata"]["RequestId"], None) if event.failed]
+        if errors:
+            raise CheckError(f"the servers were not restarted: {errors[-1].message}")
+
+    def _run(self, command: str, run: Callable[[], CommandResult]) -> CommandResult:
+        with self.progress.step(command):
+            done = run()
+        self.progress.report(f"{command}: exit status {done.status}")
         return done
 
 
@@ -86,11 +115,11 @@ def running_rehearsal(options: RehearsalOptions, progress: Progress) -> Iterator
             make = Source.from_working_tree if options.working_tree else Source.from_head
             source = make(options.repository, run / "source", run / "home")
         with progress.step("local S3, API and load balancer"):
-            cli = _start(environment, tools, source, ends)
+            cli, api_url = _start(environment, tools, source, ends)
         with progress.step("eb init"):
             cli.init()
         source.commit("Configure the EB CLI")
-        yield Rehearsal(source, environment, cli, progress, source.head())
+        yield Rehearsal(source, environment, cli, api_url, progress, source.head())
 
 
 def _run_folder(home: Path, options: RehearsalOptions, progress: Progress, ends: ExitStack) -> Path:
@@ -107,11 +136,13 @@ def _run_folder(home: Path, options: RehearsalOptions, progress: Progress, ends:
 def _environment(options: RehearsalOptions, progress: Progress, run: Path) -> Environment:
     nginx, ports, processes = find_nginx(), Ports(options.port_base), Processes()
     balancer_port = ports.take()
+    s3 = LocalS3(ports.take())
     user = "user root root;" if os.geteuid() == 0 else ""
     return Environment(
         folder=run,
         records=Records(),
-        s3=LocalS3(ports.take()),
+        s3=s3,
+        secrets=SecretStore(s3.url),
         balancer=Balancer(nginx, run / "front", balancer_port, user, processes),
         ports=ports,
         nginx=nginx,
@@ -123,17 +154,18 @@ def _environment(options: RehearsalOptions, progress: Progress, run: Path) -> En
     )
 
 
-def _start(environment: Environment, tools: Path, source: Source, ends: ExitStack) -> EbCli:
+def _start(environment: Environment, tools: Path, source: Source, ends: ExitStack) -> tuple[EbCli, str]:
+    """The EB CLI, and the address of the API that it uses."""
     run, s3 = environment.folder, environment.s3
     plain = {"PATH": os.environ["PATH"], "HOME": str(run / "home"), "LANG": "C.UTF-8"}
     s3.start(tools, run, plain, environment.processes)
     s3.make_bucket(BUCKET)
     environment.balancer.start()
-    api = EbApi(environment.ports.take(), environment.records, environment.deploy)
+    api = EbApi(environment.ports.take(), environment.records, environment)
     api.start()
     ends.callback(api.stop)
     aws = s3.environment() | {"AWS_ENDPOINT_URL_ELASTIC_BEANSTALK": api.url}
-    return EbCli(tools, source.folder, run / "eb.log", plain | aws, environment.processes)
+    return EbCli(tools, source.folder, run / "eb.log", plain | aws, environment.processes), api.url
 
 
 def _local_data(repository: Path) -> Path | None:

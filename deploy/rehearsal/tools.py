@@ -1,4 +1,4 @@
-"""Third-party tools in their own virtual environment: the unmodified EB CLI, and a local S3 (moto)."""
+"""Third-party tools in their own virtual environment: the unmodified EB CLI, and local AWS services (moto)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,21 @@ UNUSED_ENDPOINT = "http://127.0.0.1:9"
 _START_S = 30
 
 
+def local_client(service: str, url: str) -> Any:
+    """A client of an AWS service at a loopback address."""
+    import boto3
+
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id="rehearsal",
+        aws_secret_access_key="rehearsal",  # noqa: S106 - moto accepts any key
+    )
+
+
 class LocalS3:
-    """An S3 server on loopback."""
+    """An S3 server on loopback. It is a moto server, which also has the other services of AWS at the same address."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -69,16 +82,11 @@ class LocalS3:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def _client(self) -> Any:
-        import boto3
+    def read_text(self, bucket: str, key: str) -> str:
+        return str(self._client().get_object(Bucket=bucket, Key=key)["Body"].read().decode())
 
-        return boto3.client(
-            "s3",
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id="rehearsal",
-            aws_secret_access_key="rehearsal",  # noqa: S106 - moto accepts any key
-        )
+    def _client(self) -> Any:
+        return local_client("s3", self.url)
 
 
 #: `eb deploy --timeout` in minutes, as in docs/operations.md
@@ -90,7 +98,10 @@ def install_tools(requirements: Path, folder: Path, processes: Processes) -> Pat
 
     Returns its path. Raises RehearsalError if the installation fails.
     """
-    digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    # The scripts of an environment contain its path, so that they do not run after the folder was moved.
+    folder = folder.resolve()
+    facts = requirements.read_bytes() + sys.version.encode() + str(folder).encode()
+    digest = hashlib.sha256(facts).hexdigest()[:12]
     made = folder / f"tools-{digest}"
     complete = made / "complete"
     if complete.exists():
@@ -126,9 +137,21 @@ class EbCli:
         if done.status:
             raise RehearsalError(f"eb init failed: {done.last_line}; see {self.log}")
 
-    def deploy(self) -> CommandResult:
-        """Run `eb deploy` on HEAD. The exit status is 0, or 4 if the environment reports a failure."""
-        return self._eb("deploy", ENVIRONMENT, "--timeout", str(DEPLOY_MINUTES))
+    def create(self, configuration: str) -> CommandResult:
+        """Run `eb create` with a saved configuration of the source. The exit status is as for ``deploy``."""
+        return self._eb("create", ENVIRONMENT, "--cfg", configuration, "--timeout", str(DEPLOY_MINUTES))
+
+    def deploy(self, label: str | None = None) -> CommandResult:
+        """Run `eb deploy` on HEAD, or on the version ``label``.
+
+        The exit status is 0, or 4 if the environment reports a failure.
+        """
+        version = ["--version", label] if label else []
+        return self._eb("deploy", ENVIRONMENT, *version, "--timeout", str(DEPLOY_MINUTES))
+
+    def setenv(self, *pairs: str) -> CommandResult:
+        """Run `eb setenv`. The exit status is as for ``deploy``."""
+        return self._eb("setenv", *pairs, "--environment", ENVIRONMENT, "--timeout", str(DEPLOY_MINUTES))
 
     def _eb(self, *arguments: str) -> CommandResult:
         command: list[str | Path] = [self.tools / "bin" / "eb", *arguments]

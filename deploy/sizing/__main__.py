@@ -17,7 +17,7 @@ _SCIN_VECTORS = 10_407
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0, or 1 with one line on stderr."""
     options = _parse(arguments)
-    load = Load(options.requests_per_minute, options.index_vectors)
+    load = Load(options.requests_per_minute, options.index_vectors, options.spare)
     try:
         measured = measure(lambda step: print(f"measuring: {step}", file=sys.stderr))
     except SizingError as error:
@@ -47,8 +47,22 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="N",
         help="vectors in the index (default: all of SCIN)",
     )
+    parser.add_argument(
+        "--spare",
+        type=_not_negative,
+        default=1,
+        metavar="N",
+        help="instances that may fail while the others carry the load (default: 1; 0 for tests)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)
+
+
+def _not_negative(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return value
 
 
 def _positive(text: str) -> float:

@@ -11,21 +11,23 @@ from settings import SPARE_THREADS
 
 @dataclass(frozen=True)
 class InstanceType:
-    """One instance type. The price is from the specification (us-east-1, on demand, $ per month)."""
+    """One instance type. The price is for us-east-1, on demand, $ per month of 730 hours."""
 
     name: str
     vcpu: int
     memory_gb: int
     dollars_a_month: int
     gpu: bool = False
+    arm64: bool = False
 
     @property
     def cores(self) -> int:
-        """Physical cores, at least 1. In these families a vCPU is one of the two threads of a core."""
-        return max(1, self.vcpu // 2)
+        """Physical cores, at least 1. A vCPU is one of the two threads of an Intel core, or a whole Graviton core."""
+        return self.vcpu if self.arm64 else max(1, self.vcpu // 2)
 
 
 INSTANCES = (
+    # Prices from the specification.
     InstanceType("t3.micro", 2, 1, 8),
     InstanceType("m5.large", 2, 8, 70),
     InstanceType("m5.xlarge", 4, 16, 140),
@@ -34,6 +36,12 @@ INSTANCES = (
     InstanceType("r5.2xlarge", 8, 64, 365),
     InstanceType("g4dn.xlarge", 4, 16, 380, gpu=True),
     InstanceType("p3.2xlarge", 8, 61, 2200, gpu=True),
+    # List prices of 2026: docs/deployment/sizing.md names the source.
+    InstanceType("m7i.xlarge", 4, 16, 147),
+    InstanceType("m7i.2xlarge", 8, 32, 294),
+    InstanceType("m7g.xlarge", 4, 16, 119, arm64=True),
+    InstanceType("m7g.2xlarge", 8, 32, 238, arm64=True),
+    InstanceType("c7g.2xlarge", 8, 16, 212, arm64=True),
 )
 
 #: the minimum in the specification, and the type that .ebextensions sets
@@ -71,10 +79,11 @@ _WORKERS = 2
 
 @dataclass(frozen=True)
 class Load:
-    """Photos per minute at peak load, and vectors in the index."""
+    """Photos per minute at peak load, vectors in the index, and how many instances may fail at the same time."""
 
     requests_per_minute: float
     index_vectors: int
+    spare_instances: int = 1
 
 
 @dataclass(frozen=True)
@@ -130,7 +139,7 @@ def consider(measured: Measured, load: Load, instance: InstanceType) -> Choice:
     workers = min(_WORKERS, at_once)
     used_gb = memory_gb(measured, load, workers, at_once)
     rate = throughput(measured, instance.cores)
-    count = max(1, math.ceil(load.requests_per_minute / rate))
+    count = max(1, math.ceil(load.requests_per_minute / rate)) + load.spare_instances
     return Choice(
         instance=instance,
         workers=workers,
@@ -145,8 +154,8 @@ def consider(measured: Measured, load: Load, instance: InstanceType) -> Choice:
 
 
 def _objection(measured: Measured, instance: InstanceType, used_gb: float, count: int) -> str | None:
-    if instance.gpu:
-        return "not tested: the models were measured on the CPU"
+    if instance.gpu or instance.arm64:
+        return f"not tested: the models were measured on {'the CPU' if instance.gpu else 'x86-64'}"
     if used_gb > MEMORY_TARGET * instance.memory_gb:
         return f"more than {MEMORY_TARGET:.0%} of its memory"
     if instance.cores < _WORKERS:

@@ -35,7 +35,7 @@ def as_json(measured: Measured, load: Load, best: Choice | None, choices: tuple[
 def as_text(measured: Measured, load: Load, best: Choice | None, choices: tuple[Choice, ...]) -> str:
     """The tables and the recommendation as text."""
     return "\n".join(
-        [*_parts(measured, load), "", *_worker(measured), "", *_choices(load, choices), "", *_advice(best)]
+        [*_parts(measured, load), "", *_worker(measured), "", *_choices(load, choices), "", *_advice(best, load)]
     )
 
 
@@ -68,7 +68,8 @@ def _worker(measured: Measured) -> Iterator[str]:
 def _choices(load: Load, choices: tuple[Choice, ...]) -> Iterator[str]:
     yield (
         f"for {load.requests_per_minute:g} photos per minute and {load.index_vectors:,} vectors, at most "
-        f"{MEMORY_TARGET:.0%} of memory and {CPU_TARGET:.0%} of CPU in use (physical cores, as fast as here):"
+        f"{MEMORY_TARGET:.0%} of memory and {CPU_TARGET:.0%} of CPU in use (physical cores, as fast as here), "
+        f"while {load.spare_instances} of the instances may fail:"
     )
     heads = f"{'instance':12} {'GB used':>12} {'workers × threads':>18} {'parallel':>8} {'per minute':>10}"
     yield f"{heads} {'number':>7} {'$/month':>8}"
@@ -80,16 +81,19 @@ def _choices(load: Load, choices: tuple[Choice, ...]) -> Iterator[str]:
         yield f"{line}  {choice.objection or ''}".rstrip()
 
 
-def _advice(best: Choice | None) -> Iterator[str]:
+def _advice(best: Choice | None, load: Load) -> Iterator[str]:
     if best is None:
         yield "no instance type is suitable: raise MaxSize in .ebextensions/20-scaling.config, or lower the load"
         return
     yield (
-        f"recommended: {best.instances} × {best.instance.name}, ${best.dollars_a_month} per month: MAX_WORKERS="
-        f"{best.analyses_at_once} GUNICORN_WORKERS={best.workers} GUNICORN_THREADS={best.threads}"
+        f"recommended: {best.instances} × {best.instance.name}, ${best.dollars_a_month} per month: "
+        f"MAX_WORKERS={best.analyses_at_once} GUNICORN_WORKERS={best.workers} GUNICORN_THREADS={best.threads} "
+        f"MinSize={1 + load.spare_instances}"
     )
+    if load.spare_instances == 0:
+        yield "with no spare instance, the failure of one interrupts the service or leaves too few for the load"
     if best.instance.name != PINNED:
         yield (
             f".ebextensions sets the specification's minimum, {PINNED}, which costs more and leaves room for growth. "
-            "Prices are from the specification and exclude load balancer, disk and traffic"
+            "Prices exclude load balancer, disk and traffic"
         )

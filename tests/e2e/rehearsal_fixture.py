@@ -13,10 +13,10 @@ from deploy.rehearsal.rehearsal import Rehearsal, RehearsalOptions, running_rehe
 
 @pytest.fixture(scope="session")
 def rehearsal() -> Iterator[Rehearsal]:
-    """A rehearsal environment with the working tree deployed, using the packages of this interpreter."""
+    """A rehearsal environment, created from the working tree, using the packages of this interpreter."""
     try:
         with running_rehearsal(RehearsalOptions(working_tree=True, installed=True), Progress()) as running:
-            done = running.deploy("the first version")
+            done = running.create()
             assert done.status == 0, done.output
             yield running
     except RehearsalError as error:

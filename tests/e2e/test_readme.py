@@ -19,10 +19,18 @@ from tests.e2e.server import REPOSITORY, Server, skin_photo
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line and not line.startswith("make ")]
+#: test_client_package.py installs the client
+COMMANDS = [
+    line for block in BLOCKS for line in block.splitlines() if line and not line.startswith(("make ", "pipx install "))
+]
 DOCUMENTS = [
     path
-    for path in (*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"), *REPOSITORY.glob("examples/*.md"))
+    for path in (
+        *REPOSITORY.glob("*.md"),
+        *(REPOSITORY / "docs").rglob("*.md"),
+        *REPOSITORY.glob("examples/*.md"),
+        REPOSITORY / "client" / "README.md",
+    )
     if path.is_file()
 ]
 _START_S = 240
@@ -35,11 +43,13 @@ def test_a_command_of_the_readme_works(server: Server, tmp_path: Path, command: 
     arguments = shlex.split(command.replace("http://127.0.0.1:8000", server.url))
     if arguments[0] == "curl":
         arguments += ["--fail", "--silent"]
+    elif arguments[0] == "dermserve":
+        arguments[:1] = [sys.executable, "-m", "client"]
     else:
         arguments[0] = str(Path(sys.executable).with_name(Path(arguments[0]).name))
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "DERMSERVE_URL": server.url}
     done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    assert any(sign in done.stdout for sign in ('"success":true', '"status":"ready"', "Similar cases"))
+    assert any(sign in done.stdout for sign in ('"success":true', '"status":"ready"', "photo quality"))
 
 
 def test_the_first_command_of_the_readme_gives_a_newcomer_an_analysis(var_folder: Path, tmp_path: Path) -> None:
@@ -74,7 +84,7 @@ def test_the_first_command_of_the_readme_gives_a_newcomer_an_analysis(var_folder
             service.send_signal(signal.SIGTERM)
             service.communicate(timeout=60)
     assert json.loads(answer.stdout)["similar_cases"][0]["similarity"] == pytest.approx(1, abs=1e-3)
-    assert 'type="file"' in front.stdout
+    assert "<dermserve-analyzer" in front.stdout
 
 
 def test_the_readmes_answer_has_the_form_of_a_real_one(server: Server) -> None:
@@ -85,7 +95,7 @@ def test_the_readmes_answer_has_the_form_of_a_real_one(server: Server) -> None:
         r"^\| `([a-z_]+)` \| ", README.partition("explained")[2].partition("## The API")[0], re.MULTILINE
     )
     assert set(explained) <= set(real)
-    assert explained[0] == "decision"
+    assert explained[0] == "summary"
 
 
 def _unknown(shown: Any, real: Any, place: str = "") -> list[str]:

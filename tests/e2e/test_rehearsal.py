@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from deploy.rehearsal.checks import short_checks
+from deploy.rehearsal.eb_settings import INSTANCE_PROFILE
 from deploy.rehearsal.engine import BUNDLE_LIMIT
 from deploy.rehearsal.rehearsal import REPOSITORY, Rehearsal
 from tests.unit.deploy.process_ends import still_alive
@@ -34,6 +35,14 @@ UNWANTED_ENDS = (
     ".key",
     ".env",
 )
+
+
+def test_eb_create_sets_what_the_saved_configuration_holds_and_the_load_balancer(rehearsal: Rehearsal) -> None:
+    """Nothing else outranks .ebextensions. Without --cfg, the EB CLI also sends RollingUpdateType and batch sizes."""
+    assert rehearsal.environment.records.settings == {
+        INSTANCE_PROFILE: "aws-elasticbeanstalk-ec2-role",
+        ("aws:elasticbeanstalk:environment", "LoadBalancerType"): "application",
+    }
 
 
 def test_what_is_deployed_answers(rehearsal: Rehearsal) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from backports import zstd
 
 from deploy.proxy import stage_proxy
 from tests.tools import free_port, tool_or_skip
@@ -27,7 +30,8 @@ def nginx_or_skip() -> str:
 
 
 class _Upstream(BaseHTTPRequestHandler):
-    """What a test needs of an application: it counts bodies, answers any status, and can hold a request."""
+    """What a test needs of an application: it counts bodies, answers in any status, media type or encoding, refuses
+    because it is busy, and can hold a request."""
 
     protocol_version = "HTTP/1.1"
 
@@ -37,6 +41,9 @@ class _Upstream(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/hold":
             self.server.release.wait(STARTUP_S)  # type: ignore[attr-defined]
+        if self.path == "/busy":
+            self._answer(503, {"from": "application"})
+            return
         status = int(self.path.removeprefix("/status/")) if self.path.startswith("/status/") else 200
         self._answer(status, {"from": "application", "headers": {k.lower(): v for k, v in self.headers.items()}})
 
@@ -49,8 +56,15 @@ class _Upstream(BaseHTTPRequestHandler):
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", self.headers.get("X-Answer-Type", "application/json"))
+        if self.path.startswith("/encoded/"):
+            encoding = self.path.removeprefix("/encoded/")
+            data = {"gzip": gzip.compress, "zstd": zstd.compress}[encoding](data)
+            self.send_header("Content-Encoding", encoding)
+            self.send_header("ETag", '"strong"')
         self.send_header("Content-Length", str(len(data)))
+        if self.path == "/busy":
+            self.send_header("Retry-After", "3")
         self.send_header("X-Request-ID", self.headers.get("X-Request-ID", "none"))
         self.end_headers()
         self.wfile.write(data)

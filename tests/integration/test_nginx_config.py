@@ -85,7 +85,7 @@ def test_ninety_megabytes_pass(proxy: Proxy) -> None:
     assert (response.status, body["bytes"]) == (200, 90 * MEGABYTE)
 
 
-@pytest.mark.parametrize("path", ["/api/analyze/skin", "/photo.jpg"])
+@pytest.mark.parametrize("path", ["/api/analyze/skin", "/api/analyze/skin/autoderm", "/photo.jpg"])
 def test_more_than_100_megabytes_are_refused_in_json(proxy: Proxy, path: str) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {101 * MEGABYTE}\r\n\r\n"
     response, body = read_raw_response(proxy, head.encode())
@@ -238,3 +238,14 @@ def test_the_platforms_health_log_goes_on(tmp_path: Path) -> None:
         ["/.dermserve-error", "400"],
         ["/health", "200"],
     ]
+
+
+def test_the_health_log_omits_refusals_because_of_overload_alone(tmp_path: Path) -> None:
+    with running_proxy(tmp_path) as busy:
+        for path in ("/busy", "/status/503", "/status/500"):
+            ask(busy, "GET", path)
+    (log,) = (tmp_path / "log" / "healthd").iterdir()
+    counted = sorted(line.split('"')[1:3] for line in log.read_text().splitlines())
+    assert counted == [["/status/500", "500"], ["/status/503", "503"]]
+    # The access log has all three.
+    assert len((tmp_path / "log" / "access.log").read_text().splitlines()) == 3

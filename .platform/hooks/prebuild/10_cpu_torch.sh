@@ -19,6 +19,7 @@ PIP_CONF=${PIP_CONF:-/etc/pip.conf}
 TORCH_INDEX=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
 EB_APP_ENV=${EB_APP_ENV:-/opt/elasticbeanstalk/bin/get-config}
 MARK='# written by 10_cpu_torch.sh'
+BUNDLE_MARK='# written by 05_bundle.sh'
 
 say() { echo "cpu-torch: $*"; }
 fail() {
@@ -101,19 +102,23 @@ default_build() { # reason
 VERSION=$(sed -n 's/^torch==\([^ ;]*\).*/\1/p' "$REQUIREMENTS")
 [[ -n $VERSION ]] || fail "$REQUIREMENTS does not pin torch"
 
-if [[ $(uname -s) != Linux ]]; then
+if [[ -e $PIP_CONF ]] && grep -qF "$BUNDLE_MARK" "$PIP_CONF"; then
+    say "the packages come from the bundle"
+elif [[ $(uname -s) != Linux ]]; then
     default_build "on $(uname -s) the default build is for CPUs"
 elif gpu_wanted; then
     forget_index
     default_build "ENABLE_GPU=true"
 elif hashes=$(hashes_in_folders) && [[ -n $hashes ]]; then
     forget_index
+    # shellcheck disable=SC2086 # one argument for each hash
     write_requirements $hashes
     say "pip installs the CPU build of torch from a local folder"
 elif someone_elses; then
     default_build "$PIP_CONF has settings of its own and is left alone"
 elif hashes=$(hashes_in_index) && [[ -n $hashes ]]; then
     name_index
+    # shellcheck disable=SC2086 # one argument for each hash
     write_requirements $hashes
     say "pip installs the CPU build of torch ($PIP_CONF names its index)"
 else

@@ -8,7 +8,8 @@
 #   DERMSERVE_OWNER          owner of the data folder (default webapp); set only when root runs this
 #   DERMSERVE_PYTHON         the application's interpreter (default: the platform's, or python on PATH)
 #   DERMSERVE_MODEL_SOURCES  "name=s3://bucket/folder …": models to fetch from there instead of from the registry
-#   DERMSERVE_INDEX          sample (default) | scin | the folder or address of a built index
+#   DERMSERVE_INDEX          sample | scin | the folder or address of a built index | auto (default): the best index in
+#                            DERMSERVE_VAR/index, and the sample, which is built too, if there is no real one
 #   DERMSERVE_SCIN_LIMIT     number of cases for DERMSERVE_INDEX=scin (default 500), or "all"
 #   EB_APP_ENV               the platform's command that prints environment properties
 set -euo pipefail
@@ -62,14 +63,18 @@ run() {
 }
 
 # The checks that the server runs when it starts: all digests, and that index, encoder and FAISS_DIMENSION match. They
-# run here before the old version is stopped. They also fetch an index from a remote address.
+# run here before the old version is stopped. Before them, an index is fetched from a remote address, and the encoder
+# that it may contain is compiled.
 CHECK_BOOT='
 import sys
 from settings import load_or_exit
-from web.boot import BootError, check_boot
+from ml.errors import ArtifactError
+from web.boot import BootError, check_boot, prepare_encoder
+settings = load_or_exit()
 try:
-    check_boot(load_or_exit())
-except BootError as error:
+    prepare_encoder(settings)
+    check_boot(settings)
+except (ArtifactError, BootError) as error:
     sys.exit(f"error: {error}")'
 
 prepare_models() {
@@ -102,11 +107,16 @@ prepare_scin() {
     scin_recipe >"$index.recipe"
 }
 
+# An index of the bundle is complete, and has its digests; "auto" does not need the sample beside it.
+has_index_of_bundle() { [[ -n ${DERMSERVE_BUNDLE:-} ]] && compgen -G "$DERMSERVE_VAR/index/*/manifest.json" >/dev/null; }
+
 prepare_index() {
-    case ${DERMSERVE_INDEX:-sample} in
-    sample)
+    local choice=${DERMSERVE_INDEX:-auto}
+    if [[ $choice == auto ]] && has_index_of_bundle; then choice=there; fi
+    case $choice in
+    sample | auto)
         run "The sample index could not be built" "Deploy again. If it fails again, report the lines above." -m scin sample
-        say "WARNING: DERMSERVE_INDEX=sample is a synthetic demonstration index, so no condition is named from it"
+        say "WARNING: the sample is a synthetic demonstration index; if it is served, no condition is named from it"
         ;;
     scin) prepare_scin ;;
     esac

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,17 @@ PLATFORM: dict[str, Any] = {
 }
 
 
+def _over_the_platforms(name: str, resource: dict[str, Any]) -> dict[str, Any]:
+    """A resource as the platform merges it: our properties over those of its own resource of this name."""
+    own = PLATFORM.get(name, {}).get("Properties", {})
+    return resource | {"Properties": own | resource.get("Properties", {})}
+
+
 def check(ours: dict[str, Any]) -> list[str]:
     template = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Parameters": {"AWSEBEnvironmentName": {"Type": "String"}},
-        "Resources": PLATFORM | ours,
+        "Resources": PLATFORM | {name: _over_the_platforms(name, resource) for name, resource in ours.items()},
     }
     # Only errors and warnings, because the linter's hints apply to complete templates.
     return [str(match) for match in lint(json.dumps(template))]
@@ -106,7 +113,9 @@ def test_each_target_has_an_alarm_at_its_limit(metric: str, threshold: int) -> N
 def test_every_alarm_is_sent_and_has_a_description() -> None:
     for name, alarm in ALARMS.items():
         assert alarm["AlarmActions"] == [{"Ref": "DermserveAlarmTopic"}], name
-        assert alarm["AlarmDescription"], name
+        # The severity, the cause, and the section of the runbook.
+        pattern = rf"Severity [1-3]\. .{{20,}}[.] docs/operations\.md#alarm-{name.lower()}"
+        assert re.fullmatch(pattern, alarm["AlarmDescription"]), name
 
 
 def test_a_missing_agent_raises_an_alarm() -> None:

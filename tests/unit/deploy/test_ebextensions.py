@@ -10,12 +10,22 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.allowlist import ENVIRONMENT, ENVIRONMENT_LIMIT, objection
-from deploy.ebextensions import TOP_LEVEL, ConfigError, all_settings, config_files, load, option_settings
+from deploy.allowlist import ENVIRONMENT, ENVIRONMENT_LIMIT, contradictions, objection
+from deploy.ebextensions import (
+    TOP_LEVEL,
+    ConfigError,
+    all_settings,
+    config_files,
+    load,
+    option_settings,
+    resources,
+)
 from settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = config_files(ROOT)
+#: a reference to the log group itself
+EVENT_LOG = {"Ref": "DermserveEventLog"}
 EXAMPLES = sorted((ROOT / ".ebextensions").glob("*.config.example"))
 
 
@@ -47,8 +57,8 @@ def test_each_option_is_allowed(path: Path) -> None:
     assert [line for line in objections if line] == []
 
 
-def test_no_option_is_set_by_two_files() -> None:
-    assert all_settings(ROOT)
+def test_no_option_is_set_by_two_files_and_no_two_contradict() -> None:
+    assert contradictions(all_settings(ROOT)) == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -75,9 +85,9 @@ def test_one_to_three_instances_scale_on_cpu() -> None:
     trigger = "aws:autoscaling:trigger"
     assert value(trigger, "MeasureName") == "CPUUtilization"
     assert value(trigger, "Unit") == "Percent"
-    assert int(value(trigger, "BreachDuration")) == int(value(trigger, "Period")) * int(
-        value(trigger, "EvaluationPeriods")
-    )
+    # A period of one minute needs data of every minute.
+    assert value(trigger, "Period") == "1"
+    assert value("aws:autoscaling:launchconfiguration", "MonitoringInterval") == "1 minute"
 
 
 def test_adding_an_instance_does_not_cause_removing_one() -> None:
@@ -108,6 +118,40 @@ def test_a_deployment_is_immutable_and_has_time() -> None:
     assert int(value("aws:elasticbeanstalk:command", "Timeout")) >= 1800
 
 
+def test_wrong_requests_and_a_busy_instance_do_not_fail_a_deployment() -> None:
+    health = "aws:elasticbeanstalk:healthreporting:system"
+    rules = json.loads(value(health, "ConfigDocument"))["Rules"]["Environment"]
+    assert rules == {
+        "Application": {"ApplicationRequests4xx": {"Enabled": False}},
+        "ELB": {"ELBRequests4xx": {"Enabled": False}},
+    }
+    # One level below Ok. Degraded would let a version pass that fails many requests.
+    assert value(health, "HealthCheckSuccessThreshold") == "Warning"
+
+
+def test_an_instance_that_never_gets_ready_is_replaced_but_not_while_it_loads() -> None:
+    group = resources(FILES)["AWSEBAutoScalingGroup"]["Properties"]
+    assert group["HealthCheckType"] == "ELB"
+    assert group["HealthCheckGracePeriod"] >= int(value("aws:elasticbeanstalk:command", "Timeout"))
+
+
+def test_changes_in_place_take_one_instance_at_a_time() -> None:
+    command = "aws:elasticbeanstalk:command"
+    assert (value(command, "BatchSizeType"), value(command, "BatchSize")) == ("Fixed", "1")
+
+
+def test_an_environment_can_be_made_again_under_the_same_name() -> None:
+    """Each resource with a fixed name has the environment's stack in it; others get a name from CloudFormation."""
+    named = [
+        resource["Properties"][key]
+        for resource in resources(FILES).values()
+        for key in ("LogGroupName", "TopicName", "AlarmName", "FilterName")
+        if isinstance(resource["Properties"].get(key), (str, dict)) and resource["Properties"][key] != EVENT_LOG
+    ]
+    assert len(named) == 1
+    assert {"Ref": "AWS::StackName"} in named[0]["Fn::Join"][1]
+
+
 def test_requests_wait_for_readiness() -> None:
     process = "aws:elasticbeanstalk:environment:process:default"
     assert value(process, "HealthCheckPath") == "/health/ready"
@@ -135,14 +179,15 @@ def test_the_application_accepts_the_environment(monkeypatch: pytest.MonkeyPatch
 def test_the_agents_settings_are_json_and_name_what_the_alarms_read() -> None:
     files = load(ROOT / ".ebextensions/80-agent.config")["files"]
     text = files["/opt/dermserve/cloudwatch-agent.json"]["content"]
-    agent = json.loads(text.replace('`{"Ref": "AWSEBEnvironmentName"}`', "skin-prod"))
+    filled = text.replace('`{"Ref": "AWSEBEnvironmentName"}`', "skin-prod")
+    agent = json.loads(filled.replace('`{"Ref": "AWS::StackName"}`', "awseb-e-abc-stack"))
     assert agent["metrics"]["namespace"] == "DermServe/Instances"
     assert agent["metrics"]["aggregation_dimensions"] == [["EnvironmentName"]]
     for name in ("mem", "disk"):
         assert agent["metrics"]["metrics_collected"][name]["measurement"] == ["used_percent"]
         assert agent["metrics"]["metrics_collected"][name]["append_dimensions"] == {"EnvironmentName": "skin-prod"}
     (collected,) = agent["logs"]["logs_collected"]["files"]["collect_list"]
-    assert collected["log_group_name"] == "/aws/elasticbeanstalk/skin-prod/dermserve/events.log"
+    assert collected["log_group_name"] == "/aws/elasticbeanstalk/skin-prod/dermserve/awseb-e-abc-stack/events.log"
     assert collected["file_path"] in files["/opt/dermserve/rsyslog.conf"]["content"]
 
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import psutil
 import pytest
 
 from deploy.rehearsal.checks import Load, expect
 from deploy.rehearsal.client import Response, send_request
-from deploy.rehearsal.eb_api import EbApi
+from deploy.rehearsal.eb_api import EbApi, Platform
 from deploy.rehearsal.eb_records import Records
 from deploy.rehearsal.engine import BUNDLE_LIMIT, Engine, read_options
 from deploy.rehearsal.instance import Instance
 from deploy.rehearsal.packages import pip_environment
+from deploy.rehearsal.plays import PLAYS, Play, perform
 from deploy.rehearsal.processes import Ports, Processes
 from deploy.rehearsal.progress import CheckError, DeployError, Progress, RehearsalError
+from deploy.rehearsal.rehearsal import Rehearsal
+from deploy.rehearsal.secret_store import SecretStore
 from deploy.rehearsal.source import Source
 from tests.unit.deploy.process_ends import still_alive
 
@@ -36,6 +42,8 @@ def engine(folder: Path, bundle: Path) -> Engine:
         seed_packages=None,
         processes=Processes(),
         progress=Progress(io.StringIO()),
+        secrets=SecretStore("http://127.0.0.1:9"),
+        outranking={},
     )
 
 
@@ -44,6 +52,9 @@ def test_options_of_this_repository() -> None:
     assert (options.health_path, options.healthy_count) == ("/health/ready", 3)
     assert (options.idle_timeout_s, options.drain_s) == (330, 300)
     assert options.properties["ANALYSIS_TIMEOUT"] == "300"
+    assert (options.instances, options.secrets) == (1, {})
+    # One at a time, and never none.
+    assert [options.batch_of(instances) for instances in (1, 2, 3)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -102,8 +113,17 @@ def test_ports_from_a_base_are_consecutive() -> None:
     assert Ports(first).take() == first
 
 
+def test_no_other_program_is_given_a_port_that_was_taken() -> None:
+    """Linux gives ports from its own range to programs that ask for any."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = Ports()
+    taken = [ports.take() for _ in range(50)]
+    assert max(taken) < lowest
+    assert len(set(taken)) == 50
+
+
 def test_a_port_in_use_is_named_in_the_error() -> None:
-    api = EbApi(port := Ports().take(), Records(), lambda *_: None)
+    api = EbApi(port := Ports().take(), Records(), cast("Platform", None))
     try:
         with pytest.raises(RehearsalError, match=f"port {port} is in use"):
             Ports(port).take()
@@ -112,7 +132,7 @@ def test_a_port_in_use_is_named_in_the_error() -> None:
 
 
 def test_an_operation_that_is_not_simulated_is_refused() -> None:
-    api = EbApi(port := Ports().take(), Records(), lambda *_: None)
+    api = EbApi(port := Ports().take(), Records(), cast("Platform", None))
     api.start()
     try:
         answer = send_request(port, "POST", "/", b"Action=TerminateEnvironment")
@@ -191,3 +211,25 @@ def test_an_unmet_expectation_names_the_response() -> None:
         expect(refusal, 200)
     with pytest.raises(CheckError, match="in JSON"):
         expect(Response(413, {}, b"<html>413</html>"), 413)
+
+
+def test_the_time_of_each_play_is_printed_and_a_failure_ends_the_rehearsal() -> None:
+    said, played = io.StringIO(), list[str]()
+
+    def fail(_: Rehearsal) -> None:
+        raise CheckError("a request was lost")
+
+    source = SimpleNamespace(restore=lambda commit: played.append(f"from {commit}"))
+    stage = cast("Rehearsal", SimpleNamespace(progress=Progress(said), source=source, first_commit="first"))
+    perform(stage, [Play("first", lambda _: played.append("first")), Play("second", lambda _: played.append("second"))])
+    assert played == ["from first", "first", "from first", "second"]
+    assert re.findall(r"^ .* (first|second) +\d+\.\d s$", said.getvalue(), re.MULTILINE) == ["first", "second"]
+    with pytest.raises(CheckError, match="a request was lost"):
+        perform(stage, [Play("first", fail), Play("second", lambda _: played.append("never"))])
+    assert "never" not in played
+
+
+def test_each_play_has_a_name_of_its_own() -> None:
+    names = [play.name for play in PLAYS]
+    assert len(set(names)) == len(names)
+    assert [play.name for play in PLAYS if play.short] == ["service"]

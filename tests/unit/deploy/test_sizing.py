@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.ebextensions import all_settings
+from deploy.ebextensions import all_settings, load
 from deploy.sizing.measure import (
     IMPORTS,
     INDEX_VECTORS,
@@ -108,14 +108,60 @@ def test_every_choice_gives_valid_settings(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_cheapest_suitable_type_is_recommended() -> None:
     best, choices = recommend(MEASURED, SMALL)
     assert best is not None
-    assert best.instance.name == "m5.xlarge"
+    assert (best.instance.name, best.instances, best.dollars_a_month) == ("m5.xlarge", 2, 280)
     assert best.dollars_a_month == min(choice.dollars_a_month for choice in choices if not choice.objection)
 
 
 def test_more_load_needs_more_instances() -> None:
     best, _ = recommend(MEASURED, Load(600, 10_000))  # 336 a minute on four cores
     assert best is not None
-    assert (best.instance.name, best.instances, best.dollars_a_month) == ("c5.2xlarge", 2, 500)
+    assert (best.instance.name, best.instances, best.dollars_a_month) == ("c5.2xlarge", 3, 750)
+
+
+def test_one_instance_may_fail_while_the_others_carry_the_load() -> None:
+    for peak in (SMALL, Load(600, 10_000)):
+        for choice in recommend(MEASURED, peak)[1]:
+            assert (choice.instances - 1) * choice.requests_per_minute >= peak.requests_per_minute
+
+
+def test_without_a_spare_instance_the_report_warns() -> None:
+    alone = Load(30, 10_000, spare_instances=0)
+    best, choices = recommend(MEASURED, alone)
+    assert best is not None
+    assert best.instances == 1
+    assert "with no spare instance" in as_text(MEASURED, alone, best, choices)
+    assert "with no spare instance" not in as_text(MEASURED, SMALL, *recommend(MEASURED, SMALL))
+
+
+def test_the_saved_configuration_is_the_recommendation() -> None:
+    best, _ = recommend(MEASURED, SMALL)
+    assert best is not None
+    saved = load(ROOT / ".elasticbeanstalk/recommended.cfg.yml")["OptionSettings"]
+    given = all_settings(ROOT) | {(space, option): v for space, group in saved.items() for option, v in group.items()}
+    environment = "aws:elasticbeanstalk:application:environment"
+    assert given["aws:ec2:instances", "InstanceTypes"] == best.instance.name
+    assert given["aws:autoscaling:asg", "MinSize"] == str(1 + SMALL.spare_instances)
+    assert given[environment, "MAX_WORKERS"] == str(best.analyses_at_once)
+    assert given[environment, "GUNICORN_WORKERS"] == str(best.workers)
+    assert given[environment, "GUNICORN_THREADS"] == str(best.threads)
+
+
+def test_a_graviton_vcpu_is_a_core_and_the_type_is_untried() -> None:
+    assert (BY_NAME["m7g.2xlarge"].cores, BY_NAME["m7i.2xlarge"].cores) == (8, 4)
+    untried = [choice for choice in recommend(MEASURED, SMALL)[1] if choice.instance.arm64]
+    assert untried
+    assert all("not tested" in str(choice.objection) for choice in untried)
+
+
+@pytest.mark.parametrize(
+    "name", ["m5.2xlarge", "c5.2xlarge", "r5.2xlarge", "m7i.2xlarge", "m7g.2xlarge", "c7g.2xlarge"]
+)
+def test_the_documented_sizes_and_prices_are_those_of_the_plan(name: str) -> None:
+    page = (ROOT / "docs/deployment/sizing.md").read_text()
+    instance = BY_NAME[name]
+    (row,) = [line.split(" | ") for line in page.splitlines() if f" | {name} | " in line]
+    assert row[2].startswith(f"{instance.vcpu} / {instance.memory_gb} GB")
+    assert row[4] == f"{instance.dollars_a_month:,}"
 
 
 def test_a_load_beyond_max_size_is_reported() -> None:
@@ -148,7 +194,8 @@ def test_the_report_compares_each_part_with_the_specification() -> None:
     for name in IMPORTS:
         (line,) = [line for line in text.splitlines() if line.startswith(f"{name} ")]
         assert line.split()[1:] == ["100", "1.0", EXPECTED_MB[name]]
-    assert "recommended: 1 × m5.xlarge, $140 per month: MAX_WORKERS=2 GUNICORN_WORKERS=2 GUNICORN_THREADS=5" in text
+    settings = "MAX_WORKERS=2 GUNICORN_WORKERS=2 GUNICORN_THREADS=5 MinSize=2"
+    assert f"recommended: 2 × m5.xlarge, $280 per month: {settings}" in text
 
 
 def test_the_json_can_be_read_back() -> None:
