@@ -10,10 +10,10 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev artifacts serve scin test fuzz fuzz-decoder fuzz-api lock hooks lint audit format bench bench-short soak abuse rehearse sizing clean
+.PHONY: help install install-dev node-packages artifacts serve scin test fuzz fuzz-decoder fuzz-api client-models lock hooks lint audit format bench bench-short soak abuse rehearse image sizing clean
 
 help: ## show this list of targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or set PYTHON=…" >&2; exit 1; }
@@ -44,24 +44,25 @@ serve: artifacts ## run the service on HOST:PORT (127.0.0.1:8000)
 	$(RUN)
 
 FIRST ?= 500
-VAR := $(or $(DERMSERVE_VAR),var)
-SCIN := $(VAR)/index/scin
-PID := $(VAR)/service-$(or $(PORT),8000).pid
+PID := $(or $(DERMSERVE_VAR),var)/service-$(or $(PORT),8000).pid
 RUN := exec $(BIN)/gunicorn --config gunicorn.conf.py --pid $(PID) application:application
 
 $(VENV)/.installed-scin: requirements-scin.txt $(VENV)/.installed
 	$(BIN)/python $(INSTALL) -r requirements-scin.txt
 	@touch $@
 
-scin: artifacts $(VENV)/.installed-scin ## index, evaluate and serve SCIN from SCIN_BUCKET_PATH; resumes an interrupted build
-	@test -e $(SCIN)/manifest.json || $(BIN)/python -m scin build --out $(SCIN) --resume --limit $(FIRST)
-	$(BIN)/python -m scin build --out $(SCIN) --resume $(if $(LIMIT),--limit $(LIMIT))
-	$(BIN)/python -m scin evaluate --index $(SCIN)
-	@pid=$$(cat $(PID) 2>/dev/null) && grep -qa gunicorn "/proc/$$pid/cmdline" 2>/dev/null || exit 0; \
-		echo "stopping the service that uses the old index"; kill $$pid; while kill -0 $$pid 2>/dev/null; do sleep 0.2; done
-	DERMSERVE_INDEX=scin $(RUN)
+scin: artifacts $(VENV)/.installed-scin ## index, evaluate, train on and serve SCIN (FIRST=500 LIMIT= TRAIN=0 MINUTES=); run it again to continue
+	exec $(BIN)/python -m deploy.learn --first $(FIRST) $(if $(LIMIT),--limit $(LIMIT)) \
+		$(if $(filter 0,$(TRAIN)),--no-train) $(if $(MINUTES),--minutes $(MINUTES))
 
-test: $(VENV)/.installed-dev artifacts ## run all tests (ARGS="-k …" selects some)
+# The tests of the TypeScript types are skipped, with one line, if npm is missing or reaches no registry; not in CI.
+TYPESCRIPT := tests/e2e/typescript
+$(TYPESCRIPT)/node_modules/.package-lock.json: $(TYPESCRIPT)/package-lock.json
+	npm ci --prefix $(TYPESCRIPT) --silent && touch $@ || test "$$CI" != true
+
+node-packages: $(if $(shell command -v npm),$(TYPESCRIPT)/node_modules/.package-lock.json) ## add the Node.js packages that tests need
+
+test: $(VENV)/.installed-dev node-packages artifacts ## run all tests (ARGS="-k …" selects some)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 fuzz: fuzz-decoder fuzz-api ## run the long versions of all fuzz tests
@@ -71,6 +72,9 @@ fuzz-decoder: $(VENV)/.installed-dev ## decode 10,000 corrupted uploads with lim
 
 fuzz-api: $(VENV)/.installed-dev artifacts ## send 1,000 valid and invalid requests to each operation of the OpenAPI document
 	DERMSERVE_API_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/python -m pytest -n0 -q tests/e2e/test_api_fuzz.py
+
+client-models: $(VENV)/.installed-dev ## make the client's models from the OpenAPI document
+	$(BIN)/python -m deploy.client_models
 
 audit: $(VENV)/.installed-dev ## check the production packages for known vulnerabilities (online)
 	$(BIN)/python -m deploy.audit
@@ -120,8 +124,13 @@ soak: $(VENV)/.installed-dev artifacts ## run 30 minutes of mixed load; fails if
 abuse: $(VENV)/.installed-dev artifacts ## measure other clients' latency during wrong keys, slow uploads and 100 MB bodies (1 minute)
 	$(BIN)/python -m benchmarks.abuse $(ARGS)
 
-rehearse: $(VENV)/.installed-dev artifacts ## rehearse `eb deploy` with the real EB CLI and nginx, without an AWS account (ARGS=--short)
+rehearse: $(VENV)/.installed-dev artifacts ## rehearse create, deploy, rollback, setenv, secrets with the real EB CLI and nginx, without AWS (ARGS=--short or "--play secret")
 	$(BIN)/python -m deploy.rehearsal $(ARGS)
+
+# BASE=… and PROXY_BASE=… name other base images; see docs/deployment/image.md.
+image: $(VENV)/.installed-dev artifacts ## build the images from a bundle, with Docker or buildah, and test them (10 minutes, 15 GB)
+	bundle=$$($(BIN)/python -m deploy.bundle var/bundle/published | tee /dev/stderr | tail -n 1) && BUNDLE=$$bundle deploy/image/build.sh
+	$(BIN)/python -m pytest -n0 -q -rs tests/e2e/test_image.py
 
 sizing: $(VENV)/.installed-dev artifacts ## measure memory and CPU time on this host, and recommend an instance type
 	$(BIN)/python -m deploy.sizing $(ARGS)
