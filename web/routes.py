@@ -127,7 +127,7 @@ def _analyze(profile: str | None = None) -> Response:
     with own.gate.admit():
         # Request
         wanted = parse(_body(own), request.content_type or "", request.args)
-        deadline = AttendedDeadline(g.deadline, request.environ.get("gunicorn.socket"))
+        deadline = _deadline()
         pipeline = own.pipeline(deadline)
         if isinstance(wanted, CapabilityRequest):
             return _self_test(own, pipeline, deadline)
@@ -158,7 +158,7 @@ def compare_skin() -> Response:
     own.refuse_if_unable()
     with own.gate.admit():
         wanted = parse_comparison(_body(own), request.content_type or "", request.args)
-        deadline = AttendedDeadline(g.deadline, request.environ.get("gunicorn.socket"))
+        deadline = _deadline()
         pipeline = own.pipeline(deadline)
         watch = _Stopwatch()
         with own.gate.run(deadline):
@@ -168,7 +168,7 @@ def compare_skin() -> Response:
             compared = pipeline.comparer.compare(pair, deadline)
             watch.lap("comparison")
         timings_ms = {**watch.laps_ms, **compared.timings_ms, **_total_ms()}
-        g.facts = {"photos": 2, "timings_ms": {stage: round(ms, 1) for stage, ms in timings_ms.items()}}
+        g.facts = {"photos": 2, "timings_ms": _logged(timings_ms)}
         dates = wanted.before_date, wanted.after_date
         answer = render_comparison(compared, timings_ms, dates, mock=own.settings.use_mock_services)
         return json_response(_with_notes(answer, wanted.notes))
@@ -192,7 +192,7 @@ def run_selftest() -> Response:
     admit_caller()
     own.refuse_if_unable()
     with own.gate.admit():
-        deadline = AttendedDeadline(g.deadline, request.environ.get("gunicorn.socket"))
+        deadline = _deadline()
         return _self_test(own, own.pipeline(deadline), deadline)
 
 
@@ -218,6 +218,11 @@ def _body(own: Services) -> Readable:
     """The body of the current request, which is read within its limits."""
     limit = own.settings.max_upload_bytes
     return request_body(request.environ, limit=limit, deadline=g.deadline, uploads=own.uploads)
+
+
+def _deadline() -> AttendedDeadline:
+    """The deadline of the current request, which ends too when its client is gone."""
+    return AttendedDeadline(g.deadline, request.environ.get("gunicorn.socket"))
 
 
 def _total_ms() -> dict[str, float]:
@@ -309,10 +314,15 @@ def _facts(analysis: Analysis, timings_ms: Mapping[str, float]) -> dict[str, obj
     return {
         "photos": len(analysis.photos),
         "inference_ms": round(sum(inference), 1) if inference else None,
-        "timings_ms": {stage: round(ms, 1) for stage, ms in timings_ms.items()},
+        "timings_ms": _logged(timings_ms),
         "index": analysis.index and {"name": analysis.index.name, "built_at": analysis.index.built_at},
         "models": {card.name: card.version for card in analysis.models},
     }
+
+
+def _logged(timings_ms: Mapping[str, float]) -> dict[str, float]:
+    """``timings_ms`` with one decimal, for a log line."""
+    return {stage: round(ms, 1) for stage, ms in timings_ms.items()}
 
 
 class _Stopwatch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler
@@ -19,6 +20,8 @@ Detail = Literal["summary", "standard", "full"]
 SUMMARY: Detail = "summary"
 STANDARD: Detail = "standard"
 FULL: Detail = "full"
+#: from the shortest answer to the longest
+_LEVELS = get_args(Detail)
 #: significant digits of an uncertainty, and of a value without one
 _DIGITS_OF_UNCERTAINTY, _DIGITS = 2, 4
 
@@ -112,16 +115,27 @@ class Wire(BaseModel):
 
 def payload(answer: BaseModel, detail: Detail = STANDARD) -> dict[str, Any]:
     """The fields of ``answer`` in this ``detail``, as values for JSON."""
-    levels = get_args(Detail)
+    level, omits_nulls = _LEVELS.index(detail), detail != FULL and getattr(answer, "omits_nulls", False)
     given: dict[str, Any] = {}
-    for name, field in type(answer).model_fields.items():
+    for name, lowest, rounding in _marks(type(answer)):
         value = getattr(answer, name)
-        if levels.index(_detail_of(field)) > levels.index(detail):
+        if lowest > level or (value is None and omits_nulls):
             continue
-        if value is None and detail != FULL and getattr(answer, "omits_nulls", False):
-            continue
-        given[name] = _shown(value, detail, _decimals(field, answer, value) if detail != FULL else None)
+        given[name] = _shown(value, detail, _decimals(rounding, answer, value) if detail != FULL else None)
     return given
+
+
+@cache
+def _marks(model: type[BaseModel]) -> tuple[tuple[str, int, Rounded | RoundedBy | None], ...]:
+    """Of each field of ``model``: its name, the lowest level that has it, and how its numbers are rounded."""
+    return tuple(
+        (
+            name,
+            _LEVELS.index(_detail_of(field)),
+            next((mark for mark in field.metadata if isinstance(mark, Rounded | RoundedBy)), None),
+        )
+        for name, field in model.model_fields.items()
+    )
 
 
 def _shown(value: Any, detail: Detail, decimals: int | None) -> Any:
@@ -135,15 +149,14 @@ def _shown(value: Any, detail: Detail, decimals: int | None) -> Any:
     return round(value, decimals) if isinstance(value, float) and decimals is not None else value
 
 
-def _decimals(field: FieldInfo, answer: BaseModel, value: Any) -> int | None:
+def _decimals(rounding: Rounded | RoundedBy | None, answer: BaseModel, value: Any) -> int | None:
     """The decimals to which the numbers in a field are rounded; None if they are not."""
-    for mark in field.metadata:
-        if isinstance(mark, Rounded):
-            return mark.decimals
-        if isinstance(mark, RoundedBy) and value is not None:
-            uncertainty = getattr(answer, mark.uncertainty)
-            return _digits(uncertainty, _DIGITS_OF_UNCERTAINTY) if uncertainty else _digits(value, _DIGITS)
-    return None
+    if isinstance(rounding, Rounded):
+        return rounding.decimals
+    if rounding is None or value is None:
+        return None
+    uncertainty = getattr(answer, rounding.uncertainty)
+    return _digits(uncertainty, _DIGITS_OF_UNCERTAINTY) if uncertainty else _digits(value, _DIGITS)
 
 
 def _digits(number: float, significant: int) -> int:
