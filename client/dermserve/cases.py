@@ -13,7 +13,10 @@ from .models import AnalysisAnswer
 
 STDIN = Path("-")
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".mpo", ".heic", ".heif", ".avif")
+    (
+        *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".mpo", ".heic", ".heif"),
+        *(".avif", ".dcm"),
+    )
 )
 DONE, REFUSED, CANNOT, NO_ANSWER = range(4)
 #: exit status → what happened to a case

@@ -178,14 +178,19 @@ def test_fields_are_passed_on(service: Script, photo: Path) -> None:
 def test_a_folder_in_order_with_what_failed_named(
     service: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("b.jpg", "a.PNG", "c.heic", "notes.txt"):
+    for name in ("b.jpg", "a.PNG", "c.heic", "d.dcm", "notes.txt"):
         (tmp_path / name).write_bytes(name.encode())
-    service.answers = [(200, {}, ANSWER), refusal(422, "damaged_image", "Damaged."), (200, {}, ANSWER)]
+    service.answers = [
+        (200, {}, ANSWER),
+        refusal(422, "damaged_image", "Damaged."),
+        (200, {}, ANSWER),
+        (200, {}, ANSWER),
+    ]
     assert main([str(tmp_path), "--url", service.url, "--json", "--jobs", "1"]) == 1
     said = capsys.readouterr()
     lines = [json.loads(line) for line in said.out.splitlines()]
-    assert [Path(line["photo"]).name for line in lines] == ["a.PNG", "b.jpg", "c.heic"]
-    assert [line["status"] for line in lines] == ["analysed", "refused", "analysed"]
+    assert [Path(line["photo"]).name for line in lines] == ["a.PNG", "b.jpg", "c.heic", "d.dcm"]
+    assert [line["status"] for line in lines] == ["analysed", "refused", "analysed", "analysed"]
     assert lines[0] == {"photo": lines[0]["photo"], "status": "analysed", "answer": ANSWER, "error": None}
     assert lines[1]["answer"] is None
     assert lines[1]["error"]["code"] == "damaged_image"
