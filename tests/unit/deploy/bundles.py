@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import sys
 import tarfile
@@ -31,13 +32,14 @@ DATA_FILES = {
 
 
 def tar_of(files: dict[str, bytes]) -> bytes:
+    """The same bytes for the same files: a time in them would name another part a second later."""
     sink = BytesIO()
-    with tarfile.open(fileobj=sink, mode="w:gz") as tar:
+    with tarfile.open(fileobj=sink, mode="w") as tar:
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), 0o755 if name.startswith("bin/") else 0o644
             tar.addfile(entry, BytesIO(content))
-    return sink.getvalue()
+    return gzip.compress(sink.getvalue(), mtime=0)
 
 
 def contents_of(
