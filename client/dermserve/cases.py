@@ -12,12 +12,8 @@ from .errors import ClientError, RefusedError, UnknownAnswerError
 from .models import AnalysisAnswer
 
 STDIN = Path("-")
-SUFFIXES = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".mpo", ".heic", ".heif"),
-        *(".avif", ".dcm"),
-    )
-)
+_FORMATS = ("jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "mpo", "heic", "heif", "avif", "dcm")
+SUFFIXES = frozenset(f".{name}" for name in _FORMATS)
 DONE, REFUSED, CANNOT, NO_ANSWER = range(4)
 #: exit status → what happened to a case
 STATUSES = {DONE: "analysed", REFUSED: "refused", CANNOT: "unreadable", NO_ANSWER: "unanswered"}

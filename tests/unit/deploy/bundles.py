@@ -32,7 +32,7 @@ DATA_FILES = {
 
 
 def tar_of(files: dict[str, bytes]) -> bytes:
-    """The same bytes for the same files: a time in them would name another part a second later."""
+    """The files as a tar.gz without times: a part is named by its hash, so it must not change."""
     sink = BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as tar:
         for name, content in files.items():
