@@ -51,7 +51,7 @@ DEFAULT_K = 5
 MAX_K = 50
 MAX_AGE = 120
 MAX_IMAGES = 3
-MAX_PIXELS_PER_MM = 1000
+MIN_PIXELS_PER_MM, MAX_PIXELS_PER_MM = 0.001, 1000
 MIN_REFLECTANCE = 0.02
 _PROFILES = {name: name for name in sorted({OWN, *PROFILES})}
 
@@ -146,12 +146,13 @@ class AnalyzeRequest(_Fields):
         examples=["lesion_close_up"],
     )
     pixels_per_mm: Annotated[
-        Annotated[float, Field(gt=0, le=MAX_PIXELS_PER_MM), NUMBER] | None,
-        Advice(f"pixels_per_mm must be above 0 and at most {MAX_PIXELS_PER_MM}."),
+        Annotated[float, Field(ge=MIN_PIXELS_PER_MM, le=MAX_PIXELS_PER_MM), NUMBER] | None,
+        Advice(f"pixels_per_mm must be a number from {MIN_PIXELS_PER_MM} to {MAX_PIXELS_PER_MM}."),
     ] = Field(
         default=None,
-        description="Pixels per millimetre of skin in the photo as sent, above 0, at most "
-        f"{MAX_PIXELS_PER_MM}. Without it, a DICOM file's PixelSpacing counts. With either, lengths are in the answer.",
+        description="Pixels per millimetre of skin in the photo as sent, "
+        f"{MIN_PIXELS_PER_MM} to {MAX_PIXELS_PER_MM}. "
+        "Without it, a DICOM file's PixelSpacing counts. With either, lengths are in the answer.",
     )
     reference: Annotated[str | None, one_of(REFERENCES, StatedReference), advice("reference", REFERENCES)] = Field(
         default=None,

@@ -52,6 +52,16 @@ def test_every_request_form_gives_the_same_analysis(server: Server, form: str) -
     )
 
 
+@pytest.mark.parametrize("scale", ["0.001", "1000"])
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_each_scale_that_is_accepted_gives_lengths(server: Server, scale: str, language: str) -> None:
+    fields = {"pixels_per_mm": scale, "modality": "lesion_close_up"}
+    response = server.post(files={"image": skin_photo()}, data=fields, headers={"Accept-Language": language})
+    assert response.status_code == 200, response.text
+    (diameter,) = [one for one in response.json()["skin"]["measurements"] if one["name"] == "lesion_diameter_mm"]
+    assert diameter["value"] > 0
+
+
 def test_an_answer_says_what_it_rests_on(server: Server) -> None:
     response = server.post(files={"image": skin_photo()}, data={"k": "3", "detail": "full"})
     answer = response.json()

@@ -274,8 +274,9 @@ def test_each_documented_word_is_understood_and_no_other(described: dict[str, An
 
 def test_the_documented_scale_is_the_one_that_is_checked(described: dict[str, Any]) -> None:
     schema = query_schema(described, "pixels_per_mm")
-    assert ask("pixels_per_mm", schema["maximum"]).pixels_per_mm == schema["maximum"]
-    for outside in (schema["exclusiveMinimum"], schema["maximum"] + 0.001):
+    for limit in (schema["minimum"], schema["maximum"]):
+        assert ask("pixels_per_mm", limit).pixels_per_mm == limit
+    for outside in (schema["minimum"] / 2, schema["maximum"] + 0.001):
         with pytest.raises(BadFieldError):
             ask("pixels_per_mm", outside)
 

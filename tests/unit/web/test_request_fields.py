@@ -219,12 +219,14 @@ def test_demographics_that_cannot_be_read_are_refused(value: object) -> None:
     assert error.details == {"field": "demographics"}
 
 
-@pytest.mark.parametrize(("value", "scale"), [(None, None), ("", None), ("12.5", 12.5), (8, 8.0), (1000, 1000.0)])
+@pytest.mark.parametrize(
+    ("value", "scale"), [(None, None), ("", None), ("12.5", 12.5), (8, 8.0), (0.001, 0.001), (1000, 1000.0)]
+)
 def test_the_scale_of_a_photo(value: object, scale: float | None) -> None:
     assert read({"pixels_per_mm": value}).pixels_per_mm == scale
 
 
-@pytest.mark.parametrize("value", [0, -3, "1001", "nan", "inf", "wide", True, [3]])
+@pytest.mark.parametrize("value", [0, -3, "1e-40", 0.0009, "1001", "nan", "inf", "wide", True, [3]])
 def test_an_impossible_scale_is_refused(value: object) -> None:
     error = refused({"pixels_per_mm": value})
     assert isinstance(error, BadFieldError)

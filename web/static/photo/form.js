@@ -75,7 +75,7 @@ function details() {
     el("label", {}, "Kind of photo", choice("modality", MODALITIES)),
     el("label", {}, "Colour card in the photo", hint(" beside the skin, in the same light. The skin tone is then measured."), choice("reference", REFERENCES)),
     el("label", {}, "Pixels for each millimetre of skin", hint(" in the first photo, if you know its scale. Sizes are then in millimetres."),
-      el("input", { type: "number", name: "pixels_per_mm", min: "0.001", step: "any", inputMode: "decimal", autocomplete: "off" })));
+      el("input", { type: "number", name: "pixels_per_mm", min: "0.001", max: "1000", step: "any", inputMode: "decimal", autocomplete: "off" })));
 }
 
 function keyField() {

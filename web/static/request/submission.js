@@ -10,7 +10,7 @@ const DETAILS = ["age", "sex", "body_site", "modality", "reference", "pixels_per
 // Messages for invalid details. The limits are those of the form.
 const NUMBERS = {
   age: "The age must be a whole number of years from 0 to 120.",
-  pixels_per_mm: "The pixels for each millimetre must be a number above 0.",
+  pixels_per_mm: "The pixels for each millimetre must be a number from 0.001 to 1000.",
 };
 
 /** Tells of "progress" ({stage, share}), "cancelled", "failure" (what is shown of it) and "answer" ({answer, files, details}). */
